@@ -1,0 +1,68 @@
+# The front door. Each target says what it does in `make help`; the work is in CMake presets and scripts.
+BUILD ?= build/release
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.DEFAULT_GOAL := help
+.PHONY: help packages build demo test unit e2e asan tsan clang format format-check tidy bench install clean docs
+
+help: ## This list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+packages: ## Install what is missing (says what first)
+	@scripts/packages run
+
+build: packages ## Build everything into build/release
+	@cmake --preset release -DMUSTER_WERROR=OFF >build-configure.log 2>&1 || { cat build-configure.log; rm -f build-configure.log; exit 1; }
+	@rm -f build-configure.log
+	@cmake --build $(BUILD) --parallel $(JOBS) -- --quiet
+
+demo: build ## Run the digits sweep on an embedded cluster of its own
+	@scripts/demo $(BUILD)
+
+test: ## Install, build, run all unit and end-to-end tests
+	@scripts/packages test
+	@scripts/test release
+
+unit: ## Unit tests only
+	@scripts/packages test
+	@scripts/test release unit
+
+e2e: ## End-to-end tests only
+	@scripts/packages test
+	@scripts/test release e2e
+
+asan: ## All tests under AddressSanitizer and UBSan
+	@scripts/packages test
+	@scripts/test asan
+
+tsan: ## The tests of code without ZeroMQ under ThreadSanitizer
+	@scripts/packages test
+	@scripts/test tsan sanitize-threads
+
+clang: ## Build with clang, warnings are errors
+	@scripts/packages check
+	@cmake --preset clang >/dev/null && cmake --build build/clang --parallel $(JOBS) -- --quiet
+
+format: ## Format all C files
+	@scripts/packages check
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
+format-check: ## Say which files are not formatted
+	@scripts/packages check
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format --dry-run -Werror
+
+tidy: ## clang-tidy over all sources
+	@scripts/packages check
+	@scripts/tidy
+
+bench: build ## Run the benches (BENCH=name for one); results go to bench/RESULTS.md by hand
+	@bench/run $(BUILD) $(BENCH)
+
+docs: build ## Print the generated references (docs/API.md, docs/STATES.md) anew
+	@scripts/docs $(BUILD)
+
+install: build ## Install to PREFIX (default /usr/local)
+	@cmake --install $(BUILD) --prefix $(or $(PREFIX),/usr/local)
+
+clean: ## Remove all builds
+	@rm -rf build

@@ -1,0 +1,135 @@
+/* Reaching a head: the one that runs, or one started here for the occasion. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/supervisor.h"
+
+enum { ANSWER_MS = 30000, RESTART_MS = 15000, LINGER_SECONDS = 60 };
+
+static bool client_answers(struct client *client)
+{
+    struct client_answer answer;
+    if (client_call(client, "GET", "/healthz", NULL, NULL, 2000, &answer, NULL) != OK) {
+        return false;
+    }
+    bool is_well = answer.status == 200;
+    client_answer_fini(&answer);
+    return is_well;
+}
+
+static bool is_elsewhere(const struct cli *cli)
+{
+    const char *head = getenv("MUSTER_HEAD");
+    return cli_option(cli, "head") != NULL || (head != NULL && head[0] != '\0');
+}
+
+int cli_connect(struct cli *cli, bool may_start, bool with_worker, struct client **ret_client)
+{
+    struct report report = {0};
+    struct client *client = NULL;
+    error_code error = client_open(cli, &client, &report);
+    if (error == OK && client_answers(client)) {
+        *ret_client = client;
+        return EXIT_OK;
+    }
+    client_close(client);
+    if (error != OK && error != ERR_UNREACHABLE) {
+        return cli_fail_report(EXIT_UNREACHABLE, &report);
+    }
+    if (is_elsewhere(cli)) {
+        return cli_fail(EXIT_UNREACHABLE,
+                        "the head that was named cannot be reached; check --head or MUSTER_HEAD");
+    }
+    if (!may_start && access(cli->state_dir, F_OK) != 0) {
+        return cli_fail(EXIT_UNREACHABLE,
+                        "no cluster was ever started in %s; start one with 'muster up'",
+                        cli->state_dir);
+    }
+    struct supervisor_options options = {
+        .state_dir = cli->state_dir,
+        .linger_ms = with_worker ? LINGER_SECONDS * 1000 : 1000,
+        .has_linger = true,
+        .no_worker = !with_worker,
+    };
+    if (!with_worker) {
+        fprintf(stderr,
+                "muster: no head runs in %s; starting one to read (it leaves at once after)\n",
+                cli->state_dir);
+    }
+    int code = supervisor_start_detached(cli, &options);
+    if (code != EXIT_OK) {
+        return code;
+    }
+    error = client_open(cli, &client, &report);
+    if (error != OK) {
+        return cli_fail_report(EXIT_UNREACHABLE, &report);
+    }
+    *ret_client = client;
+    return EXIT_OK;
+}
+
+static void pause_ms(long ms)
+{
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+    nanosleep(&t, NULL);
+}
+
+int client_call_patiently(struct cli *cli, struct client **client, const char *method,
+                          const char *path, const char *body, const char *key,
+                          struct client_answer *ret_answer)
+{
+    struct report report = {0};
+    for (long waited_ms = 0;; waited_ms += 100) {
+        error_code error =
+            client_call(*client, method, path, body, key, ANSWER_MS, ret_answer, &report);
+        bool is_busy = error == OK && ret_answer->status == 503;
+        if (error == OK && !is_busy) {
+            return EXIT_OK;
+        }
+        if (is_busy) {
+            if (waited_ms >= RESTART_MS) {
+                return EXIT_OK; /* Its own words say why. */
+            }
+            client_answer_fini(ret_answer);
+        } else if (waited_ms >= RESTART_MS) {
+            return cli_fail_report(EXIT_UNREACHABLE, &report);
+        }
+        pause_ms(100);
+        /* A head that was restarted may listen elsewhere. */
+        struct client *again = NULL;
+        if (client_open(cli, &again, NULL) == OK) {
+            client_close(*client);
+            *client = again;
+        }
+    }
+}
+
+int client_get_json(struct cli *cli, struct client **client, const char *path, json_t **ret_json)
+{
+    struct client_answer answer;
+    int code = client_call_patiently(cli, client, "GET", path, NULL, NULL, &answer);
+    if (code != EXIT_OK) {
+        return code;
+    }
+    if (answer.status != 200 || answer.json == NULL) {
+        code = client_answer_fail(&answer);
+    } else {
+        *ret_json = json_incref(answer.json);
+    }
+    client_answer_fini(&answer);
+    return code;
+}
+
+int cli_get(struct cli *cli, const char *path, json_t **ret_json)
+{
+    struct client *client = NULL;
+    int code = cli_connect(cli, false, false, &client);
+    if (code == EXIT_OK) {
+        code = client_get_json(cli, &client, path, ret_json);
+        client_close(client);
+    }
+    return code;
+}

@@ -1,0 +1,71 @@
+/* The muster command: parses the line by the table and runs the verb. */
+#include <limits.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "cli/cli.h"
+
+volatile sig_atomic_t cli_is_interrupted;
+
+static void on_interrupt(int signal)
+{
+    (void)signal;
+    cli_is_interrupted = 1;
+}
+
+void cli_interrupt_catch(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt};
+    sigaction(SIGINT, &action, NULL);
+}
+
+static int cli_state_dir(struct cli *cli)
+{
+    const char *given = cli_option(cli, "state");
+    given = given != NULL ? given : getenv("MUSTER_STATE");
+    const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    int n;
+    if (given != NULL && given[0] == '/') {
+        n = snprintf(cli->state_dir, sizeof cli->state_dir, "%s", given);
+    } else if (given != NULL && given[0] != '\0') {
+        char cwd[PATH_MAX];
+        if (getcwd(cwd, sizeof cwd) == NULL) {
+            return cli_fail(EXIT_REQUEST,
+                            "the current folder cannot be read; give --state an absolute path");
+        }
+        n = snprintf(cli->state_dir, sizeof cli->state_dir, "%s/%s", cwd, given);
+    } else if (xdg != NULL && xdg[0] == '/') {
+        n = snprintf(cli->state_dir, sizeof cli->state_dir, "%s/muster", xdg);
+    } else {
+        n = snprintf(cli->state_dir, sizeof cli->state_dir, "%s/.local/state/muster",
+                     home != NULL && home[0] == '/' ? home : "/root");
+    }
+    if (n < 0 || (size_t)n > 3000) {
+        return cli_fail(EXIT_USAGE, "the state folder's path is too long; give a shorter --state");
+    }
+    for (size_t end = strlen(cli->state_dir); end > 1 && cli->state_dir[end - 1] == '/'; end--) {
+        cli->state_dir[end - 1] = '\0';
+    }
+    return EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+    setlocale(LC_CTYPE, "");
+    struct cli cli = {.program = argv[0]};
+    int code = cli_parse(&cli, argc, argv);
+    if (code == EXIT_OK && cli.verb != NULL) {
+        code = cli_state_dir(&cli);
+        if (code == EXIT_OK) {
+            code = cli.verb->run(&cli);
+        }
+    }
+    mem_free(cli.arguments);
+    if (fflush(stdout) != 0 && code == EXIT_OK) {
+        code = cli_fail(EXIT_REQUEST, "the output could not be written");
+    }
+    return code;
+}

@@ -1,0 +1,90 @@
+/* muster.h -- the trainer's side of muster, in C. Link with -lmuster (pkg-config muster); it needs libc only.
+ *
+ * A trainer opens its trial, reads its parameters, reports a step at a time and obeys what the report returns:
+ *
+ *     muster_trial *t = muster_open(MUSTER_CAN_CHECKPOINT);
+ *     double lr = 0.1;
+ *     muster_f64(t, "lr", &lr);
+ *     if (muster_restore(t) != NULL) load(muster_restore(t));
+ *     for (int64_t step = muster_step(t) + 1; step <= epochs; step++) {
+ *         double loss = train_one(lr);
+ *         if (muster_save_at(t) == step) {
+ *             const char *folder = muster_save_begin(t, step);
+ *             if (folder != NULL && write_model(folder) == 0) muster_save_commit(t);
+ *         }
+ *         if (muster_report(t, step, 1, (const char *[]){"loss"}, &loss) & (MUSTER_STOP | MUSTER_PAUSE)) break;
+ *     }
+ *     muster_close(t, MUSTER_DONE, NULL);
+ *
+ * Without MUSTER_SOCKET in the environment the same program runs by itself: parameters come from MUSTER_P_<name> if set,
+ * reports go to stderr, nothing asks it to stop.
+ *
+ * Thread-safe: calls on one trial are taken one after another. No call ends the process. A muster that does not answer
+ * never holds training longer than ten seconds without a byte; training then goes on. */
+#ifndef MUSTER_H
+#define MUSTER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define MUSTER_API __attribute__((visibility("default")))
+#else
+#define MUSTER_API
+#endif
+
+typedef struct muster_trial muster_trial;
+
+/* What muster_report() returns: bits, obeyed in the order checkpoint, exploit, pause, stop. */
+enum { MUSTER_CHECKPOINT = 1, MUSTER_PAUSE = 2, MUSTER_STOP = 4, MUSTER_EXPLOIT = 8 };
+/* What the trainer is able to do, for muster_open(). */
+enum { MUSTER_CAN_CHECKPOINT = 1, MUSTER_CAN_PAUSE = 2, MUSTER_CAN_EXPLOIT = 4 };
+/* How it ended, for muster_close(). */
+enum { MUSTER_DONE = 0, MUSTER_PAUSED = 1, MUSTER_INVALID = 2 /* these parameters make no sense: never tried again */, MUSTER_ERROR = 3 };
+/* Negative results. muster_error() has the words. */
+enum { MUSTER_ERR_NAME = -1, MUSTER_ERR_TYPE = -2, MUSTER_ERR_REFUSED = -3, MUSTER_ERR_SILENT = -4, MUSTER_ERR_SYSTEM = -5 };
+
+/* Never NULL but without memory. Blocks for one round trip (at most ten seconds). */
+MUSTER_API muster_trial *muster_open(unsigned can);
+/* Says good-bye (blocks until that is on disk, or ten silent seconds) and frees the trial. NULL is fine. */
+MUSTER_API void muster_close(muster_trial *trial, int outcome, const char *note);
+
+/* A parameter: 0 and *ret_value written, or MUSTER_ERR_NAME (no such parameter; *ret_value as it was) or MUSTER_ERR_TYPE. */
+MUSTER_API int muster_f64(muster_trial *trial, const char *name, double *ret_value);
+MUSTER_API int muster_i64(muster_trial *trial, const char *name, int64_t *ret_value);
+/* Text as people see it ("0.01", "adamw"); NULL if there is none. Owned by the trial, until it is closed. */
+MUSTER_API const char *muster_str(muster_trial *trial, const char *name);
+/* "12.41", or "" when it runs by itself. */
+MUSTER_API const char *muster_id(muster_trial *trial);
+/* The trial's own seed, the same in every attempt; 0 when it runs by itself without MUSTER_SEED. */
+MUSTER_API uint64_t muster_seed(muster_trial *trial);
+/* Folder of the snapshot to start from (read only), or NULL; valid until the trial is closed. */
+MUSTER_API const char *muster_restore(muster_trial *trial);
+/* Steps done by the weights in muster_restore(); 0 from nothing. */
+MUSTER_API int64_t muster_step(muster_trial *trial);
+
+/* Metrics after `step` (> every step reported before). Returns the act bits (>= 0), or MUSTER_ERR_REFUSED for a report
+ * that muster did not take (muster_error() says why; training may go on). Below the milestone it costs microseconds;
+ * at the milestone it waits for the decision. Non-finite values are legal. */
+MUSTER_API int muster_report(muster_trial *trial, int64_t step, size_t n, const char *const names[], const double values[]);
+/* The step before whose report a snapshot is wanted; -1: none. It may change with every report. */
+MUSTER_API int64_t muster_save_at(muster_trial *trial);
+/* 1 if a snapshot is wanted before reporting `step`: muster_save_at() says so, or `is_last` and the sweep keeps the end. */
+MUSTER_API int muster_save_due(muster_trial *trial, int64_t step, int is_last);
+/* An empty folder to write the snapshot of `step` into; NULL: none now (muster_error()). One at a time. */
+MUSTER_API const char *muster_save_begin(muster_trial *trial, int64_t step);
+/* The folder is complete: it becomes a snapshot, whole or not at all. 0, or a negative result. */
+MUSTER_API int muster_save_commit(muster_trial *trial);
+/* In-place exploit: asks for the new parameters and snapshot. 0, or MUSTER_ERR_REFUSED where no exploit was ordered. */
+MUSTER_API int muster_exploit(muster_trial *trial);
+/* Words for the last negative result or NULL folder; "" if there was none. */
+MUSTER_API const char *muster_error(muster_trial *trial);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,30 @@
+# Every outside library, under one name each. pkg-config names differ between Debian 12 and newer releases.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+function(muster_dependency name)
+  foreach(candidate IN LISTS ARGN)
+    pkg_check_modules(DEP_${name} QUIET IMPORTED_TARGET ${candidate})
+    if(DEP_${name}_FOUND)
+      message(STATUS "${name}: ${candidate} ${DEP_${name}_VERSION}")
+      add_library(dep_${name} INTERFACE)
+      target_link_libraries(dep_${name} INTERFACE PkgConfig::DEP_${name})
+      return()
+    endif()
+  endforeach()
+  message(FATAL_ERROR "${name} was not found (looked for ${ARGN}); run scripts/packages")
+endfunction()
+
+muster_dependency(zmq libzmq)
+muster_dependency(hiredis hiredis)
+muster_dependency(msgpack msgpack-c msgpack)
+muster_dependency(uv libuv)
+muster_dependency(microhttpd libmicrohttpd)
+muster_dependency(jansson jansson)
+muster_dependency(yaml yaml-0.1)
+muster_dependency(sodium libsodium)
+muster_dependency(xxhash libxxhash)
+muster_dependency(cmocka cmocka)
+
+# Opened at run time by the verbs that speak HTTP; only its header is needed here.
+pkg_check_modules(CURL REQUIRED libcurl)

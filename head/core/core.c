@@ -1,0 +1,239 @@
+/* The core as a whole: made, freed, and the end of a turn. */
+#include "head/core/core.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "head/core/state.h"
+
+error_code core_new(const struct core_config *config, struct core **ret_core)
+{
+    struct core *core = mem_zalloc(sizeof *core);
+    if (core == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    struct list *lists[] = {&core->dirty_tasks,   &core->dirty_sweeps, &core->dirty_jobs,
+                            &core->dirty_nodes,   &core->backoff,      &core->due,
+                            &core->active_sweeps, &core->suggests};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        list_init(lists[i]);
+    }
+    outbox_init(&core->out, 0);
+    core->config = *config;
+    core->config.version = core->config.cluster = core->config.state_dir = NULL;
+    core_str_set(core, &core->config.version, config->version);
+    core_str_set(core, &core->config.cluster, config->cluster);
+    core_str_set(core, &core->config.state_dir, config->state_dir);
+    core->store_state = mem_strdup("ok");
+    if (core->config.node_timeout_ms == 0) {
+        core->config.node_timeout_ms = CORE_NODE_TIMEOUT_MS;
+    }
+    core->next_number = 1;
+    if (core->out.failed != OK || core->store_state == NULL ||
+        scheduler_new(&core->scheduler) != OK) {
+        core_free(core);
+        return ERR_NO_MEMORY;
+    }
+    *ret_core = core;
+    return OK;
+}
+
+void core_free(struct core *core)
+{
+    if (core == NULL) {
+        return;
+    }
+    struct work *work, *next_work;
+    HASH_ITER (hh, core->works, work, next_work) {
+        core_work_free(core, work);
+    }
+    struct node *node, *next_node;
+    HASH_ITER (hh, core->nodes, node, next_node) {
+        core_node_free(core, node);
+    }
+    outbox_fini(&core->out);
+    scheduler_free(core->scheduler);
+    core_str_clear(&core->config.version);
+    core_str_clear(&core->config.cluster);
+    core_str_clear(&core->config.state_dir);
+    mem_free(core->store_state);
+    mem_free(core);
+}
+
+/* ---- what a turn changed becomes writes ---- */
+
+static void core_record_write(struct core *core, const char *key, const char *field,
+                              const struct schema *schema, const void *record)
+{
+    struct buf buf;
+    buf_init(&buf, SPEC_FILE_MAX_BYTES * 4);
+    error_code error = record_encode(schema, record, &buf);
+    if (error != OK) {
+        core_fail(core, error);
+    }
+    outbox_hset(&core->out, key, field, buf_bytes(&buf));
+    buf_fini(&buf);
+}
+
+static void core_dirty_write(struct core *core)
+{
+    char field[TASK_ID_TEXT_MAX];
+    list_each (&core->dirty_tasks, struct task, dirty_link, task) {
+        list_remove(&task->dirty_link);
+        core_record_write(core, "tasks", task_id_print(task->r.id, field), &record_task_schema,
+                          &task->r);
+    }
+    list_each (&core->dirty_sweeps, struct sweep, dirty_link, sweep) {
+        list_remove(&sweep->dirty_link);
+        snprintf(field, sizeof field, "%u", sweep->r.number);
+        core_record_write(core, "sweeps", field, &record_sweep_schema, &sweep->r);
+    }
+    list_each (&core->dirty_jobs, struct job, dirty_link, job) {
+        list_remove(&job->dirty_link);
+        snprintf(field, sizeof field, "%u", job->r.number);
+        core_record_write(core, "jobs", field, &record_job_schema, &job->r);
+    }
+    list_each (&core->dirty_nodes, struct node, dirty_link, node) {
+        list_remove(&node->dirty_link);
+        core_record_write(core, "nodes", node->r.name, &record_node_schema, &node->r);
+    }
+    if (core->is_number_dirty) {
+        core->is_number_dirty = false;
+        snprintf(field, sizeof field, "%u", core->next_number);
+        outbox_hset(&core->out, "meta", "next_job",
+                    (struct bytes){(const uint8_t *)field, strlen(field)});
+    }
+}
+
+static void core_acks_send(struct core *core)
+{
+    struct node *node, *next;
+    HASH_ITER (hh, core->nodes, node, next) {
+        if (node->is_ack_due) {
+            node->is_ack_due = false;
+            struct msg_ack ack = {.incarnation = node->r.incarnation, .applied = node->r.applied};
+            outbox_send(&core->out, node->peer, MSG_ACK, &ack);
+        }
+    }
+}
+
+void core_group_close(struct core *core)
+{
+    core_acks_send(core);
+    core_dirty_write(core);
+    outbox_group_close(&core->out);
+}
+
+void core_turn_end(struct core *core, time_ms now)
+{
+    core->now = now;
+    core_schedule(core, now);
+    core_group_close(core);
+}
+
+const struct batch *core_batch(struct core *core)
+{
+    const struct batch *batch = outbox_batch(&core->out, core->now);
+    if (batch != NULL) {
+        core_status_fill(core, &core->status_in_flight);
+    } else if (!outbox_in_flight(&core->out)) {
+        core_status_fill(core, &core->status_durable);
+    }
+    return batch;
+}
+
+void on_batch_applied(struct core *core, time_ms now, uint64_t n)
+{
+    core->now = now;
+    core->batches_total++;
+    outbox_applied(&core->out, n);
+    core->status_durable = core->status_in_flight;
+}
+
+const struct head_effect *core_effect_next(struct core *core)
+{
+    return outbox_next(&core->out);
+}
+
+int64_t core_batch_age(const struct core *core, time_ms now)
+{
+    return outbox_in_flight(&core->out) ? now - core->out.batch_made : 0;
+}
+
+void core_store_state_set(struct core *core, const char *state)
+{
+    if (strcmp(core->store_state, state) == 0) {
+        return;
+    }
+    char *copy = mem_strdup(state);
+    if (copy != NULL) {
+        mem_free(core->store_state);
+        core->store_state = copy;
+    }
+}
+
+error_code core_failed(const struct core *core)
+{
+    return core->out.failed;
+}
+
+bool core_is_idle(const struct core *core)
+{
+    if (core->status.sweeps_active > 0) {
+        return false;
+    }
+    for (int state = 0; state < TASK_ENDED; state++) {
+        if (core->status.tasks[state] > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool core_task_exists(const struct core *core, task_id id, bool *ret_is_trial, bool *ret_is_ended,
+                      uint32_t *ret_attempts, char *ret_node)
+{
+    const struct task *task = core_task_find((struct core *)(uintptr_t)core, id);
+    if (task == NULL) {
+        return false;
+    }
+    *ret_is_trial = task->r.is_trial;
+    *ret_is_ended = task->r.state == TASK_ENDED;
+    *ret_attempts = task->r.n_attempts;
+    snprintf(ret_node, NODE_NAME_MAX + 1, "%s", task->r.node != NULL ? task->r.node : "");
+    return true;
+}
+
+error_code core_tuner_dump(const struct core *core, uint32_t number, struct buf *text)
+{
+    const struct work *work = core_work_find((struct core *)(uintptr_t)core, number);
+    if (work == NULL || work->sweep == NULL) {
+        return ERR_NOT_FOUND;
+    }
+    return tune_dump(work->sweep->tuner, text);
+}
+
+void core_check(const struct core *core)
+{
+    uint32_t tasks[TASK_ENDED + 1] = {0};
+    const struct work *work;
+    for (work = core->works; work != NULL; work = work->hh.next) {
+        uint32_t active = 0;
+        for (uint32_t i = 0; i < work->n_tasks; i++) {
+            const struct task *task = work->tasks[i];
+            assert(task != NULL);
+            tasks[task->r.state]++;
+            active += task->r.state != TASK_ENDED;
+            assert((task->r.state == TASK_ENDED) == (task->r.outcome != OUTCOME_NONE));
+            assert(core_task_is_on_node(task) == (task->allocation != NULL));
+            assert(core_task_is_on_node(task) == (task->node != NULL));
+            assert(task->node == NULL || task->node->r.state != NODE_GONE);
+        }
+        assert(active == work->n_active);
+    }
+    for (int state = 0; state <= TASK_ENDED; state++) {
+        assert(tasks[state] == core->status.tasks[state]);
+    }
+    scheduler_check(core->scheduler);
+}

@@ -1,0 +1,156 @@
+/* head/core/core.h -- all state of the cluster and its reactor. Pure: no socket, clock, file,
+ * random device or Redis. One thread owns a core. The shell turns frames, requests, timers and
+ * store replies into on_*() calls, sends the batch that core_batch() gives, and carries out the
+ * effects that core_effect_next() opens.
+ *
+ * A turn of the shell:
+ *     core_gap(core, gap)                if the loop was away
+ *     on_*(core, now, ...)               whatever was decoded
+ *     on_tick(core, now)                 if nothing was left undecoded
+ *     core_turn_end(core, now)           suggest, schedule once, close the turn's group of writes
+ *     core_batch(core)                   non-NULL: send it (once); later on_batch_applied(core,
+ * now, n) core_effect_next(core)             until NULL: what is on disk may leave
+ *
+ * What an on_*() call borrows is borrowed for the call. Effects are owned by the core until the
+ * next core_effect_next(). */
+#ifndef MUSTER_HEAD_CORE_CORE_H
+#define MUSTER_HEAD_CORE_CORE_H
+
+#include "head/core/batch.h"
+#include "schema/api.h"
+
+struct core;
+
+enum {
+    CORE_NODE_TIMEOUT_MS = 30000,
+    CORE_SUSPECT_MS = 5000,
+    CORE_HEARTBEAT_MS = 1000,
+    CORE_SWEEPS_MAX = 100000,
+    CORE_TASKS_MAX = 10000000,
+    CORE_ANSWER_MAX_BYTES = 256 << 20,
+};
+
+/* Strings are copied. */
+struct core_config {
+    const char *version;
+    const char *cluster; /* id of this cluster, made at first start */
+    const char *state_dir;
+    uint64_t epoch;
+    uint32_t pid;
+    time_ms started;
+    int64_t node_timeout_ms; /* 0: CORE_NODE_TIMEOUT_MS */
+    int64_t orphan_timeout_ms;
+    uint64_t seed; /* for sweeps that name none */
+};
+
+typedef enum {
+    HEAD_SEND,   /* peer, type, bytes: a frame for an agent */
+    HEAD_ANSWER, /* request, status, bytes: JSON for an HTTP request */
+    HEAD_NOTICE, /* bytes: one api_event as JSON, for the event stream */
+    HEAD_EXIT,   /* everything is on disk and told: leave with 0 */
+} head_effect_kind;
+
+struct head_effect {
+    head_effect_kind kind;
+    uint64_t peer;
+    message_type type;
+    uint64_t request;
+    uint32_t status;
+    struct bytes bytes;
+};
+
+MUST_CHECK error_code core_new(const struct core_config *config, struct core **ret_core);
+void core_free(struct core *core);
+
+/* ---- recovery: each record as the store gives it, logs after all records, then core_load_done()
+ * ---- */
+MUST_CHECK error_code core_load_record(struct core *core, const char *table, struct bytes field,
+                                       struct bytes value, struct report *report);
+MUST_CHECK error_code core_load_log(struct core *core, uint32_t sweep, struct bytes value,
+                                    struct report *report);
+MUST_CHECK error_code core_load_meta(struct core *core, const char *field, const char *value);
+MUST_CHECK error_code core_load_done(struct core *core, time_ms now, struct report *report);
+
+/* ---- the turn ---- */
+void core_gap(struct core *core, int64_t gap_ms);
+void on_tick(struct core *core, time_ms now);
+void core_turn_end(struct core *core, time_ms now);
+time_ms core_next_deadline(const struct core *core); /* INT64_MAX: none */
+/* The batch to send now, once; NULL: none, or one is in flight. */
+const struct batch *core_batch(struct core *core);
+void on_batch_applied(struct core *core, time_ms now, uint64_t n);
+const struct head_effect *core_effect_next(struct core *core);
+/* What the store says of itself, for status: "ok", "waiting", "full", ... */
+void core_store_state_set(struct core *core, const char *state);
+/* Milliseconds that the batch in flight has waited; 0: none. */
+int64_t core_batch_age(const struct core *core, time_ms now);
+/* ERR_NO_MEMORY once memory ran out in a handler: the shell leaves, the store has everything. */
+error_code core_failed(const struct core *core);
+
+/* ---- agents; `peer` is the shell's number for a connection's key ---- */
+void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_enrol *msg);
+void on_events(struct core *core, time_ms now, uint64_t peer, const struct msg_events *msg);
+void on_heartbeat(struct core *core, time_ms now, uint64_t peer, const struct msg_heartbeat *msg);
+
+/* ---- people and programs; `request` is the shell's number of an HTTP request, answered by
+ * HEAD_ANSWER ---- */
+struct submit_sweep {
+    const char *file; /* the text itself */
+    const char *file_name;
+    const char *workdir; /* absolute */
+    const char *owner;
+    const char *const *argv;
+    uint32_t n_argv;
+    const char *git;
+    const char *key; /* Idempotency-Key, or NULL */
+    const char *file_hash;
+};
+void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
+                     const struct submit_sweep *submit);
+/* One task; the record's number, created and ended are given by the core. */
+void on_job_submit(struct core *core, time_ms now, uint64_t request, const struct record_job *job);
+
+typedef enum { VERB_CANCEL, VERB_STOP } core_verb;
+/* grace_ms < 0: the file's. Idempotent. */
+void on_sweep_verb(struct core *core, time_ms now, uint64_t request, uint32_t sweep, core_verb verb,
+                   int64_t grace_ms);
+void on_task_verb(struct core *core, time_ms now, uint64_t request, task_id task, core_verb verb,
+                  int64_t grace_ms);
+/* Agents are told to leave; HEAD_EXIT when they are gone or `deadline` has passed. */
+void on_shutdown(struct core *core, time_ms now, uint64_t request, time_ms deadline);
+
+/* ---- views: each answers `request` with what the core holds now, once that is on disk ---- */
+struct view_filter {
+    uint32_t job;      /* 0: all */
+    const char *state; /* NULL: all; a state or an outcome */
+    uint32_t limit;    /* 0: all */
+    uint32_t offset;
+    bool is_trials; /* trials or tasks */
+};
+void view_sweeps(struct core *core, time_ms now, uint64_t request,
+                 const struct view_filter *filter);
+void view_sweep(struct core *core, time_ms now, uint64_t request, uint32_t sweep);
+/* The sweep's file text and rungs beside it. */
+void view_sweep_config(struct core *core, time_ms now, uint64_t request, uint32_t sweep);
+void view_tasks(struct core *core, time_ms now, uint64_t request, const struct view_filter *filter);
+void view_task(struct core *core, time_ms now, uint64_t request, task_id id);
+void view_nodes(struct core *core, time_ms now, uint64_t request);
+/* `id.index` 0: the sweep or job itself (its next ticket). A ticket's number is allowed as an id.
+ */
+void view_explain(struct core *core, time_ms now, uint64_t request, task_id id);
+
+/* For the shell's own views, straight from memory: */
+/* Both show the core as of the last batch on disk, never wait, and say how old that is. */
+error_code core_status_print(const struct core *core, time_ms now,
+                             struct buf *json); /* one api_status */
+error_code core_metrics_print(const struct core *core, time_ms now,
+                              struct buf *text); /* Prometheus text */
+bool core_task_exists(const struct core *core, task_id id, bool *ret_is_trial, bool *ret_is_ended,
+                      uint32_t *ret_attempts, char *ret_node /* NODE_NAME_MAX + 1 */);
+bool core_is_idle(const struct core *core); /* no active sweep or task: for --linger */
+/* A sweep's tuner as text, for tests of restore; ERR_NOT_FOUND. */
+error_code core_tuner_dump(const struct core *core, uint32_t sweep, struct buf *text);
+/* Asserts that hold between turns; for tests and debug builds. */
+void core_check(const struct core *core);
+
+#endif

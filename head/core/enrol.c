@@ -1,0 +1,183 @@
+/* A node comes, or comes back: who it is, what it holds, and what it must end. Downward nothing is
+ * numbered: at each enrolment the head says anew which attempts are the node's, and sends the
+ * leases and orders that hold. */
+#include <stdio.h>
+#include <string.h>
+
+#include "head/core/state.h"
+
+static void core_enrol_refuse(struct core *core, uint64_t peer, error_code code, const char *text)
+{
+    struct msg_refused refused = {core->config.epoch, error_word(code), text};
+    outbox_send(&core->out, peer, MSG_REFUSED, &refused);
+    core->refused_total++;
+}
+
+static bool core_name_is_good(const char *name)
+{
+    size_t n = name != NULL ? strlen(name) : 0;
+    return n > 0 && n <= NODE_NAME_MAX &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
+}
+
+/* A new start of the agent: what its last start ran is over. */
+static void core_node_renew(struct core *core, time_ms now, struct node *node,
+                            const struct msg_enrol *msg)
+{
+    core_node_tasks_lost(core, now, node, "its agent started anew");
+    if (node->r.state != NODE_JOINING) {
+        if (node->r.state == NODE_ALIVE) {
+            core_node_move(core, now, node, NODE_SUSPECT);
+        }
+        if (node->r.state != NODE_GONE) {
+            core_node_move(core, now, node, NODE_GONE);
+        }
+        core_node_move(core, now, node, NODE_JOINING);
+    }
+    /* One that was given up and comes back goes on with its numbers: what it made meanwhile tells of attempts that are
+     * not its own any more. A new one starts with the first event that it still has. */
+    uint64_t applied = node->r.incarnation == msg->incarnation ? node->r.applied : 0;
+    if (msg->first_event > applied + 1) {
+        applied = msg->first_event - 1;
+    }
+    struct record_node record = {
+        .incarnation = msg->incarnation,
+        .applied = applied,
+        .state = NODE_JOINING,
+        .is_cordoned = node->r.is_cordoned,
+        .host = msg->host,
+        .pid = msg->pid,
+        .version = msg->version,
+        .cpus = msg->cpus,
+        .memory_bytes = msg->memory_bytes,
+        .gpus = msg->gpus,
+        .n_gpus = msg->n_gpus,
+        .custom = msg->custom,
+        .n_custom = msg->n_custom,
+        .labels = msg->labels,
+        .n_labels = msg->n_labels,
+        .joined = now,
+    };
+    error_code error = core_node_record_own(core, node, &record);
+    if (error == OK) {
+        error = core_node_resources_set(core, node);
+    }
+    if (error != OK) {
+        core_fail(core, error);
+    }
+}
+
+static const struct running_ref *enrol_names(const struct msg_enrol *msg, const struct task *task)
+{
+    for (uint32_t i = 0; i < msg->n_running; i++) {
+        const struct running_ref *ref = &msg->running[i];
+        if (task_id_equal(ref->task, task->r.id) && ref->attempt == task->r.attempt) {
+            return ref;
+        }
+    }
+    return NULL;
+}
+
+static void core_welcome(struct core *core, struct node *node, const struct msg_enrol *msg)
+{
+    struct running_ref *holds = mem_calloc(node->n_tasks, sizeof *holds);
+    if (holds == NULL) {
+        core_fail(core, ERR_NO_MEMORY);
+        return;
+    }
+    uint32_t n = 0;
+    list_each (&node->tasks, struct task, node_link, task) {
+        holds[n++] = (struct running_ref){task->r.id, task->r.attempt, task->r.order.n};
+    }
+    struct msg_welcome welcome = {
+        .epoch = core->config.epoch,
+        .applied = node->r.applied,
+        .node_timeout_ms = core->config.node_timeout_ms,
+        .heartbeat_ms = CORE_HEARTBEAT_MS,
+        .orphan_timeout_ms = core->config.orphan_timeout_ms,
+        .holds = holds,
+        .n_holds = n,
+    };
+    outbox_send(&core->out, node->peer, MSG_WELCOME, &welcome);
+    mem_free(holds);
+    list_each (&node->tasks, struct task, node_link, held) {
+        const struct running_ref *ref = enrol_names(msg, held);
+        if (ref == NULL) {
+            core_lease_send(core, held);
+        } else if (ref->order < held->r.order.n) {
+            core_order_send(core, held);
+        }
+    }
+}
+
+static bool core_snapshot_is_named(struct core *core, const struct node *node,
+                                   struct snapshot_name name)
+{
+    const struct task *task = core_task_find(core, name.task);
+    if (task == NULL || task->r.node == NULL || strcmp(task->r.node, node->r.name) != 0) {
+        return false;
+    }
+    /* One that is newer than the record: its event is still on its way. */
+    return name.ordinal == task->r.best_snapshot.ordinal ||
+           name.ordinal >= task->r.snapshot.ordinal;
+}
+
+static void core_snapshots_sweep(struct core *core, struct node *node, const struct msg_enrol *msg)
+{
+    for (uint32_t i = 0; i < msg->n_snapshots; i++) {
+        if (!core_snapshot_is_named(core, node, msg->snapshots[i])) {
+            struct msg_drop drop = {&msg->snapshots[i], 1};
+            outbox_send(&core->out, node->peer, MSG_DROP, &drop);
+        }
+    }
+}
+
+void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_enrol *msg)
+{
+    if (msg->protocol != PROTOCOL_VERSION) {
+        char text[128];
+        snprintf(text, sizeof text,
+                 "this head speaks protocol %d, the agent speaks %u; use the same release",
+                 PROTOCOL_VERSION, msg->protocol);
+        core_enrol_refuse(core, peer, ERR_PROTOCOL, text);
+        return;
+    }
+    if (!core_name_is_good(msg->node) || msg->incarnation == 0) {
+        core_enrol_refuse(core, peer, ERR_INVALID,
+                          "a node's name is 1 to 63 of A-Z a-z 0-9 . _ -, its incarnation not 0");
+        return;
+    }
+    if (core->is_leaving) {
+        core_enrol_refuse(core, peer, ERR_BUSY, "the cluster is shutting down");
+        return;
+    }
+    struct node *node = core_node_find(core, msg->node);
+    if (node == NULL) {
+        node =
+            HASH_COUNT(core->nodes) < SCHEDULER_NODES_MAX ? core_node_add(core, msg->node) : NULL;
+        if (node == NULL) {
+            core_enrol_refuse(core, peer, ERR_LIMIT, "too many nodes");
+            return;
+        }
+    }
+    /* A peer that enrols under another name leaves the old one to its silence. */
+    struct node *before = core_node_of_peer(core, peer);
+    if (before != NULL && before != node) {
+        core_node_peer_set(core, before, 0);
+    }
+    if (node->r.incarnation != msg->incarnation || node->r.state == NODE_GONE) {
+        core_node_renew(core, now, node, msg);
+    }
+    core_node_peer_set(core, node, peer);
+    node->heard = now;
+    if (node->r.state != NODE_DRAINING) {
+        core_node_move(core, now, node, NODE_ALIVE);
+    }
+    if (msg->is_draining) {
+        core_node_move(core, now, node, NODE_DRAINING);
+    }
+    core_node_refresh_open(core, node);
+    core_node_dirty(core, node);
+    core_welcome(core, node, msg);
+    core_snapshots_sweep(core, node, msg);
+}

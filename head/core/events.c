@@ -1,0 +1,90 @@
+/* The numbered event stream of a node: each event once, in order, its number on disk with its
+ * effect. */
+#include "head/core/state.h"
+
+typedef void event_handler(struct core *core, time_ms now, struct task *task,
+                           const struct node_event *event);
+
+static event_handler *const event_handlers[] = {
+    [EVENT_STARTED] = on_event_started,
+    [EVENT_ROWS] = on_event_rows,
+    [EVENT_MILESTONE] = on_event_milestone,
+    [EVENT_SNAPSHOT] = on_event_snapshot,
+    [EVENT_BYE] = on_event_bye,
+    [EVENT_RESULT] = on_event_result,
+};
+
+static void on_node_event(struct core *core, time_ms now, struct node *node,
+                          const struct node_event *event)
+{
+    if (event->kind == EVENT_DRAINING) {
+        if (node->r.state == NODE_ALIVE || node->r.state == NODE_SUSPECT) {
+            core_node_move(core, now, node, NODE_DRAINING);
+        }
+        return;
+    }
+    struct task *task = core_task_find(core, event->task);
+    bool is_theirs = task != NULL && task->node == node && task->r.attempt == event->attempt &&
+                     core_task_is_on_node(task);
+    if (!is_theirs) {
+        /* The first durable outcome wins; whatever a stale attempt still tells is taken off its
+         * hands. */
+        struct msg_gone gone = {event->task, event->attempt};
+        outbox_send(&core->out, node->peer, MSG_GONE, &gone);
+        return;
+    }
+    event_handlers[event->kind](core, now, task, event);
+}
+
+static struct node *core_node_heard(struct core *core, time_ms now, uint64_t peer,
+                                    uint64_t incarnation)
+{
+    struct node *node = core_node_of_peer(core, peer);
+    if (node == NULL || node->r.incarnation != incarnation || node->r.state == NODE_GONE) {
+        struct msg_who who = {core->config.epoch};
+        outbox_send(&core->out, peer, MSG_WHO, &who);
+        return NULL;
+    }
+    node->heard = now;
+    if (node->r.state == NODE_SUSPECT) {
+        core_node_move(core, now, node, NODE_ALIVE);
+    }
+    return node;
+}
+
+void on_events(struct core *core, time_ms now, uint64_t peer, const struct msg_events *msg)
+{
+    struct node *node = core_node_heard(core, now, peer, msg->incarnation);
+    for (uint32_t i = 0; node != NULL && i < msg->n_events; i++) {
+        const struct node_event *event = &msg->events[i];
+        if (event->number <= node->r.applied) {
+            node->is_ack_due = true; /* Sent again after a lost acknowledgement. */
+            continue;
+        }
+        if (event->number != node->r.applied + 1) {
+            struct msg_who who = {core->config.epoch};
+            outbox_send(&core->out, peer, MSG_WHO, &who);
+            break;
+        }
+        node->r.applied = event->number;
+        node->is_ack_due = true;
+        core->events_total++;
+        core_node_dirty(core, node);
+        on_node_event(core, now, node, event);
+        if (outbox_open_ops(&core->out) >= BATCH_GROUP_OPS_MAX) {
+            core_group_close(core);
+        }
+    }
+    if (node != NULL && node->is_ack_due) {
+        core_node_dirty(core, node);
+    }
+}
+
+void on_heartbeat(struct core *core, time_ms now, uint64_t peer, const struct msg_heartbeat *msg)
+{
+    struct node *node = core_node_heard(core, now, peer, msg->incarnation);
+    if (node != NULL) {
+        node->cpu_permille = msg->cpu_permille;
+        node->memory_used_bytes = msg->memory_used_bytes;
+    }
+}

@@ -1,0 +1,100 @@
+/* Why something waits, for people: the one answer that every queue owes. */
+#include <stdio.h>
+
+#include "head/core/view.h"
+
+static void explain_task(struct view *view, time_ms now, const struct task *task)
+{
+    struct buf text;
+    char id[TASK_ID_TEXT_MAX], when[32];
+    buf_init(&text, 64 << 10);
+    task_id_print(task->r.id, id);
+    ignore_error(buf_printf(&text, "%s is %s", id, task_state_names[task->r.state]), "sticky");
+    if (task->r.state == TASK_ENDED) {
+        ignore_error(buf_printf(&text, " (%s)", task_outcome_names[task->r.outcome]), "sticky");
+    } else if (core_task_is_on_node(task)) {
+        ignore_error(buf_printf(&text, " on %s", task->r.node), "sticky");
+    } else if (task->r.not_before > now) {
+        ignore_error(buf_printf(&text,
+                                "; it failed %u times and is tried again at %s (retries.backoff)",
+                                task->r.failures, time_print(task->r.not_before, when)),
+                     "sticky");
+    } else if (task->r.state == TASK_QUEUED) {
+        const struct request *request = task->work->sweep != NULL
+                                            ? &task->work->sweep->spec.resources
+                                            : &task->work->job->request;
+        ignore_error(buf_append_text(&text, "; "), "sticky");
+        scheduler_explain(view->core->scheduler, request, &task->waiting.item, &text);
+    }
+    if (task->r.reason != NULL && task->r.reason[0] != '\0') {
+        ignore_error(buf_printf(&text, "; %s", task->r.reason), "sticky");
+    }
+    json_str(&view->json, "text", buf_text(&text));
+    json_bool(
+        &view->json, "can_run",
+        task->r.state != TASK_QUEUED ||
+            scheduler_is_satisfiable(view->core->scheduler, task->work->sweep != NULL
+                                                                ? &task->work->sweep->spec.resources
+                                                                : &task->work->job->request));
+    buf_fini(&text);
+}
+
+static void explain_sweep(struct view *view, const struct sweep *sweep, uint32_t trial)
+{
+    struct buf text;
+    buf_init(&text, 64 << 10);
+    bool can_run = true;
+    uint32_t tickets = tune_tickets(sweep->tuner), next = tune_next_trial(sweep->tuner);
+    const struct sweep_spec *spec = &sweep->spec;
+    if (sweep->r.state != SWEEP_RUNNING) {
+        ignore_error(buf_printf(&text, "sweep %u is %s: no new trials", sweep->r.number,
+                                sweep_state_names[sweep->r.state]),
+                     "sticky");
+    } else if (tickets == 0) {
+        ignore_error(
+            buf_printf(&text,
+                       "trial %u.%u is not asked for yet: limits.concurrency is %u and as many run",
+                       sweep->r.number, trial, spec->concurrency),
+            "sticky");
+    } else {
+        can_run = scheduler_is_satisfiable(view->core->scheduler, &spec->resources);
+        ignore_error(buf_printf(&text, "trial %u.%u waits for a node; ", sweep->r.number,
+                                trial > next ? trial : next),
+                     "sticky");
+        scheduler_explain(view->core->scheduler, &spec->resources, &sweep->ticket.item, &text);
+    }
+    json_str(&view->json, "text", buf_text(&text));
+    json_bool(&view->json, "can_run", can_run);
+    buf_fini(&text);
+}
+
+void view_explain(struct core *core, time_ms now, uint64_t request, task_id id)
+{
+    struct work *work = core_work_find(core, id.job);
+    const struct task *task = core_task_find(core, id);
+    if (task == NULL && work != NULL && work->job != NULL && id.index == 0) {
+        task = work->tasks[0];
+    }
+    struct sweep *sweep = work != NULL ? work->sweep : NULL;
+    bool is_ticket = sweep != NULL && (id.index == 0 || id.index > work->n_tasks) &&
+                     (sweep->spec.stop.trials == 0 || id.index <= sweep->spec.stop.trials);
+    if (task == NULL && !is_ticket) {
+        char what[48], text[TASK_ID_TEXT_MAX];
+        snprintf(what, sizeof what, "sweep, task or trial %s", task_id_print(id, text));
+        view_not_found(core, request, what);
+        return;
+    }
+    struct view view;
+    view_begin(&view, core, request);
+    json_object_begin(&view.json, NULL);
+    json_str(&view.json, "api", "v1");
+    if (task != NULL) {
+        json_task_id(&view.json, "id", task->r.id);
+        explain_task(&view, now, task);
+    } else {
+        json_u64(&view.json, "id", work->number);
+        explain_sweep(&view, sweep, id.index != 0 ? id.index : tune_next_trial(sweep->tuner));
+    }
+    json_object_end(&view.json);
+    view_end(&view);
+}

@@ -1,0 +1,201 @@
+/* Placement: open places and queued tasks go to nodes; a lease is durable before it leaves. */
+#include <assert.h>
+#include <string.h>
+
+#include "head/core/state.h"
+
+static struct node *core_node_of_handle(struct core *core, uint32_t handle)
+{
+    struct node *node, *next;
+    HASH_ITER (hh, core->nodes, node, next) {
+        if (node->handle == handle) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
+static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
+                             struct named_value *params, struct label_pair *env)
+{
+    const struct sweep *sweep = task->work->sweep;
+    const struct sweep_spec *spec = &sweep->spec;
+    for (uint32_t i = 0; i < spec->n_parameters && i < task->r.n_params; i++) {
+        params[i] = (struct named_value){spec->parameters[i].name, task->r.params[i]};
+    }
+    for (uint32_t i = 0; i < spec->n_env; i++) {
+        env[i] = (struct label_pair){spec->env[i].name, spec->env[i].value};
+    }
+    lease->is_trial = true;
+    lease->sweep_name = sweep->r.name;
+    lease->words = spec->command.words;
+    lease->n_words = spec->command.n_words;
+    lease->is_shell = spec->command.is_shell;
+    lease->workdir = sweep->r.workdir;
+    lease->env = env;
+    lease->n_env = spec->n_env;
+    lease->params = params;
+    lease->n_params = task->r.n_params;
+    /* A trial's own seed: the same for every attempt; below 2^53 so that JSON keeps it. */
+    lease->seed = (sweep->r.seed * 0x9E3779B97F4A7C15U + task->r.id.index) >> 11;
+    lease->metric = spec->metric.name;
+    lease->is_maximize = spec->metric.goal == GOAL_MAXIMIZE;
+    lease->cpus = spec->resources.cpus;
+    lease->memory_bytes = spec->resources.memory_bytes;
+    lease->timeout_trial_ms = spec->timeouts.trial_ms;
+    lease->timeout_silent_ms = spec->timeouts.silent_ms;
+    lease->timeout_grace_ms = spec->timeouts.grace_ms;
+    lease->timeout_start_ms = spec->timeouts.start_ms;
+    lease->timeout_decision_ms = spec->timeouts.decision_ms;
+    lease->checkpoints_on = spec->checkpoints.on;
+    lease->keep_last = spec->checkpoints.keep_last;
+    lease->keep_best = spec->checkpoints.keep_best;
+    lease->tail_bytes = spec->logs_tail_bytes;
+}
+
+static void lease_from_job(const struct task *task, struct msg_lease *lease)
+{
+    const struct record_job *job = &task->work->job->r;
+    lease->sweep_name = job->name;
+    lease->words = job->words;
+    lease->n_words = job->n_words;
+    lease->is_shell = job->is_shell;
+    lease->workdir = job->workdir;
+    lease->env = job->env;
+    lease->n_env = job->n_env;
+    lease->cpus = job->cpus;
+    lease->memory_bytes = job->memory_bytes;
+    lease->timeout_grace_ms = core_task_grace_ms(task);
+    lease->tail_bytes = TAIL_MAX_BYTES;
+}
+
+void core_lease_send(struct core *core, const struct task *task)
+{
+    struct named_value params[SPEC_PARAMETERS_MAX];
+    const struct sweep *sweep = task->work->sweep;
+    struct label_pair *env = mem_calloc(sweep != NULL ? sweep->spec.n_env : 0, sizeof *env);
+    if (env == NULL) {
+        core_fail(core, ERR_NO_MEMORY);
+        return;
+    }
+    struct msg_lease lease = {
+        .task = task->r.id,
+        .attempt = task->r.attempt,
+        .order = task->r.order,
+        .restore = task->r.snapshot,
+        .gpus = task->r.gpus,
+        .n_gpus = task->r.n_gpus,
+        .age = task->r.age,
+    };
+    if (sweep != NULL) {
+        lease_from_sweep(task, &lease, params, env);
+    } else {
+        lease_from_job(task, &lease);
+    }
+    outbox_send(&core->out, task->node->peer, MSG_LEASE, &lease);
+    mem_free(env);
+}
+
+/* The next attempt of a queued task; attempts count from 0 and are used up even if they never
+ * start. */
+static void core_task_lease(struct core *core, time_ms now, struct task *task,
+                            const struct allocation *allocation)
+{
+    struct node *node = core_node_of_handle(core, allocation->node);
+    assert(node != NULL);
+    core_task_place(core, task, node, allocation);
+    if (core->out.failed != OK) {
+        return;
+    }
+    task->r.attempt = task->r.n_attempts++;
+    task->r.leased = now;
+    task->r.started = 0;
+    task->r.pid = 0;
+    task->r.exit_code = task->r.signal = 0;
+    task->r.last_seq = 0;
+    core_task_move(core, now, task, TASK_EVENT_LEASE);
+    if (task->r.order.act == ACT_STOP) {
+        /* It failed before it could be told; the order stays in force. */
+        core_task_move(core, now, task, TASK_EVENT_TOLD);
+    }
+    core_lease_send(core, task);
+}
+
+/* A node has room for the sweep's next trial: the suggestion becomes a trial, asked for in this
+ * very batch. */
+static struct task *core_ticket_take(struct core *core, time_ms now, struct sweep *sweep)
+{
+    assert(sweep->ready != NULL && sweep->ready_trial == tune_next_trial(sweep->tuner));
+    struct task *task = core_task_add(core, sweep->work, sweep->ready_trial);
+    if (task == NULL) {
+        return NULL;
+    }
+    task->r.params = TAKE(sweep->ready);
+    task->r.n_params = sweep->spec.n_parameters;
+    task->r.priority = sweep->spec.priority;
+    task->r.created = task->r.queued = now;
+    struct tune_event event = {
+        .kind = TUNE_EVENT_ASKED,
+        .trial = task->r.id.index,
+        .params = task->r.params,
+        .n_params = task->r.n_params,
+    };
+    core_sweep_log(core, now, sweep, &event, 0);
+    task->r.order = (struct order){
+        .n = 1, .until = tune_first_milestone(sweep->tuner, task->r.id.index), .act = ACT_GO};
+    core_sweep_advance(core, now, sweep);
+    return task;
+}
+
+static void core_tickets_refresh(struct core *core)
+{
+    list_each (&core->due, struct sweep, due_link, sweep) {
+        list_remove(&sweep->due_link);
+        bool is_open =
+            sweep->r.state == SWEEP_RUNNING && !core->is_leaving && tune_tickets(sweep->tuner) > 0;
+        if (!is_open) {
+            scheduler_dequeue(core->scheduler, &sweep->ticket.item);
+        } else if (sweep->ready == NULL) {
+            core_suggest_ask(core, sweep);
+        } else if (list_is_empty(&sweep->ticket.item.link)) {
+            uint64_t age = (uint64_t)sweep->r.number << 32 | sweep->ready_trial;
+            error_code error = scheduler_enqueue(core->scheduler, &sweep->ticket.item,
+                                                 sweep->work->cls, sweep->spec.priority, age);
+            if (error != OK) {
+                core_fail(core, error);
+            }
+        }
+    }
+}
+
+void core_schedule(struct core *core, time_ms now)
+{
+    while (core->out.failed == OK) {
+        while (!list_is_empty(&core->due) || !list_is_empty(&core->suggests)) {
+            core_tickets_refresh(core);
+            core_suggest_run(core, now);
+            if (core->out.failed != OK) {
+                return;
+            }
+        }
+        if (core->is_leaving) {
+            return;
+        }
+        struct allocation allocation;
+        struct scheduler_item *item = scheduler_next(core->scheduler, &allocation);
+        if (item == NULL) {
+            return;
+        }
+        struct waiting *waiting = list_entry(item, struct waiting, item);
+        struct task *task = waiting->task;
+        if (task == NULL) {
+            task = core_ticket_take(core, now, waiting->sweep);
+        }
+        if (task != NULL) {
+            core_task_lease(core, now, task, &allocation);
+        }
+        if (outbox_open_ops(&core->out) >= BATCH_GROUP_OPS_MAX) {
+            core_group_close(core);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+/* Recovery: records, then logs, then what follows from both. Nothing is suggested or decided again.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "head/core/state.h"
+
+enum { LOAD_ARENA_MAX = 16 << 20, LOAD_FIELD_MAX = 128 };
+
+static error_code load_sweep(struct core *core, const char *field, struct bytes value,
+                             struct arena *arena, struct report *report)
+{
+    struct record_sweep record;
+    (void)field;
+    error_code error = record_decode(&record_sweep_schema, value, arena, &record, report);
+    if (error != OK) {
+        return error;
+    }
+    struct sweep *sweep = core_sweep_own(core, &record);
+    return sweep == NULL ? ERR_NO_MEMORY : core_sweep_install(core, sweep, record.number, report);
+}
+
+static error_code load_job(struct core *core, const char *field, struct bytes value,
+                           struct arena *arena, struct report *report)
+{
+    struct record_job record;
+    (void)field;
+    error_code error = record_decode(&record_job_schema, value, arena, &record, report);
+    if (error == OK) {
+        core_job_install(core, &record, record.number, report, &error);
+    }
+    return error;
+}
+
+static error_code load_task(struct core *core, const char *field, struct bytes value,
+                            struct arena *arena, struct report *report)
+{
+    struct record_task record;
+    error_code error = record_decode(&record_task_schema, value, arena, &record, report);
+    if (error != OK) {
+        return error;
+    }
+    struct work *work = core_work_find(core, record.id.job);
+    if (work == NULL) {
+        return report_fail(report, ERR_FORMAT, "task %s belongs to no sweep or job", field);
+    }
+    struct task *task = core_task_add(core, work, record.id.index);
+    return task == NULL ? ERR_NO_MEMORY : core_task_record_own(core, task, &record);
+}
+
+static error_code load_node(struct core *core, const char *field, struct bytes value,
+                            struct arena *arena, struct report *report)
+{
+    struct record_node record;
+    error_code error = record_decode(&record_node_schema, value, arena, &record, report);
+    if (error != OK) {
+        return error;
+    }
+    struct node *node = core_node_add(core, field);
+    return node == NULL ? ERR_NO_MEMORY : core_node_record_own(core, node, &record);
+}
+
+static const struct {
+    const char *table;
+    error_code (*load)(struct core *core, const char *field, struct bytes value,
+                       struct arena *arena, struct report *report);
+} load_tables[] = {
+    {"sweeps", load_sweep},
+    {"jobs", load_job},
+    {"tasks", load_task},
+    {"nodes", load_node},
+};
+
+error_code core_load_record(struct core *core, const char *table, struct bytes field,
+                            struct bytes value, struct report *report)
+{
+    char name[LOAD_FIELD_MAX + 1];
+    if (field.len > LOAD_FIELD_MAX) {
+        return report_fail(report, ERR_FORMAT, "a field of %s is %zu bytes long", table, field.len);
+    }
+    memcpy(name, field.data, field.len);
+    name[field.len] = '\0';
+    for (size_t i = 0; i < sizeof load_tables / sizeof load_tables[0]; i++) {
+        if (strcmp(load_tables[i].table, table) == 0) {
+            struct arena arena;
+            arena_init(&arena, LOAD_ARENA_MAX);
+            error_code error = load_tables[i].load(core, name, value, &arena, report);
+            arena_fini(&arena);
+            if (error != OK && report != NULL) {
+                report_add(report, " (record %s of table %s; nothing was changed)", name, table);
+            }
+            return error;
+        }
+    }
+    return OK; /* Tables that are only read on demand. */
+}
+
+error_code core_load_log(struct core *core, uint32_t number, struct bytes value,
+                         struct report *report)
+{
+    struct work *work = core_work_find(core, number);
+    if (work == NULL || work->sweep == NULL) {
+        return report_fail(report, ERR_FORMAT, "the log of sweep %u has no sweep", number);
+    }
+    struct arena arena;
+    struct record_log record;
+    arena_init(&arena, LOAD_ARENA_MAX);
+    error_code error = record_decode(&record_log_schema, value, &arena, &record, report);
+    if (error == OK) {
+        struct tune_event event;
+        core_log_from_record(&record, &event);
+        error = tune_apply(work->sweep->tuner, &event);
+        work->sweep->has_target_logged |= record.kind == LOG_TARGET;
+        if (error != OK) {
+            error = report_fail(report, error, "the log of sweep %u does not fit its file", number);
+        }
+    }
+    arena_fini(&arena);
+    return error;
+}
+
+error_code core_load_meta(struct core *core, const char *field, const char *value)
+{
+    if (strcmp(field, "next_job") == 0) {
+        core->next_number = (uint32_t)strtoul(value, NULL, 10);
+        return core->next_number == 0 ? ERR_FORMAT : OK;
+    }
+    if (strcmp(field, "n") == 0) {
+        core->batch_n = strtoull(value, NULL, 10);
+        core->out.n = core->batch_n;
+    }
+    return OK;
+}
+
+/* A running task holds again what it held, on its node as the record tells it. */
+static error_code load_place(struct core *core, struct task *task, struct report *report)
+{
+    struct node *node = task->r.node != NULL ? core_node_find(core, task->r.node) : NULL;
+    if (node == NULL || node->handle == 0) {
+        char id[TASK_ID_TEXT_MAX];
+        return report_fail(report, ERR_FORMAT, "task %s runs on no known node",
+                           task_id_print(task->r.id, id));
+    }
+    struct allocation allocation;
+    error_code error = scheduler_take(core->scheduler, node->handle, task->work->cls, task->r.gpus,
+                                      task->r.n_gpus, &allocation);
+    if (error != OK) {
+        return error;
+    }
+    uint64_t incarnation = task->r.incarnation;
+    core_task_place(core, task, node, &allocation);
+    task->r.incarnation = incarnation;
+    return core->out.failed;
+}
+
+static error_code load_work(struct core *core, time_ms now, struct work *work,
+                            struct report *report)
+{
+    for (uint32_t i = 0; i < work->n_tasks; i++) {
+        struct task *task = work->tasks[i];
+        if (task == NULL) {
+            return report_fail(report, ERR_FORMAT, "task %u.%u is missing", work->number, i + 1);
+        }
+        if (task->r.state == TASK_QUEUED) {
+            core_task_enqueue(core, now, task);
+        } else if (core_task_is_on_node(task)) {
+            error_code error = load_place(core, task, report);
+            if (error != OK) {
+                return error;
+            }
+        }
+    }
+    if (work->sweep != NULL && work->sweep->r.state < SWEEP_DONE) {
+        core_sweep_advance(core, now, work->sweep);
+    }
+    if (work->number >= core->next_number) {
+        core->next_number = work->number + 1;
+    }
+    return OK;
+}
+
+error_code core_load_done(struct core *core, time_ms now, struct report *report)
+{
+    struct node *node, *next_node;
+    HASH_ITER (hh, core->nodes, node, next_node) {
+        node->heard = now;
+        if (node->r.state == NODE_GONE || node->r.state == NODE_JOINING) {
+            continue;
+        }
+        if (node->r.state == NODE_ALIVE) {
+            core_node_move(core, now, node, NODE_SUSPECT);
+        }
+        error_code error = core_node_resources_set(core, node);
+        if (error != OK) {
+            return error;
+        }
+    }
+    struct work *work, *next_work;
+    HASH_ITER (hh, core->works, work, next_work) {
+        error_code error = load_work(core, now, work, report);
+        if (error != OK) {
+            return error;
+        }
+    }
+    return core->out.failed;
+}

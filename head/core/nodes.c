@@ -1,0 +1,264 @@
+/* Nodes: the table, the one state setter, resources, silence. */
+#include <assert.h>
+#include <string.h>
+
+#include "head/core/state.h"
+
+struct node *core_node_find(struct core *core, const char *name)
+{
+    struct node *node;
+    HASH_FIND(hh, core->nodes, name, strlen(name), node);
+    return node;
+}
+
+struct node *core_node_of_peer(struct core *core, uint64_t peer)
+{
+    struct node *node;
+    HASH_FIND(hh_peer, core->nodes_by_peer, &peer, sizeof peer, node);
+    return node;
+}
+
+struct node *core_node_add(struct core *core, const char *name)
+{
+    struct node *node = mem_zalloc(sizeof *node);
+    if (node == NULL) {
+        core_fail(core, ERR_NO_MEMORY);
+        return NULL;
+    }
+    list_init(&node->tasks);
+    list_init(&node->dirty_link);
+    node->r.state = NODE_JOINING;
+    core_str_set(core, &node->r.name, name);
+    if (node->r.name != NULL) {
+        HASH_ADD_KEYPTR(hh, core->nodes, node->r.name, strlen(node->r.name), node);
+    }
+    if (node->hh.tbl == NULL) {
+        core_fail(core, ERR_NO_MEMORY);
+        core_str_clear(&node->r.name);
+        mem_free(node);
+        return NULL;
+    }
+    return node;
+}
+
+static void core_node_lists_clear(struct node *node)
+{
+    for (uint32_t i = 0; i < node->r.n_gpus; i++) {
+        mem_free((void *)(uintptr_t)node->r.gpus[i]);
+    }
+    for (uint32_t i = 0; i < node->r.n_custom; i++) {
+        mem_free((void *)(uintptr_t)node->r.custom[i].name);
+    }
+    for (uint32_t i = 0; i < node->r.n_labels; i++) {
+        mem_free((void *)(uintptr_t)node->r.labels[i].name);
+        mem_free((void *)(uintptr_t)node->r.labels[i].value);
+    }
+    mem_free((void *)(uintptr_t)node->r.gpus);
+    mem_free((void *)(uintptr_t)node->r.custom);
+    mem_free((void *)(uintptr_t)node->r.labels);
+    node->r.gpus = NULL;
+    node->r.custom = NULL;
+    node->r.labels = NULL;
+    node->r.n_gpus = node->r.n_custom = node->r.n_labels = 0;
+}
+
+void core_node_free(struct core *core, struct node *node)
+{
+    core_node_peer_set(core, node, 0);
+    HASH_DELETE(hh, core->nodes, node);
+    list_remove(&node->dirty_link);
+    core_node_lists_clear(node);
+    core_str_clear(&node->r.name);
+    core_str_clear(&node->r.host);
+    core_str_clear(&node->r.version);
+    mem_free(node);
+}
+
+void core_node_dirty(struct core *core, struct node *node)
+{
+    if (list_is_empty(&node->dirty_link)) {
+        list_push_back(&core->dirty_nodes, &node->dirty_link);
+    }
+}
+
+void core_node_refresh_open(struct core *core, struct node *node)
+{
+    if (node->handle != 0) {
+        scheduler_node_open(core->scheduler, node->handle,
+                            node->r.state == NODE_ALIVE && !node->r.is_cordoned && node->peer != 0);
+    }
+}
+
+void core_node_move(struct core *core, time_ms now, struct node *node, node_state to)
+{
+    if (node->r.state == to) {
+        return;
+    }
+    assert(node_edge_is_legal(node->r.state, to));
+    node->r.state = to;
+    if (to == NODE_GONE) {
+        node->r.left = now;
+        if (node->handle != 0) {
+            scheduler_node_remove(core->scheduler, node->handle);
+            node->handle = 0;
+        }
+    }
+    core_node_refresh_open(core, node);
+    core_node_dirty(core, node);
+    core_notice_node(core, now, node);
+}
+
+void core_node_peer_set(struct core *core, struct node *node, uint64_t peer)
+{
+    if (node->peer == peer) {
+        return;
+    }
+    if (node->peer != 0) {
+        HASH_DELETE(hh_peer, core->nodes_by_peer, node);
+    }
+    node->peer = peer;
+    if (peer != 0) {
+        HASH_ADD(hh_peer, core->nodes_by_peer, peer, sizeof node->peer, node);
+        if (node->hh_peer.tbl == NULL) {
+            node->peer = 0;
+            core_fail(core, ERR_NO_MEMORY);
+        }
+    }
+}
+
+/* What a lost attempt becomes. An order to leave decides by itself: nobody is left to be told. */
+static void core_task_lost(struct core *core, time_ms now, struct task *task, const char *reason)
+{
+    core_str_set(core, &task->r.reason, reason);
+    if (task->r.state == TASK_STOPPING) {
+        task_outcome outcome = task->r.order.why == WHY_CANCEL ? OUTCOME_CANCELLED
+                               : task->r.order.why == WHY_MAX  ? OUTCOME_DONE
+                                                               : OUTCOME_STOPPED;
+        task->r.why = task->r.order.why;
+        core_task_end(core, now, task, TASK_EVENT_TOLD_ENDED, outcome);
+        return;
+    }
+    uint32_t limit = task->work->sweep != NULL ? task->work->sweep->spec.retries.crash_limit : 5;
+    if (task->r.state == TASK_RUNNING && task->r.lost >= limit) {
+        core_reason(core, task, "%s; lost %u times (retries.crash_limit)", reason,
+                    task->r.lost + 1);
+        core_task_end(core, now, task, TASK_EVENT_LOST_OUT, OUTCOME_FAILED);
+        return;
+    }
+    core_task_move(core, now, task, TASK_EVENT_NODE_LOST);
+}
+
+static void core_lost_evidence(struct core *core, time_ms now, const struct task *task,
+                               const char *reason)
+{
+    struct record_attempt record = {
+        .task = task->r.id,
+        .attempt = task->r.attempt,
+        .node = task->r.node,
+        .incarnation = task->r.incarnation,
+        .result = {.has_started = task->r.state != TASK_LEASED,
+                   .cause = CAUSE_LOST,
+                   .reason = reason,
+                   .started_at = task->r.started,
+                   .ended_at = now},
+    };
+    char field[TASK_ID_TEXT_MAX * 2];
+    char id[TASK_ID_TEXT_MAX];
+    struct buf buf;
+    buf_init(&buf, MSG_MAX_BYTES);
+    error_code error = record_encode(&record_attempt_schema, &record, &buf);
+    if (error != OK) {
+        core_fail(core, error);
+    }
+    __builtin_snprintf(field, sizeof field, "%s:%u", task_id_print(task->r.id, id),
+                       task->r.attempt);
+    outbox_hset(&core->out, "attempts", field, buf_bytes(&buf));
+    buf_fini(&buf);
+}
+
+void core_node_tasks_lost(struct core *core, time_ms now, struct node *node, const char *reason)
+{
+    list_each (&node->tasks, struct task, node_link, task) {
+        core_lost_evidence(core, now, task, reason);
+    }
+    /* Ending one may tell others of its sweep to leave, which moves them but never off this list.
+     */
+    while (!list_is_empty(&node->tasks)) {
+        core_task_lost(core, now, list_first(&node->tasks, struct task, node_link), reason);
+    }
+}
+
+error_code core_node_resources_set(struct core *core, struct node *node)
+{
+    struct env_pair labels[NODE_LABELS_MAX];
+    struct custom_amount custom[NODE_CUSTOM_MAX];
+    uint32_t n_labels = node->r.n_labels < NODE_LABELS_MAX ? node->r.n_labels : NODE_LABELS_MAX;
+    uint32_t n_custom = node->r.n_custom < NODE_CUSTOM_MAX ? node->r.n_custom : NODE_CUSTOM_MAX;
+    for (uint32_t i = 0; i < n_labels; i++) {
+        labels[i] = (struct env_pair){node->r.labels[i].name, node->r.labels[i].value};
+    }
+    for (uint32_t i = 0; i < n_custom; i++) {
+        custom[i] = (struct custom_amount){node->r.custom[i].name, node->r.custom[i].amount};
+    }
+    struct node_resources resources = {
+        .cpus = node->r.cpus,
+        .memory_bytes = node->r.memory_bytes,
+        .gpus = node->r.gpus,
+        .n_gpus = node->r.n_gpus,
+        .custom = custom,
+        .n_custom = n_custom,
+        .labels = labels,
+        .n_labels = n_labels,
+    };
+    if (node->handle != 0) {
+        scheduler_node_remove(core->scheduler, node->handle);
+        node->handle = 0;
+    }
+    error_code error = scheduler_node_add(core->scheduler, &resources, &node->handle);
+    if (error == OK) {
+        core_node_refresh_open(core, node);
+    }
+    return error;
+}
+
+error_code core_node_record_own(struct core *core, struct node *node,
+                                const struct record_node *record)
+{
+    const char *name = node->r.name, *host = node->r.host, *version = node->r.version;
+    core_node_lists_clear(node);
+    node->r = *record;
+    node->r.name = name;
+    node->r.host = host;
+    node->r.version = version;
+    node->r.gpus = NULL;
+    node->r.custom = NULL;
+    node->r.labels = NULL;
+    node->r.n_gpus = node->r.n_custom = node->r.n_labels = 0;
+    core_str_set(core, &node->r.host, record->host);
+    core_str_set(core, &node->r.version, record->version);
+    const char **gpus = mem_calloc(record->n_gpus, sizeof *gpus);
+    struct custom_pair *custom = mem_calloc(record->n_custom, sizeof *custom);
+    struct label_pair *labels = mem_calloc(record->n_labels, sizeof *labels);
+    node->r.gpus = gpus;
+    node->r.custom = custom;
+    node->r.labels = labels;
+    if (gpus == NULL || custom == NULL || labels == NULL) {
+        core_fail(core, ERR_NO_MEMORY);
+        return ERR_NO_MEMORY;
+    }
+    node->r.n_gpus = record->n_gpus;
+    node->r.n_custom = record->n_custom;
+    node->r.n_labels = record->n_labels;
+    for (uint32_t i = 0; i < record->n_gpus; i++) {
+        core_str_set(core, &gpus[i], record->gpus[i]);
+    }
+    for (uint32_t i = 0; i < record->n_custom; i++) {
+        custom[i].amount = record->custom[i].amount;
+        core_str_set(core, &custom[i].name, record->custom[i].name);
+    }
+    for (uint32_t i = 0; i < record->n_labels; i++) {
+        core_str_set(core, &labels[i].name, record->labels[i].name);
+        core_str_set(core, &labels[i].value, record->labels[i].value);
+    }
+    return core->out.failed;
+}

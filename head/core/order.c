@@ -1,0 +1,55 @@
+/* Orders: durable, numbered decisions for a task. The highest holds. */
+#include <assert.h>
+
+#include "head/core/state.h"
+
+void core_order_send(struct core *core, const struct task *task)
+{
+    struct msg_order msg = {task->r.id, task->r.attempt, task->r.order};
+    outbox_send(&core->out, task->node != NULL ? task->node->peer : 0, MSG_ORDER, &msg);
+}
+
+void core_order_next(struct core *core, time_ms now, struct task *task, order_act act,
+                     order_why why, int64_t until, int64_t grace_ms)
+{
+    (void)now;
+    task->r.order = (struct order){
+        .n = task->r.order.n + 1,
+        .until = until,
+        .act = act,
+        .why = why,
+        .grace_ms = grace_ms,
+    };
+    core_task_dirty(core, task);
+    if (core_task_is_on_node(task)) {
+        core_order_send(core, task);
+    }
+}
+
+int64_t core_task_grace_ms(const struct task *task)
+{
+    return task->work->sweep != NULL ? task->work->sweep->spec.timeouts.grace_ms : 10000;
+}
+
+void core_task_tell(struct core *core, time_ms now, struct task *task, order_why why,
+                    int64_t grace_ms)
+{
+    if (task->r.state == TASK_ENDED) {
+        return;
+    }
+    /* Told already: only a cancel says more than what was said, or the same with less grace. */
+    bool is_told = task->r.order.act == ACT_STOP && core_task_is_on_node(task);
+    bool is_sooner = grace_ms >= 0 && grace_ms < task->r.order.grace_ms;
+    if (is_told && (why != WHY_CANCEL || (task->r.order.why == WHY_CANCEL && !is_sooner))) {
+        return;
+    }
+    task->r.why = why;
+    if (!core_task_is_on_node(task)) {
+        core_task_end(core, now, task, TASK_EVENT_CANCEL,
+                      why == WHY_CANCEL ? OUTCOME_CANCELLED : OUTCOME_STOPPED);
+        return;
+    }
+    core_order_next(core, now, task, ACT_STOP, why, INT64_MAX,
+                    grace_ms >= 0 ? grace_ms : core_task_grace_ms(task));
+    core_task_move(core, now, task, TASK_EVENT_TOLD);
+}

@@ -1,0 +1,96 @@
+/* The cluster in figures, as of the last batch on disk: never waits for the one in flight. */
+#include <stdio.h>
+
+#include "head/core/state.h"
+
+void core_status_fill(const struct core *core, struct api_status *ret)
+{
+    struct scheduler_usage usage;
+    scheduler_usage_get(core->scheduler, 0, &usage);
+    uint32_t nodes = 0, alive = 0;
+    for (const struct node *node = core->nodes; node != NULL; node = node->hh.next) {
+        nodes += node->r.state != NODE_GONE;
+        alive += node->r.state == NODE_ALIVE;
+    }
+    *ret = (struct api_status){
+        .version = core->config.version,
+        .cluster = core->config.cluster,
+        .epoch = core->config.epoch,
+        .pid = core->config.pid,
+        .started = core->config.started,
+        .state_dir = core->config.state_dir,
+        .nodes = nodes,
+        .nodes_alive = alive,
+        .cpus = (double)usage.cpus_total / AMOUNT_ONE,
+        .cpus_used = (double)usage.cpus_used / AMOUNT_ONE,
+        .gpus = (double)usage.gpus_total / AMOUNT_ONE,
+        .gpus_used = (double)usage.gpus_used / AMOUNT_ONE,
+        .sweeps_active = core->status.sweeps_active,
+        .tasks_queued = core->status.tasks[TASK_QUEUED],
+        .tasks_leased = core->status.tasks[TASK_LEASED],
+        .tasks_running = core->status.tasks[TASK_RUNNING],
+        .tasks_stopping = core->status.tasks[TASK_STOPPING],
+        .tasks_ended = core->status.tasks[TASK_ENDED],
+    };
+}
+
+error_code core_status_print(const struct core *core, time_ms now, struct buf *text)
+{
+    struct api_status status = core->status_durable;
+    status.store = core->store_state;
+    status.store_age = core_batch_age(core, now);
+    struct json_out json = json_out_to(text);
+    schema_print_json(&api_status_schema, &status, &json, NULL);
+    return text->failed;
+}
+
+static void metric(struct buf *text, const char *name, const char *type, const char *help,
+                   double value)
+{
+    char number[REAL_TEXT_MAX];
+    ignore_error(buf_printf(text, "# HELP %s %s\n# TYPE %s %s\n%s %s\n", name, help, name, type,
+                            name, real_print(value, number)),
+                 "sticky");
+}
+
+error_code core_metrics_print(const struct core *core, time_ms now, struct buf *text)
+{
+    const struct api_status *s = &core->status_durable;
+    ignore_error(
+        buf_append_text(
+            text, "# HELP muster_tasks Tasks and trials by state.\n# TYPE muster_tasks gauge\n"),
+        "sticky");
+    const struct {
+        const char *state;
+        uint32_t n;
+    } states[] = {{"queued", s->tasks_queued},
+                  {"leased", s->tasks_leased},
+                  {"running", s->tasks_running},
+                  {"stopping", s->tasks_stopping},
+                  {"ended", s->tasks_ended}};
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        ignore_error(
+            buf_printf(text, "muster_tasks{state=\"%s\"} %u\n", states[i].state, states[i].n),
+            "sticky");
+    }
+    metric(text, "muster_sweeps_active", "gauge", "Sweeps that have not ended.", s->sweeps_active);
+    metric(text, "muster_nodes", "gauge", "Nodes that are not gone.", s->nodes);
+    metric(text, "muster_nodes_alive", "gauge", "Nodes heard of lately.", s->nodes_alive);
+    metric(text, "muster_cpus", "gauge", "CPUs of all nodes.", s->cpus);
+    metric(text, "muster_cpus_used", "gauge", "CPUs taken by tasks.", s->cpus_used);
+    metric(text, "muster_gpus", "gauge", "GPUs of all nodes.", s->gpus);
+    metric(text, "muster_gpus_used", "gauge", "GPUs taken by tasks.", s->gpus_used);
+    metric(text, "muster_reports_total", "counter", "Metric rows received from trainers.",
+           (double)core->reports_total);
+    metric(text, "muster_decisions_total", "counter", "Milestones decided.",
+           (double)core->decisions_total);
+    metric(text, "muster_batches_total", "counter", "Batches on disk.",
+           (double)core->batches_total);
+    metric(text, "muster_events_total", "counter", "Events of nodes applied.",
+           (double)core->events_total);
+    metric(text, "muster_refused_total", "counter", "Enrolments and messages refused.",
+           (double)core->refused_total);
+    metric(text, "muster_store_wait_seconds", "gauge", "Age of the batch that waits for the store.",
+           (double)core_batch_age(core, now) / 1000.0);
+    return text->failed;
+}

@@ -1,0 +1,299 @@
+/* Sweeps: building from the file, the log, and what follows from the tuner's state. */
+#include <assert.h>
+#include <string.h>
+
+#include "head/core/state.h"
+#include "spec/sweep.h"
+
+void core_sweep_dirty(struct core *core, struct sweep *sweep)
+{
+    if (list_is_empty(&sweep->dirty_link)) {
+        list_push_back(&core->dirty_sweeps, &sweep->dirty_link);
+    }
+}
+
+void core_sweep_due(struct core *core, struct sweep *sweep)
+{
+    if (list_is_empty(&sweep->due_link)) {
+        list_push_back(&core->due, &sweep->due_link);
+    }
+}
+
+order_why core_why_from_tune(tune_why why)
+{
+    static const order_why whys[] = {
+        [TUNE_WHY_NONE] = WHY_NONE,   [TUNE_WHY_RUNG] = WHY_RUNG,
+        [TUNE_WHY_MAX] = WHY_MAX,     [TUNE_WHY_TARGET] = WHY_TARGET,
+        [TUNE_WHY_TRIALS] = WHY_NONE, [TUNE_WHY_FAILURES] = WHY_FAILURES,
+        [TUNE_WHY_WALL] = WHY_WALL,
+    };
+    return whys[why];
+}
+
+error_code core_sweep_build(struct core *core, struct sweep *sweep, struct report *report)
+{
+    error_code error = spec_sweep_parse(sweep->r.file, strlen(sweep->r.file), sweep->r.file_name,
+                                        &sweep->arena, &sweep->spec, report);
+    if (error != OK) {
+        return error;
+    }
+    error = tune_new(&sweep->spec, sweep->r.seed, &sweep->tuner);
+    if (error != OK) {
+        return report_fail(report, error, "the sweep's tuner could not be made: %s",
+                           error_word(error));
+    }
+    return scheduler_class_ref(core->scheduler, &sweep->spec.resources, &sweep->work->cls);
+}
+
+void core_sweep_free(struct core *core, struct sweep *sweep)
+{
+    if (sweep == NULL) {
+        return;
+    }
+    if (sweep->used_key.key != NULL) {
+        HASH_DELETE(hh, core->keys, &sweep->used_key);
+    }
+    scheduler_dequeue(core->scheduler, &sweep->ticket.item);
+    list_remove(&sweep->dirty_link);
+    list_remove(&sweep->due_link);
+    list_remove(&sweep->active_link);
+    tune_free(sweep->tuner);
+    arena_fini(&sweep->arena);
+    mem_free(sweep->ready);
+    mem_free(sweep->metric_names);
+    core_str_clear(&sweep->r.name);
+    core_str_clear(&sweep->r.file);
+    core_str_clear(&sweep->r.file_name);
+    core_str_clear(&sweep->r.workdir);
+    core_str_clear(&sweep->r.owner);
+    core_str_clear(&sweep->r.git);
+    core_str_clear(&sweep->r.key);
+    core_str_clear(&sweep->r.file_hash);
+    core_str_clear(&sweep->r.error);
+    for (uint32_t i = 0; i < sweep->r.n_argv; i++) {
+        mem_free((void *)(uintptr_t)sweep->r.argv[i]);
+    }
+    mem_free((void *)(uintptr_t)sweep->r.argv);
+    mem_free(sweep);
+}
+
+const char *core_sweep_metric_intern(struct core *core, struct sweep *sweep, const char *name)
+{
+    for (uint32_t i = 0; i < sweep->n_metric_names; i++) {
+        if (strcmp(sweep->metric_names[i], name) == 0) {
+            return sweep->metric_names[i];
+        }
+    }
+    if (sweep->n_metric_names == SWEEP_METRICS_MAX) {
+        return NULL; /* Rows keep it; only the trial's last values in memory do without. */
+    }
+    if (sweep->metric_names == NULL) {
+        sweep->metric_names = mem_calloc(SWEEP_METRICS_MAX, sizeof *sweep->metric_names);
+    }
+    char *copy = sweep->metric_names != NULL ? arena_strdup(&sweep->arena, name) : NULL;
+    if (copy == NULL) {
+        core_fail(core, ERR_NO_MEMORY);
+        return NULL;
+    }
+    sweep->metric_names[sweep->n_metric_names++] = copy;
+    return copy;
+}
+
+/* ---- the log ---- */
+
+void core_log_to_record(const struct tune_event *event, time_ms now, uint64_t order_n,
+                        struct record_log *ret_record)
+{
+    static const log_kind kinds[] = {
+        [TUNE_EVENT_ASKED] = LOG_ASKED, [TUNE_EVENT_MILESTONE] = LOG_MILESTONE,
+        [TUNE_EVENT_ENDED] = LOG_ENDED, [TUNE_EVENT_TARGET] = LOG_TARGET,
+        [TUNE_EVENT_WALL] = LOG_WALL,
+    };
+    static const task_outcome outcomes[] = {
+        [TUNE_OUTCOME_DONE] = OUTCOME_DONE,       [TUNE_OUTCOME_STOPPED] = OUTCOME_STOPPED,
+        [TUNE_OUTCOME_FAILED] = OUTCOME_FAILED,   [TUNE_OUTCOME_CANCELLED] = OUTCOME_CANCELLED,
+        [TUNE_OUTCOME_INVALID] = OUTCOME_INVALID,
+    };
+    *ret_record = (struct record_log){
+        .kind = kinds[event->kind],
+        .time = now,
+        .trial = event->trial,
+        .step = event->step,
+        .has_value = event->has_value,
+        .value = event->value,
+        .params = event->params,
+        .n_params = event->n_params,
+    };
+    if (event->kind == TUNE_EVENT_MILESTONE) {
+        static const order_act acts[] = {ACT_GO, ACT_STOP, ACT_PAUSE};
+        ret_record->act = acts[event->decision.act];
+        ret_record->why = core_why_from_tune(event->decision.why);
+        ret_record->until = event->decision.until;
+        ret_record->order = order_n;
+    }
+    if (event->kind == TUNE_EVENT_ENDED) {
+        ret_record->outcome = outcomes[event->outcome];
+    }
+}
+
+static tune_outcome tune_outcome_of(task_outcome outcome)
+{
+    static const tune_outcome outcomes[] = {
+        [OUTCOME_NONE] = TUNE_OUTCOME_FAILED,         [OUTCOME_DONE] = TUNE_OUTCOME_DONE,
+        [OUTCOME_STOPPED] = TUNE_OUTCOME_STOPPED,     [OUTCOME_FAILED] = TUNE_OUTCOME_FAILED,
+        [OUTCOME_CANCELLED] = TUNE_OUTCOME_CANCELLED, [OUTCOME_INVALID] = TUNE_OUTCOME_INVALID,
+        [OUTCOME_SKIPPED] = TUNE_OUTCOME_CANCELLED,
+    };
+    return outcomes[outcome];
+}
+
+void core_log_from_record(const struct record_log *record, struct tune_event *ret_event)
+{
+    static const tune_event_kind kinds[] = {
+        [LOG_ASKED] = TUNE_EVENT_ASKED, [LOG_MILESTONE] = TUNE_EVENT_MILESTONE,
+        [LOG_ENDED] = TUNE_EVENT_ENDED, [LOG_TARGET] = TUNE_EVENT_TARGET,
+        [LOG_WALL] = TUNE_EVENT_WALL,
+    };
+    static const tune_why whys[] = {
+        [WHY_NONE] = TUNE_WHY_NONE,         [WHY_RUNG] = TUNE_WHY_RUNG,
+        [WHY_MAX] = TUNE_WHY_MAX,           [WHY_TARGET] = TUNE_WHY_TARGET,
+        [WHY_FAILURES] = TUNE_WHY_FAILURES, [WHY_WALL] = TUNE_WHY_WALL,
+        [WHY_CANCEL] = TUNE_WHY_NONE,       [WHY_STOP] = TUNE_WHY_NONE,
+        [WHY_PAUSE] = TUNE_WHY_NONE,
+    };
+    *ret_event = (struct tune_event){
+        .kind = kinds[record->kind],
+        .trial = record->trial,
+        .step = record->step,
+        .has_value = record->has_value,
+        .value = record->value,
+        .params = record->params,
+        .n_params = record->n_params,
+    };
+    if (record->kind == LOG_MILESTONE) {
+        static const tune_act acts[] = {TUNE_GO, TUNE_STOP, TUNE_PAUSE};
+        ret_event->decision =
+            (struct tune_decision){acts[record->act], whys[record->why], record->until};
+    }
+    if (record->kind == LOG_ENDED) {
+        ret_event->outcome = tune_outcome_of(record->outcome);
+    }
+}
+
+void core_sweep_log(struct core *core, time_ms now, struct sweep *sweep,
+                    const struct tune_event *event, uint64_t order_n)
+{
+    struct record_log record;
+    core_log_to_record(event, now, order_n, &record);
+    char key[32];
+    __builtin_snprintf(key, sizeof key, "log:%u", sweep->r.number);
+    struct buf buf;
+    buf_init(&buf, MSG_MAX_BYTES);
+    error_code error = record_encode(&record_log_schema, &record, &buf);
+    if (error == OK) {
+        outbox_rpush(&core->out, key, buf_bytes(&buf));
+        error = tune_apply(sweep->tuner, event);
+    }
+    buf_fini(&buf);
+    if (error != OK) {
+        core_fail(core, error);
+    }
+}
+
+/* ---- states ---- */
+
+void core_sweep_move(struct core *core, time_ms now, struct sweep *sweep, sweep_state to)
+{
+    assert(sweep_edge_is_legal(sweep->r.state, to));
+    if (sweep->r.state == SWEEP_RUNNING) {
+        sweep->r.ran_ms = core_sweep_ran_ms(sweep, now);
+    }
+    sweep->r.state = to;
+    sweep->r.resumed_at = to == SWEEP_RUNNING ? now : 0;
+    if (to >= SWEEP_DONE) {
+        sweep->r.ended = now;
+        list_remove(&sweep->active_link);
+        core->status.sweeps_active--;
+    }
+    core_sweep_dirty(core, sweep);
+    core_notice_sweep(core, now, sweep);
+    core_sweep_due(core, sweep);
+}
+
+int64_t core_sweep_ran_ms(const struct sweep *sweep, time_ms now)
+{
+    return sweep->r.ran_ms + (sweep->r.state == SWEEP_RUNNING ? now - sweep->r.resumed_at : 0);
+}
+
+void core_sweep_finish(struct core *core, time_ms now, struct sweep *sweep, order_why why,
+                       int64_t grace_ms)
+{
+    if (sweep->r.state == SWEEP_RUNNING || sweep->r.state == SWEEP_PAUSED) {
+        sweep->r.why = why;
+        core_sweep_move(core, now, sweep, SWEEP_FINISHING);
+    } else if (why == WHY_CANCEL) {
+        sweep->r.why = why; /* Cancelled while its last trials finished: they are told too. */
+        core_sweep_dirty(core, sweep);
+    }
+    if (why != WHY_NONE) {
+        struct work *work = sweep->work;
+        for (uint32_t i = 0; i < work->n_tasks && work->n_active > 0; i++) {
+            if (work->tasks[i]->r.state != TASK_ENDED) {
+                core_task_tell(core, now, work->tasks[i], why, grace_ms);
+            }
+        }
+    }
+}
+
+static sweep_state core_sweep_verdict(const struct sweep *sweep)
+{
+    struct tune_counts counts;
+    tune_counts_get(sweep->tuner, &counts);
+    if (sweep->r.why == WHY_CANCEL) {
+        return SWEEP_CANCELLED;
+    }
+    bool none_worked = counts.failed > 0 && counts.done + counts.stopped == 0;
+    return sweep->r.why == WHY_FAILURES || none_worked ? SWEEP_FAILED : SWEEP_DONE;
+}
+
+void core_sweep_advance(struct core *core, time_ms now, struct sweep *sweep)
+{
+    tune_why why = tune_finishing(sweep->tuner);
+    bool is_open = sweep->r.state == SWEEP_RUNNING || sweep->r.state == SWEEP_PAUSED;
+    if (is_open && why != TUNE_WHY_NONE) {
+        core_sweep_finish(core, now, sweep, core_why_from_tune(why), -1);
+    }
+    if (sweep->r.state == SWEEP_FINISHING && sweep->work->n_active == 0) {
+        sweep_state verdict = core_sweep_verdict(sweep);
+        if (verdict == SWEEP_FAILED) {
+            struct tune_counts counts;
+            tune_counts_get(sweep->tuner, &counts);
+            char text[128];
+            __builtin_snprintf(text, sizeof text, "%u of %u trials failed", counts.failed,
+                               counts.asked);
+            core_str_set(core, &sweep->r.error, text);
+        }
+        core_sweep_move(core, now, sweep, verdict);
+    }
+    core_sweep_due(core, sweep);
+}
+
+void core_sweep_trial_ended(struct core *core, time_ms now, struct task *task)
+{
+    struct sweep *sweep = task->work->sweep;
+    struct tune_event event = {
+        .kind = TUNE_EVENT_ENDED,
+        .trial = task->r.id.index,
+        .step = task->r.last_step,
+        .outcome = tune_outcome_of(task->r.outcome),
+    };
+    for (uint32_t i = 0; i < task->r.n_metric_names; i++) {
+        if (strcmp(task->r.metric_names[i], sweep->spec.metric.name) == 0) {
+            event.has_value = true;
+            event.value = task->r.last_values[i];
+        }
+    }
+    core_sweep_log(core, now, sweep, &event, 0);
+    core_notice_best(core, now, sweep);
+    core_sweep_advance(core, now, sweep);
+}

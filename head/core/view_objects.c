@@ -1,0 +1,213 @@
+/* State as API objects. Strings are borrowed from the state, lists live in the given arena. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "head/core/state.h"
+
+static const char *checkpoint_dir(const struct core *core, const struct task *task,
+                                  const struct snapshot_ref *snapshot, struct arena *arena)
+{
+    char id[TASK_ID_TEXT_MAX];
+    if (snapshot->ordinal == 0 || task->r.node == NULL) {
+        return "";
+    }
+    const char *dir = arena_printf(arena, "%s/nodes/%s/snapshots/%s/%u", core->config.state_dir,
+                                   task->r.node, task_id_print(task->r.id, id), snapshot->ordinal);
+    return dir != NULL ? dir : "";
+}
+
+static const struct snapshot_ref *checkpoint_of(const struct task *task)
+{
+    return task->r.best_snapshot.ordinal != 0 ? &task->r.best_snapshot : &task->r.snapshot;
+}
+
+static void trial_params(const struct task *task, struct arena *arena,
+                         const struct named_value **ret_params, uint32_t *ret_n)
+{
+    const struct sweep_spec *spec = &task->work->sweep->spec;
+    struct named_value *params = arena_calloc(arena, task->r.n_params, sizeof *params);
+    *ret_n = params != NULL ? task->r.n_params : 0;
+    *ret_params = params;
+    for (uint32_t i = 0; i < *ret_n; i++) {
+        params[i] = (struct named_value){spec->parameters[i].name, task->r.params[i]};
+    }
+}
+
+static void trial_points(const struct task *task, struct arena *arena, struct api_trial *trial)
+{
+    trial->last.step = trial->best.step = -1;
+    if (task->r.last_seq > 0) {
+        struct named_value *metrics = arena_calloc(arena, task->r.n_metric_names, sizeof *metrics);
+        uint32_t n = metrics != NULL ? task->r.n_metric_names : 0;
+        for (uint32_t i = 0; i < n; i++) {
+            metrics[i] =
+                (struct named_value){task->r.metric_names[i], value_real(task->r.last_values[i])};
+        }
+        trial->last = (struct api_point){task->r.last_step, task->r.last_time, metrics, n};
+    }
+    struct named_value *best = task->r.has_best ? arena_alloc(arena, sizeof *best) : NULL;
+    if (best != NULL) {
+        *best = (struct named_value){task->work->sweep->spec.metric.name,
+                                     value_real(task->r.best_value)};
+        trial->best = (struct api_point){task->r.best_step, 0, best, 1};
+    }
+}
+
+void api_trial_fill(const struct core *core, const struct task *task, struct arena *arena,
+                    struct api_trial *ret)
+{
+    const struct snapshot_ref *snapshot = checkpoint_of(task);
+    *ret = (struct api_trial){
+        .id = task->r.id,
+        .sweep = task->r.id.job,
+        .state = task->r.state,
+        .outcome = task->r.outcome,
+        .why = task->r.why,
+        .reason = task->r.reason,
+        .step = task->r.last_step,
+        .milestone = task->r.order.act == ACT_GO && task->r.order.until != INT64_MAX
+                         ? task->r.order.until
+                         : -1,
+        .attempts = task->r.n_attempts,
+        .failures = task->r.failures,
+        .lost = task->r.lost,
+        .node = task->r.node,
+        .pid = task->r.pid,
+        .gpus = task->r.gpus,
+        .n_gpus = task->r.n_gpus,
+        .exit_code = task->r.exit_code,
+        .signal = task->r.signal,
+        .checkpoint = checkpoint_dir(core, task, snapshot, arena),
+        .checkpoint_step = snapshot->step,
+        .created = task->r.created,
+        .started = task->r.started,
+        .ended = task->r.ended,
+    };
+    trial_params(task, arena, &ret->params, &ret->n_params);
+    trial_points(task, arena, ret);
+}
+
+void api_task_fill(const struct core *core, const struct task *task, struct arena *arena,
+                   struct api_task *ret)
+{
+    (void)core;
+    const struct record_job *job = &task->work->job->r;
+    struct buf words;
+    buf_init(&words, 4096);
+    for (uint32_t i = 0; i < job->n_words; i++) {
+        ignore_error(buf_printf(&words, "%s%s", i > 0 ? " " : "", job->words[i]), "cut at 4 KiB");
+    }
+    const char *command =
+        arena_strndup(arena, words.data != NULL ? (const char *)words.data : "", words.len);
+    buf_fini(&words);
+    *ret = (struct api_task){
+        .id = task->r.id,
+        .state = task->r.state,
+        .outcome = task->r.outcome,
+        .why = task->r.why,
+        .reason = task->r.reason,
+        .attempts = task->r.n_attempts,
+        .failures = task->r.failures,
+        .lost = task->r.lost,
+        .node = task->r.node,
+        .pid = task->r.pid,
+        .gpus = task->r.gpus,
+        .n_gpus = task->r.n_gpus,
+        .exit_code = task->r.exit_code,
+        .signal = task->r.signal,
+        .created = task->r.created,
+        .started = task->r.started,
+        .ended = task->r.ended,
+        .command = command,
+    };
+}
+
+static void sweep_best(const struct core *core, const struct sweep *sweep, struct arena *arena,
+                       struct api_sweep *ret)
+{
+    uint32_t trial;
+    double value;
+    int64_t step;
+    if (!tune_best(sweep->tuner, &trial, &value, &step) || trial > sweep->work->n_tasks) {
+        ret->best_value = NAN;
+        return;
+    }
+    const struct task *task = sweep->work->tasks[trial - 1];
+    ret->best = task->r.id;
+    ret->best_value = value;
+    ret->best_step = step;
+    ret->best_checkpoint = checkpoint_dir(core, task, checkpoint_of(task), arena);
+    trial_params(task, arena, &ret->best_params, &ret->n_best_params);
+}
+
+void api_sweep_fill(const struct core *core, const struct sweep *sweep, time_ms now,
+                    struct arena *arena, struct api_sweep *ret)
+{
+    struct tune_counts counts;
+    tune_counts_get(sweep->tuner, &counts);
+    uint32_t on_node = 0, waiting = 0;
+    for (uint32_t i = 0; sweep->work->n_active > 0 && i < sweep->work->n_tasks; i++) {
+        const struct task *task = sweep->work->tasks[i];
+        on_node += task != NULL && core_task_is_on_node(task);
+        waiting += task != NULL && task->r.state != TASK_ENDED && !core_task_is_on_node(task);
+    }
+    *ret = (struct api_sweep){
+        .id = sweep->r.number,
+        .name = sweep->r.name,
+        .project = sweep->spec.project,
+        .labels = sweep->spec.labels,
+        .n_labels = sweep->spec.n_labels,
+        .state = sweep->r.state,
+        .why = sweep->r.why,
+        .error = sweep->r.error,
+        .owner = sweep->r.owner,
+        .metric = sweep->spec.metric.name,
+        .goal = sweep->spec.metric.goal == GOAL_MAXIMIZE ? "maximize" : "minimize",
+        .search = "random",
+        .schedule = sweep->spec.schedule.type == SCHEDULE_ASHA ? "asha" : "none",
+        .seed = sweep->r.seed,
+        .trials = sweep->spec.stop.trials,
+        .asked = counts.asked,
+        .waiting = waiting,
+        .running = on_node,
+        .done = counts.done,
+        .stopped = counts.stopped,
+        .failed = counts.failed,
+        .cancelled = counts.cancelled,
+        .invalid = counts.invalid,
+        .age = (sweep->r.ended != 0 ? sweep->r.ended : now) - sweep->r.created,
+        .workdir = sweep->r.workdir,
+        .created = sweep->r.created,
+        .ended = sweep->r.ended,
+    };
+    sweep_best(core, sweep, arena, ret);
+}
+
+void api_node_fill(const struct core *core, const struct node *node, time_ms now,
+                   struct arena *arena, struct api_node *ret)
+{
+    (void)arena;
+    struct scheduler_usage usage = {0};
+    if (node->handle != 0) {
+        scheduler_usage_get(core->scheduler, node->handle, &usage);
+    }
+    *ret = (struct api_node){
+        .name = node->r.name,
+        .state = node->r.state,
+        .cordoned = node->r.is_cordoned,
+        .host = node->r.host,
+        .pid = node->r.pid,
+        .version = node->r.version,
+        .cpus = (double)node->r.cpus / AMOUNT_ONE,
+        .cpus_used = (double)usage.cpus_used / AMOUNT_ONE,
+        .memory = node->r.memory_bytes,
+        .memory_used = usage.memory_used,
+        .gpus = node->r.gpus,
+        .n_gpus = node->r.n_gpus,
+        .gpus_used = (double)usage.gpus_used / AMOUNT_ONE,
+        .running = node->n_tasks,
+        .joined = node->r.joined,
+        .heard = now - node->heard,
+    };
+}

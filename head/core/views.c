@@ -1,0 +1,275 @@
+/* Answers that read: rendered now, sent once what they show is on disk. */
+#include <stdio.h>
+#include <string.h>
+
+#include "head/core/view.h"
+
+uint32_t http_status_of(error_code code)
+{
+    static const struct {
+        error_code code;
+        uint32_t status;
+    } rows[] = {
+        {ERR_NOT_FOUND, 404}, {ERR_CONFLICT, 409}, {ERR_EXISTS, 409},        {ERR_NOT_ALLOWED, 403},
+        {ERR_NO_MEMORY, 503}, {ERR_BUSY, 503},     {ERR_UNSATISFIABLE, 422}, {ERR_LIMIT, 413},
+        {ERR_INVALID, 400},   {ERR_FORMAT, 400},   {ERR_UNSUPPORTED, 400},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].code == code) {
+            return rows[i].status;
+        }
+    }
+    return 500;
+}
+
+void core_answer_error(struct core *core, uint64_t request, uint32_t status,
+                       const struct report *report)
+{
+    struct buf buf;
+    buf_init(&buf, 64 << 10);
+    struct json_out json = json_out_to(&buf);
+    struct api_error error = {
+        .code = error_word(report->code),
+        .text = report->text,
+        .file = report->line > 0 ? report->file : NULL,
+        .line = report->line,
+        .column = report->column,
+    };
+    json_object_begin(&json, NULL);
+    schema_print_json(&api_error_schema, &error, &json, "error");
+    json_object_end(&json);
+    outbox_answer(&core->out, request, status, buf_bytes(&buf));
+    buf_fini(&buf);
+}
+
+void view_not_found(struct core *core, uint64_t request, const char *what)
+{
+    struct report report = {0};
+    ignore_error(report_fail(&report, ERR_NOT_FOUND, "there is no %s", what), "answered");
+    core_answer_error(core, request, 404, &report);
+}
+
+void view_begin(struct view *view, struct core *core, uint64_t request)
+{
+    *view = (struct view){.core = core, .request = request};
+    buf_init(&view->buf, CORE_ANSWER_MAX_BYTES);
+    arena_init(&view->arena, VIEW_ARENA_MAX);
+    view->json = json_out_to(&view->buf);
+}
+
+void view_end(struct view *view)
+{
+    if (view->buf.failed == OK) {
+        outbox_answer(&view->core->out, view->request, 200, buf_bytes(&view->buf));
+    } else {
+        struct report report = {0};
+        ignore_error(
+            report_fail(&report, ERR_LIMIT, "the answer is too large; use limit and offset"),
+            "answered");
+        core_answer_error(view->core, view->request, 413, &report);
+    }
+    buf_fini(&view->buf);
+    arena_fini(&view->arena);
+}
+
+static void view_list_begin(struct view *view, struct core *core, uint64_t request)
+{
+    view_begin(view, core, request);
+    json_object_begin(&view->json, NULL);
+    json_str(&view->json, "api", "v1");
+    json_array_begin(&view->json, "items");
+}
+
+/* Offset and limit: true if this item is to be written. */
+static bool view_list_takes(struct view *view, const struct view_filter *filter)
+{
+    uint32_t index = view->seen++;
+    bool is_in = index >= filter->offset && (filter->limit == 0 || view->written < filter->limit);
+    view->written += is_in;
+    return is_in;
+}
+
+static void view_list_end(struct view *view, const struct view_filter *filter)
+{
+    json_array_end(&view->json);
+    json_u64(&view->json, "total", view->seen);
+    uint32_t next = filter->offset + view->written;
+    if (next < view->seen) {
+        json_u64(&view->json, "next", next);
+    } else {
+        json_out_null(&view->json, "next");
+    }
+    json_object_end(&view->json);
+    view_end(view);
+}
+
+static void view_object(struct view *view, const struct schema *schema, const void *object)
+{
+    schema_print_json(schema, object, &view->json, NULL);
+    arena_reset(&view->arena);
+}
+
+/* ---- sweeps ---- */
+
+static int work_by_number(struct work *a, struct work *b)
+{
+    return a->number < b->number ? -1 : a->number > b->number;
+}
+
+void view_sweeps(struct core *core, time_ms now, uint64_t request, const struct view_filter *filter)
+{
+    struct view view;
+    view_list_begin(&view, core, request);
+    HASH_SORT(core->works, work_by_number);
+    for (struct work *work = core->works; work != NULL; work = work->hh.next) {
+        struct sweep *sweep = work->sweep;
+        bool is_match = sweep != NULL && (filter->job == 0 || filter->job == work->number) &&
+                        (filter->state == NULL ||
+                         strcmp(filter->state, sweep_state_names[sweep->r.state]) == 0);
+        if (is_match && view_list_takes(&view, filter)) {
+            struct api_sweep object;
+            api_sweep_fill(core, sweep, now, &view.arena, &object);
+            view_object(&view, &api_sweep_schema, &object);
+        }
+    }
+    view_list_end(&view, filter);
+}
+
+static struct sweep *view_sweep_find(struct core *core, uint64_t request, uint32_t number)
+{
+    struct work *work = core_work_find(core, number);
+    if (work == NULL || work->sweep == NULL) {
+        char what[32];
+        snprintf(what, sizeof what, "sweep %u", number);
+        view_not_found(core, request, what);
+        return NULL;
+    }
+    return work->sweep;
+}
+
+void view_sweep(struct core *core, time_ms now, uint64_t request, uint32_t number)
+{
+    struct sweep *sweep = view_sweep_find(core, request, number);
+    if (sweep == NULL) {
+        return;
+    }
+    struct view view;
+    struct api_sweep object;
+    view_begin(&view, core, request);
+    api_sweep_fill(core, sweep, now, &view.arena, &object);
+    view_object(&view, &api_sweep_schema, &object);
+    view_end(&view);
+}
+
+void view_sweep_config(struct core *core, time_ms now, uint64_t request, uint32_t number)
+{
+    (void)now;
+    struct sweep *sweep = view_sweep_find(core, request, number);
+    if (sweep == NULL) {
+        return;
+    }
+    struct view view;
+    view_begin(&view, core, request);
+    json_object_begin(&view.json, NULL);
+    json_str(&view.json, "api", "v1");
+    json_u64(&view.json, "id", number);
+    json_str(&view.json, "file_name", sweep->r.file_name);
+    json_str(&view.json, "file", sweep->r.file);
+    json_str(&view.json, "workdir", sweep->r.workdir);
+    struct buf rungs;
+    buf_init(&rungs, CORE_ANSWER_MAX_BYTES);
+    error_code error = tune_rungs_print(sweep->tuner, &rungs);
+    if (error == OK) {
+        json_raw(&view.json, "rungs", (const char *)rungs.data, rungs.len);
+    }
+    buf_fini(&rungs);
+    json_object_end(&view.json);
+    view_end(&view);
+}
+
+/* ---- tasks and trials ---- */
+
+static void view_task_object(struct view *view, const struct task *task)
+{
+    if (task->r.is_trial) {
+        struct api_trial trial;
+        api_trial_fill(view->core, task, &view->arena, &trial);
+        view_object(view, &api_trial_schema, &trial);
+    } else {
+        struct api_task object;
+        api_task_fill(view->core, task, &view->arena, &object);
+        view_object(view, &api_task_schema, &object);
+    }
+}
+
+static bool task_matches(const struct task *task, const struct view_filter *filter)
+{
+    return filter->state == NULL || strcmp(filter->state, task_state_names[task->r.state]) == 0 ||
+           (task->r.state == TASK_ENDED &&
+            strcmp(filter->state, task_outcome_names[task->r.outcome]) == 0);
+}
+
+void view_tasks(struct core *core, time_ms now, uint64_t request, const struct view_filter *filter)
+{
+    (void)now;
+    if (filter->job != 0) {
+        struct work *only = core_work_find(core, filter->job);
+        if (only == NULL || (only->sweep != NULL) != filter->is_trials) {
+            char what[48];
+            snprintf(what, sizeof what, "%s %u", filter->is_trials ? "sweep" : "job", filter->job);
+            view_not_found(core, request, what);
+            return;
+        }
+    }
+    struct view view;
+    view_list_begin(&view, core, request);
+    HASH_SORT(core->works, work_by_number);
+    for (struct work *work = core->works; work != NULL; work = work->hh.next) {
+        bool is_match = (work->sweep != NULL) == filter->is_trials &&
+                        (filter->job == 0 || filter->job == work->number);
+        for (uint32_t i = 0; is_match && i < work->n_tasks; i++) {
+            if (task_matches(work->tasks[i], filter) && view_list_takes(&view, filter)) {
+                view_task_object(&view, work->tasks[i]);
+            }
+        }
+    }
+    view_list_end(&view, filter);
+}
+
+void view_task(struct core *core, time_ms now, uint64_t request, task_id id)
+{
+    (void)now;
+    const struct task *task = core_task_find(core, id);
+    if (task == NULL) {
+        char what[48], text[TASK_ID_TEXT_MAX];
+        snprintf(what, sizeof what, "task or trial %s", task_id_print(id, text));
+        view_not_found(core, request, what);
+        return;
+    }
+    struct view view;
+    view_begin(&view, core, request);
+    view_task_object(&view, task);
+    view_end(&view);
+}
+
+/* ---- nodes ---- */
+
+static int node_by_name(struct node *a, struct node *b)
+{
+    return strcmp(a->r.name, b->r.name);
+}
+
+void view_nodes(struct core *core, time_ms now, uint64_t request)
+{
+    struct view view;
+    struct view_filter all = {0};
+    view_list_begin(&view, core, request);
+    HASH_SORT(core->nodes, node_by_name);
+    for (struct node *node = core->nodes; node != NULL; node = node->hh.next) {
+        struct api_node object;
+        ignore_error(view_list_takes(&view, &all) ? OK : ERR_LIMIT, "no limit");
+        api_node_fill(core, node, now, &view.arena, &object);
+        view_object(&view, &api_node_schema, &object);
+    }
+    view_list_end(&view, &all);
+}

@@ -1,0 +1,105 @@
+/* Numbers, keys and the strings of records. */
+#include <stdio.h>
+#include <string.h>
+
+#include "head/core/state.h"
+
+void core_fail(struct core *core, error_code error)
+{
+    if (core->out.failed == OK) {
+        core->out.failed = error;
+    }
+}
+
+void core_str_clear(const char **field)
+{
+    mem_free((void *)(uintptr_t)*field);
+    *field = NULL;
+}
+
+void core_str_set(struct core *core, const char **field, const char *text)
+{
+    char *copy = NULL;
+    if (text != NULL) {
+        copy = mem_strdup(text);
+        if (copy == NULL) {
+            core_fail(core, ERR_NO_MEMORY);
+        }
+    }
+    core_str_clear(field);
+    *field = copy;
+}
+
+void core_reason(struct core *core, struct task *task, const char *format, ...)
+{
+    char text[REPORT_TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    if (vsnprintf(text, sizeof text, format, args) < 0) {
+        text[0] = '\0';
+    }
+    va_end(args);
+    core_str_set(core, &task->r.reason, text);
+}
+
+struct work *core_work_find(struct core *core, uint32_t number)
+{
+    struct work *work;
+    HASH_FIND(hh, core->works, &number, sizeof number, work);
+    return work;
+}
+
+struct work *core_work_add(struct core *core, uint32_t number)
+{
+    struct work *work = mem_zalloc(sizeof *work);
+    if (work == NULL) {
+        core_fail(core, ERR_NO_MEMORY);
+        return NULL;
+    }
+    work->number = number;
+    HASH_ADD(hh, core->works, number, sizeof work->number, work);
+    if (work->hh.tbl == NULL) {
+        core_fail(core, ERR_NO_MEMORY);
+        mem_free(work);
+        return NULL;
+    }
+    return work;
+}
+
+void core_work_free(struct core *core, struct work *work)
+{
+    for (uint32_t i = 0; i < work->n_tasks; i++) {
+        core_task_free(core, work->tasks[i]);
+    }
+    core_sweep_free(core, work->sweep);
+    core_job_free(core, work->job);
+    if (work->cls != NULL) {
+        scheduler_class_unref(core->scheduler, work->cls);
+    }
+    HASH_DELETE(hh, core->works, work);
+    mem_free(work->tasks);
+    mem_free(work);
+}
+
+struct used_key *core_key_find(struct core *core, const char *key)
+{
+    struct used_key *used;
+    HASH_FIND_STR(core->keys, key, used);
+    return used;
+}
+
+void core_key_add(struct core *core, struct used_key *used, const char *key, struct work *work)
+{
+    used->key = key;
+    used->work = work;
+    HASH_ADD_KEYPTR(hh, core->keys, used->key, strlen(used->key), used);
+    if (used->hh.tbl == NULL) {
+        core_fail(core, ERR_NO_MEMORY);
+    }
+}
+
+uint32_t core_number_next(struct core *core)
+{
+    core->is_number_dirty = true;
+    return core->next_number++;
+}

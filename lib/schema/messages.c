@@ -1,0 +1,235 @@
+/* The field tables of messages.h. A new field is one line at the end of its table, with the release
+ * it came in; numbers are never reused. */
+#include "schema/parts.h"
+
+const char *const order_act_names[] = {"go", "stop", "pause"};
+const char *const order_why_names[] = {"",     "rung",   "max",  "target", "failures",
+                                       "wall", "cancel", "stop", "pause"};
+const char *const event_kind_names[] = {"started", "rows",   "milestone", "snapshot",
+                                        "bye",     "result", "draining"};
+const char *const bye_word_names[] = {"", "done", "paused", "invalid", "error"};
+const char *const end_cause_names[] = {
+    "exit",           "signal",        "told",          "cannot_start", "refused", "timeout_trial",
+    "timeout_silent", "timeout_start", "out_of_memory", "agent_left",   "lost"};
+
+static const struct field order_fields[] = {
+    F_U64(struct order, n, 1, 1),
+    F_I64(struct order, until, 2, 1),
+    F_ENUM(struct order, act, 3, 1, order_act_names),
+    F_ENUM(struct order, why, 4, 1, order_why_names),
+    F_I64(struct order, grace_ms, 5, 1),
+};
+const struct schema order_schema = SCHEMA("order", struct order, 1, order_fields);
+
+static const struct field label_pair_fields[] = {
+    F_NAME(struct label_pair, name, 1, 1, SCHEMA_TEXT_MAX),
+    F_TEXT(struct label_pair, value, 2, 1, SCHEMA_TEXT_MAX),
+};
+const struct schema label_pair_schema =
+    SCHEMA("label_pair", struct label_pair, 1, label_pair_fields);
+
+static const struct field custom_pair_fields[] = {
+    F_NAME(struct custom_pair, name, 1, 1, SCHEMA_TEXT_MAX),
+    F_I64(struct custom_pair, amount, 2, 1),
+};
+const struct schema custom_pair_schema =
+    SCHEMA("custom_pair", struct custom_pair, 1, custom_pair_fields);
+
+static const struct field metric_row_fields[] = {
+    F_U64(struct metric_row, seq, 1, 1),
+    F_I64(struct metric_row, step, 2, 1),
+    F_TIME(struct metric_row, time, 3, 1),
+    F_F64S(struct metric_row, values, n_values, 4, 1, METRICS_MAX),
+};
+const struct schema metric_row_schema =
+    SCHEMA("metric_row", struct metric_row, 1, metric_row_fields);
+
+static const struct field metric_rows_fields[] = {
+    F_STRS(struct metric_rows, names, n_names, 1, 1, METRICS_MAX),
+    F_LIST(struct metric_rows, rows, n_rows, 2, 1, ROWS_BLOCK_MAX, &metric_row_schema),
+};
+const struct schema metric_rows_schema =
+    SCHEMA_CHECKED("metric_rows", struct metric_rows, 1, metric_rows_fields, metric_rows_check);
+
+static const struct field snapshot_ref_fields[] = {
+    F_U32(struct snapshot_ref, ordinal, 1, 1),
+    F_I64(struct snapshot_ref, step, 2, 1),
+    F_U32(struct snapshot_ref, attempt, 3, 1),
+    F_U64(struct snapshot_ref, bytes, 4, 1),
+    F_STR(struct snapshot_ref, dir, 5, 1, PATH_BYTES_MAX),
+};
+const struct schema snapshot_ref_schema =
+    SCHEMA("snapshot_ref", struct snapshot_ref, 1, snapshot_ref_fields);
+
+static const struct field snapshot_name_fields[] = {
+    F_TASK_ID(struct snapshot_name, task, 1, 1),
+    F_U32(struct snapshot_name, ordinal, 2, 1),
+};
+const struct schema snapshot_name_schema =
+    SCHEMA("snapshot_name", struct snapshot_name, 1, snapshot_name_fields);
+
+static const struct field running_ref_fields[] = {
+    F_TASK_ID(struct running_ref, task, 1, 1),
+    F_U32(struct running_ref, attempt, 2, 1),
+    F_U64(struct running_ref, order, 3, 1),
+};
+const struct schema running_ref_schema =
+    SCHEMA("running_ref", struct running_ref, 1, running_ref_fields);
+
+static const struct field attempt_result_fields[] = {
+    F_BOOL(struct attempt_result, has_started, 1, 1),
+    F_ENUM(struct attempt_result, cause, 2, 1, end_cause_names),
+    F_U32(struct attempt_result, exit_code, 3, 1),
+    F_U32(struct attempt_result, signal, 4, 1),
+    F_U64(struct attempt_result, handed, 5, 1),
+    F_ENUM(struct attempt_result, bye, 6, 1, bye_word_names),
+    F_STR(struct attempt_result, note, 7, 1, NOTE_MAX_BYTES),
+    F_STR(struct attempt_result, reason, 8, 1, SCHEMA_TEXT_MAX),
+    F_TIME(struct attempt_result, started_at, 9, 1),
+    F_TIME(struct attempt_result, ended_at, 10, 1),
+    F_I64(struct attempt_result, cpu_ms, 11, 1),
+    F_U64(struct attempt_result, rss_peak_bytes, 12, 1),
+    F_U64(struct attempt_result, last_seq, 13, 1),
+    F_BYTES(struct attempt_result, out_tail, 14, 1, TAIL_MAX_BYTES),
+    F_BYTES(struct attempt_result, err_tail, 15, 1, TAIL_MAX_BYTES),
+};
+const struct schema attempt_result_schema =
+    SCHEMA("attempt_result", struct attempt_result, 1, attempt_result_fields);
+
+static const struct field node_event_fields[] = {
+    F_U64(struct node_event, number, 1, 1),
+    F_ENUM(struct node_event, kind, 2, 1, event_kind_names),
+    F_TIME(struct node_event, time, 3, 1),
+    F_TASK_ID(struct node_event, task, 4, 1),
+    F_U32(struct node_event, attempt, 5, 1),
+    F_U32(struct node_event, pid, 6, 1),
+    F_STRUCT(struct node_event, rows, 7, 1, &metric_rows_schema),
+    F_U64(struct node_event, reached, 8, 1),
+    F_STRUCT(struct node_event, snapshot, 9, 1, &snapshot_ref_schema),
+    F_ENUM(struct node_event, bye, 10, 1, bye_word_names),
+    F_STR(struct node_event, note, 11, 1, NOTE_MAX_BYTES),
+    F_STRUCT(struct node_event, result, 12, 1, &attempt_result_schema),
+};
+const struct schema node_event_schema =
+    SCHEMA("node_event", struct node_event, 1, node_event_fields);
+
+static const struct field msg_enrol_fields[] = {
+    F_U32(struct msg_enrol, protocol, 1, 1),
+    F_U32(struct msg_enrol, schema_version, 2, 1),
+    F_TEXT(struct msg_enrol, secret, 3, 1, 128),
+    F_TEXT(struct msg_enrol, node, 4, 1, NODE_NAME_MAX),
+    F_U64(struct msg_enrol, incarnation, 5, 1),
+    F_TEXT(struct msg_enrol, host, 6, 1, 256),
+    F_U32(struct msg_enrol, pid, 7, 1),
+    F_TEXT(struct msg_enrol, version, 8, 1, 64),
+    F_I64(struct msg_enrol, cpus, 9, 1),
+    F_U64(struct msg_enrol, memory_bytes, 10, 1),
+    F_STRS(struct msg_enrol, gpus, n_gpus, 11, 1, GPUS_MAX),
+    F_LIST(struct msg_enrol, custom, n_custom, 12, 1, CUSTOM_MAX, &custom_pair_schema),
+    F_LIST(struct msg_enrol, labels, n_labels, 13, 1, LABELS_MAX, &label_pair_schema),
+    F_LIST(struct msg_enrol, running, n_running, 14, 1, ATTEMPTS_MAX, &running_ref_schema),
+    F_LIST(struct msg_enrol, snapshots, n_snapshots, 15, 1, ATTEMPTS_MAX, &snapshot_name_schema),
+    F_U64(struct msg_enrol, first_event, 16, 1),
+    F_U64(struct msg_enrol, epoch, 17, 1),
+    F_BOOL(struct msg_enrol, is_draining, 18, 1),
+};
+const struct schema msg_enrol_schema = SCHEMA("enrol", struct msg_enrol, 1, msg_enrol_fields);
+
+static const struct field msg_events_fields[] = {
+    F_U64(struct msg_events, incarnation, 1, 1),
+    F_LIST(struct msg_events, events, n_events, 2, 1, EVENTS_MAX, &node_event_schema),
+};
+const struct schema msg_events_schema = SCHEMA("events", struct msg_events, 1, msg_events_fields);
+
+static const struct field msg_heartbeat_fields[] = {
+    F_U64(struct msg_heartbeat, incarnation, 1, 1),
+    F_I64(struct msg_heartbeat, cpu_permille, 2, 1),
+    F_U64(struct msg_heartbeat, memory_used_bytes, 3, 1),
+};
+const struct schema msg_heartbeat_schema =
+    SCHEMA("heartbeat", struct msg_heartbeat, 1, msg_heartbeat_fields);
+
+static const struct field msg_welcome_fields[] = {
+    F_U64(struct msg_welcome, epoch, 1, 1),
+    F_U64(struct msg_welcome, applied, 2, 1),
+    F_I64(struct msg_welcome, node_timeout_ms, 3, 1),
+    F_I64(struct msg_welcome, heartbeat_ms, 4, 1),
+    F_I64(struct msg_welcome, orphan_timeout_ms, 5, 1),
+    F_LIST(struct msg_welcome, holds, n_holds, 6, 1, ATTEMPTS_MAX, &running_ref_schema),
+};
+const struct schema msg_welcome_schema =
+    SCHEMA("welcome", struct msg_welcome, 1, msg_welcome_fields);
+
+static const struct field msg_refused_fields[] = {
+    F_U64(struct msg_refused, epoch, 1, 1),
+    F_TEXT(struct msg_refused, code, 2, 1, 32),
+    F_TEXT(struct msg_refused, text, 3, 1, REPORT_TEXT_MAX),
+};
+const struct schema msg_refused_schema =
+    SCHEMA("refused", struct msg_refused, 1, msg_refused_fields);
+
+static const struct field msg_lease_fields[] = {
+    F_TASK_ID(struct msg_lease, task, 1, 1),
+    F_U32(struct msg_lease, attempt, 2, 1),
+    F_BOOL(struct msg_lease, is_trial, 3, 1),
+    F_STR(struct msg_lease, sweep_name, 4, 1, SCHEMA_TEXT_MAX),
+    F_STRS(struct msg_lease, words, n_words, 5, 1, WORDS_MAX),
+    F_BOOL(struct msg_lease, is_shell, 6, 1),
+    F_STR(struct msg_lease, workdir, 7, 1, PATH_BYTES_MAX),
+    F_LIST(struct msg_lease, env, n_env, 8, 1, ENV_MAX, &label_pair_schema),
+    F_NAMED(struct msg_lease, params, n_params, 9, 1, PARAMS_MAX),
+    F_U64(struct msg_lease, seed, 10, 1),
+    F_STR(struct msg_lease, metric, 11, 1, SCHEMA_TEXT_MAX),
+    F_BOOL(struct msg_lease, is_maximize, 12, 1),
+    F_STRUCT(struct msg_lease, order, 13, 1, &order_schema),
+    F_STRUCT(struct msg_lease, restore, 14, 1, &snapshot_ref_schema),
+    F_I64(struct msg_lease, cpus, 15, 1),
+    F_U64(struct msg_lease, memory_bytes, 16, 1),
+    F_STRS(struct msg_lease, gpus, n_gpus, 17, 1, GPUS_MAX),
+    F_I64(struct msg_lease, timeout_trial_ms, 18, 1),
+    F_I64(struct msg_lease, timeout_silent_ms, 19, 1),
+    F_I64(struct msg_lease, timeout_grace_ms, 20, 1),
+    F_I64(struct msg_lease, timeout_start_ms, 21, 1),
+    F_I64(struct msg_lease, timeout_decision_ms, 22, 1),
+    F_U32(struct msg_lease, checkpoints_on, 23, 1),
+    F_U32(struct msg_lease, keep_last, 24, 1),
+    F_U32(struct msg_lease, keep_best, 25, 1),
+    F_U32(struct msg_lease, tail_bytes, 26, 1),
+    F_U64(struct msg_lease, age, 27, 1),
+};
+const struct schema msg_lease_schema = SCHEMA("lease", struct msg_lease, 1, msg_lease_fields);
+
+static const struct field msg_order_fields[] = {
+    F_TASK_ID(struct msg_order, task, 1, 1),
+    F_U32(struct msg_order, attempt, 2, 1),
+    F_STRUCT(struct msg_order, order, 3, 1, &order_schema),
+};
+const struct schema msg_order_schema = SCHEMA("order", struct msg_order, 1, msg_order_fields);
+
+static const struct field msg_ack_fields[] = {
+    F_U64(struct msg_ack, incarnation, 1, 1),
+    F_U64(struct msg_ack, applied, 2, 1),
+    F_LIST(struct msg_ack, byes, n_byes, 3, 1, EVENTS_MAX, &running_ref_schema),
+};
+const struct schema msg_ack_schema = SCHEMA("ack", struct msg_ack, 1, msg_ack_fields);
+
+static const struct field msg_gone_fields[] = {
+    F_TASK_ID(struct msg_gone, task, 1, 1),
+    F_U32(struct msg_gone, attempt, 2, 1),
+};
+const struct schema msg_gone_schema = SCHEMA("gone", struct msg_gone, 1, msg_gone_fields);
+
+static const struct field msg_who_fields[] = {
+    F_U64(struct msg_who, epoch, 1, 1),
+};
+const struct schema msg_who_schema = SCHEMA("who", struct msg_who, 1, msg_who_fields);
+
+static const struct field msg_leave_fields[] = {
+    F_U64(struct msg_leave, epoch, 1, 1),
+};
+const struct schema msg_leave_schema = SCHEMA("leave", struct msg_leave, 1, msg_leave_fields);
+
+static const struct field msg_drop_fields[] = {
+    F_LIST(struct msg_drop, snapshots, n_snapshots, 1, 1, ATTEMPTS_MAX, &snapshot_name_schema),
+};
+const struct schema msg_drop_schema = SCHEMA("drop", struct msg_drop, 1, msg_drop_fields);

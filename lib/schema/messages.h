@@ -1,0 +1,323 @@
+/* schema/messages.h -- what agents and head say to each other, as plain structs; their tables are
+ * in messages.c. A frame is 4 bytes ('m', 'u', protocol version, message type) and one encoded
+ * struct. Pure. */
+#ifndef MUSTER_SCHEMA_MESSAGES_H
+#define MUSTER_SCHEMA_MESSAGES_H
+
+#include "schema/schema.h"
+
+enum {
+    PROTOCOL_VERSION =
+        1, /* of the frame and of what the messages mean; SCHEMA_VERSION is of their fields */
+    MSG_MAX_BYTES = 1 << 20,       /* one frame */
+    MSG_ARENA_MAX_BYTES = 8 << 20, /* one decoded frame */
+    MSG_EVENTS_BYTES =
+        256 << 10, /* an agent packs events up to here into one frame (one event may be larger) */
+    EVENTS_IN_FLIGHT_BYTES = 1 << 20, /* unacknowledged, per agent */
+    EVENTS_KEPT_BYTES = 64 << 20,     /* unacknowledged and unsent, per agent */
+    METRICS_MAX = 64,                 /* of one report */
+    METRIC_NAME_MAX = 127,
+    ROWS_BLOCK_MAX = 2048,
+    ROWS_BLOCK_BYTES = 32 << 10,
+    ROWS_BLOCK_MS = 50,
+    TAIL_MAX_BYTES = 64 << 10, /* of one stream of an attempt */
+    NOTE_MAX_BYTES = 1024,
+};
+
+#define MESSAGE_TYPES(X)                                                                           \
+    /* agent -> head */                                                                            \
+    X(MSG_ENROL, 1, msg_enrol) /* first on every connection; all that an unknown key may send */   \
+    X(MSG_EVENTS, 2, msg_events)                                                                   \
+    X(MSG_HEARTBEAT, 3, msg_heartbeat)                                                             \
+    /* head -> agent */                                                                            \
+    X(MSG_WELCOME, 16, msg_welcome)                                                                \
+    X(MSG_REFUSED, 17, msg_refused)                                                                \
+    X(MSG_LEASE, 18, msg_lease)                                                                    \
+    X(MSG_ORDER, 19, msg_order)                                                                    \
+    X(MSG_ACK, 20, msg_ack)                                                                        \
+    X(MSG_GONE, 21, msg_gone)   /* this attempt is not yours (any more): end it, tell nothing */   \
+    X(MSG_WHO, 22, msg_who)     /* your key is not enrolled here (the head restarted): enrol */    \
+    X(MSG_LEAVE, 23, msg_leave) /* the cluster is shut down: end everything and exit 0 */          \
+    X(MSG_DROP, 24, msg_drop)   /* no record names these snapshots any more: delete them */
+
+typedef enum {
+#define X(name, value, type) name = (value),
+    MESSAGE_TYPES(X)
+#undef X
+} message_type;
+
+#define X(name, value, type) extern const struct schema type##_schema;
+MESSAGE_TYPES(X)
+#undef X
+
+/* The table of a type; NULL for an unknown one. */
+const struct schema *message_schema(message_type type);
+const char *message_name(message_type type); /* "MSG_ENROL"; "?" */
+/* Appends header and body. */
+MUST_CHECK error_code message_encode(message_type type, const void *message, struct buf *buf);
+/* Decodes one frame; the struct lives in `arena`. ERR_PROTOCOL: another protocol version or no
+ * frame of ours. */
+MUST_CHECK error_code message_decode(struct bytes frame, struct arena *arena,
+                                     message_type *ret_type, void **ret_message,
+                                     struct report *report);
+
+/* ---- parts ---- */
+
+/* A durable decision for a trial or task. n grows; the highest n holds until the trainer has acted
+ * on it. */
+typedef enum { ACT_GO, ACT_STOP, ACT_PAUSE } order_act;
+typedef enum {
+    WHY_NONE,
+    WHY_RUNG,     /* early stopping */
+    WHY_MAX,      /* the top rung: outcome done */
+    WHY_TARGET,   /* the sweep reached its target */
+    WHY_FAILURES, /* the sweep has too many failures */
+    WHY_WALL,     /* the sweep's time is up */
+    WHY_CANCEL,   /* the user cancelled: outcome cancelled */
+    WHY_STOP,     /* the user stopped it */
+    WHY_PAUSE,
+} order_why;
+extern const char *const order_act_names[3];
+extern const char *const order_why_names[9];
+
+struct order {
+    uint64_t n; /* >= 1 */
+    int64_t
+        until; /* the next milestone: the first report with step >= until is one; INT64_MAX: none */
+    order_act act;
+    order_why why;
+    int64_t grace_ms; /* act != GO: to SIGTERM, and again to SIGKILL */
+};
+
+struct label_pair {
+    const char *name;
+    const char *value;
+};
+
+struct custom_pair {
+    const char *name;
+    int64_t amount; /* 1/10,000 */
+};
+
+/* Metric rows of one attempt with the same metric names: one block of the store. */
+struct metric_row {
+    uint64_t seq; /* counts the attempt's reports from 1, over all connections; never goes back */
+    int64_t step; /* follows the weights; may go back at a restore */
+    time_ms time;
+    const double *values; /* n_names of the block; NaN and infinities are legal */
+    uint32_t n_values;
+};
+
+struct metric_rows {
+    const char *const *names;
+    uint32_t n_names;
+    const struct metric_row *rows;
+    uint32_t n_rows;
+};
+
+struct snapshot_ref {
+    uint32_t ordinal; /* counts the trial's commits from 1; 0: none */
+    int64_t step;     /* steps done by its weights */
+    uint32_t attempt; /* that committed it */
+    uint64_t bytes;
+    const char *dir; /* absolute, on the node that committed it */
+};
+
+struct snapshot_name {
+    task_id task;
+    uint32_t ordinal;
+};
+
+/* ---- agent -> head ---- */
+
+struct running_ref {
+    task_id task;
+    uint32_t attempt;
+    uint64_t order; /* the highest order that the agent has */
+};
+
+struct msg_enrol {
+    uint32_t protocol;       /* PROTOCOL_VERSION of the agent */
+    uint32_t schema_version; /* SCHEMA_VERSION of the agent */
+    const char *secret;      /* of the join key */
+    const char *node;        /* name, <= NODE_NAME_MAX, [A-Za-z0-9._-] */
+    uint64_t incarnation;    /* random, of this start of the agent */
+    const char *host;
+    uint32_t pid;
+    const char *version; /* of the software */
+    int64_t cpus;        /* 1/10,000 */
+    uint64_t memory_bytes;
+    const char *const *gpus; /* UUIDs */
+    uint32_t n_gpus;
+    const struct custom_pair *custom;
+    uint32_t n_custom;
+    const struct label_pair *labels;
+    uint32_t n_labels;
+    const struct running_ref *running; /* leased, starting, running or ending here */
+    uint32_t n_running;
+    const struct snapshot_name *snapshots; /* that lie on this node's disk */
+    uint32_t n_snapshots;
+    uint64_t first_event; /* the lowest event number still kept here (the next one to be made, if
+                             none) */
+    uint64_t epoch; /* the highest epoch seen; a head with a lower one is refused by the agent */
+    bool is_draining;
+};
+
+typedef enum {
+    EVENT_STARTED,   /* exec succeeded */
+    EVENT_ROWS,      /* metric rows below the milestone */
+    EVENT_MILESTONE, /* rows up to the milestone, the last row is the milestone's own; its answer is
+                        held */
+    EVENT_SNAPSHOT,  /* committed here */
+    EVENT_BYE,       /* the trainer said good-bye; its answer is held */
+    EVENT_RESULT,    /* the attempt has ended and its process tree is gone */
+    EVENT_DRAINING,  /* the agent was told to leave (SIGTERM) and takes no new leases */
+} event_kind;
+extern const char *const event_kind_names[7];
+
+typedef enum { BYE_NONE, BYE_DONE, BYE_PAUSED, BYE_INVALID, BYE_ERROR } bye_word;
+extern const char *const bye_word_names[5];
+
+typedef enum {
+    CAUSE_EXIT,         /* exit_code */
+    CAUSE_SIGNAL,       /* signal, not sent by us */
+    CAUSE_TOLD,         /* ended after an order was handed (the exit code is still there) */
+    CAUSE_CANNOT_START, /* never ran: reason says errno and place */
+    CAUSE_REFUSED,      /* never started: draining, or no room here */
+    CAUSE_TIMEOUT_TRIAL,
+    CAUSE_TIMEOUT_SILENT,
+    CAUSE_TIMEOUT_START,
+    CAUSE_OOM,
+    CAUSE_AGENT_LEFT, /* ended because its agent was told to leave; never charged */
+    CAUSE_LOST,       /* set by the head: node or agent vanished */
+} end_cause;
+extern const char *const end_cause_names[11];
+
+struct attempt_result {
+    bool has_started;
+    end_cause cause;
+    uint32_t exit_code;
+    uint32_t signal;
+    uint64_t
+        handed; /* the highest order that was handed to the trainer (answer or signal); 0: none */
+    bye_word bye;
+    const char *note;   /* of the bye */
+    const char *reason; /* one sentence for people */
+    time_ms started_at;
+    time_ms ended_at;
+    int64_t cpu_ms;
+    uint64_t rss_peak_bytes;
+    uint64_t last_seq;
+    struct bytes out_tail; /* last bytes of stdout */
+    struct bytes err_tail;
+};
+
+struct node_event {
+    uint64_t number; /* counts from 1 within the incarnation, no gaps */
+    event_kind kind;
+    time_ms time;
+    task_id task;
+    uint32_t attempt;
+    uint32_t pid;                 /* STARTED */
+    struct metric_rows rows;      /* ROWS, MILESTONE */
+    uint64_t reached;             /* MILESTONE: the order whose `until` it reached */
+    struct snapshot_ref snapshot; /* SNAPSHOT */
+    bye_word bye;                 /* BYE */
+    const char *note;             /* BYE */
+    struct attempt_result result; /* RESULT */
+};
+
+struct msg_events {
+    uint64_t incarnation;
+    const struct node_event *events; /* in order of number, without gaps */
+    uint32_t n_events;
+};
+
+struct msg_heartbeat {
+    uint64_t incarnation;
+    int64_t cpu_permille; /* of the node, since the last one */
+    uint64_t memory_used_bytes;
+};
+
+/* ---- head -> agent ---- */
+
+struct msg_welcome {
+    uint64_t epoch;
+    uint64_t applied; /* highest event number of this incarnation that is on disk */
+    int64_t node_timeout_ms;
+    int64_t heartbeat_ms;
+    int64_t orphan_timeout_ms; /* 0: none */
+    const struct running_ref
+        *holds; /* every attempt that is this node's; whatever else runs there must end.
+                   LEASE for those that the agent did not name, ORDER for the others, follow. */
+    uint32_t n_holds;
+};
+
+struct msg_refused {
+    uint64_t epoch;
+    const char *code; /* error_word() */
+    const char *text;
+};
+
+struct msg_lease {
+    task_id task;
+    uint32_t attempt;
+    bool is_trial; /* has parameters, a metric and (maybe) milestones */
+    const char *sweep_name;
+    const char *const *words; /* macros not yet expanded */
+    uint32_t n_words;
+    bool is_shell;
+    const char *workdir; /* absolute; the attempt starts in it */
+    const struct label_pair *env;
+    uint32_t n_env;
+    const struct named_value *params;
+    uint32_t n_params;
+    uint64_t seed; /* <= 2^53 */
+    const char *metric;
+    bool is_maximize;
+    struct order order;
+    struct snapshot_ref restore; /* ordinal 0: from nothing */
+    int64_t cpus;                /* 1/10,000 */
+    uint64_t memory_bytes;
+    const char *const *gpus; /* UUIDs; none: CUDA_VISIBLE_DEVICES is empty */
+    uint32_t n_gpus;
+    int64_t timeout_trial_ms, timeout_silent_ms, timeout_grace_ms, timeout_start_ms,
+        timeout_decision_ms;
+    uint32_t checkpoints_on; /* CHECKPOINT_ON_* */
+    uint32_t keep_last, keep_best;
+    uint32_t tail_bytes;
+    uint64_t age; /* order of start among leases of a node */
+};
+
+struct msg_order {
+    task_id task;
+    uint32_t attempt;
+    struct order order;
+};
+
+struct msg_ack {
+    uint64_t incarnation;
+    uint64_t applied;               /* every event up to this number is on disk */
+    const struct running_ref *byes; /* attempts whose BYE is among them, for their held answers */
+    uint32_t n_byes;
+};
+
+struct msg_gone {
+    task_id task;
+    uint32_t attempt;
+};
+
+struct msg_who {
+    uint64_t epoch;
+};
+
+struct msg_leave {
+    uint64_t epoch;
+};
+
+struct msg_drop {
+    const struct snapshot_name *snapshots;
+    uint32_t n_snapshots;
+};
+
+#endif

@@ -1,0 +1,158 @@
+/* The field tables of records.h. A new field is one line at the end of its table; numbers are never
+ * reused. */
+#include "schema/parts.h"
+
+const char *const task_state_names[] = {
+#define X(name, word) word,
+    TASK_STATES(X)
+#undef X
+};
+const char *const task_outcome_names[] = {
+#define X(name, word) word,
+    TASK_OUTCOMES(X)
+#undef X
+};
+const char *const sweep_state_names[] = {
+#define X(name, word) word,
+    SWEEP_STATES(X)
+#undef X
+};
+const char *const node_state_names[] = {
+#define X(name, word) word,
+    NODE_STATES(X)
+#undef X
+};
+const char *const log_kind_names[] = {"asked", "milestone", "ended", "target", "wall"};
+
+static const struct field record_sweep_fields[] = {
+    F_U32(struct record_sweep, number, 1, 1),
+    F_STR(struct record_sweep, name, 2, 1, SCHEMA_TEXT_MAX),
+    F_STR(struct record_sweep, file, 3, 1, 1 << 20),
+    F_STR(struct record_sweep, file_name, 4, 1, PATH_BYTES_MAX),
+    F_STR(struct record_sweep, workdir, 5, 1, PATH_BYTES_MAX),
+    F_STR(struct record_sweep, owner, 6, 1, 256),
+    F_STRS(struct record_sweep, argv, n_argv, 7, 1, ARGV_MAX),
+    F_STR(struct record_sweep, git, 8, 1, 256 << 10),
+    F_STR(struct record_sweep, key, 9, 1, 256),
+    F_STR(struct record_sweep, file_hash, 10, 1, 128),
+    F_U64(struct record_sweep, seed, 11, 1),
+    F_ENUM(struct record_sweep, state, 12, 1, sweep_state_names),
+    F_ENUM(struct record_sweep, why, 13, 1, order_why_names),
+    F_TIME(struct record_sweep, created, 14, 1),
+    F_TIME(struct record_sweep, ended, 15, 1),
+    F_I64(struct record_sweep, ran_ms, 16, 1),
+    F_TIME(struct record_sweep, resumed_at, 17, 1),
+    F_STR(struct record_sweep, error, 18, 1, SCHEMA_TEXT_MAX),
+};
+const struct schema record_sweep_schema =
+    SCHEMA("sweep", struct record_sweep, 1, record_sweep_fields);
+
+static const struct field record_job_fields[] = {
+    F_U32(struct record_job, number, 1, 1),
+    F_STR(struct record_job, name, 2, 1, SCHEMA_TEXT_MAX),
+    F_STRS(struct record_job, words, n_words, 3, 1, WORDS_MAX),
+    F_BOOL(struct record_job, is_shell, 4, 1),
+    F_STR(struct record_job, workdir, 5, 1, PATH_BYTES_MAX),
+    F_LIST(struct record_job, env, n_env, 6, 1, ENV_MAX, &label_pair_schema),
+    F_I64(struct record_job, cpus, 7, 1),
+    F_I64(struct record_job, gpus, 8, 1),
+    F_U64(struct record_job, memory_bytes, 9, 1),
+    F_LIST(struct record_job, custom, n_custom, 10, 1, CUSTOM_MAX, &custom_pair_schema),
+    F_STRS(struct record_job, require, n_require, 11, 1, REQUIRE_MAX),
+    F_U32(struct record_job, priority, 12, 1),
+    F_U32(struct record_job, retries_max, 13, 1),
+    F_STR(struct record_job, owner, 14, 1, 256),
+    F_STR(struct record_job, key, 15, 1, 256),
+    F_STR(struct record_job, file_hash, 16, 1, 128),
+    F_TIME(struct record_job, created, 17, 1),
+    F_TIME(struct record_job, ended, 18, 1),
+};
+const struct schema record_job_schema = SCHEMA("job", struct record_job, 1, record_job_fields);
+
+static const struct field record_task_fields[] = {
+    F_TASK_ID(struct record_task, id, 1, 1),
+    F_BOOL(struct record_task, is_trial, 2, 1),
+    F_ENUM(struct record_task, state, 3, 1, task_state_names),
+    F_ENUM(struct record_task, outcome, 4, 1, task_outcome_names),
+    F_ENUM(struct record_task, why, 5, 1, order_why_names),
+    F_STR(struct record_task, reason, 6, 1, SCHEMA_TEXT_MAX),
+    F_U32(struct record_task, attempt, 7, 1),
+    F_U32(struct record_task, n_attempts, 8, 1),
+    F_U32(struct record_task, failures, 9, 1),
+    F_U32(struct record_task, lost, 10, 1),
+    F_U32(struct record_task, preempted, 11, 1),
+    F_STR(struct record_task, node, 12, 1, NODE_NAME_MAX),
+    F_U64(struct record_task, incarnation, 13, 1),
+    F_STRS(struct record_task, gpus, n_gpus, 14, 1, GPUS_MAX),
+    F_STRUCT(struct record_task, order, 15, 1, &order_schema),
+    F_VALUES(struct record_task, params, n_params, 16, 1, PARAMS_MAX),
+    F_U32(struct record_task, priority, 17, 1),
+    F_U64(struct record_task, age, 18, 1),
+    F_TIME(struct record_task, created, 19, 1),
+    F_TIME(struct record_task, queued, 20, 1),
+    F_TIME(struct record_task, leased, 21, 1),
+    F_TIME(struct record_task, started, 22, 1),
+    F_TIME(struct record_task, ended, 23, 1),
+    F_TIME(struct record_task, not_before, 24, 1),
+    F_U32(struct record_task, pid, 25, 1),
+    F_U64(struct record_task, last_seq, 26, 1),
+    F_I64(struct record_task, last_step, 27, 1),
+    F_TIME(struct record_task, last_time, 28, 1),
+    F_STRS(struct record_task, metric_names, n_metric_names, 29, 1, METRICS_MAX),
+    F_F64S(struct record_task, last_values, n_last_values, 30, 1, METRICS_MAX),
+    F_BOOL(struct record_task, has_best, 31, 1),
+    F_F64(struct record_task, best_value, 32, 1),
+    F_I64(struct record_task, best_step, 33, 1),
+    F_STRUCT(struct record_task, snapshot, 34, 1, &snapshot_ref_schema),
+    F_STRUCT(struct record_task, best_snapshot, 35, 1, &snapshot_ref_schema),
+    F_F64(struct record_task, best_snapshot_value, 36, 1),
+    F_U32(struct record_task, exit_code, 37, 1),
+    F_U32(struct record_task, signal, 38, 1),
+};
+const struct schema record_task_schema =
+    SCHEMA_CHECKED("task", struct record_task, 1, record_task_fields, record_task_check);
+
+static const struct field record_attempt_fields[] = {
+    F_TASK_ID(struct record_attempt, task, 1, 1),
+    F_U32(struct record_attempt, attempt, 2, 1),
+    F_STR(struct record_attempt, node, 3, 1, NODE_NAME_MAX),
+    F_U64(struct record_attempt, incarnation, 4, 1),
+    F_STRUCT(struct record_attempt, result, 5, 1, &attempt_result_schema),
+};
+const struct schema record_attempt_schema =
+    SCHEMA("attempt", struct record_attempt, 1, record_attempt_fields);
+
+static const struct field record_node_fields[] = {
+    F_STR(struct record_node, name, 1, 1, SCHEMA_TEXT_MAX),
+    F_U64(struct record_node, incarnation, 2, 1),
+    F_ENUM(struct record_node, state, 3, 1, node_state_names),
+    F_BOOL(struct record_node, is_cordoned, 4, 1),
+    F_STR(struct record_node, host, 5, 1, 256),
+    F_U32(struct record_node, pid, 6, 1),
+    F_STR(struct record_node, version, 7, 1, 64),
+    F_I64(struct record_node, cpus, 8, 1),
+    F_U64(struct record_node, memory_bytes, 9, 1),
+    F_STRS(struct record_node, gpus, n_gpus, 10, 1, GPUS_MAX),
+    F_LIST(struct record_node, custom, n_custom, 11, 1, CUSTOM_MAX, &custom_pair_schema),
+    F_LIST(struct record_node, labels, n_labels, 12, 1, LABELS_MAX, &label_pair_schema),
+    F_U64(struct record_node, applied, 13, 1),
+    F_TIME(struct record_node, joined, 14, 1),
+    F_TIME(struct record_node, left, 15, 1),
+};
+const struct schema record_node_schema = SCHEMA("node", struct record_node, 1, record_node_fields);
+
+static const struct field record_log_fields[] = {
+    F_ENUM(struct record_log, kind, 1, 1, log_kind_names),
+    F_TIME(struct record_log, time, 2, 1),
+    F_U32(struct record_log, trial, 3, 1),
+    F_I64(struct record_log, step, 4, 1),
+    F_BOOL(struct record_log, has_value, 5, 1),
+    F_F64(struct record_log, value, 6, 1),
+    F_ENUM(struct record_log, act, 7, 1, order_act_names),
+    F_ENUM(struct record_log, why, 8, 1, order_why_names),
+    F_I64(struct record_log, until, 9, 1),
+    F_U64(struct record_log, order, 10, 1),
+    F_ENUM(struct record_log, outcome, 11, 1, task_outcome_names),
+    F_VALUES(struct record_log, params, n_params, 12, 1, PARAMS_MAX),
+};
+const struct schema record_log_schema = SCHEMA("log", struct record_log, 1, record_log_fields);

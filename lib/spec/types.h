@@ -1,0 +1,162 @@
+/* spec/types.h -- what a sweep file says, as plain structs. Pure data: scheduler/ and tune/ include this, never the
+ * parser. Everything a spec points to lives in the arena that it was parsed into. Defaults are filled in. */
+#ifndef MUSTER_SPEC_TYPES_H
+#define MUSTER_SPEC_TYPES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/id.h"
+#include "base/value.h"
+
+/* Resource amounts count in 1/10,000 of a CPU, GPU or custom unit; memory in bytes. */
+enum { AMOUNT_ONE = 10000 };
+typedef int64_t amount;
+
+struct custom_amount {
+    const char *name;
+    amount amount;
+};
+
+/* One hard demand on a node's labels. */
+typedef enum {
+    REQUIRE_EQUAL,     /* "zone == a" */
+    REQUIRE_NOT_EQUAL, /* "zone != a"; true where the label is absent */
+    REQUIRE_IN,        /* "gpu.model in (H100, H200)" */
+    REQUIRE_NOT_IN,    /* "zone not in (a, b)"; true where the label is absent */
+    REQUIRE_EXISTS,    /* "ssd" or "mount:/mnt/data": the label is there, whatever its value */
+} require_op;
+
+struct require {
+    require_op op;
+    const char *label;
+    const char *const *values; /* one for (NOT_)EQUAL, >= 1 for (NOT_)IN, none for EXISTS */
+    uint32_t n_values;
+    const char *text; /* as the user wrote it, for explain */
+};
+
+/* What a task asks of one node. */
+struct request {
+    amount cpus;           /* default AMOUNT_ONE */
+    amount gpus;           /* whole GPUs, or one fraction below 1 */
+    uint64_t memory_bytes; /* 0: not asked */
+    const struct custom_amount *custom;
+    uint32_t n_custom;
+    const struct require *require;
+    uint32_t n_require;
+};
+
+struct env_pair {
+    const char *name;
+    const char *value;
+};
+
+struct command {
+    bool is_shell;            /* one string, run by sh -c */
+    const char *const *words; /* is_shell: exactly one; macros not yet expanded */
+    uint32_t n_words;
+};
+
+typedef enum { PARAM_CONSTANT, PARAM_CHOICE, PARAM_REAL, PARAM_INT } param_kind;
+
+struct param_spec {
+    const char *name;
+    param_kind kind;
+    struct value constant;      /* CONSTANT */
+    const struct value *values; /* CHOICE */
+    uint32_t n_values;
+    double min, max;            /* REAL, inclusive both */
+    int64_t int_min, int_max;   /* INT, inclusive both */
+    bool is_log;                /* uniform in the logarithm; min > 0 */
+    double q;                   /* > 0: rounded to min + k * q, never past max; 0: none. INT: a whole number */
+    uint32_t line;              /* where it stands in the file */
+};
+
+typedef enum { GOAL_MINIMIZE, GOAL_MAXIMIZE } metric_goal;
+typedef enum { SEARCH_RANDOM } search_method;
+typedef enum { SCHEDULE_NONE, SCHEDULE_ASHA } schedule_type;
+enum { CHECKPOINT_ON_RUNG = 1, CHECKPOINT_ON_END = 2 };
+
+struct metric_spec {
+    const char *name;
+    metric_goal goal;
+    bool has_target;
+    double target;
+};
+
+struct schedule_spec {
+    schedule_type type;
+    int64_t min; /* first rung's step, >= 1 */
+    int64_t max; /* the last step of a trial; its top rung */
+    int64_t eta; /* >= 2 */
+};
+
+struct stop_spec {
+    uint32_t trials;   /* 0: no limit by count */
+    uint32_t failures; /* 0: no limit; else this many failed trials end the sweep */
+    int64_t wall_ms;   /* 0: none */
+};
+
+struct retry_spec {
+    uint32_t max;         /* own failures of a trial that are retried; default 3 */
+    uint32_t crash_limit; /* node or agent lost while it ran; default 5 */
+    int64_t backoff_min_ms, backoff_max_ms; /* default 1s..5m, doubling */
+};
+
+struct timeout_spec {
+    int64_t trial_ms;    /* 0: none; one attempt's longest life */
+    int64_t silent_ms;   /* 0: none; no byte from the trainer for so long is a failure */
+    int64_t grace_ms;    /* default 60 s; from told to leave to SIGTERM, and again to SIGKILL */
+    int64_t start_ms;    /* 0: none; from exec to the first word on the trial socket */
+    int64_t decision_ms; /* default 60 s; how long an answer at a milestone may be held */
+};
+
+struct checkpoint_spec {
+    uint32_t on;                      /* CHECKPOINT_ON_* bits */
+    uint32_t keep_last, keep_best;    /* per trial; default 1 and 1 */
+};
+
+/* Limits that hold whatever a file says. */
+enum {
+    SPEC_FILE_MAX_BYTES = 1 << 20,
+    SPEC_DEPTH_MAX = 16,
+    SPEC_NODES_MAX = 20000,
+    SPEC_PARAMETERS_MAX = 256,
+    SPEC_CHOICES_MAX = 1024,
+    SPEC_WORDS_MAX = 1024,
+    SPEC_TEXT_MAX_BYTES = 65536,
+    SPEC_TRIALS_MAX = 10000000,
+    SPEC_LABELS_MAX = 64,
+    SPEC_CUSTOM_MAX = 32,
+    SPEC_REQUIRE_MAX = 32,
+    PRIORITY_MAX = 100,
+    PRIORITY_DEFAULT = 50,
+};
+
+struct sweep_spec {
+    const char *name;    /* default: the file's name without its ending, else "sweep" */
+    const char *project; /* "" if absent */
+    const char *const *labels;
+    uint32_t n_labels;
+    struct command command;
+    const char *workdir; /* as written; "." by default; the CLI makes it absolute before it submits */
+    const struct env_pair *env;
+    uint32_t n_env;
+    struct metric_spec metric;
+    const struct param_spec *parameters;
+    uint32_t n_parameters;
+    search_method search;
+    bool has_seed;
+    uint64_t seed; /* <= 2^53 */
+    struct schedule_spec schedule;
+    struct stop_spec stop;
+    uint32_t concurrency; /* 0: as many as fit */
+    struct request resources;
+    uint32_t priority; /* 0..100, higher first */
+    struct retry_spec retries;
+    struct timeout_spec timeouts;
+    struct checkpoint_spec checkpoints;
+    uint32_t logs_tail_bytes; /* default 64 KiB: kept in the store of a failed attempt */
+};
+
+#endif

@@ -1,0 +1,188 @@
+/* What waits, in order: each class has a tree of its items, and the classes that may fit somewhere stand in a tree by
+ * the order of their first items. */
+#include <assert.h>
+
+#include "scheduler/state.h"
+
+bool scheduler_item_is_before(const struct scheduler_item *a, const struct scheduler_item *b)
+{
+    if (a->priority != b->priority) {
+        return a->priority > b->priority;
+    }
+    return a->age != b->age ? a->age < b->age : a->number < b->number;
+}
+
+static bool items_is_before(const struct list *a, const struct list *b)
+{
+    return scheduler_item_is_before(scheduler_item_of(a), scheduler_item_of(b));
+}
+
+static uint64_t items_number(const struct list *link)
+{
+    return scheduler_item_of(link)->number;
+}
+
+static uint32_t items_count(const struct list *link)
+{
+    return link != NULL ? scheduler_item_of(link)->subtree : 0;
+}
+
+static void items_update(struct list *link)
+{
+    scheduler_item_of(link)->subtree = 1 + items_count(link->prev) + items_count(link->next);
+}
+
+const struct tree_type scheduler_items_type = {items_is_before, items_number, items_update};
+
+static struct scheduler_class *class_of(const struct list *link)
+{
+    return list_entry(link, struct scheduler_class, link);
+}
+
+static bool ready_is_before(const struct list *a, const struct list *b)
+{
+    return scheduler_item_is_before(class_of(a)->head, class_of(b)->head);
+}
+
+static uint64_t ready_number(const struct list *link)
+{
+    return class_of(link)->number;
+}
+
+static void ready_update(struct list *link)
+{
+    (void)link;
+}
+
+const struct tree_type scheduler_ready_type = {ready_is_before, ready_number, ready_update};
+
+static void class_leave(struct scheduler *s, struct scheduler_class *cls)
+{
+    if (cls->place == CLASS_READY) {
+        tree_remove(&scheduler_ready_type, &s->ready, &cls->link);
+    } else {
+        list_remove(&cls->link);
+    }
+    cls->place = CLASS_IDLE;
+}
+
+/* A class that has seen all there is goes to the blocked ones at once. */
+static void class_enter(struct scheduler *s, struct scheduler_class *cls)
+{
+    struct list *first = tree_first(cls->items);
+    cls->head = first != NULL ? scheduler_item_of(first) : NULL;
+    if (first == NULL) {
+        return;
+    }
+    if (cls->seen == s->generation && s->blocked_generation == s->generation) {
+        list_push_back(&s->blocked, &cls->link);
+        cls->place = CLASS_BLOCKED;
+    } else {
+        tree_insert(&scheduler_ready_type, &s->ready, &cls->link);
+        cls->place = CLASS_READY;
+    }
+}
+
+void scheduler_item_init(struct scheduler_item *item)
+{
+    *item = (struct scheduler_item){0};
+    list_init(&item->link);
+}
+
+error_code scheduler_enqueue(struct scheduler *s, struct scheduler_item *item,
+                             struct scheduler_class *cls, uint32_t priority, uint64_t age)
+{
+    if (s->usage.items_waiting >= SCHEDULER_ITEMS_MAX) {
+        return ERR_LIMIT;
+    }
+    scheduler_dequeue(s, item);
+    item->cls = cls;
+    item->priority = priority;
+    item->age = age;
+    item->number = ++s->last_item;
+    bool is_first = cls->head == NULL || scheduler_item_is_before(item, cls->head);
+    if (is_first) {
+        class_leave(s, cls);
+    }
+    tree_insert(&scheduler_items_type, &cls->items, &item->link);
+    if (is_first) {
+        class_enter(s, cls);
+    }
+    s->usage.items_waiting++;
+    return OK;
+}
+
+void scheduler_dequeue(struct scheduler *s, struct scheduler_item *item)
+{
+    if (list_is_empty(&item->link)) {
+        return;
+    }
+    struct scheduler_class *cls = item->cls;
+    bool is_first = cls->head == item;
+    if (is_first) {
+        class_leave(s, cls);
+    }
+    tree_remove(&scheduler_items_type, &cls->items, &item->link);
+    if (is_first) {
+        class_enter(s, cls);
+    }
+    item->cls = NULL;
+    s->usage.items_waiting--;
+}
+
+/* Something was given back: what was blocked may fit now. */
+static void queue_unblock(struct scheduler *s)
+{
+    if (s->blocked_generation == s->generation) {
+        return;
+    }
+    s->blocked_generation = s->generation;
+    list_each (&s->blocked, struct scheduler_class, link, cls) {
+        list_remove(&cls->link);
+        tree_insert(&scheduler_ready_type, &s->ready, &cls->link);
+        cls->place = CLASS_READY;
+    }
+}
+
+struct scheduler_item *scheduler_next(struct scheduler *s, struct allocation *ret_allocation)
+{
+    queue_unblock(s);
+    for (struct list *first; (first = tree_first(s->ready)) != NULL;) {
+        struct scheduler_class *cls = class_of(first);
+        struct scheduler_node *node = scheduler_place(s, cls);
+        if (node != NULL) {
+            struct scheduler_item *item = cls->head;
+            scheduler_allocate(s, node, cls, ret_allocation);
+            scheduler_dequeue(s, item);
+            return item;
+        }
+        assert(cls->seen == s->generation);
+        class_leave(s, cls);
+        class_enter(s, cls);
+    }
+    return NULL;
+}
+
+static uint64_t class_items_before(const struct scheduler_class *cls,
+                                   const struct scheduler_item *item)
+{
+    uint64_t count = 0;
+    for (const struct list *at = cls->items; at != NULL;) {
+        if (scheduler_item_is_before(scheduler_item_of(at), item)) {
+            count += 1 + items_count(at->prev);
+            at = at->next;
+        } else {
+            at = at->prev;
+        }
+    }
+    return count;
+}
+
+uint64_t scheduler_items_before(const struct scheduler *s, const struct scheduler_item *item)
+{
+    uint64_t count = 0;
+    for (const struct scheduler_class *cls = s->classes; cls != NULL; cls = cls->hh.next) {
+        count += class_items_before(cls, item);
+    }
+    return count;
+}

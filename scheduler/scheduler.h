@@ -1,0 +1,109 @@
+/* scheduler/scheduler.h -- which waiting item goes to which node. Pure; one thread; owned by whoever made it.
+ *
+ * Requests of equal shape are one class: the cost of a decision grows with classes and nodes, not with items.
+ * Order: priority (higher first), then age (lower `age` first). Placement: binpack (the fullest node that fits).
+ * A class that fits nowhere now is passed over until something is given back; items of other classes go on. */
+#ifndef MUSTER_SCHEDULER_SCHEDULER_H
+#define MUSTER_SCHEDULER_SCHEDULER_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/list.h"
+#include "spec/types.h"
+
+enum {
+    SCHEDULER_NODES_MAX = 20000,
+    SCHEDULER_CLASSES_MAX = 100000,
+    NODE_GPUS_MAX = 64,
+    NODE_CUSTOM_MAX = 32,
+    NODE_LABELS_MAX = 64,
+    GPU_UUID_MAX = 63,
+};
+
+struct scheduler;
+struct scheduler_class;
+
+/* What a node has. Strings are copied. A UUID listed twice counts once. */
+struct node_resources {
+    amount cpus;
+    uint64_t memory_bytes;
+    const char *const *gpus; /* UUIDs */
+    uint32_t n_gpus;
+    const struct custom_amount *custom;
+    uint32_t n_custom;
+    const struct env_pair *labels;
+    uint32_t n_labels;
+};
+
+/* What one placed item holds of a node; kept by its owner, given back whole. */
+struct allocation {
+    uint32_t node; /* handle of scheduler_node_add(); 0: holds nothing */
+    amount cpus;
+    uint64_t memory_bytes;
+    uint32_t n_gpus;
+    struct {
+        uint8_t index; /* of the node's GPU list, duplicates left out */
+        amount amount;
+    } gpus[NODE_GPUS_MAX];
+    struct scheduler_class *cls; /* counted reference; custom amounts are the class's */
+};
+
+/* A waiting item; lives inside its owner's struct. The scheduler alone writes it. */
+struct scheduler_item {
+    struct list link; /* list_is_empty() tells that it does not wait; else its place in its class's tree */
+    struct scheduler_class *cls;
+    uint32_t priority;
+    uint32_t subtree; /* items below it in the tree, itself included */
+    uint64_t age;
+    uint64_t number; /* in order of arrival: between equal ages */
+};
+
+MUST_CHECK error_code scheduler_new(struct scheduler **ret_scheduler);
+void scheduler_free(struct scheduler *scheduler); /* items still queued are only unlinked */
+
+/* Nodes. A handle is never 0 and not used again while anything is allocated on it. */
+MUST_CHECK error_code scheduler_node_add(struct scheduler *s, const struct node_resources *resources, uint32_t *ret_node);
+/* Everything allocated on it is forgotten: give nothing back for it afterwards (an allocation on a removed node is
+ * ignored by scheduler_give). */
+void scheduler_node_remove(struct scheduler *s, uint32_t node);
+/* A closed node (suspect, draining, cordoned) gets nothing new. Nodes start open. */
+void scheduler_node_open(struct scheduler *s, uint32_t node, bool is_open);
+
+/* Classes: equal requests share one. Counted references; the request is copied. */
+MUST_CHECK error_code scheduler_class_ref(struct scheduler *s, const struct request *request, struct scheduler_class **ret_class);
+void scheduler_class_unref(struct scheduler *s, struct scheduler_class *cls);
+
+void scheduler_item_init(struct scheduler_item *item);
+/* Waits from now on; the class reference is borrowed from the caller, who keeps it while the item waits. */
+MUST_CHECK error_code scheduler_enqueue(struct scheduler *s, struct scheduler_item *item, struct scheduler_class *cls, uint32_t priority, uint64_t age);
+void scheduler_dequeue(struct scheduler *s, struct scheduler_item *item); /* no-op if it does not wait */
+
+/* The next item that can start now: it is dequeued, its allocation taken. NULL: nothing fits. */
+struct scheduler_item *scheduler_next(struct scheduler *s, struct allocation *ret_allocation);
+void scheduler_give(struct scheduler *s, struct allocation *allocation); /* zeroes it; no-op on a zeroed one */
+/* After a restart: take what a running task already holds, though the node may be closed or over its size.
+ * gpus: the UUIDs it was given; gpu_amount: AMOUNT_ONE each, or the fraction. */
+MUST_CHECK error_code scheduler_take(struct scheduler *s, uint32_t node, struct scheduler_class *cls, const char *const *gpus,
+                                     uint32_t n_gpus, struct allocation *ret_allocation);
+
+/* UUID of a node's GPU by allocation index. */
+const char *scheduler_gpu_uuid(const struct scheduler *s, uint32_t node, uint8_t index);
+
+/* Could it ever run on some node that is known now, were that node empty and open? */
+bool scheduler_is_satisfiable(const struct scheduler *s, const struct request *request);
+/* Why an item of this shape does not start now, one clear sentence a reason, e.g.
+ * "needs 2 GPUs; 1 of 4 nodes has 2 or more; 1 is full (0 free)". `item` may be NULL (never waits: shape only). */
+void scheduler_explain(const struct scheduler *s, const struct request *request, const struct scheduler_item *item,
+                       struct buf *ret_text);
+
+struct scheduler_usage {
+    uint32_t nodes, nodes_open;
+    amount cpus_total, cpus_used, gpus_total, gpus_used;
+    uint64_t memory_total, memory_used;
+    uint64_t items_waiting;
+};
+void scheduler_usage_get(const struct scheduler *s, uint32_t node /* 0: all */, struct scheduler_usage *ret_usage);
+/* Panics (assert) if sums do not add up; for tests and debug builds. */
+void scheduler_check(const struct scheduler *s);
+
+#endif

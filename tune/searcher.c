@@ -1,0 +1,12 @@
+#include "tune/searcher.h"
+
+#include <stddef.h>
+
+static const struct searcher *const searchers[] = {
+    [SEARCH_RANDOM] = &searcher_random,
+};
+
+const struct searcher *searcher_find(search_method method)
+{
+    return (size_t)method < sizeof searchers / sizeof searchers[0] ? searchers[method] : NULL;
+}

@@ -1,0 +1,37 @@
+/* tune/trials.h -- the trials of one sweep, by number, and how many of them are in which state.
+ * Pure; owned by its tuner; one thread. */
+#ifndef MUSTER_TUNE_TRIALS_H
+#define MUSTER_TUNE_TRIALS_H
+
+#include "tune/tune.h"
+
+/* A trial has a place from its asking to its end. (A trial scheduler that pauses adds a state for held trials,
+ * which have none.) */
+typedef enum { TRIAL_OPEN, TRIAL_ENDED } trial_state;
+
+struct trial {
+    int64_t judged;  /* step of the highest rung that has its result; 0: none yet */
+    uint8_t state;   /* trial_state */
+    uint8_t outcome; /* tune_outcome, once it has ended */
+    uint8_t told;    /* tune_why it was told to stop for; NONE while it may go on */
+};
+
+struct trials {
+    struct trial *items; /* owned; trial t stands at t - 1 */
+    uint32_t n;
+    uint32_t cap;
+    uint32_t n_outcome[TUNE_OUTCOME_INVALID + 1]; /* ended ones, by outcome */
+    uint32_t n_ended;
+};
+
+void trials_fini(struct trials *trials); /* takes zeroed and fini'd ones */
+/* Adds trial n + 1. ERR_LIMIT at SPEC_TRIALS_MAX, ERR_NO_MEMORY; unchanged then. */
+MUST_CHECK error_code trials_add(struct trials *trials);
+/* NULL if `number` was never asked. Borrowed, until the next trials_add(). */
+struct trial *trials_find(const struct trials *trials, uint32_t number);
+/* Once a trial. */
+void trials_end(struct trials *trials, struct trial *trial, tune_outcome outcome);
+/* Trials that have a place: neither ended nor held. */
+uint32_t trials_open_count(const struct trials *trials);
+
+#endif

@@ -1,0 +1,113 @@
+/* tune/tune.h -- one sweep's tuning: search space, searcher, trial scheduler, stop rule, best trial.
+ * Pure; owned by whoever made it; one thread.
+ *
+ * A tuner changes only by tune_apply(), and every change is one entry of the sweep's ordered log. Live, the caller
+ * first asks (tune_suggest, tune_decide: const), writes the entry, and applies it. After a restart the caller
+ * applies the same entries in the same order (tell only: nothing is suggested or decided again) and gets the same
+ * tuner, field by field (tune_dump). Random streams are functions of (seed, trial), so what comes next is equal too. */
+#ifndef MUSTER_TUNE_TUNE_H
+#define MUSTER_TUNE_TUNE_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/value.h"
+#include "spec/types.h"
+
+struct tuner;
+
+typedef enum {
+    TUNE_GO = 0, /* go on; the next milestone is `until` */
+    TUNE_STOP,   /* leave now: `why` says the reason */
+    TUNE_PAUSE,  /* save, leave, wait for the rung (no scheduler of this release decides so) */
+} tune_act;
+
+typedef enum {
+    TUNE_WHY_NONE = 0,
+    TUNE_WHY_RUNG,     /* not among the best of its rung */
+    TUNE_WHY_MAX,      /* reached the top: its outcome is done, not stopped */
+    TUNE_WHY_TARGET,   /* some trial's metric reached metric.target */
+    TUNE_WHY_TRIALS,   /* stop.trials trials ended */
+    TUNE_WHY_FAILURES, /* stop.failures trials failed */
+    TUNE_WHY_WALL,     /* stop.wall passed (told by TUNE_EVENT_WALL) */
+} tune_why;
+
+const char *tune_why_word(tune_why why); /* "rung", "max", ...; "" for NONE */
+
+/* A trial's next order, as far as tuning cares. */
+struct tune_decision {
+    tune_act act;
+    tune_why why;
+    int64_t until; /* next milestone step; INT64_MAX: none */
+};
+
+typedef enum {
+    TUNE_EVENT_ASKED,     /* trial, params */
+    TUNE_EVENT_MILESTONE, /* trial, step, value, decision: as tune_decide() gave it */
+    TUNE_EVENT_ENDED,     /* trial, outcome, and the last value if has_value */
+    TUNE_EVENT_TARGET,    /* trial, step, value: a report below the milestone reached the target */
+    TUNE_EVENT_WALL,      /* stop.wall passed */
+} tune_event_kind;
+
+typedef enum {
+    TUNE_OUTCOME_DONE,
+    TUNE_OUTCOME_STOPPED,
+    TUNE_OUTCOME_FAILED,
+    TUNE_OUTCOME_CANCELLED,
+    TUNE_OUTCOME_INVALID, /* the trainer said: these parameters make no sense */
+} tune_outcome;
+
+/* One entry of the sweep's log. Everything is borrowed for the call. */
+struct tune_event {
+    tune_event_kind kind;
+    uint32_t trial; /* 1, 2, ... in order of asking */
+    int64_t step;
+    bool has_value;
+    double value; /* the metric's; NaN and infinities are legal, NaN is worst */
+    struct tune_decision decision;
+    tune_outcome outcome;
+    const struct value *params; /* n_parameters of the spec, in the file's order */
+    uint32_t n_params;
+};
+
+/* `spec` is borrowed and must outlive the tuner. `seed` is the sweep's (the file's, else drawn by the caller). */
+MUST_CHECK error_code tune_new(const struct sweep_spec *spec, uint64_t seed, struct tuner **ret_tuner);
+void tune_free(struct tuner *tuner);
+
+/* Open places now: min(concurrency less trials neither ended nor held, trials not yet asked for); 0 once
+ * tune_finishing() gives a reason. UINT32_MAX where neither limits. */
+uint32_t tune_tickets(const struct tuner *tuner);
+/* The number that the next asked trial will have. */
+uint32_t tune_next_trial(const struct tuner *tuner);
+/* A configuration for `trial`: a function of the tuner's state, seed and trial number; changes nothing.
+ * ret_params: room for n_parameters; strings are borrowed from the spec. */
+void tune_suggest(const struct tuner *tuner, uint32_t trial, struct value *ret_params);
+/* The first milestone of a trial that starts from nothing (restored_step 0) or from a snapshot after its last
+ * milestone: the first rung above the last one it was judged at; INT64_MAX if none. */
+int64_t tune_first_milestone(const struct tuner *tuner, uint32_t trial);
+/* What `trial` should do that reports `value` at `step` >= its milestone. Changes nothing.
+ * A rung counts once a trial: a report at or below the last rung judged is TUNE_GO to the next one. */
+void tune_decide(const struct tuner *tuner, uint32_t trial, int64_t step, double value,
+                 struct tune_decision *ret_decision);
+/* True if a report of `value` reaches metric.target. */
+bool tune_reaches_target(const struct tuner *tuner, double value);
+/* The only writer. ERR_INVALID (unchanged) for an entry that cannot follow this state, e.g. a trial asked twice. */
+MUST_CHECK error_code tune_apply(struct tuner *tuner, const struct tune_event *event);
+/* Why no new trials will be asked: NONE while the sweep goes on. TARGET, FAILURES and WALL mean that running
+ * trials should be stopped too; TRIALS lets them finish. */
+tune_why tune_finishing(const struct tuner *tuner);
+/* True when tune_finishing() gives a reason and every asked trial has ended. */
+bool tune_is_over(const struct tuner *tuner);
+/* The best trial so far by its best value over its milestones and end (goal-wise; ties to the lower trial number;
+ * NaN never). false if there is none. */
+bool tune_best(const struct tuner *tuner, uint32_t *ret_trial, double *ret_value, int64_t *ret_step);
+
+struct tune_counts {
+    uint32_t asked, running, ended, done, stopped, failed, cancelled, invalid;
+};
+void tune_counts_get(const struct tuner *tuner, struct tune_counts *ret_counts);
+/* Every field as JSON, in a fixed order: equal tuners print equal text. */
+error_code tune_dump(const struct tuner *tuner, struct buf *buf);
+/* Rungs of the schedule for people: JSON [{step, results, kept}]. */
+error_code tune_rungs_print(const struct tuner *tuner, struct buf *buf);
+
+#endif

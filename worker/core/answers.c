@@ -1,0 +1,309 @@
+#include <assert.h>
+
+#include "base/json_out.h"
+#include "base/mem.h"
+#include "worker/core/parts.h"
+
+/* Lines of a connection leave in the order of its requests. An answer is printed when it leaves,
+ * not when it is asked for, so that its act bits are those of the newest order. */
+
+/* ---- lines ---- */
+
+static struct json_out line_begin(struct agent *agent, bool is_ok)
+{
+    buf_reset(&agent->line);
+    struct json_out json = json_out_to(&agent->line);
+    json_object_begin(&json, NULL);
+    json_i64(&json, "ok", is_ok ? 1 : 0);
+    return json;
+}
+
+static void line_milestone(struct json_out *json, const struct attempt *attempt)
+{
+    bool has_milestone = attempt->lease->is_trial && !agent_order_is_leave(&attempt->order) &&
+                         attempt->order.until != INT64_MAX;
+    if (has_milestone) {
+        json_i64(json, "milestone", attempt->order.until);
+    } else {
+        json_out_null(json, "milestone");
+    }
+}
+
+static void line_hello(struct agent *agent, struct attempt *attempt)
+{
+    const struct msg_lease *lease = attempt->lease;
+    struct json_out json = line_begin(agent, true);
+    json_i64(&json, "act", agent_order_hand(attempt, false));
+    json_object_begin(&json, "params");
+    for (uint32_t i = 0; i < lease->n_params; i++) {
+        json_value(&json, lease->params[i].name, lease->params[i].value);
+    }
+    json_object_end(&json);
+    json_str(&json, "restore", attempt->restore_dir);
+    json_i64(&json, "step", attempt->restore_dir != NULL ? lease->restore.step : 0);
+    json_task_id(&json, "trial", attempt->ref.task);
+    json_u64(&json, "attempt", attempt->ref.attempt);
+    json_u64(&json, "seed", lease->seed);
+    line_milestone(&json, attempt);
+    json_out_null(&json, "save");
+    json_object_end(&json);
+}
+
+static void line_report(struct agent *agent, struct attempt *attempt, bool is_late)
+{
+    struct json_out json = line_begin(agent, true);
+    if (is_late) {
+        json_i64(&json, "act", 0);
+        json_i64(&json, "late", 1);
+    } else {
+        json_i64(&json, "act", agent_order_hand(attempt, true));
+        line_milestone(&json, attempt);
+    }
+    json_object_end(&json);
+}
+
+const char *agent_answer_error_print(struct agent *agent, const char *error, const char *text)
+{
+    struct json_out json = line_begin(agent, false);
+    json_str(&json, "error", error);
+    json_str(&json, "text", text == NULL ? "" : text);
+    json_object_end(&json);
+    return buf_text(&agent->line);
+}
+
+static void answer_emit(struct agent *agent, time_ms now, struct connection *connection,
+                        struct answer *answer, struct agent_outbox *out)
+{
+    const char *text = answer->text;
+    if (text == NULL) {
+        if (answer->kind == ANSWER_HELLO) {
+            line_hello(agent, connection->attempt);
+        } else if (answer->kind == ANSWER_BYE) {
+            struct json_out json = line_begin(agent, true);
+            json_object_end(&json);
+        } else {
+            line_report(agent, connection->attempt, answer->is_late);
+        }
+        text = buf_text(&agent->line);
+    }
+    if (agent->line.failed != OK) {
+        agent_outbox_fail(out, agent->line.failed);
+    }
+    agent_outbox_answer(out, connection->id, text);
+    connection->last_line = now;
+    /* While it waited its silence was ours. */
+    connection->attempt->last_activity = now;
+    if (connection->attempt->lease->timeout_silent_ms > 0) {
+        agent_wake_at(agent, now + connection->attempt->lease->timeout_silent_ms);
+    }
+}
+
+/* ---- the queue ---- */
+
+static bool answer_is_ready(const struct agent *agent, const struct connection *connection,
+                            const struct answer *answer)
+{
+    switch (answer->kind) {
+    case ANSWER_TEXT:
+    case ANSWER_HELLO:
+    case ANSWER_RECEIVED:
+        return true;
+    case ANSWER_MILESTONE:
+        return answer->is_late || connection->attempt->order.n > answer->n;
+    case ANSWER_BYE:
+        return agent->stream.acked >= answer->n;
+    case ANSWER_SAVE:
+    case ANSWER_COMMIT:
+        return answer->text != NULL;
+    }
+    return false;
+}
+
+static void answer_free(struct agent *agent, struct connection *connection, struct answer *answer)
+{
+    list_remove(&answer->link);
+    connection->n_answers--;
+    agent->n_answers--;
+    if (connection->n_answers == 0) {
+        list_remove(&connection->held_link);
+    }
+    mem_free(answer->text);
+    mem_free(answer);
+}
+
+static void connection_pump(struct agent *agent, time_ms now, struct connection *connection,
+                            struct agent_outbox *out)
+{
+    list_each (&connection->answers, struct answer, link, answer) {
+        if (!answer_is_ready(agent, connection, answer)) {
+            break;
+        }
+        answer_emit(agent, now, connection, answer, out);
+        answer_free(agent, connection, answer);
+    }
+    uint32_t owed_bytes = connection->n_answers * AGENT_ANSWER_OWED_BYTES;
+    if (connection->is_read_stopped && owed_bytes <= AGENT_OWED_BYTES_MAX / 2) {
+        connection->is_read_stopped = false;
+        agent_outbox_connection(out, AGENT_READ_START, connection->id);
+    }
+}
+
+/* Whole lines that were read already still come after READ_STOP: they have as much room again. */
+static bool answers_have_room(const struct agent *agent, const struct connection *connection)
+{
+    return agent->n_answers < AGENT_ANSWERS_MAX &&
+           connection->n_answers < 2 * AGENT_OWED_BYTES_MAX / AGENT_ANSWER_OWED_BYTES;
+}
+
+static void answer_enqueue(struct agent *agent, time_ms now, struct connection *connection,
+                           const struct answer *template, struct agent_outbox *out)
+{
+    if (!answers_have_room(agent, connection)) {
+        agent_outbox_connection(out, AGENT_CLOSE, connection->id);
+        agent_connection_free(agent, connection);
+        return;
+    }
+    struct answer *answer = mem_alloc(sizeof *answer);
+    char *text = template->text == NULL ? NULL : mem_strdup(template->text);
+    if (answer == NULL || (template->text != NULL && text == NULL)) {
+        mem_free(answer);
+        mem_free(text);
+        agent_outbox_fail(out, ERR_NO_MEMORY);
+        return;
+    }
+    *answer = *template;
+    answer->text = text;
+    answer->since = now;
+    list_push_back(&connection->answers, &answer->link);
+    agent->n_answers++;
+    if (connection->n_answers++ == 0) {
+        connection->last_line = now;
+        list_push_back(&agent->held, &connection->held_link);
+    }
+    agent_wake_at(agent, connection->last_line + AGENT_ALIVE_LINE_MS);
+    if (answer->kind == ANSWER_MILESTONE) {
+        agent_wake_at(agent, now + connection->attempt->lease->timeout_decision_ms);
+    }
+    if (!connection->is_read_stopped &&
+        connection->n_answers * AGENT_ANSWER_OWED_BYTES >= AGENT_OWED_BYTES_MAX) {
+        connection->is_read_stopped = true;
+        agent_outbox_connection(out, AGENT_READ_STOP, connection->id);
+    }
+}
+
+/* Nothing waits before it and it is ready: it leaves without being kept. */
+static void answer_give(struct agent *agent, time_ms now, struct connection *connection,
+                        struct answer *answer, struct agent_outbox *out)
+{
+    if (connection->n_answers == 0 && answer_is_ready(agent, connection, answer)) {
+        answer_emit(agent, now, connection, answer, out);
+    } else {
+        answer_enqueue(agent, now, connection, answer, out);
+    }
+}
+
+void agent_answer_text(struct agent *agent, time_ms now, struct connection *connection,
+                       const char *text, struct agent_outbox *out)
+{
+    struct answer answer = {.kind = ANSWER_TEXT, .text = (char *)(uintptr_t)text};
+    answer_give(agent, now, connection, &answer, out);
+}
+
+void agent_answer_error(struct agent *agent, time_ms now, struct connection *connection,
+                        const char *error, const char *text, struct agent_outbox *out)
+{
+    agent_answer_text(agent, now, connection, agent_answer_error_print(agent, error, text), out);
+}
+
+void agent_answer_add(struct agent *agent, time_ms now, struct connection *connection,
+                      answer_kind kind, uint64_t n, struct agent_outbox *out)
+{
+    struct answer answer = {.kind = kind, .n = n};
+    answer_give(agent, now, connection, &answer, out);
+}
+
+void agent_answer_fill(struct agent *agent, time_ms now, struct connection *connection,
+                       answer_kind kind, const char *text, struct agent_outbox *out)
+{
+    list_each (&connection->answers, struct answer, link, answer) {
+        if (answer->kind == kind && answer->text == NULL) {
+            answer->text = mem_strdup(text);
+            if (answer->text == NULL) {
+                agent_outbox_fail(out, ERR_NO_MEMORY);
+            }
+            break;
+        }
+    }
+    connection_pump(agent, now, connection, out);
+}
+
+void agent_answers_pump(struct agent *agent, time_ms now, struct attempt *attempt,
+                        struct agent_outbox *out)
+{
+    list_each (&attempt->connections, struct connection, link, connection) {
+        connection_pump(agent, now, connection, out);
+    }
+}
+
+void agent_answers_gone(struct agent *agent, struct attempt *attempt, struct agent_outbox *out)
+{
+    const char *text = agent_answer_error_print(agent, "gone", "this attempt is no longer wanted");
+    list_each (&attempt->connections, struct connection, link, connection) {
+        while (connection->n_answers > 0) {
+            struct answer *answer = list_first(&connection->answers, struct answer, link);
+            agent_outbox_answer(out, connection->id, answer->text != NULL ? answer->text : text);
+            answer_free(agent, connection, answer);
+        }
+    }
+}
+
+void agent_answers_drop(struct agent *agent, struct connection *connection)
+{
+    list_each (&connection->answers, struct answer, link, answer) {
+        answer_free(agent, connection, answer);
+    }
+    assert(connection->n_answers == 0);
+}
+
+/* ---- time ---- */
+
+static void answer_late_mark(time_ms now, struct connection *connection)
+{
+    int64_t decision_ms = connection->attempt->lease->timeout_decision_ms;
+    list_each (&connection->answers, struct answer, link, answer) {
+        if (answer->kind == ANSWER_MILESTONE && decision_ms > 0 &&
+            now - answer->since >= decision_ms) {
+            answer->is_late = true;
+        }
+    }
+}
+
+void agent_answers_tick(struct agent *agent, time_ms now, struct agent_outbox *out)
+{
+    list_each (&agent->held, struct connection, held_link, connection) {
+        answer_late_mark(now, connection);
+        connection_pump(agent, now, connection, out);
+        if (connection->n_answers > 0 && now - connection->last_line >= AGENT_ALIVE_LINE_MS) {
+            agent_outbox_answer(out, connection->id, "");
+            connection->last_line = now;
+        }
+    }
+}
+
+time_ms agent_answers_deadline(const struct agent *agent)
+{
+    time_ms next = AGENT_NEVER;
+    list_each (&agent->held, struct connection, held_link, connection) {
+        time_ms alive_at = connection->last_line + AGENT_ALIVE_LINE_MS;
+        next = alive_at < next ? alive_at : next;
+        int64_t decision_ms = connection->attempt->lease->timeout_decision_ms;
+        list_each (&connection->answers, struct answer, link, answer) {
+            if (answer->kind == ANSWER_MILESTONE && decision_ms > 0 && !answer->is_late) {
+                time_ms late_at = answer->since + decision_ms;
+                next = late_at < next ? late_at : next;
+                break; /* later ones are due later */
+            }
+        }
+    }
+    return next;
+}

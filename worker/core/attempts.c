@@ -1,0 +1,372 @@
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "worker/core/parts.h"
+
+enum { ATTEMPT_ARENA_MAX_BYTES = MSG_ARENA_MAX_BYTES + (1 << 20) };
+
+struct attempt *agent_attempt_find(const struct agent *agent, struct attempt_ref ref)
+{
+    struct attempt *attempt;
+    HASH_FIND(hh, agent->by_ref, &ref, sizeof ref, attempt);
+    return attempt;
+}
+
+static void agent_attempt_move(struct attempt *attempt, attempt_event event)
+{
+    const struct attempt_edge *edge = attempt_edge_find(attempt->state, event);
+    assert(edge != NULL);
+    attempt->state = edge->to;
+}
+
+void agent_attempt_free(struct agent *agent, struct attempt *attempt)
+{
+    list_each (&attempt->connections, struct connection, link, connection) {
+        agent_connection_free(agent, connection);
+    }
+    HASH_DELETE(hh, agent->by_ref, attempt);
+    list_remove(&attempt->link);
+    agent->n_attempts--;
+    agent_wake_at(agent, 0); /* a drain may be over */
+    agent_rows_fini(&attempt->block);
+    agent_rows_fini(&attempt->thinned);
+    mem_free(attempt->note);
+    arena_fini(&attempt->arena);
+    mem_free(attempt);
+}
+
+/* ---- a lease ---- */
+
+static void attempt_refuse(struct agent *agent, time_ms now, const struct msg_lease *lease,
+                           const char *reason, struct agent_outbox *out)
+{
+    struct node_event event = {
+        .kind = EVENT_RESULT,
+        .task = lease->task,
+        .attempt = lease->attempt,
+        .result = {.cause = CAUSE_REFUSED, .reason = reason, .ended_at = now},
+    };
+    agent_event(agent, now, NULL, &event, out);
+}
+
+/* The head does not say where on a node a snapshot lies: the place follows from task and ordinal.
+ */
+static error_code attempt_restore_find(const struct agent *agent, struct attempt *attempt)
+{
+    const struct snapshot_ref *restore = &attempt->lease->restore;
+    attempt->last_step = -1;
+    if (restore->ordinal == 0) {
+        return OK;
+    }
+    attempt->last_ordinal = restore->ordinal;
+    attempt->last_step = restore->step;
+    attempt->restore_dir = restore->dir;
+    if (restore->dir == NULL && agent->snapshots_dir != NULL) {
+        char task[TASK_ID_TEXT_MAX];
+        attempt->restore_dir =
+            arena_printf(&attempt->arena, "%s/%s/%u", agent->snapshots_dir,
+                         task_id_print(attempt->ref.task, task), restore->ordinal);
+        return attempt->restore_dir == NULL ? ERR_NO_MEMORY : OK;
+    }
+    return OK;
+}
+
+static struct attempt *attempt_new(const struct agent *agent, const struct msg_lease *lease)
+{
+    struct attempt *attempt = mem_zalloc(sizeof *attempt);
+    if (attempt == NULL) {
+        return NULL;
+    }
+    arena_init(&attempt->arena, ATTEMPT_ARENA_MAX_BYTES);
+    attempt->ref = (struct attempt_ref){lease->task, lease->attempt};
+    attempt->lease = agent_message_copy(MSG_LEASE, lease, &attempt->arena);
+    if (attempt->lease == NULL || attempt_restore_find(agent, attempt) != OK) {
+        arena_fini(&attempt->arena);
+        mem_free(attempt);
+        return NULL;
+    }
+    attempt->order = lease->order;
+    attempt->term_at = attempt->kill_at = AGENT_NEVER;
+    list_init(&attempt->link);
+    list_init(&attempt->connections);
+    return attempt;
+}
+
+static void attempt_start(struct agent *agent, const struct msg_lease *lease,
+                          struct agent_outbox *out)
+{
+    struct attempt *attempt = attempt_new(agent, lease);
+    if (attempt != NULL) {
+        HASH_ADD(hh, agent->by_ref, ref, sizeof attempt->ref, attempt);
+        if (attempt->hh.tbl == NULL) {
+            arena_fini(&attempt->arena);
+            mem_free(TAKE(attempt));
+        }
+    }
+    if (attempt == NULL) {
+        agent_outbox_fail(out, ERR_NO_MEMORY);
+        return;
+    }
+    list_push_back(&agent->attempts, &attempt->link);
+    agent->n_attempts++;
+    attempt->welcome_mark = agent->welcomes;
+    agent_attempt_move(attempt, ATTEMPT_EVENT_LEASE);
+    agent_outbox_start(out, attempt->ref, attempt->lease);
+}
+
+void agent_attempt_lease(struct agent *agent, time_ms now, const struct msg_lease *lease,
+                         struct agent_outbox *out)
+{
+    struct attempt_ref ref = {lease->task, lease->attempt};
+    struct attempt *same = agent_attempt_find(agent, ref);
+    if (same != NULL) {
+        agent_order_apply(agent, now, same, &lease->order, out);
+        return;
+    }
+    list_each (&agent->attempts, struct attempt, link, other) {
+        if (!task_id_equal(other->ref.task, lease->task)) {
+            continue;
+        }
+        if (other->ref.attempt > lease->attempt) {
+            return; /* an old message: the head has gone on */
+        }
+        agent_attempt_gone(agent, other, out);
+    }
+    if (agent->is_draining || agent->is_leaving) {
+        attempt_refuse(agent, now, lease, "its node is draining", out);
+    } else if (agent->n_attempts >= AGENT_ATTEMPTS_MAX) {
+        attempt_refuse(agent, now, lease, "its node holds as many attempts as it can", out);
+    } else {
+        attempt_start(agent, lease, out);
+    }
+}
+
+/* ---- the way out ---- */
+
+void agent_attempt_gone(struct agent *agent, struct attempt *attempt, struct agent_outbox *out)
+{
+    if (attempt->state == ATTEMPT_DISOWNED) {
+        return;
+    }
+    agent_attempt_move(attempt, ATTEMPT_EVENT_GONE);
+    agent_answers_gone(agent, attempt, out);
+    if (attempt->state == ATTEMPT_DISOWNED) {
+        attempt->term_at = attempt->kill_at = AGENT_NEVER;
+        agent_rows_clear(&attempt->block);
+        agent_rows_clear(&attempt->thinned);
+        agent_outbox_signal(out, attempt->ref, SIGKILL);
+        return;
+    }
+    agent_outbox_clean(out, attempt->ref);
+    agent_attempt_free(agent, attempt);
+}
+
+void agent_attempt_acked(struct agent *agent, struct attempt *attempt, struct agent_outbox *out)
+{
+    agent_attempt_move(attempt, ATTEMPT_EVENT_ACKED);
+    agent_outbox_clean(out, attempt->ref);
+    agent_attempt_free(agent, attempt);
+}
+
+/* A disowned one has ended: nobody waits for its result. */
+static void attempt_forget(struct agent *agent, struct attempt *attempt, attempt_event event,
+                           struct agent_outbox *out)
+{
+    agent_attempt_move(attempt, event);
+    agent_connections_close(agent, attempt, out);
+    agent_outbox_clean(out, attempt->ref);
+    agent_attempt_free(agent, attempt);
+}
+
+void agent_attempt_term(struct attempt *attempt, struct agent_outbox *out)
+{
+    agent_attempt_move(attempt, ATTEMPT_EVENT_SIGNAL);
+    attempt->is_signalled = true;
+    attempt->term_at = AGENT_NEVER;
+    if (agent_order_is_leave(&attempt->order)) {
+        attempt->handed = attempt->order.n;
+    }
+    agent_outbox_signal(out, attempt->ref, SIGTERM);
+}
+
+void agent_attempt_end(struct agent *agent, struct attempt *attempt, end_cause cause,
+                       const char *reason, time_ms term_at, time_ms kill_at)
+{
+    if (!attempt->has_cause) {
+        attempt->has_cause = true;
+        attempt->cause = cause;
+        ignore_error(snprintf(attempt->reason, sizeof attempt->reason, "%s", reason) < 0,
+                     "a reason that cannot be printed stays empty");
+    }
+    if (!attempt->is_signalled && term_at < attempt->term_at) {
+        attempt->term_at = term_at;
+    }
+    if (kill_at < attempt->kill_at) {
+        attempt->kill_at = kill_at;
+    }
+    agent_wake_at(agent, attempt->term_at);
+    agent_wake_at(agent, attempt->kill_at);
+}
+
+/* ---- what the shell and the kernel say ---- */
+
+void on_attempt_started(struct agent *agent, time_ms now, struct attempt_ref ref, uint32_t pid,
+                        struct agent_outbox *out)
+{
+    struct attempt *attempt = agent_attempt_find(agent, ref);
+    if (attempt == NULL ||
+        (attempt->state != ATTEMPT_STARTING && attempt->state != ATTEMPT_DISOWNED)) {
+        return;
+    }
+    agent_attempt_move(attempt, ATTEMPT_EVENT_STARTED);
+    if (attempt->state == ATTEMPT_DISOWNED) {
+        agent_outbox_signal(out, ref, SIGKILL);
+        return;
+    }
+    attempt->pid = pid;
+    attempt->has_started = true;
+    attempt->started_at = attempt->clock_start = attempt->last_activity = now;
+    struct node_event event = {.kind = EVENT_STARTED, .pid = pid};
+    agent_event(agent, now, attempt, &event, out);
+    agent_order_started(agent, now, attempt, out);
+    if (agent->is_draining || agent->is_leaving) {
+        agent_drain_attempt(agent, now, attempt);
+    }
+    agent_answers_pump(agent, now, attempt, out); /* its connections are read from now on */
+    agent->wake = now;                            /* its timeouts begin */
+}
+
+static void attempt_result_tell(struct agent *agent, time_ms now, struct attempt *attempt,
+                                const struct attempt_result *result, struct agent_outbox *out)
+{
+    struct node_event event = {.kind = EVENT_RESULT, .result = *result};
+    attempt->result_number = agent_event(agent, now, attempt, &event, out);
+}
+
+void on_attempt_not_started(struct agent *agent, time_ms now, struct attempt_ref ref,
+                            end_cause cause, const char *reason, struct agent_outbox *out)
+{
+    struct attempt *attempt = agent_attempt_find(agent, ref);
+    if (attempt == NULL) {
+        return;
+    }
+    if (attempt->state == ATTEMPT_DISOWNED) {
+        attempt_forget(agent, attempt, ATTEMPT_EVENT_NOT_STARTED, out);
+        return;
+    }
+    if (attempt->state != ATTEMPT_STARTING) {
+        return;
+    }
+    agent_attempt_move(attempt, ATTEMPT_EVENT_NOT_STARTED);
+    agent_connections_close(agent, attempt, out);
+    char text[AGENT_REASON_MAX];
+    ignore_error(snprintf(text, sizeof text, "%s", reason == NULL ? "" : reason) < 0,
+                 "stays empty");
+    struct attempt_result result = {.cause = cause, .reason = text, .ended_at = now};
+    attempt_result_tell(agent, now, attempt, &result, out);
+}
+
+/* Drained and yet finished: the work is done, and nobody has to do it again. */
+static bool attempt_has_finished(const struct attempt *attempt, const struct attempt_result *facts)
+{
+    return facts->cause == CAUSE_EXIT && facts->exit_code == 0 &&
+           (attempt->bye == BYE_DONE || (attempt->bye == BYE_NONE && !attempt->is_signalled));
+}
+
+static end_cause attempt_cause(const struct attempt *attempt, const struct attempt_result *facts)
+{
+    if (agent_order_is_leave(&attempt->order) && attempt->handed >= attempt->order.n) {
+        return CAUSE_TOLD;
+    }
+    if (!attempt->has_cause ||
+        (attempt->cause == CAUSE_AGENT_LEFT && attempt_has_finished(attempt, facts))) {
+        return facts->cause;
+    }
+    return attempt->cause;
+}
+
+void agent_attempt_settle(struct agent *agent, time_ms now, struct attempt *attempt,
+                          struct agent_outbox *out)
+{
+    agent_attempt_move(attempt, ATTEMPT_EVENT_SETTLED);
+    struct attempt_result result = attempt->facts;
+    result.cause = attempt_cause(attempt, &attempt->facts);
+    if (attempt->has_cause && result.cause == attempt->cause) {
+        result.reason = attempt->reason;
+    }
+    result.has_started = attempt->has_started;
+    result.handed = attempt->handed;
+    result.bye = attempt->bye;
+    result.note = attempt->note;
+    result.last_seq = attempt->seq;
+    result.started_at = result.started_at != 0 ? result.started_at : attempt->started_at;
+    result.ended_at = result.ended_at != 0 ? result.ended_at : now;
+    attempt_result_tell(agent, now, attempt, &result, out);
+    agent_connections_close(agent, attempt, out);
+}
+
+static error_code attempt_tail_copy(struct attempt *attempt, struct bytes *tail)
+{
+    if (tail->len > TAIL_MAX_BYTES) {
+        tail->data += tail->len - TAIL_MAX_BYTES;
+        tail->len = TAIL_MAX_BYTES;
+    }
+    if (tail->len == 0) {
+        *tail = (struct bytes){0};
+        return OK;
+    }
+    uint8_t *copy = arena_alloc(&attempt->arena, tail->len);
+    if (copy == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    memcpy(copy, tail->data, tail->len);
+    tail->data = copy;
+    return OK;
+}
+
+void on_attempt_exited(struct agent *agent, time_ms now, struct attempt_ref ref,
+                       const struct attempt_result *facts, struct agent_outbox *out)
+{
+    struct attempt *attempt = agent_attempt_find(agent, ref);
+    if (attempt == NULL) {
+        return;
+    }
+    if (attempt->state == ATTEMPT_DISOWNED) {
+        attempt_forget(agent, attempt, ATTEMPT_EVENT_EXITED, out);
+        return;
+    }
+    if (!agent_attempt_is_alive(attempt)) {
+        return;
+    }
+    agent_attempt_move(attempt, ATTEMPT_EVENT_EXITED);
+    attempt->term_at = attempt->kill_at = AGENT_NEVER;
+    agent_report_flush(agent, now, attempt, true, out);
+    attempt->facts = *facts;
+    attempt->facts.note = NULL;
+    if (facts->reason != NULL) {
+        attempt->facts.reason =
+            arena_strndup(&attempt->arena, facts->reason, strnlen(facts->reason, AGENT_REASON_MAX));
+    }
+    if (attempt_tail_copy(attempt, &attempt->facts.out_tail) != OK ||
+        attempt_tail_copy(attempt, &attempt->facts.err_tail) != OK ||
+        (facts->reason != NULL && attempt->facts.reason == NULL)) {
+        agent_outbox_fail(out, ERR_NO_MEMORY);
+        attempt->facts.out_tail = attempt->facts.err_tail = (struct bytes){0};
+    }
+    /* What was asked to be committed counts, so the result waits until it is on disk or has failed.
+     */
+    if (!attempt->is_committing) {
+        agent_attempt_settle(agent, now, attempt, out);
+    }
+}
+
+void on_attempt_activity(struct agent *agent, time_ms now, struct attempt_ref ref)
+{
+    struct attempt *attempt = agent_attempt_find(agent, ref);
+    if (attempt != NULL) {
+        attempt->last_activity = now;
+    }
+}

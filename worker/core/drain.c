@@ -1,0 +1,110 @@
+#include <signal.h>
+
+#include "worker/core/parts.h"
+
+static int64_t drain_shorter(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A trainer that can save is told so by its next answers and has half of the time left for it;
+ * every other one gets SIGTERM now. SIGKILL leaves the last quarter for the results to reach the
+ * head. */
+void agent_drain_attempt(struct agent *agent, time_ms now, struct attempt *attempt)
+{
+    int64_t grace_ms = attempt->lease->timeout_grace_ms;
+    if (agent->is_leaving) {
+        agent_attempt_end(agent, attempt, CAUSE_AGENT_LEFT, "the cluster was shut down", now,
+                          now + drain_shorter(grace_ms, AGENT_LEAVE_GRACE_MS));
+        return;
+    }
+    int64_t total_ms = agent->drain_deadline > now ? agent->drain_deadline - now : 0;
+    bool can_be_told = attempt->lease->is_trial && attempt->has_spoken &&
+                       (attempt->can & (CAN_PAUSE | CAN_CHECKPOINT)) != 0;
+    attempt->is_told_by_drain = can_be_told;
+    time_ms term_at = can_be_told ? now + drain_shorter(grace_ms, total_ms / 2) : now;
+    agent_attempt_end(agent, attempt, CAUSE_AGENT_LEFT, "its node was told to leave", term_at,
+                      term_at + drain_shorter(grace_ms, total_ms / 4));
+}
+
+static void drain_begin(struct agent *agent, time_ms now, struct agent_outbox *out)
+{
+    if (!agent->is_drain_told) {
+        agent->is_drain_told = true;
+        struct node_event event = {.kind = EVENT_DRAINING};
+        agent_event(agent, now, NULL, &event, out);
+    }
+    list_each (&agent->attempts, struct attempt, link, attempt) {
+        if (agent_attempt_is_alive(attempt)) {
+            agent_drain_attempt(agent, now, attempt);
+        }
+    }
+    agent->wake = now;
+}
+
+void on_drain(struct agent *agent, time_ms now, time_ms deadline, struct agent_outbox *out)
+{
+    if (agent->is_draining || agent->is_leaving) {
+        agent->drain_deadline = drain_shorter(agent->drain_deadline, deadline);
+        agent->wake = now;
+        return;
+    }
+    agent->is_draining = true;
+    agent->drain_deadline = deadline;
+    drain_begin(agent, now, out);
+}
+
+void agent_leave(struct agent *agent, time_ms now, struct agent_outbox *out)
+{
+    if (agent->is_leaving) {
+        return;
+    }
+    time_ms deadline = now + 3 * AGENT_LEAVE_GRACE_MS;
+    agent->drain_deadline =
+        agent->is_draining ? drain_shorter(agent->drain_deadline, deadline) : deadline;
+    agent->is_leaving = true;
+    drain_begin(agent, now, out);
+}
+
+/* Something of it may still run, or its files are still being written. */
+static bool drain_is_present(const struct attempt *attempt)
+{
+    return attempt->state != ATTEMPT_ENDED;
+}
+
+static bool drain_has_present(const struct agent *agent)
+{
+    list_each (&agent->attempts, struct attempt, link, attempt) {
+        if (drain_is_present(attempt)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void agent_drain_tick(struct agent *agent, time_ms now, struct agent_outbox *out)
+{
+    if ((!agent->is_draining && !agent->is_leaving) || agent->has_left) {
+        return;
+    }
+    /* A head that shuts the cluster down waits for the results, but not for ever: gone is gone. */
+    bool is_told_all =
+        list_is_empty(&agent->stream.kept) || (agent->is_leaving && agent->link.state == LINK_DOWN);
+    bool is_done = !drain_has_present(agent) && is_told_all;
+    if (!is_done && now < agent->drain_deadline) {
+        return;
+    }
+    list_each (&agent->attempts, struct attempt, link, attempt) {
+        if (drain_is_present(attempt)) {
+            agent_outbox_signal(out, attempt->ref, SIGKILL);
+        }
+    }
+    agent->has_left = true;
+    agent_outbox_exit(out, is_done || agent->is_leaving ? 0 : 1);
+}
+
+time_ms agent_drain_deadline(const struct agent *agent)
+{
+    bool is_on = (agent->is_draining || agent->is_leaving) && !agent->has_left;
+    return is_on ? agent->drain_deadline : AGENT_NEVER;
+}

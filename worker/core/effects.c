@@ -1,0 +1,153 @@
+#include "worker/core/effects.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "worker/core/state.h"
+
+static void outbox_add(struct agent_outbox *out, struct agent_effect effect)
+{
+    if (out->failed != OK) {
+        return;
+    }
+    if (out->n_effects == out->cap) {
+        uint32_t cap = out->cap == 0 ? 16 : out->cap * 2;
+        struct agent_effect *effects = NULL;
+        if (cap <= AGENT_EFFECTS_MAX) {
+            effects = mem_realloc(out->effects, cap * sizeof *effects);
+        }
+        if (effects == NULL) {
+            agent_outbox_fail(out, ERR_NO_MEMORY);
+            return;
+        }
+        out->effects = effects;
+        out->cap = cap;
+    }
+    out->effects[out->n_effects++] = effect;
+}
+
+void agent_outbox_fail(struct agent_outbox *out, error_code error)
+{
+    if (out->failed == OK) {
+        out->failed = error;
+    }
+}
+
+error_code agent_outbox_frame(struct agent_outbox *out, message_type type, const uint8_t *frame,
+                              size_t size_bytes)
+{
+    uint8_t *copy = arena_alloc(&out->arena, size_bytes);
+    if (copy == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    memcpy(copy, frame, size_bytes);
+    outbox_add(
+        out, (struct agent_effect){.kind = AGENT_SEND, .frame = {copy, size_bytes}, .type = type});
+    return out->failed;
+}
+
+void agent_outbox_send(struct agent_outbox *out, message_type type, const void *message)
+{
+    CLEANUP(buf_fini) struct buf frame;
+    buf_init(&frame, MSG_MAX_BYTES);
+    error_code error = message_encode(type, message, &frame);
+    if (error == OK) {
+        error = agent_outbox_frame(out, type, frame.data, frame.len);
+    }
+    if (error != OK) {
+        agent_outbox_fail(out, error);
+    }
+}
+
+void agent_outbox_reconnect(struct agent_outbox *out, time_ms at)
+{
+    outbox_add(out, (struct agent_effect){.kind = AGENT_RECONNECT, .at = at});
+}
+
+void agent_outbox_start(struct agent_outbox *out, struct attempt_ref ref,
+                        const struct msg_lease *lease)
+{
+    const struct msg_lease *copy = agent_message_copy(MSG_LEASE, lease, &out->arena);
+    if (copy == NULL) {
+        agent_outbox_fail(out, ERR_NO_MEMORY);
+        return;
+    }
+    outbox_add(out, (struct agent_effect){.kind = AGENT_START, .ref = ref, .lease = copy});
+}
+
+void agent_outbox_signal(struct agent_outbox *out, struct attempt_ref ref, int signal)
+{
+    outbox_add(out, (struct agent_effect){.kind = AGENT_SIGNAL, .ref = ref, .signal = signal});
+}
+
+void agent_outbox_answer(struct agent_outbox *out, uint64_t connection, const char *text)
+{
+    size_t length = strlen(text);
+    char *line = arena_alloc(&out->arena, length + 2);
+    if (line == NULL) {
+        agent_outbox_fail(out, ERR_NO_MEMORY);
+        return;
+    }
+    memcpy(line, text, length);
+    line[length] = '\n';
+    outbox_add(out,
+               (struct agent_effect){.kind = AGENT_ANSWER, .connection = connection, .text = line});
+}
+
+void agent_outbox_connection(struct agent_outbox *out, agent_effect_kind kind, uint64_t connection)
+{
+    assert(kind == AGENT_CLOSE || kind == AGENT_READ_STOP || kind == AGENT_READ_START);
+    outbox_add(out, (struct agent_effect){.kind = kind, .connection = connection});
+}
+
+void agent_outbox_save(struct agent_outbox *out, struct attempt_ref ref, uint64_t connection,
+                       int64_t step)
+{
+    outbox_add(out,
+               (struct agent_effect){
+                   .kind = AGENT_SAVE_BEGIN, .ref = ref, .connection = connection, .step = step});
+}
+
+void agent_outbox_commit(struct agent_outbox *out, struct attempt_ref ref, uint64_t connection,
+                         uint32_t ordinal, int64_t step)
+{
+    outbox_add(out, (struct agent_effect){
+                        .kind = AGENT_SAVE_COMMIT,
+                        .ref = ref,
+                        .connection = connection,
+                        .step = step,
+                        .snapshot = {.ordinal = ordinal, .step = step, .attempt = ref.attempt}});
+}
+
+void agent_outbox_drop(struct agent_outbox *out, struct snapshot_name name)
+{
+    outbox_add(out, (struct agent_effect){.kind = AGENT_DROP,
+                                          .ref = {.task = name.task},
+                                          .snapshot = {.ordinal = name.ordinal}});
+}
+
+void agent_outbox_clean(struct agent_outbox *out, struct attempt_ref ref)
+{
+    outbox_add(out, (struct agent_effect){.kind = AGENT_CLEAN, .ref = ref});
+}
+
+void agent_outbox_exit(struct agent_outbox *out, int code)
+{
+    outbox_add(out, (struct agent_effect){.kind = AGENT_EXIT, .code = code});
+}
+
+void *agent_message_copy(message_type type, const void *message, struct arena *arena)
+{
+    CLEANUP(buf_fini) struct buf frame;
+    buf_init(&frame, MSG_MAX_BYTES);
+    if (message_encode(type, message, &frame) != OK) {
+        return NULL;
+    }
+    message_type copy_type;
+    void *copy;
+    if (message_decode(buf_bytes(&frame), arena, &copy_type, &copy, NULL) != OK) {
+        return NULL;
+    }
+    return copy;
+}

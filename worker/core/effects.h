@@ -1,0 +1,32 @@
+/* worker/core/effects.h -- how the files of this folder put effects into the outbox. Pure.
+ * Nothing here fails to its caller: want of memory stays in out->failed, and the shell leaves. */
+#ifndef MUSTER_WORKER_CORE_EFFECTS_H
+#define MUSTER_WORKER_CORE_EFFECTS_H
+
+#include "worker/core/outbox.h"
+
+void agent_outbox_fail(struct agent_outbox *out, error_code error);
+/* A frame that is encoded already; copied. */
+MUST_CHECK error_code agent_outbox_frame(struct agent_outbox *out, message_type type,
+                                         const uint8_t *frame, size_t size_bytes);
+void agent_outbox_send(struct agent_outbox *out, message_type type, const void *message);
+void agent_outbox_reconnect(struct agent_outbox *out, time_ms at);
+void agent_outbox_start(struct agent_outbox *out, struct attempt_ref ref,
+                        const struct msg_lease *lease);
+void agent_outbox_signal(struct agent_outbox *out, struct attempt_ref ref, int signal);
+/* `text` without its line end; copied. */
+void agent_outbox_answer(struct agent_outbox *out, uint64_t connection, const char *text);
+/* AGENT_CLOSE, AGENT_READ_STOP, AGENT_READ_START */
+void agent_outbox_connection(struct agent_outbox *out, agent_effect_kind kind, uint64_t connection);
+void agent_outbox_save(struct agent_outbox *out, struct attempt_ref ref, uint64_t connection,
+                       int64_t step);
+void agent_outbox_commit(struct agent_outbox *out, struct attempt_ref ref, uint64_t connection,
+                         uint32_t ordinal, int64_t step);
+void agent_outbox_drop(struct agent_outbox *out, struct snapshot_name name);
+void agent_outbox_clean(struct agent_outbox *out, struct attempt_ref ref);
+void agent_outbox_exit(struct agent_outbox *out, int code);
+
+/* A deep copy of a message, by encoding and decoding it. NULL: ERR_NO_MEMORY. */
+void *agent_message_copy(message_type type, const void *message, struct arena *arena);
+
+#endif

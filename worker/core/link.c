@@ -1,0 +1,346 @@
+#include <assert.h>
+
+#include "base/mem.h"
+#include "worker/core/parts.h"
+
+/* ---- out: enrol, heartbeat, reconnect ---- */
+
+static void enrol_running(const struct agent *agent, struct msg_enrol *enrol,
+                          struct running_ref *running)
+{
+    list_each (&agent->attempts, struct attempt, link, attempt) {
+        if (attempt->state != ATTEMPT_DISOWNED) {
+            running[enrol->n_running++] =
+                (struct running_ref){attempt->ref.task, attempt->ref.attempt, attempt->order.n};
+        }
+    }
+    enrol->running = running;
+}
+
+static void enrol_snapshots(const struct agent *agent, struct msg_enrol *enrol,
+                            struct snapshot_name *names)
+{
+    for (uint32_t i = 0; i < agent->n_snapshots; i++) {
+        if (agent->snapshots[i].is_committed) {
+            names[enrol->n_snapshots++] = agent->snapshots[i].name;
+        }
+    }
+    enrol->snapshots = names;
+}
+
+static void link_enrol(struct agent *agent, time_ms now, struct agent_outbox *out)
+{
+    struct agent_link *link = &agent->link;
+    link->state = LINK_ENROLLING;
+    link->last_enrol = now;
+    link->enrol_at = now + AGENT_ENROL_AGAIN_MS;
+    agent_wake_at(agent, link->enrol_at);
+    agent_stream_rewind(&agent->stream);
+
+    CLEANUP(mem_freep) struct running_ref *running = mem_calloc(agent->n_attempts, sizeof *running);
+    CLEANUP(mem_freep) struct snapshot_name *names = mem_calloc(agent->n_snapshots, sizeof *names);
+    if (running == NULL || names == NULL) {
+        agent_outbox_fail(out, ERR_NO_MEMORY);
+        return;
+    }
+    struct msg_enrol enrol = *agent->enrol;
+    enrol_running(agent, &enrol, running);
+    enrol_snapshots(agent, &enrol, names);
+    enrol.first_event = agent->stream.acked + 1;
+    enrol.epoch = link->epoch;
+    enrol.is_draining = agent->is_draining || agent->is_leaving;
+    agent_outbox_send(out, MSG_ENROL, &enrol);
+}
+
+static void link_reconnect(struct agent *agent, time_ms now, struct agent_outbox *out)
+{
+    struct agent_link *link = &agent->link;
+    int64_t half_ms = link->backoff_ms / 2;
+    int64_t wait_ms = half_ms + (int64_t)random_below(&agent->random, (uint64_t)half_ms + 1);
+    link->state = LINK_DOWN;
+    link->backoff_ms *= 2;
+    if (link->backoff_ms > AGENT_BACKOFF_MAX_MS) {
+        link->backoff_ms = AGENT_BACKOFF_MAX_MS;
+    }
+    agent_stream_rewind(&agent->stream);
+    agent_outbox_reconnect(out, now + wait_ms);
+}
+
+void on_link_up(struct agent *agent, time_ms now, struct agent_outbox *out)
+{
+    if (agent->link.last_word == 0) {
+        agent->link.last_word = now; /* the orphan's clock starts with the first connection */
+    }
+    agent->link.last_heard = now;
+    agent->wake = now;
+    link_enrol(agent, now, out);
+}
+
+void on_link_down(struct agent *agent, time_ms now, struct agent_outbox *out)
+{
+    (void)out;
+    agent->link.state = LINK_DOWN;
+    agent->wake = now;
+    agent_stream_rewind(&agent->stream);
+}
+
+/* ---- in ---- */
+
+/* A head that was fenced off may still talk: it is not listened to. */
+static bool link_epoch_take(struct agent *agent, time_ms now, uint64_t epoch,
+                            struct agent_outbox *out)
+{
+    if (epoch < agent->link.epoch) {
+        link_reconnect(agent, now, out);
+        return false;
+    }
+    agent->link.epoch = epoch;
+    return true;
+}
+
+static void link_event_acked(struct agent *agent, time_ms now, const struct kept_event *event,
+                             struct agent_outbox *out)
+{
+    struct attempt *attempt = agent_attempt_find(agent, event->ref);
+    if (attempt == NULL) {
+        return;
+    }
+    if (event->kind == EVENT_BYE) {
+        agent_answers_pump(agent, now, attempt, out);
+    } else if (event->kind == EVENT_RESULT && attempt->state == ATTEMPT_ENDED) {
+        agent_attempt_acked(agent, attempt, out);
+    }
+}
+
+/* False: the head claims events that were never made. */
+static bool link_acked(struct agent *agent, time_ms now, uint64_t applied, struct agent_outbox *out)
+{
+    if (applied >= agent->stream.next) {
+        return false;
+    }
+    struct kept_event *event;
+    while ((event = agent_stream_acked_next(&agent->stream, applied)) != NULL) {
+        link_event_acked(agent, now, event, out);
+        mem_free(event);
+    }
+    if (agent->is_draining || agent->is_leaving) {
+        agent_wake_at(agent, now); /* perhaps that was all */
+    }
+    return true;
+}
+
+static void link_holds(struct agent *agent, const struct msg_welcome *welcome,
+                       struct agent_outbox *out)
+{
+    uint64_t mark = ++agent->welcomes;
+    for (uint32_t i = 0; i < welcome->n_holds; i++) {
+        struct attempt_ref ref = {welcome->holds[i].task, welcome->holds[i].attempt};
+        struct attempt *attempt = agent_attempt_find(agent, ref);
+        if (attempt != NULL) {
+            attempt->welcome_mark = mark;
+        }
+    }
+    list_each (&agent->attempts, struct attempt, link, attempt) {
+        if (attempt->welcome_mark != mark) {
+            agent_attempt_gone(agent, attempt, out);
+        }
+    }
+}
+
+static void head_welcome(struct agent *agent, time_ms now, const void *message,
+                         struct agent_outbox *out)
+{
+    const struct msg_welcome *welcome = message;
+    struct agent_link *link = &agent->link;
+    if (!link_epoch_take(agent, now, welcome->epoch, out)) {
+        return;
+    }
+    if (!link_acked(agent, now, welcome->applied, out)) {
+        link_reconnect(agent, now, out);
+        return;
+    }
+    link->state = LINK_WELCOMED;
+    link->enrol_at = AGENT_NEVER;
+    link->backoff_ms = AGENT_BACKOFF_MIN_MS;
+    link->orphan_timeout_ms = welcome->orphan_timeout_ms;
+    link->heartbeat_ms = welcome->heartbeat_ms > 0 ? welcome->heartbeat_ms : AGENT_HEARTBEAT_MS;
+    link->heartbeat_at = now + link->heartbeat_ms;
+    agent->wake = now;
+    /* A welcome answers an enrolment: whatever was sent before it may be lost. What the head has it
+     * leaves out. */
+    agent_stream_rewind(&agent->stream);
+    link_holds(agent, welcome, out);
+    agent_stream_send(&agent->stream, out);
+}
+
+static void head_refused(struct agent *agent, time_ms now, const void *message,
+                         struct agent_outbox *out)
+{
+    const struct msg_refused *refused = message;
+    if (link_epoch_take(agent, now, refused->epoch, out)) {
+        link_reconnect(agent, now, out);
+    }
+}
+
+static void head_who(struct agent *agent, time_ms now, const void *message,
+                     struct agent_outbox *out)
+{
+    const struct msg_who *who = message;
+    struct agent_link *link = &agent->link;
+    if (!link_epoch_take(agent, now, who->epoch, out)) {
+        return;
+    }
+    if (now - link->last_enrol >= AGENT_ENROL_PAUSE_MS) {
+        link_enrol(agent, now, out);
+        return;
+    }
+    link->state = LINK_ENROLLING;
+    link->enrol_at = link->last_enrol + AGENT_ENROL_PAUSE_MS;
+    agent_wake_at(agent, link->enrol_at);
+}
+
+static void head_leave(struct agent *agent, time_ms now, const void *message,
+                       struct agent_outbox *out)
+{
+    const struct msg_leave *leave = message;
+    if (link_epoch_take(agent, now, leave->epoch, out)) {
+        agent_leave(agent, now, out);
+    }
+}
+
+static void head_lease(struct agent *agent, time_ms now, const void *message,
+                       struct agent_outbox *out)
+{
+    agent_attempt_lease(agent, now, message, out);
+}
+
+static void head_order(struct agent *agent, time_ms now, const void *message,
+                       struct agent_outbox *out)
+{
+    const struct msg_order *order = message;
+    struct attempt *attempt =
+        agent_attempt_find(agent, (struct attempt_ref){order->task, order->attempt});
+    if (attempt != NULL && attempt->state != ATTEMPT_DISOWNED) {
+        agent_order_apply(agent, now, attempt, &order->order, out);
+    }
+}
+
+static void head_ack(struct agent *agent, time_ms now, const void *message,
+                     struct agent_outbox *out)
+{
+    const struct msg_ack *ack = message;
+    if (ack->incarnation != agent->enrol->incarnation) {
+        return;
+    }
+    if (!link_acked(agent, now, ack->applied, out)) {
+        link_reconnect(agent, now, out);
+        return;
+    }
+    agent_stream_send(&agent->stream, out);
+}
+
+static void head_gone(struct agent *agent, time_ms now, const void *message,
+                      struct agent_outbox *out)
+{
+    const struct msg_gone *gone = message;
+    (void)now;
+    struct attempt *attempt =
+        agent_attempt_find(agent, (struct attempt_ref){gone->task, gone->attempt});
+    if (attempt != NULL) {
+        agent_attempt_gone(agent, attempt, out);
+    }
+}
+
+static void head_drop(struct agent *agent, time_ms now, const void *message,
+                      struct agent_outbox *out)
+{
+    (void)now;
+    agent_snapshots_drop(agent, message, out);
+}
+
+static const struct head_handler {
+    message_type type;
+    bool needs_welcome; /* else it may come while we enrol */
+    void (*handle)(struct agent *agent, time_ms now, const void *message, struct agent_outbox *out);
+} head_handlers[] = {
+    {MSG_WELCOME, false, head_welcome}, {MSG_REFUSED, false, head_refused},
+    {MSG_WHO, false, head_who},         {MSG_LEAVE, false, head_leave},
+    {MSG_LEASE, true, head_lease},      {MSG_ORDER, true, head_order},
+    {MSG_ACK, true, head_ack},          {MSG_GONE, true, head_gone},
+    {MSG_DROP, true, head_drop},
+};
+
+void on_head_message(struct agent *agent, time_ms now, message_type type, const void *message,
+                     struct agent_outbox *out)
+{
+    if (agent->link.state == LINK_DOWN) {
+        return; /* of a connection that is over */
+    }
+    for (size_t i = 0; i < sizeof head_handlers / sizeof head_handlers[0]; i++) {
+        const struct head_handler *handler = &head_handlers[i];
+        if (handler->type != type) {
+            continue;
+        }
+        agent->link.last_heard = agent->link.last_word = now;
+        if (!handler->needs_welcome || agent->link.state == LINK_WELCOMED) {
+            handler->handle(agent, now, message, out);
+        }
+        return;
+    }
+}
+
+/* ---- time ---- */
+
+static void link_orphan_end(struct agent *agent, time_ms now)
+{
+    list_each (&agent->attempts, struct attempt, link, attempt) {
+        if (agent_attempt_is_alive(attempt)) {
+            agent_attempt_end(agent, attempt, CAUSE_AGENT_LEFT,
+                              "its node heard nothing of a head (orphan_timeout)", now,
+                              now + attempt->lease->timeout_grace_ms);
+        }
+    }
+}
+
+static time_ms link_orphan_at(const struct agent *agent)
+{
+    const struct agent_link *link = &agent->link;
+    bool is_possible = link->orphan_timeout_ms > 0 && !list_is_empty(&agent->attempts);
+    return is_possible ? link->last_word + link->orphan_timeout_ms : AGENT_NEVER;
+}
+
+void agent_link_tick(struct agent *agent, time_ms now, struct agent_outbox *out)
+{
+    struct agent_link *link = &agent->link;
+    if (now >= link_orphan_at(agent)) {
+        link_orphan_end(agent, now);
+        link->last_word = now; /* and what starts after it has its own time */
+    }
+    if (link->state == LINK_DOWN) {
+        return;
+    }
+    if (now - link->last_heard >= AGENT_SILENCE_MS) {
+        link_reconnect(agent, now, out);
+    } else if (link->state == LINK_ENROLLING && now >= link->enrol_at) {
+        link_enrol(agent, now, out);
+    } else if (link->state == LINK_WELCOMED && now >= link->heartbeat_at) {
+        struct msg_heartbeat heartbeat = {.incarnation = agent->enrol->incarnation,
+                                          .cpu_permille = link->cpu_permille,
+                                          .memory_used_bytes = link->memory_used_bytes};
+        agent_outbox_send(out, MSG_HEARTBEAT, &heartbeat);
+        link->heartbeat_at = now + link->heartbeat_ms;
+    }
+}
+
+time_ms agent_link_deadline(const struct agent *agent)
+{
+    const struct agent_link *link = &agent->link;
+    time_ms next = link_orphan_at(agent);
+    if (link->state == LINK_DOWN) {
+        return next;
+    }
+    time_ms silent_at = link->last_heard + AGENT_SILENCE_MS;
+    time_ms talk_at = link->state == LINK_ENROLLING ? link->enrol_at : link->heartbeat_at;
+    next = silent_at < next ? silent_at : next;
+    return talk_at < next ? talk_at : next;
+}

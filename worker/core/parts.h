@@ -1,0 +1,97 @@
+/* worker/core/parts.h -- what the files of this folder offer one another. Pure; one thread.
+ * All of them take `now` and the outbox like the on_*() calls do, and like them never fail: want of
+ * memory stays in out->failed. */
+#ifndef MUSTER_WORKER_CORE_PARTS_H
+#define MUSTER_WORKER_CORE_PARTS_H
+
+#include "worker/core/effects.h"
+#include "worker/core/state.h"
+
+static inline void agent_wake_at(struct agent *agent, time_ms at)
+{
+    if (at < agent->wake) {
+        agent->wake = at;
+    }
+}
+
+/* ---- link.c ---- */
+void agent_link_tick(struct agent *agent, time_ms now, struct agent_outbox *out);
+time_ms agent_link_deadline(const struct agent *agent);
+/* ---- attempts.c ---- */
+struct attempt *agent_attempt_find(const struct agent *agent, struct attempt_ref ref);
+void agent_attempt_lease(struct agent *agent, time_ms now, const struct msg_lease *lease,
+                         struct agent_outbox *out);
+void agent_attempt_gone(struct agent *agent, struct attempt *attempt, struct agent_outbox *out);
+void agent_attempt_acked(struct agent *agent, struct attempt *attempt, struct agent_outbox *out);
+/* The core wants it to end: SIGTERM at term_at, SIGKILL at kill_at. The first cause given stays. */
+void agent_attempt_end(struct agent *agent, struct attempt *attempt, end_cause cause,
+                       const char *reason, time_ms term_at, time_ms kill_at);
+void agent_attempt_term(struct attempt *attempt, struct agent_outbox *out);
+void agent_attempt_settle(struct agent *agent, time_ms now, struct attempt *attempt,
+                          struct agent_outbox *out);
+void agent_attempt_free(struct agent *agent, struct attempt *attempt);
+static inline bool agent_attempt_is_alive(const struct attempt *attempt)
+{
+    return attempt->state == ATTEMPT_RUNNING || attempt->state == ATTEMPT_ENDING;
+}
+/* ---- order.c ---- */
+void agent_order_apply(struct agent *agent, time_ms now, struct attempt *attempt,
+                       const struct order *order, struct agent_outbox *out);
+/* The attempt has just started: what holds already is told. */
+void agent_order_started(struct agent *agent, time_ms now, struct attempt *attempt,
+                         struct agent_outbox *out);
+bool agent_order_is_leave(const struct order *order);
+bool agent_order_is_reached(const struct attempt *attempt, int64_t step);
+/* The act bits of the answer that leaves now; notes what was handed. */
+uint32_t agent_order_hand(struct attempt *attempt, bool is_report);
+/* ---- report.c ---- */
+void agent_report(struct agent *agent, time_ms now, struct connection *connection,
+                  const struct trainer_request *request, struct agent_outbox *out);
+/* The rows that wait become an event; `is_last`: a row that was left out goes with them. */
+void agent_report_flush(struct agent *agent, time_ms now, struct attempt *attempt, bool is_last,
+                        struct agent_outbox *out);
+/* ---- answers.c ---- */
+void agent_answer_text(struct agent *agent, time_ms now, struct connection *connection,
+                       const char *text, struct agent_outbox *out);
+void agent_answer_error(struct agent *agent, time_ms now, struct connection *connection,
+                        const char *error, const char *text, struct agent_outbox *out);
+void agent_answer_add(struct agent *agent, time_ms now, struct connection *connection,
+                      answer_kind kind, uint64_t n, struct agent_outbox *out);
+/* The oldest waiting answer of this kind (SAVE, COMMIT) gets its text. */
+void agent_answer_fill(struct agent *agent, time_ms now, struct connection *connection,
+                       answer_kind kind, const char *text, struct agent_outbox *out);
+/* Whatever waits and is ready leaves, in order. */
+void agent_answers_pump(struct agent *agent, time_ms now, struct attempt *attempt,
+                        struct agent_outbox *out);
+void agent_answers_gone(struct agent *agent, struct attempt *attempt, struct agent_outbox *out);
+void agent_answers_drop(struct agent *agent, struct connection *connection);
+void agent_answers_tick(struct agent *agent, time_ms now, struct agent_outbox *out);
+time_ms agent_answers_deadline(const struct agent *agent);
+/* "error" line into agent->line; returns its text. */
+const char *agent_answer_error_print(struct agent *agent, const char *error, const char *text);
+/* ---- trainer.c ---- */
+void agent_connection_free(struct agent *agent, struct connection *connection);
+/* NULL: closed meanwhile, or another attempt's. */
+struct connection *agent_connection_of(const struct agent *agent, uint64_t id,
+                                       struct attempt_ref ref);
+void agent_connections_close(struct agent *agent, struct attempt *attempt,
+                             struct agent_outbox *out);
+/* ---- save.c ---- */
+void agent_save(struct agent *agent, time_ms now, struct connection *connection, int64_t step,
+                struct agent_outbox *out);
+void agent_commit(struct agent *agent, time_ms now, struct connection *connection, int64_t step,
+                  struct agent_outbox *out);
+void agent_snapshots_drop(struct agent *agent, const struct msg_drop *drop,
+                          struct agent_outbox *out);
+/* ---- drain.c ---- */
+void agent_leave(struct agent *agent, time_ms now, struct agent_outbox *out);
+void agent_drain_attempt(struct agent *agent, time_ms now, struct attempt *attempt);
+void agent_drain_tick(struct agent *agent, time_ms now, struct agent_outbox *out);
+time_ms agent_drain_deadline(const struct agent *agent);
+/* ---- agent.c ---- */
+/* Numbers the event, keeps it, and sends what may be sent. Time, task and attempt are filled in
+ * here. */
+uint64_t agent_event(struct agent *agent, time_ms now, const struct attempt *attempt,
+                     struct node_event *event, struct agent_outbox *out);
+
+#endif

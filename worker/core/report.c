@@ -1,0 +1,108 @@
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "worker/core/parts.h"
+
+/* One event of the block's rows; the block is empty after it. */
+static void report_rows_tell(struct agent *agent, time_ms now, struct attempt *attempt,
+                             struct row_block *block, struct node_event *event,
+                             struct agent_outbox *out)
+{
+    const char *names[METRICS_MAX];
+    agent_rows_view(block, names, &event->rows);
+    agent_event(agent, now, attempt, event, out);
+    agent_rows_clear(block);
+}
+
+void agent_report_flush(struct agent *agent, time_ms now, struct attempt *attempt, bool is_last,
+                        struct agent_outbox *out)
+{
+    if (attempt->block.n_rows > 0) {
+        struct node_event event = {.kind = EVENT_ROWS};
+        report_rows_tell(agent, now, attempt, &attempt->block, &event, out);
+    }
+    if (is_last && attempt->thinned.n_rows > 0) {
+        struct node_event event = {.kind = EVENT_ROWS};
+        report_rows_tell(agent, now, attempt, &attempt->thinned, &event, out);
+    }
+}
+
+static bool report_is_kept(const struct agent *agent, uint64_t seq)
+{
+    uint64_t pressure = agent_stream_rows_stride(&agent->stream);
+    return pressure != 0 && seq % agent_rows_stride(seq) == 0 &&
+           seq / agent_rows_stride(seq) % pressure == 0;
+}
+
+static void report_row_add(struct agent *agent, time_ms now, struct attempt *attempt,
+                           struct row_block *block, const struct trainer_request *request,
+                           struct agent_outbox *out)
+{
+    error_code error = agent_rows_add(block, now, attempt->seq, request->step, request->names,
+                                      request->values, request->n_metrics);
+    if (error != OK) {
+        agent_outbox_fail(out, error);
+    }
+    agent_wake_at(agent, now + ROWS_BLOCK_MS);
+}
+
+/* Below the milestone: a row for the block, or left out; either way it is received. */
+static void report_received(struct agent *agent, time_ms now, struct attempt *attempt,
+                            const struct trainer_request *request, struct agent_outbox *out)
+{
+    agent_rows_clear(&attempt->thinned);
+    if (!report_is_kept(agent, attempt->seq)) {
+        report_row_add(agent, now, attempt, &attempt->thinned, request, out);
+        return;
+    }
+    if (!agent_rows_takes(&attempt->block, request->names, request->n_metrics)) {
+        agent_report_flush(agent, now, attempt, false, out);
+    }
+    report_row_add(agent, now, attempt, &attempt->block, request, out);
+    if (agent_rows_is_full(&attempt->block)) {
+        agent_report_flush(agent, now, attempt, false, out);
+    }
+}
+
+/* At the milestone: an event at once, with the rows before it; its own row is the last. */
+static void report_milestone(struct agent *agent, time_ms now, struct attempt *attempt,
+                             const struct trainer_request *request, struct agent_outbox *out)
+{
+    attempt->reached = attempt->order.n;
+    attempt->is_rung_owed = true;
+    agent_rows_clear(&attempt->thinned);
+    if (!agent_rows_takes(&attempt->block, request->names, request->n_metrics)) {
+        agent_report_flush(agent, now, attempt, false, out);
+    }
+    report_row_add(agent, now, attempt, &attempt->block, request, out);
+    if (attempt->block.n_rows == 0) {
+        return; /* no memory: noted */
+    }
+    struct node_event event = {.kind = EVENT_MILESTONE, .reached = attempt->reached};
+    report_rows_tell(agent, now, attempt, &attempt->block, &event, out);
+}
+
+void agent_report(struct agent *agent, time_ms now, struct connection *connection,
+                  const struct trainer_request *request, struct agent_outbox *out)
+{
+    struct attempt *attempt = connection->attempt;
+    assert(request->n_metrics <= METRICS_MAX);
+    if (request->step <= attempt->last_step) {
+        char text[96];
+        ignore_error(snprintf(text, sizeof text, "step %" PRId64 " is not above %" PRId64,
+                              request->step, attempt->last_step) < 0,
+                     "the word says it too");
+        agent_answer_error(agent, now, connection, "bad_step", text, out);
+        return;
+    }
+    attempt->seq++;
+    attempt->last_step = request->step;
+    if (agent_order_is_reached(attempt, request->step)) {
+        report_milestone(agent, now, attempt, request, out);
+        agent_answer_add(agent, now, connection, ANSWER_MILESTONE, attempt->reached, out);
+    } else {
+        report_received(agent, now, attempt, request, out);
+        agent_answer_add(agent, now, connection, ANSWER_RECEIVED, 0, out);
+    }
+}
