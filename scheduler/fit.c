@@ -52,8 +52,8 @@ struct scheduler_room scheduler_node_empty_room(const struct scheduler_node *nod
 bool scheduler_node_meets(const struct scheduler_node *node, const struct require *require)
 {
     static const bool is_negated[] = {
-        [REQUIRE_EQUAL] = false,  [REQUIRE_NOT_EQUAL] = true, [REQUIRE_IN] = false,
-        [REQUIRE_NOT_IN] = true,  [REQUIRE_EXISTS] = false,
+        [REQUIRE_EQUAL] = false, [REQUIRE_NOT_EQUAL] = true, [REQUIRE_IN] = false,
+        [REQUIRE_NOT_IN] = true, [REQUIRE_EXISTS] = false,
     };
     for (uint32_t i = 0; i < node->n_labels; i++) {
         if (strcmp(node->labels[i].name, require->label) != 0) {

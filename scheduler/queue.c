@@ -1,5 +1,5 @@
-/* What waits, in order: each class has a tree of its items, and the classes that may fit somewhere stand in a tree by
- * the order of their first items. */
+/* What waits, in order: each class has a tree of its items, and the classes that may fit somewhere
+ * stand in a tree by the order of their first items. */
 #include <assert.h>
 
 #include "scheduler/state.h"
@@ -130,7 +130,8 @@ void scheduler_dequeue(struct scheduler *s, struct scheduler_item *item)
     s->usage.items_waiting--;
 }
 
-/* Something was given back: what was blocked may fit now. */
+/* Something was given back: blocked classes that it helps stand in line again. The others keep
+ * their place at the price of a look at the nodes concerned. */
 static void queue_unblock(struct scheduler *s)
 {
     if (s->blocked_generation == s->generation) {
@@ -138,9 +139,11 @@ static void queue_unblock(struct scheduler *s)
     }
     s->blocked_generation = s->generation;
     list_each (&s->blocked, struct scheduler_class, link, cls) {
-        list_remove(&cls->link);
-        tree_insert(&scheduler_ready_type, &s->ready, &cls->link);
-        cls->place = CLASS_READY;
+        if (scheduler_place(s, cls) != NULL) {
+            list_remove(&cls->link);
+            tree_insert(&scheduler_ready_type, &s->ready, &cls->link);
+            cls->place = CLASS_READY;
+        }
     }
 }
 

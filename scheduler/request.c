@@ -1,4 +1,5 @@
-/* A request's shape: what may be asked, and the canonical form by which equal requests are found to be equal. */
+/* A request's shape: what may be asked, and the canonical form by which equal requests are found to
+ * be equal. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,9 +143,8 @@ static void class_request_copy(struct scheduler_class *cls, const struct request
     uint32_t n_custom = 0;
     for (uint32_t i = 0; i < request->n_custom; i++) {
         if (request->custom[i].amount > 0) {
-            custom[n_custom++] =
-                (struct custom_amount){class_text_copy(&space, request->custom[i].name),
-                                       request->custom[i].amount};
+            custom[n_custom++] = (struct custom_amount){
+                class_text_copy(&space, request->custom[i].name), request->custom[i].amount};
         }
     }
     for (uint32_t i = 0; i < request->n_require; i++) {

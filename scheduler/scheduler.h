@@ -1,8 +1,10 @@
-/* scheduler/scheduler.h -- which waiting item goes to which node. Pure; one thread; owned by whoever made it.
+/* scheduler/scheduler.h -- which waiting item goes to which node. Pure; one thread; owned by
+ * whoever made it.
  *
- * Requests of equal shape are one class: the cost of a decision grows with classes and nodes, not with items.
- * Order: priority (higher first), then age (lower `age` first). Placement: binpack (the fullest node that fits).
- * A class that fits nowhere now is passed over until something is given back; items of other classes go on. */
+ * Requests of equal shape are one class: the cost of a decision grows with classes and nodes, not
+ * with items. Order: priority (higher first), then age (lower `age` first). Placement: binpack (the
+ * fullest node that fits). A class that fits nowhere now is passed over until something is given
+ * back; items of other classes go on. */
 #ifndef MUSTER_SCHEDULER_SCHEDULER_H
 #define MUSTER_SCHEDULER_SCHEDULER_H
 
@@ -14,6 +16,7 @@
 enum {
     SCHEDULER_NODES_MAX = 20000,
     SCHEDULER_CLASSES_MAX = 100000,
+    SCHEDULER_ITEMS_MAX = 1 << 30,
     NODE_GPUS_MAX = 64,
     NODE_CUSTOM_MAX = 32,
     NODE_LABELS_MAX = 64,
@@ -50,7 +53,7 @@ struct allocation {
 
 /* A waiting item; lives inside its owner's struct. The scheduler alone writes it. */
 struct scheduler_item {
-    struct list link; /* list_is_empty() tells that it does not wait; else its place in its class's tree */
+    struct list link; /* list_is_empty(): it does not wait; else its place in its class's tree */
     struct scheduler_class *cls;
     uint32_t priority;
     uint32_t subtree; /* items below it in the tree, itself included */
@@ -61,29 +64,45 @@ struct scheduler_item {
 MUST_CHECK error_code scheduler_new(struct scheduler **ret_scheduler);
 void scheduler_free(struct scheduler *scheduler); /* items still queued are only unlinked */
 
-/* Nodes. A handle is never 0 and not used again while anything is allocated on it. */
-MUST_CHECK error_code scheduler_node_add(struct scheduler *s, const struct node_resources *resources, uint32_t *ret_node);
-/* Everything allocated on it is forgotten: give nothing back for it afterwards (an allocation on a removed node is
- * ignored by scheduler_give). */
+/* Nodes. A handle is never 0 and not used again while anything is allocated on it. Of a custom name
+ * or label listed twice the first counts. ERR_INVALID: negative amounts, empty or overlong UUIDs;
+ * ERR_LIMIT: past a maximum above; ERR_NO_MEMORY. */
+MUST_CHECK error_code scheduler_node_add(struct scheduler *s,
+                                         const struct node_resources *resources,
+                                         uint32_t *ret_node);
+/* Everything allocated on it is forgotten: give nothing back for it afterwards (an allocation on a
+ * removed node is ignored by scheduler_give). */
 void scheduler_node_remove(struct scheduler *s, uint32_t node);
 /* A closed node (suspect, draining, cordoned) gets nothing new. Nodes start open. */
 void scheduler_node_open(struct scheduler *s, uint32_t node, bool is_open);
 
-/* Classes: equal requests share one. Counted references; the request is copied. */
-MUST_CHECK error_code scheduler_class_ref(struct scheduler *s, const struct request *request, struct scheduler_class **ret_class);
+/* Classes: equal requests share one, in whatever order they list their demands. Counted references;
+ * the request is copied. ERR_INVALID: negative amounts, GPUs neither whole nor one fraction below
+ * 1, a custom name twice; ERR_LIMIT; ERR_NO_MEMORY. */
+MUST_CHECK error_code scheduler_class_ref(struct scheduler *s, const struct request *request,
+                                          struct scheduler_class **ret_class);
 void scheduler_class_unref(struct scheduler *s, struct scheduler_class *cls);
 
 void scheduler_item_init(struct scheduler_item *item);
-/* Waits from now on; the class reference is borrowed from the caller, who keeps it while the item waits. */
-MUST_CHECK error_code scheduler_enqueue(struct scheduler *s, struct scheduler_item *item, struct scheduler_class *cls, uint32_t priority, uint64_t age);
-void scheduler_dequeue(struct scheduler *s, struct scheduler_item *item); /* no-op if it does not wait */
+/* Waits from now on (one that waits already is moved); the class reference is borrowed from the
+ * caller, who keeps it while the item waits. ERR_LIMIT past SCHEDULER_ITEMS_MAX. */
+MUST_CHECK error_code scheduler_enqueue(struct scheduler *s, struct scheduler_item *item,
+                                        struct scheduler_class *cls, uint32_t priority,
+                                        uint64_t age);
+/* No-op if it does not wait. */
+void scheduler_dequeue(struct scheduler *s, struct scheduler_item *item);
 
-/* The next item that can start now: it is dequeued, its allocation taken. NULL: nothing fits. */
+/* The next item that can start now: it is dequeued, its allocation taken. NULL: nothing fits, and
+ * nothing is written. */
 struct scheduler_item *scheduler_next(struct scheduler *s, struct allocation *ret_allocation);
-void scheduler_give(struct scheduler *s, struct allocation *allocation); /* zeroes it; no-op on a zeroed one */
-/* After a restart: take what a running task already holds, though the node may be closed or over its size.
- * gpus: the UUIDs it was given; gpu_amount: AMOUNT_ONE each, or the fraction. */
-MUST_CHECK error_code scheduler_take(struct scheduler *s, uint32_t node, struct scheduler_class *cls, const char *const *gpus,
+/* Zeroes it; no-op on a zeroed one. */
+void scheduler_give(struct scheduler *s, struct allocation *allocation);
+/* After a restart: take what a running task already holds, though the node may be closed or over
+ * its size. gpus: the UUIDs it was given, held whole or, if the class asks for one, by its
+ * fraction; a UUID that the node no longer has is left out. ERR_NOT_FOUND: no such node;
+ * ERR_INVALID: an amount that no node can have. */
+MUST_CHECK error_code scheduler_take(struct scheduler *s, uint32_t node,
+                                     struct scheduler_class *cls, const char *const *gpus,
                                      uint32_t n_gpus, struct allocation *ret_allocation);
 
 /* UUID of a node's GPU by allocation index. */
@@ -91,10 +110,11 @@ const char *scheduler_gpu_uuid(const struct scheduler *s, uint32_t node, uint8_t
 
 /* Could it ever run on some node that is known now, were that node empty and open? */
 bool scheduler_is_satisfiable(const struct scheduler *s, const struct request *request);
-/* Why an item of this shape does not start now, one clear sentence a reason, e.g.
- * "needs 2 GPUs; 1 of 4 nodes has 2 or more; 1 is full (0 free)". `item` may be NULL (never waits: shape only). */
-void scheduler_explain(const struct scheduler *s, const struct request *request, const struct scheduler_item *item,
-                       struct buf *ret_text);
+/* Why an item of this shape does not start now, one sentence a reason, separated by "; ", e.g.
+ * "needs 3 GPUs; no node has so many (largest: 2)" or "waits for CPUs: 2 of 2 in use on 1 node".
+ * `item` may be NULL, or one that does not wait: then the shape only. Appends to ret_text. */
+void scheduler_explain(const struct scheduler *s, const struct request *request,
+                       const struct scheduler_item *item, struct buf *ret_text);
 
 struct scheduler_usage {
     uint32_t nodes, nodes_open;
@@ -102,7 +122,8 @@ struct scheduler_usage {
     uint64_t memory_total, memory_used;
     uint64_t items_waiting;
 };
-void scheduler_usage_get(const struct scheduler *s, uint32_t node /* 0: all */, struct scheduler_usage *ret_usage);
+void scheduler_usage_get(const struct scheduler *s, uint32_t node /* 0: all */,
+                         struct scheduler_usage *ret_usage);
 /* Panics (assert) if sums do not add up; for tests and debug builds. */
 void scheduler_check(const struct scheduler *s);
 

@@ -1,9 +1,10 @@
-/* scheduler/state.h -- the scheduler's own structs and what its files call of one another. Pure; one thread;
- * private to scheduler/.
+/* scheduler/state.h -- the scheduler's own structs and what its files call of one another. Pure;
+ * one thread; private to scheduler/.
  *
- * The one idea: `generation` counts the events that could help a waiting class (something given back, a node added or
- * opened), and each node carries the generation of its last such event. A class remembers in `seen` that no open
- * node whose event is not newer than that fits it; taking resources keeps this true, so only newer nodes need a look. */
+ * The one idea: `generation` counts the events that could help a waiting class (something given
+ * back, a node added or opened), and each node carries the generation of its last such event. A
+ * class remembers in `seen` that no open node whose event is not newer than that fits it; taking
+ * resources keeps this true, so only newer nodes need a look. */
 #ifndef MUSTER_SCHEDULER_STATE_H
 #define MUSTER_SCHEDULER_STATE_H
 
@@ -19,8 +20,9 @@ enum {
 #define SCHEDULER_AMOUNT_MAX ((amount)1 << SCHEDULER_AMOUNT_MAX_LOG2)
 #define SCHEDULER_MEMORY_MAX ((uint64_t)1 << SCHEDULER_MEMORY_MAX_LOG2)
 
-/* What could still be taken of a node, in the terms in which a request asks; of a subtree of nodes: the largest of
- * each, so that no node of it fits where the subtree does not. Negative where scheduler_take() overdrew. */
+/* What could still be taken of a node, in the terms in which a request asks; of a subtree of nodes:
+ * the largest of each, so that no node of it fits where the subtree does not. Negative where
+ * scheduler_take() overdrew. */
 struct scheduler_room {
     amount cpus;
     int64_t memory_bytes;
@@ -44,10 +46,10 @@ struct scheduler_node {
     UT_hash_handle hh; /* by handle */
     uint32_t handle;
     bool is_open;
-    uint64_t freed;        /* generation of the last event here that could help somebody */
+    uint64_t freed;         /* generation of the last event here that could help somebody */
     struct list freed_link; /* all nodes, last event first */
-    struct list free_link; /* open nodes, in order of free GPUs, CPUs, memory: the fullest first */
-    amount gpus_free;      /* all GPUs together */
+    struct list free_link;  /* open nodes, in order of free GPUs, CPUs, memory: the fullest first */
+    amount gpus_free;       /* all GPUs together */
     struct scheduler_room room, subtree_room;
     amount cpus_total, cpus_used;
     uint64_t memory_total, memory_used;
@@ -78,12 +80,12 @@ struct scheduler_class {
 };
 
 struct scheduler {
-    struct scheduler_node *nodes;     /* hash */
-    struct scheduler_class *classes;  /* hash */
-    struct list *free;                /* tree of open nodes */
-    struct list freed;                /* list of all nodes */
-    struct list *ready;               /* tree of classes, by the order of their heads */
-    struct list blocked;              /* list of classes */
+    struct scheduler_node *nodes;    /* hash */
+    struct scheduler_class *classes; /* hash */
+    struct list *free;               /* tree of open nodes */
+    struct list freed;               /* list of all nodes */
+    struct list *ready;              /* tree of classes, by the order of their heads */
+    struct list blocked;             /* list of classes */
     uint64_t generation, blocked_generation;
     uint32_t last_handle;
     uint64_t last_class, last_item;
@@ -98,21 +100,32 @@ extern const struct tree_type scheduler_items_type;
 #define scheduler_item_of(link_) list_entry(link_, struct scheduler_item, link)
 
 /* nodes.c */
-struct scheduler_node *scheduler_node_find(const struct scheduler *s, uint32_t handle); /* or NULL */
-/* Every change of what a node has free stands between these two; `is_freed` says that it could help somebody. */
+struct scheduler_node *scheduler_node_find(const struct scheduler *s,
+                                           uint32_t handle); /* or NULL */
+/* Every change of what a node has free stands between these two; `is_freed` says that it could help
+ * somebody. */
 void scheduler_node_change_begin(struct scheduler *s, struct scheduler_node *node);
 void scheduler_node_change_end(struct scheduler *s, struct scheduler_node *node, bool is_freed);
-struct scheduler_custom *scheduler_node_custom(const struct scheduler_node *node, const char *name); /* or NULL */
+struct scheduler_custom *scheduler_node_custom(const struct scheduler_node *node,
+                                               const char *name); /* or NULL */
 
 /* fit.c */
 /* Would a subtree or node with this room have what is asked, custom amounts and labels aside? */
 bool scheduler_room_allows(const struct scheduler_room *room, const struct request *request);
-struct scheduler_room scheduler_node_room(const struct scheduler_node *node);       /* computed from what is free */
-struct scheduler_room scheduler_node_empty_room(const struct scheduler_node *node); /* were nothing used */
+struct scheduler_room
+scheduler_node_room(const struct scheduler_node *node); /* computed from what is free */
+struct scheduler_room
+scheduler_node_empty_room(const struct scheduler_node *node); /* were nothing used */
 bool scheduler_node_meets(const struct scheduler_node *node, const struct require *require);
 bool scheduler_node_meets_all(const struct scheduler_node *node, const struct request *request);
-bool scheduler_node_fits(const struct scheduler_node *node, const struct request *request);     /* now */
-bool scheduler_node_could_fit(const struct scheduler_node *node, const struct request *request); /* empty */
+bool scheduler_node_fits(const struct scheduler_node *node,
+                         const struct request *request); /* now */
+bool scheduler_node_could_fit(const struct scheduler_node *node,
+                              const struct request *request); /* empty */
+
+/* allocate.c: takes what an item of this class needs of a node where it fits. */
+void scheduler_allocate(struct scheduler *s, struct scheduler_node *node,
+                        struct scheduler_class *cls, struct allocation *ret_allocation);
 
 /* place.c: the node for an item of this class, or NULL; knows by itself where it need not look. */
 struct scheduler_node *scheduler_place(struct scheduler *s, struct scheduler_class *cls);
@@ -120,7 +133,8 @@ struct scheduler_node *scheduler_place(struct scheduler *s, struct scheduler_cla
 /* request.c */
 MUST_CHECK error_code scheduler_request_check(const struct request *request);
 /* A class of this shape, not yet in the table. ERR_NO_MEMORY. */
-MUST_CHECK error_code scheduler_class_make(const struct request *request, struct scheduler_class **ret_class);
+MUST_CHECK error_code scheduler_class_make(const struct request *request,
+                                           struct scheduler_class **ret_class);
 void scheduler_class_destroy(struct scheduler_class *cls);
 
 /* queue.c: how many waiting items of all classes come before this one. */

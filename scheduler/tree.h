@@ -1,9 +1,10 @@
-/* scheduler/tree.h -- an intrusive ordered tree that can carry a summary of each subtree. Pure; one thread; its
- * links are owned by what they lie in.
+/* scheduler/tree.h -- an intrusive ordered tree that can carry a summary of each subtree. Pure; one
+ * thread; its links are owned by what they lie in.
  *
- * A treap (Seidel and Aragon, "Randomized Search Trees", Algorithmica 16, 1996): ordered by key, heap by a weight
- * that is a mix of a number fixed for life, so the shape is a function of the contents. A link's prev and next are
- * its left and right child; a link that is in no tree points to itself, as in base/list.h. */
+ * A treap (Seidel and Aragon, "Randomized Search Trees", Algorithmica 16, 1996): ordered by key,
+ * heap by a weight that is a mix of a number fixed for life, so the shape is a function of the
+ * contents. A link's prev and next are its left and right child; a link that is in no tree points
+ * to itself, as in base/list.h. */
 #ifndef MUSTER_SCHEDULER_TREE_H
 #define MUSTER_SCHEDULER_TREE_H
 
@@ -20,7 +21,8 @@ struct tree_type {
     void (*update)(struct list *link);
 };
 
-/* O(log n), but for tree_clear and tree_check; nothing allocates, nothing can fail. The root is NULL when empty. */
+/* O(log n), but for tree_clear and tree_check; nothing allocates, nothing can fail. The root is
+ * NULL when empty. */
 void tree_insert(const struct tree_type *type, struct list **root, struct list *link);
 void tree_remove(const struct tree_type *type, struct list **root, struct list *link);
 struct list *tree_first(struct list *root); /* NULL: empty */

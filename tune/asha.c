@@ -1,15 +1,18 @@
 /* tune/asha.c -- asynchronous successive halving, stopping variant.
  *
- * Li, Jamieson, Rostamizadeh, Gonina, Ben-tzur, Hardt, Recht, Talwalkar, "A System for Massively Parallel Hyperparameter
- * Tuning", MLSys 2020, Algorithm 2. The rungs are its r * eta^(s + k), with s = 0 (one bracket) and r = schedule.min;
- * schedule.max is the top one even where it is no such power. The paper pauses a trial at a rung and promotes it once it
- * is in the top 1/eta; here, as in Ray Tune and Optuna, a trial is judged once, when its result comes, and goes on or is
- * stopped for good: no trial waits, none has to be able to resume. It goes on if it is among the best
- * max(1, floor(n / eta)) of the n results of its rung, its own included, ties to the earlier: the paper's top_k of
- * |rung| / eta, and at least one, so that a rung's first trials are not all stopped.
+ * Li, Jamieson, Rostamizadeh, Gonina, Ben-tzur, Hardt, Recht, Talwalkar, "A System for Massively
+ * Parallel Hyperparameter Tuning", MLSys 2020, Algorithm 2. The rungs are its r * eta^(s + k), with
+ * s = 0 (one bracket) and r = schedule.min; schedule.max is the top one even where it is no such
+ * power. The paper pauses a trial at a rung and promotes it once it is in the top 1/eta; here, as
+ * in Ray Tune and Optuna, a trial is judged once, when its result comes, and goes on or is stopped
+ * for good: no trial waits, none has to be able to resume. It goes on if it is among the best
+ * max(1, floor(n / eta)) of the n results of its rung, its own included, ties to the earlier: the
+ * paper's top_k of |rung| / eta, and at least one, so that a rung's first trials are not all
+ * stopped.
  *
- * A report that jumped past several rungs is judged at the highest rung <= step, and its result stands at that rung
- * only: its value at a lower rung's step is not known, and a value of more training would be unfair to those there. */
+ * A report that jumped past several rungs is judged at the highest rung <= step, and its result
+ * stands at that rung only: its value at a lower rung's step is not known, and a value of more
+ * training would be unfair to those there. */
 #include <assert.h>
 
 #include "base/mem.h"
@@ -65,8 +68,8 @@ static int64_t asha_first_milestone(const struct trial_scheduler *asha, int64_t 
     return INT64_MAX;
 }
 
-/* The rung that a report at `step` counts for: the highest one at or below it, unless the trial has been judged there
- * or above. false: none. */
+/* The rung that a report at `step` counts for: the highest one at or below it, unless the trial has
+ * been judged there or above. false: none. */
 static bool asha_rung_find(const struct trial_scheduler *asha, int64_t judged, int64_t step,
                            uint32_t *ret_index)
 {
@@ -89,8 +92,7 @@ static void asha_decide(const struct trial_scheduler *asha, int64_t judged, int6
     } else if (index == asha->n_rungs - 1) {
         *ret_decision = (struct tune_decision){TUNE_STOP, TUNE_WHY_MAX, INT64_MAX};
     } else if (rung_would_keep(&asha->rungs[index], value)) {
-        *ret_decision =
-            (struct tune_decision){TUNE_GO, TUNE_WHY_NONE, asha->rungs[index + 1].step};
+        *ret_decision = (struct tune_decision){TUNE_GO, TUNE_WHY_NONE, asha->rungs[index + 1].step};
     } else {
         *ret_decision = (struct tune_decision){TUNE_STOP, TUNE_WHY_RUNG, INT64_MAX};
     }

@@ -1,4 +1,5 @@
-/* tune/no_scheduler.c -- every trial runs until its trainer ends: no milestones, nothing to remember. */
+/* tune/no_scheduler.c -- every trial runs until its trainer ends: no milestones, nothing to
+ * remember. */
 #include "tune/trial_scheduler.h"
 
 static error_code none_new(const struct sweep_spec *spec, struct trial_scheduler **ret_scheduler)

@@ -1,8 +1,9 @@
-/* tune/random_search.c -- every parameter of every trial drawn independently (Bergstra, Bengio, "Random Search for
- * Hyper-Parameter Optimization", JMLR 13, 2012).
+/* tune/random_search.c -- every parameter of every trial drawn independently (Bergstra, Bengio,
+ * "Random Search for Hyper-Parameter Optimization", JMLR 13, 2012).
  *
- * Each (trial, parameter) has a stream of its own, so that a value depends on the seed, the trial and the parameter's
- * place in the file alone: not on what was drawn before, nor on how many numbers another parameter used up. */
+ * Each (trial, parameter) has a stream of its own, so that a value depends on the seed, the trial
+ * and the parameter's place in the file alone: not on what was drawn before, nor on how many
+ * numbers another parameter used up. */
 #include "base/random.h"
 #include "tune/searcher.h"
 #include "tune/space.h"

@@ -147,7 +147,7 @@ static void heap_print(const struct score_heap *heap, struct json_out *out, cons
 {
     json_array_begin(out, key);
     for (uint32_t i = 0; i < heap->n; i++) {
-        json_real(out, NULL, heap->items[i]);
+        json_out_real(out, NULL, heap->items[i]);
     }
     json_array_end(out);
 }

@@ -1,9 +1,9 @@
 /* tune/rung.h -- the results of one rung, and whether the next one is among the best of them.
  * Pure; owned by its trial scheduler; one thread.
  *
- * Of n results the best k = max(1, floor(n / eta)) are kept apart, in a heap with the worst of them on top; the others
- * are in a heap with the best of them on top. k never falls and grows by at most one a result, so a look costs O(1)
- * and a result O(log n). */
+ * Of n results the best k = max(1, floor(n / eta)) are kept apart, in a heap with the worst of them
+ * on top; the others are in a heap with the best of them on top. k never falls and grows by at most
+ * one a result, so a look costs O(1) and a result O(log n). */
 #ifndef MUSTER_TUNE_RUNG_H
 #define MUSTER_TUNE_RUNG_H
 
@@ -26,10 +26,11 @@ struct rung {
     uint32_t n_went_on;       /* trials that were told to go on from here */
 };
 
-void rung_init(struct rung *rung, int64_t step, int64_t eta, metric_goal goal); /* allocates nothing */
+void rung_init(struct rung *rung, int64_t step, int64_t eta,
+               metric_goal goal);  /* allocates nothing */
 void rung_fini(struct rung *rung); /* takes zeroed and fini'd ones */
-/* Would a trial that now brings `value` (the metric's) be among the best k of the n results, its own included? Of equal
- * results the earlier ones are better. */
+/* Would a trial that now brings `value` (the metric's) be among the best k of the n results, its
+ * own included? Of equal results the earlier ones are better. */
 bool rung_would_keep(const struct rung *rung, double value);
 /* ERR_NO_MEMORY, ERR_LIMIT at SPEC_TRIALS_MAX: unchanged. */
 MUST_CHECK error_code rung_add(struct rung *rung, double value);

@@ -8,8 +8,8 @@
 
 struct searcher {
     const char *name;
-    /* A configuration for `trial`, in the file's order; a function of the arguments. ret_params has room for
-     * n_parameters; strings are borrowed from the spec. Never fails, never blocks. */
+    /* A configuration for `trial`, in the file's order; a function of the arguments. ret_params has
+     * room for n_parameters; strings are borrowed from the spec. Never fails, never blocks. */
     void (*suggest)(const struct sweep_spec *spec, uint64_t seed, uint32_t trial,
                     struct value *ret_params);
 };

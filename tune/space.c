@@ -4,8 +4,8 @@
 #include <float.h>
 #include <math.h>
 
-/* A range whose width is a multiple of q up to rounding ends at its maximum: 0.3 is 3 steps of 0.1, though 0.3 / 0.1 is
- * a little less than 3 in binary. */
+/* A range whose width is a multiple of q up to rounding ends at its maximum: 0.3 is 3 steps of 0.1,
+ * though 0.3 / 0.1 is a little less than 3 in binary. */
 static const double Q_SLACK = 1e-9;
 /* Whole numbers up to here are exact as doubles, so counts of steps are too. */
 static const double STEPS_EXACT_MAX = 0x1.0p53;
@@ -63,7 +63,8 @@ static double draw_log(double low, double high, struct random *random)
     return x < low ? low : x > high ? high : x;
 }
 
-/* The step k of 0..last whose value min + k * q is nearest to a number drawn uniformly in the logarithm. */
+/* The step k of 0..last whose value min + k * q is nearest to a number drawn uniformly in the
+ * logarithm. */
 static double draw_log_step(double min, double q, double last, struct random *random)
 {
     double half_below = min - q / 2;
@@ -116,7 +117,7 @@ struct value param_draw(const struct param_spec *param, struct random *random)
     case PARAM_INT:
         return draw_int(param, random);
     }
-    assert(!"a kind that param_check() let through");
+    assert(false); /* param_check() lets no other kind through. */
     return (struct value){0};
 }
 

@@ -1,6 +1,6 @@
-/* tune/trial_scheduler.h -- the table of trial schedulers: who decides at a milestone whether a trial goes on.
- * Pure; one thread. A new trial scheduler is one file with one `const struct trial_scheduler_ops` and one line in
- * trial_scheduler.c. */
+/* tune/trial_scheduler.h -- the table of trial schedulers: who decides at a milestone whether a
+ * trial goes on. Pure; one thread. A new trial scheduler is one file with one `const struct
+ * trial_scheduler_ops` and one line in trial_scheduler.c. */
 #ifndef MUSTER_TUNE_TRIAL_SCHEDULER_H
 #define MUSTER_TUNE_TRIAL_SCHEDULER_H
 
@@ -10,7 +10,8 @@
 /* Each file's own; it begins as it likes. */
 struct trial_scheduler;
 
-/* `judged` is the step of the highest rung that has the trial's result, 0 if none has; the tuner keeps it. */
+/* `judged` is the step of the highest rung that has the trial's result, 0 if none has; the tuner
+ * keeps it. */
 struct trial_scheduler_ops {
     const char *name;
     /* ERR_INVALID for a schedule that makes no sense, ERR_NO_MEMORY. `spec` outlives it. */
@@ -18,12 +19,12 @@ struct trial_scheduler_ops {
     void (*free)(struct trial_scheduler *scheduler); /* NULL is fine */
     /* The first milestone of a trial that goes on behind `judged`; INT64_MAX: none. */
     int64_t (*first_milestone)(const struct trial_scheduler *scheduler, int64_t judged);
-    /* What a trial should do that reports `value` at `step`; looks at results of trials only, the sweep's stop rules
-     * are the tuner's. */
+    /* What a trial should do that reports `value` at `step`; looks at results of trials only, the
+     * sweep's stop rules are the tuner's. */
     void (*decide)(const struct trial_scheduler *scheduler, int64_t judged, int64_t step,
                    double value, struct tune_decision *ret_decision);
-    /* A milestone of the log; the decision in it is told, not made again. ret_judged: the trial's new `judged`.
-     * ERR_NO_MEMORY, ERR_LIMIT: nothing changed, nothing written. */
+    /* A milestone of the log; the decision in it is told, not made again. ret_judged: the trial's
+     * new `judged`. ERR_NO_MEMORY, ERR_LIMIT: nothing changed, nothing written. */
     error_code (*apply)(struct trial_scheduler *scheduler, int64_t judged,
                         const struct tune_event *event, int64_t *ret_judged);
     /* An array of the rungs for people, or (is_whole) with every field. */

@@ -5,8 +5,8 @@
 
 #include "tune/tune.h"
 
-/* A trial has a place from its asking to its end. (A trial scheduler that pauses adds a state for held trials,
- * which have none.) */
+/* A trial has a place from its asking to its end. (A trial scheduler that pauses adds a state for
+ * held trials, which have none.) */
 typedef enum { TRIAL_OPEN, TRIAL_ENDED } trial_state;
 
 struct trial {

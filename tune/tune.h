@@ -1,10 +1,11 @@
-/* tune/tune.h -- one sweep's tuning: search space, searcher, trial scheduler, stop rule, best trial.
- * Pure; owned by whoever made it; one thread.
+/* tune/tune.h -- one sweep's tuning: search space, searcher, trial scheduler, stop rule, best
+ * trial. Pure; owned by whoever made it; one thread.
  *
- * A tuner changes only by tune_apply(), and every change is one entry of the sweep's ordered log. Live, the caller
- * first asks (tune_suggest, tune_decide: const), writes the entry, and applies it. After a restart the caller
- * applies the same entries in the same order (tell only: nothing is suggested or decided again) and gets the same
- * tuner, field by field (tune_dump). Random streams are functions of (seed, trial), so what comes next is equal too. */
+ * A tuner changes only by tune_apply(), and every change is one entry of the sweep's ordered log.
+ * Live, the caller first asks (tune_suggest, tune_decide: const), writes the entry, and applies it.
+ * After a restart the caller applies the same entries in the same order (tell only: nothing is
+ * suggested or decided again) and gets the same tuner, field by field (tune_dump). Random streams
+ * are functions of (seed, trial), so what comes next is equal too. */
 #ifndef MUSTER_TUNE_TUNE_H
 #define MUSTER_TUNE_TUNE_H
 
@@ -69,37 +70,44 @@ struct tune_event {
     uint32_t n_params;
 };
 
-/* `spec` is borrowed and must outlive the tuner. `seed` is the sweep's (the file's, else drawn by the caller). */
-MUST_CHECK error_code tune_new(const struct sweep_spec *spec, uint64_t seed, struct tuner **ret_tuner);
+/* `spec` is borrowed and must outlive the tuner. `seed` is the sweep's (the file's, else drawn by
+ * the caller). ERR_INVALID for a space or schedule that makes no sense, ERR_NO_MEMORY. */
+MUST_CHECK error_code tune_new(const struct sweep_spec *spec, uint64_t seed,
+                               struct tuner **ret_tuner);
 void tune_free(struct tuner *tuner);
 
-/* Open places now: min(concurrency less trials neither ended nor held, trials not yet asked for); 0 once
- * tune_finishing() gives a reason. UINT32_MAX where neither limits. */
+/* Open places now: min(concurrency less trials neither ended nor held, trials not yet asked for); 0
+ * once tune_finishing() gives a reason. UINT32_MAX where neither limits. */
 uint32_t tune_tickets(const struct tuner *tuner);
 /* The number that the next asked trial will have. */
 uint32_t tune_next_trial(const struct tuner *tuner);
-/* A configuration for `trial`: a function of the tuner's state, seed and trial number; changes nothing.
- * ret_params: room for n_parameters; strings are borrowed from the spec. */
+/* A configuration for `trial`: a function of the tuner's state, seed and trial number; changes
+ * nothing. ret_params: room for n_parameters; strings are borrowed from the spec. */
 void tune_suggest(const struct tuner *tuner, uint32_t trial, struct value *ret_params);
-/* The first milestone of a trial that starts from nothing (restored_step 0) or from a snapshot after its last
- * milestone: the first rung above the last one it was judged at; INT64_MAX if none. */
+/* The first milestone of a trial that starts from nothing (restored_step 0) or from a snapshot
+ * after its last milestone: the first rung above the last one it was judged at; INT64_MAX if none.
+ */
 int64_t tune_first_milestone(const struct tuner *tuner, uint32_t trial);
 /* What `trial` should do that reports `value` at `step` >= its milestone. Changes nothing.
- * A rung counts once a trial: a report at or below the last rung judged is TUNE_GO to the next one. */
+ * A rung counts once a trial: a report at or below the last rung judged is TUNE_GO to the next one.
+ */
 void tune_decide(const struct tuner *tuner, uint32_t trial, int64_t step, double value,
                  struct tune_decision *ret_decision);
 /* True if a report of `value` reaches metric.target. */
 bool tune_reaches_target(const struct tuner *tuner, double value);
-/* The only writer. ERR_INVALID (unchanged) for an entry that cannot follow this state, e.g. a trial asked twice. */
+/* The only writer. ERR_INVALID for an entry that cannot follow this state, e.g. a trial asked
+ * twice; ERR_NO_MEMORY. The tuner is unchanged after an error. */
 MUST_CHECK error_code tune_apply(struct tuner *tuner, const struct tune_event *event);
-/* Why no new trials will be asked: NONE while the sweep goes on. TARGET, FAILURES and WALL mean that running
- * trials should be stopped too; TRIALS lets them finish. */
+/* Why no new trials will be asked: NONE while the sweep goes on. TARGET, FAILURES and WALL mean
+ * that running trials should be stopped too; TRIALS lets them finish. */
 tune_why tune_finishing(const struct tuner *tuner);
 /* True when tune_finishing() gives a reason and every asked trial has ended. */
 bool tune_is_over(const struct tuner *tuner);
-/* The best trial so far by its best value over its milestones and end (goal-wise; ties to the lower trial number;
- * NaN never). false if there is none. */
-bool tune_best(const struct tuner *tuner, uint32_t *ret_trial, double *ret_value, int64_t *ret_step);
+/* The best trial so far by the best value of its log entries: milestones, target, end (but not the
+ * end of an invalid one). Goal-wise; ties to the lower trial number; NaN never. false if there is
+ * none. */
+bool tune_best(const struct tuner *tuner, uint32_t *ret_trial, double *ret_value,
+               int64_t *ret_step);
 
 struct tune_counts {
     uint32_t asked, running, ended, done, stopped, failed, cancelled, invalid;
@@ -107,7 +115,7 @@ struct tune_counts {
 void tune_counts_get(const struct tuner *tuner, struct tune_counts *ret_counts);
 /* Every field as JSON, in a fixed order: equal tuners print equal text. */
 error_code tune_dump(const struct tuner *tuner, struct buf *buf);
-/* Rungs of the schedule for people: JSON [{step, results, kept}]. */
+/* Rungs for people: JSON [{step, results, kept}]; kept: how many trials went on from there. */
 error_code tune_rungs_print(const struct tuner *tuner, struct buf *buf);
 
 #endif

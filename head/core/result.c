@@ -177,7 +177,9 @@ static void core_end_failed(struct core *core, time_ms now, struct task *task)
 static void core_end_start(struct core *core, time_ms now, struct task *task,
                            const struct attempt_result *result)
 {
-    if (task->r.state == TASK_LEASED && result->has_started) {
+    bool never_ran = result->cause == CAUSE_CANNOT_START || result->cause == CAUSE_REFUSED ||
+                     result->cause == CAUSE_AGENT_LEFT;
+    if (task->r.state == TASK_LEASED && (result->has_started || !never_ran)) {
         task->r.started = result->started_at;
         core_task_move(core, now, task, TASK_EVENT_STARTED);
     }

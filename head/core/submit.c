@@ -152,7 +152,6 @@ void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
         arena_fini(&arena);
         return;
     }
-    uint32_t number = core_number_next(core);
     struct record_sweep record = {
         .name = spec.name,
         .file = submit->file,
@@ -165,16 +164,19 @@ void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
         .key = submit->key,
         .file_hash = submit->file_hash,
         .seed =
-            spec.has_seed ? spec.seed : (core->config.seed ^ number * 0x9E3779B97F4A7C15U) >> 11,
+            spec.has_seed ? spec.seed : (core->config.seed ^ core->next_number * 0x9E3779B97F4A7C15U) >> 11,
         .state = SWEEP_RUNNING,
         .created = now,
         .resumed_at = now,
     };
-    struct sweep *sweep = core_sweep_own(core, &record);
+    error = schema_validate(&record_sweep_schema, &record, &report);
+    struct sweep *sweep = error == OK ? core_sweep_own(core, &record) : NULL;
     arena_fini(&arena);
     if (sweep == NULL) {
+        core_answer_error(core, request, http_status_of(error), &report);
         return;
     }
+    uint32_t number = core_number_next(core);
     error = core_sweep_install(core, sweep, number, &report);
     if (error != OK) {
         core_answer_error(core, request, http_status_of(error), &report);

@@ -15,6 +15,7 @@
 #include "sys/clock.h"
 #include "sys/files.h"
 #include "sys/log.h"
+#include "sys/state_paths.h"
 
 enum {
     SHUTDOWN_MS = 60000,

@@ -1,7 +1,6 @@
 #include "head/shell/redis_server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +9,10 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "net/keys.h"
+#include "sys/files.h"
 
-enum { SECRET_BYTES = (REDIS_PASSWORD_BYTES - 1) / 2, CONF_MAX_BYTES = 64 << 10 };
+enum { CONF_MAX_BYTES = 64 << 10 };
 
 static const char *const folders[] = {"redis", "run", "logs", "keys"};
 
@@ -41,9 +42,12 @@ static const char conf_text[] =
     "maxmemory 0\n"
     "maxmemory-policy noeviction\n"
     "lua-time-limit 5000\n"
-    /* One user with what the store needs, on the store's keys; nobody else may say anything. */
-    "user default off resetkeys resetchannels -@all\n";
+    /* Nobody can log in as the default user, but Redis itself replays its file as that user:
+     * without every right it skips each MULTI..EXEC of the file (a script's writes) and starts up
+     * empty. */
+    "user default off resetpass ~* &* +@all\n";
 
+/* What the store needs, on the store's keys. */
 static const char conf_rights[] =
     "resetkeys ~m:* resetchannels -@all +auth +hello +ping +info +config|get +eval +evalsha "
     "+script|load +hset +hdel +hget +hmget +hscan +hlen +hincrby +rpush +lrange +llen +del";
@@ -67,54 +71,13 @@ static error_code fail_errno(struct report *report, const char *what, const char
 
 static error_code folders_make(const char *state_dir, struct report *report)
 {
-    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-        char path[PATH_MAX];
-        error_code error = path_make(path, state_dir, folders[i], report);
-        if (error != OK) {
-            return error;
-        }
-        if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-            return fail_errno(report, "make the folder", path);
-        }
-    }
-    return OK;
-}
-
-/* Whole or not at all: a reader never sees half a file, and neither does a start after a crash. */
-static error_code file_write(const char *path, const void *data, size_t len, struct report *report)
-{
-    char new_path[PATH_MAX];
     error_code error = OK;
-    int size = snprintf(new_path, sizeof new_path, "%s.new", path);
-    if (size >= (int)sizeof new_path) {
-        return report_fail(report, ERR_LIMIT, "the path %s is too long", path);
-    }
-    int fd = open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        return fail_errno(report, "write", new_path);
-    }
-    const char *at = data;
-    while (len > 0) {
-        ssize_t written = write(fd, at, len);
-        if (written < 0 && errno == EINTR) {
-            continue;
+    for (size_t i = 0; error == OK && i < sizeof folders / sizeof folders[0]; i++) {
+        char path[PATH_MAX];
+        error = path_make(path, state_dir, folders[i], report);
+        if (error == OK) {
+            error = dir_make(path, report);
         }
-        if (written <= 0) {
-            break;
-        }
-        at += written;
-        len -= (size_t)written;
-    }
-    bool is_good = len == 0 && fsync(fd) == 0;
-    if (!is_good) {
-        error = fail_errno(report, "write", new_path);
-    }
-    (void)close(fd);
-    if (is_good && rename(new_path, path) != 0) {
-        error = fail_errno(report, "write", path);
-    }
-    if (error != OK) {
-        (void)unlink(new_path);
     }
     return error;
 }
@@ -163,78 +126,20 @@ static error_code program_prepare(const char *state_dir, char ret_program[PATH_M
     return OK;
 }
 
-error_code redis_server_password(const char *state_dir, char ret_password[REDIS_PASSWORD_BYTES],
-                                 struct report *report)
-{
-    char path[PATH_MAX];
-    error_code error = path_make(path, state_dir, "keys/redis", report);
-    if (error != OK) {
-        return error;
-    }
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) {
-        return fail_errno(report, "read", path);
-    }
-    char text[REDIS_PASSWORD_BYTES + 1];
-    ssize_t len = read(fd, text, sizeof text);
-    (void)close(fd);
-    bool is_good = len == REDIS_PASSWORD_BYTES && text[len - 1] == '\n';
-    if (is_good) {
-        text[len - 1] = '\0';
-        is_good = strspn(text, "0123456789abcdef") == REDIS_PASSWORD_BYTES - 1;
-    }
-    if (!is_good) {
-        sodium_memzero(text, sizeof text);
-        return report_fail(report, ERR_FORMAT, "%s is damaged; it should hold 64 hex digits", path);
-    }
-    memcpy(ret_password, text, REDIS_PASSWORD_BYTES);
-    sodium_memzero(text, sizeof text);
-    return OK;
-}
-
-static error_code password_prepare(const char *state_dir, char ret_password[REDIS_PASSWORD_BYTES],
-                                   struct report *report)
-{
-    struct report reading = {.code = OK};
-    error_code error = redis_server_password(state_dir, ret_password, &reading);
-    /* A damaged password is made again: it is between the head and this server, and both read it.
-     */
-    if (error == OK || (error != ERR_NOT_FOUND && error != ERR_FORMAT)) {
-        return error == OK ? OK : report_fail(report, error, "%s", reading.text);
-    }
-    uint8_t secret[SECRET_BYTES];
-    char line[REDIS_PASSWORD_BYTES + 1];
-    randombytes_buf(secret, sizeof secret);
-    (void)sodium_bin2hex(line, REDIS_PASSWORD_BYTES, secret, sizeof secret);
-    line[REDIS_PASSWORD_BYTES - 1] = '\n';
-    char path[PATH_MAX];
-    error = path_make(path, state_dir, "keys/redis", report);
-    if (error == OK) {
-        error = file_write(path, line, REDIS_PASSWORD_BYTES, report);
-    }
-    if (error == OK) {
-        line[REDIS_PASSWORD_BYTES - 1] = '\0';
-        memcpy(ret_password, line, REDIS_PASSWORD_BYTES);
-    }
-    sodium_memzero(secret, sizeof secret);
-    sodium_memzero(line, sizeof line);
-    return error;
-}
-
 /* `"` and `\` are the two characters that Redis reads specially inside quotes. */
 static void conf_quoted(struct buf *conf, const char *name, const char *one, const char *two)
 {
-    ignore_error(buf_printf(conf, "%s \"", name), "sticky");
+    buf_printf(conf, "%s \"", name);
     const char *const parts[] = {one, two};
     for (size_t i = 0; i < 2; i++) {
         for (const char *c = parts[i]; *c != '\0'; c++) {
             if (*c == '"' || *c == '\\') {
-                ignore_error(buf_append_byte(conf, '\\'), "sticky");
+                buf_append_byte(conf, '\\');
             }
-            ignore_error(buf_append_byte(conf, (uint8_t)*c), "sticky");
+            buf_append_byte(conf, (uint8_t)*c);
         }
     }
-    ignore_error(buf_append_text(conf, "\"\n"), "sticky");
+    buf_append_text(conf, "\"\n");
 }
 
 static error_code conf_write(const char *state_dir, const char *path, const char *password,
@@ -246,20 +151,32 @@ static error_code conf_write(const char *state_dir, const char *path, const char
     (void)sodium_bin2hex(hash_text, sizeof hash_text, hash, sizeof hash);
     struct buf conf;
     buf_init(&conf, CONF_MAX_BYTES);
-    ignore_error(buf_append_text(&conf, conf_text), "sticky");
-    ignore_error(
-        buf_printf(&conf, "user " REDIS_SERVER_USER " on #%s %s\n", hash_text, conf_rights),
-        "sticky");
+    buf_append_text(&conf, conf_text);
+    buf_printf(&conf, "user " REDIS_SERVER_USER " on #%s %s\n", hash_text, conf_rights);
     conf_quoted(&conf, "dir", state_dir, "/redis");
     conf_quoted(&conf, "logfile", state_dir, "/logs/redis.log");
     /* Seen from dir, where Redis is by the time it listens: an absolute path may be too long for a
      * socket address. */
-    ignore_error(buf_append_text(&conf, "unixsocket ../run/redis.sock\n"), "sticky");
+    buf_append_text(&conf, "unixsocket ../run/redis.sock\n");
     error_code error = conf.failed;
     if (error == OK) {
-        error = file_write(path, conf.data, conf.len, report);
+        error = file_write_atomic(path, buf_bytes(&conf), 0600, report);
     }
     buf_fini(&conf);
+    return error;
+}
+
+error_code redis_server_socket(const char *state_dir, char *ret_path, size_t size_bytes,
+                               struct report *report)
+{
+    char path[PATH_MAX];
+    error_code error = path_make(path, state_dir, "run/redis.sock", report);
+    if (error == OK && strlen(path) >= size_bytes) {
+        error = report_fail(report, ERR_LIMIT, "the path %s is too long", path);
+    }
+    if (error == OK) {
+        (void)strcpy(ret_path, path);
+    }
     return error;
 }
 
@@ -270,17 +187,18 @@ error_code redis_server_prepare(const char *state_dir, struct redis_server *ret_
         return report_fail(report, ERR_INVALID,
                            "the state folder must be an absolute path on one line");
     }
-    if (sodium_init() < 0) {
+    if (keys_init() != OK) {
         return report_fail(report, ERR_SYSTEM, "the machine gives no random numbers");
     }
     struct redis_server *server = ret_server;
-    char password[REDIS_PASSWORD_BYTES] = "";
+    char password[SECRET_TEXT_BYTES] = "", password_path[PATH_MAX];
     error_code error = folders_make(state_dir, report);
     if (error == OK) {
         error = path_make(server->conf_path, state_dir, "redis/redis.conf", report);
     }
     if (error == OK) {
-        error = path_make(server->socket_path, state_dir, "run/redis.sock", report);
+        error =
+            redis_server_socket(state_dir, server->socket_path, sizeof server->socket_path, report);
     }
     if (error == OK) {
         error = path_make(server->data_dir, state_dir, "redis", report);
@@ -289,7 +207,10 @@ error_code redis_server_prepare(const char *state_dir, struct redis_server *ret_
         error = program_prepare(state_dir, server->program, report);
     }
     if (error == OK) {
-        error = password_prepare(state_dir, password, report);
+        error = path_make(password_path, state_dir, "keys/redis", report);
+    }
+    if (error == OK) {
+        error = secret_load(password_path, password, report);
     }
     if (error == OK) {
         error = conf_write(state_dir, server->conf_path, password, report);

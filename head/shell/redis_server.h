@@ -5,11 +5,12 @@
 #define MUSTER_HEAD_SHELL_REDIS_SERVER_H
 
 #include <limits.h>
+#include <stddef.h>
 
 #include "base/error.h"
 
-enum { REDIS_PASSWORD_BYTES = 65 /* 32 random bytes in hex, NUL included */, REDIS_ARGV_MAX = 3 };
-#define REDIS_SERVER_USER "muster"
+enum { REDIS_ARGV_MAX = 3 };
+#define REDIS_SERVER_USER "muster" /* its password: secret_load() of keys/redis */
 #define REDIS_SERVER_LOG_MAX_BYTES (4 << 20)
 
 /* How to start it: execve(program, argv), with the environment inherited. It stays in the
@@ -31,11 +32,9 @@ struct redis_server {
 MUST_CHECK error_code redis_server_prepare(const char *state_dir, struct redis_server *ret_server,
                                            struct report *report);
 
-/* The password of REDIS_SERVER_USER, from keys/redis. ERR_NOT_FOUND: never prepared; ERR_FORMAT: a
- * damaged file. */
-MUST_CHECK error_code redis_server_password(const char *state_dir,
-                                            char ret_password[REDIS_PASSWORD_BYTES],
-                                            struct report *report);
+/* Where it listens: run/redis.sock of the state folder. ERR_LIMIT: it does not fit. */
+MUST_CHECK error_code redis_server_socket(const char *state_dir, char *ret_path, size_t size_bytes,
+                                          struct report *report);
 
 /* Redis never ends its log: past REDIS_SERVER_LOG_MAX_BYTES logs/redis.log becomes
  * logs/redis.log.1. Redis opens it for each line, so it may be called at any time; the supervisor

@@ -65,8 +65,12 @@ static void on_watched(void *context, const redisReply *reply)
     reply_copy(reply->element[2], now.n, sizeof now.n);
     reply_copy(reply->element[3], now.active, sizeof now.active);
     /* The script takes a field that is not there for 0. */
-    (void)snprintf(now.beat, sizeof now.beat, "%s", now.beat[0] != '\0' ? now.beat : "0");
-    (void)snprintf(now.n, sizeof now.n, "%s", now.n[0] != '\0' ? now.n : "0");
+    if (now.beat[0] == '\0') {
+        (void)strcpy(now.beat, "0");
+    }
+    if (now.n[0] == '\0') {
+        (void)strcpy(now.n, "0");
+    }
 
     if (now.holder[0] == '\0') {
         take_ask(store, "-", "", ""); /* no holder is called so: one who comes first wins */

@@ -1,5 +1,6 @@
 /* base/buf.h -- a byte buffer with a maximum given when it is made. Pure.
- * Failure is sticky: after a failed append every later append fails, so a writer checks once at the end. */
+ * Failure is sticky: after a failed append every later append fails, so a writer checks once at the
+ * end. */
 #ifndef MUSTER_BASE_BUF_H
 #define MUSTER_BASE_BUF_H
 

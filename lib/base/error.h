@@ -1,5 +1,5 @@
-/* base/error.h -- the one list of error codes, and the report that carries an error's text to people.
- * Pure; any thread. */
+/* base/error.h -- the one list of error codes, and the report that carries an error's text to
+ * people. Pure; any thread. */
 #ifndef MUSTER_BASE_ERROR_H
 #define MUSTER_BASE_ERROR_H
 
@@ -13,27 +13,27 @@
 /* name, value, word (stable, seen in JSON and logs), retryable: the same call may succeed later */
 #define ERROR_CODES(X)                                                                             \
     X(ERR_NO_MEMORY, -1, "no_memory", true)                                                        \
-    X(ERR_LIMIT, -2, "limit", false)           /* larger, longer or deeper than allowed */         \
-    X(ERR_FORMAT, -3, "format", false)         /* bytes that do not decode */                      \
-    X(ERR_INVALID, -4, "invalid", false)       /* well formed, but not allowed */                  \
+    X(ERR_LIMIT, -2, "limit", false)             /* larger, longer or deeper than allowed */       \
+    X(ERR_FORMAT, -3, "format", false)           /* bytes that do not decode */                    \
+    X(ERR_INVALID, -4, "invalid", false)         /* well formed, but not allowed */                \
     X(ERR_UNSUPPORTED, -5, "unsupported", false) /* a feature this version does not have */        \
-    X(ERR_NEWER, -6, "newer", false)           /* written by a newer release */                    \
+    X(ERR_NEWER, -6, "newer", false)             /* written by a newer release */                  \
     X(ERR_NOT_FOUND, -7, "not_found", false)                                                       \
     X(ERR_EXISTS, -8, "exists", false)                                                             \
-    X(ERR_CONFLICT, -9, "conflict", false)     /* same key, other content; wrong state */          \
+    X(ERR_CONFLICT, -9, "conflict", false) /* same key, other content; wrong state */              \
     X(ERR_NOT_ALLOWED, -10, "not_allowed", false)                                                  \
-    X(ERR_BUSY, -11, "busy", true)             /* someone else holds it now */                     \
-    X(ERR_AGAIN, -12, "again", true)           /* nothing there yet; would block */                \
+    X(ERR_BUSY, -11, "busy", true)   /* someone else holds it now */                               \
+    X(ERR_AGAIN, -12, "again", true) /* nothing there yet; would block */                          \
     X(ERR_TIMEOUT, -13, "timeout", true)                                                           \
     X(ERR_UNREACHABLE, -14, "unreachable", true)                                                   \
-    X(ERR_CLOSED, -15, "closed", true)         /* the other side went away */                      \
+    X(ERR_CLOSED, -15, "closed", true) /* the other side went away */                              \
     X(ERR_NO_SPACE, -16, "no_space", true)                                                         \
     X(ERR_IO, -17, "io", false)                                                                    \
-    X(ERR_SYSTEM, -18, "system", false)        /* any other refusal of the operating system */     \
-    X(ERR_PROTOCOL, -19, "protocol", false)    /* a peer broke the protocol */                     \
-    X(ERR_FENCED, -20, "fenced", false)        /* another head holds the store */                  \
+    X(ERR_SYSTEM, -18, "system", false)     /* any other refusal of the operating system */        \
+    X(ERR_PROTOCOL, -19, "protocol", false) /* a peer broke the protocol */                        \
+    X(ERR_FENCED, -20, "fenced", false)     /* another head holds the store */                     \
     X(ERR_UNSATISFIABLE, -21, "unsatisfiable", false) /* nothing can ever run it */                \
-    X(ERR_STALE, -22, "stale", false)          /* an older attempt, epoch or count */
+    X(ERR_STALE, -22, "stale", false)                 /* an older attempt, epoch or count */
 
 typedef enum {
     OK = 0,
@@ -62,7 +62,8 @@ struct report {
     char text[REPORT_TEXT_MAX];
 };
 
-/* Both write code and text (cut at the limit) and return `code`, so that `return report_fail(...)` reads well. */
+/* Both write code and text (cut at the limit) and return `code`, so that `return report_fail(...)`
+ * reads well. */
 error_code report_fail(struct report *report, error_code code, const char *format, ...)
     PRINTF_LIKE(3, 4);
 error_code report_fail_at(struct report *report, error_code code, uint32_t line, uint32_t column,

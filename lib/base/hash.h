@@ -1,5 +1,6 @@
 /* base/hash.h -- uthash with our allocator and without its exit on a full memory.
- * HASH_ADD that found no memory leaves the element out of the table: check with HASH_FIND or the hh.tbl pointer. */
+ * HASH_ADD that found no memory leaves the element out of the table: check with HASH_FIND or the
+ * hh.tbl pointer. */
 #ifndef MUSTER_BASE_HASH_H
 #define MUSTER_BASE_HASH_H
 

@@ -68,8 +68,9 @@ char *time_print(time_ms time, char *ret_text)
     if (time == 0) {
         return ret_text;
     }
-    int64_t days = time / MS_PER_DAY - (time % MS_PER_DAY < 0);
-    int ms = (int)(time - days * MS_PER_DAY);
+    int ms = (int)(time % MS_PER_DAY);
+    int64_t days = time / MS_PER_DAY - (ms < 0);
+    ms += ms < 0 ? MS_PER_DAY : 0;
     int64_t year;
     int month, day;
     civil_from_days(days, &year, &month, &day);

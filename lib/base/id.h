@@ -11,7 +11,8 @@
 /* Milliseconds since 1970, read once a loop turn; never goes back within a process. */
 typedef int64_t time_ms;
 
-/* A task or trial, printed `12.41`: job (or sweep) 12, index 41. Jobs and sweeps count from 1, indexes from 1. */
+/* A task or trial, printed `12.41`: job (or sweep) 12, index 41. Jobs and sweeps count from 1,
+ * indexes from 1. */
 typedef struct {
     uint32_t job;
     uint32_t index;

@@ -1,4 +1,5 @@
-/* base/list.h -- intrusive doubly linked lists. A node that is on no list points to itself. Pure. */
+/* base/list.h -- intrusive doubly linked lists. A node that is on no list points to itself. Pure.
+ */
 #ifndef MUSTER_BASE_LIST_H
 #define MUSTER_BASE_LIST_H
 

@@ -40,7 +40,8 @@ void *mem_zalloc(size_t size_bytes)
 
 void *mem_calloc(size_t count, size_t size_bytes)
 {
-    if (mem_must_fail()) {
+    size_t total;
+    if (__builtin_mul_overflow(count, size_bytes, &total) || mem_must_fail()) {
         return NULL;
     }
     return mem_counted(calloc(count > 0 ? count : 1, size_bytes > 0 ? size_bytes : 1));

@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 
-void *mem_alloc(size_t size_bytes);  /* NULL when out of memory; contents undefined */
-void *mem_zalloc(size_t size_bytes); /* zeroed */
+void *mem_alloc(size_t size_bytes);                /* NULL when out of memory; contents undefined */
+void *mem_zalloc(size_t size_bytes);               /* zeroed */
 void *mem_calloc(size_t count, size_t size_bytes); /* zeroed; NULL on overflow too */
 void *mem_realloc(void *block, size_t size_bytes);
 char *mem_strdup(const char *text);

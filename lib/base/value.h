@@ -45,14 +45,15 @@ bool value_equal(struct value a, struct value b); /* same kind and same bits; Na
 /* INT or REAL as a double; false (nothing written) for other kinds. */
 bool value_number(struct value value, double *ret_number);
 
-/* How people see it (arguments, tables): 32.0, 1e-05, 3, True, text as it is, null. Shortest round-trip:
- * a real keeps `.` or `e`, an integer has neither. */
+/* How people see it (arguments, tables): 32.0, 1e-05, 3, True, text as it is, null. Shortest
+ * round-trip: a real keeps `.` or `e`, an integer has neither. */
 error_code value_print(struct value value, struct buf *buf);
 /* The same as JSON: true, quoted text, non-finite reals as "nan", "inf", "-inf". */
 error_code value_print_json(struct value value, struct buf *buf);
 
 enum { REAL_TEXT_MAX = 32 };
-/* Shortest decimal that reads back as the same double; keeps `.` or `e`; nan, inf, -inf. Returns ret_text. */
+/* Shortest decimal that reads back as the same double; keeps `.` or `e`; nan, inf, -inf. Returns
+ * ret_text. */
 char *real_print(double real, char *ret_text);
 
 #endif

@@ -1,15 +1,12 @@
-#include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zmq.h>
 
 #include "net/keys.h"
+#include "sys/files.h"
 
-enum { KEY_PATH_MAX = 4096, KEY_FILE_MAX = 256 };
+enum { KEY_PATH_MAX = FILES_PATH_MAX_BYTES, KEY_FILE_MAX = 256 };
 
 static error_code path_join(const char *folder, const char *name, char ret_path[KEY_PATH_MAX],
                             struct report *report)
@@ -20,80 +17,49 @@ static error_code path_join(const char *folder, const char *name, char ret_path[
                : OK;
 }
 
-static error_code file_fail(struct report *report, const char *doing, const char *path)
+static bool is_blank(uint8_t c)
 {
-    int number = errno;
-    return report_fail(report, error_from_errno(number), "cannot %s %s: %s", doing, path,
-                       strerror(number));
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\0';
 }
 
 /* One word of a small file, without the white space around it. ERR_NOT_FOUND: no such file. */
 static error_code word_read(const char *path, char ret_word[KEY_FILE_MAX], struct report *report)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0) {
-        return file_fail(report, "open", path);
+    struct buf buf;
+    buf_init(&buf, KEY_FILE_MAX - 1);
+    error_code code = file_read_bounded(path, &buf, report);
+    if (code == ERR_LIMIT) {
+        code = report_fail(report, ERR_FORMAT, "%s is too long for a key file", path);
     }
-    struct stat about;
-    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
-        close(fd);
-        return report_fail(report, ERR_FORMAT, "%s is not a plain file", path);
+    if (code == OK) {
+        size_t begin = 0;
+        while (begin < buf.len && is_blank(buf.data[begin])) {
+            begin++;
+        }
+        size_t length = 0;
+        while (begin + length < buf.len && !is_blank(buf.data[begin + length])) {
+            ret_word[length] = (char)buf.data[begin + length];
+            length++;
+        }
+        ret_word[length] = '\0';
     }
-    ssize_t n = read(fd, ret_word, KEY_FILE_MAX);
-    error_code code = n < 0 ? file_fail(report, "read", path) : OK;
-    close(fd);
-    if (code != OK) {
-        return code;
+    if (buf.data != NULL) {
+        sodium_memzero(buf.data, buf.cap);
     }
-    if (n == KEY_FILE_MAX) {
-        return report_fail(report, ERR_FORMAT, "%s is too long for a key file", path);
-    }
-    ret_word[n] = '\0';
-    size_t begin = strspn(ret_word, " \t\r\n");
-    size_t length = strcspn(ret_word + begin, " \t\r\n");
-    memmove(ret_word, ret_word + begin, length);
-    ret_word[length] = '\0';
-    return OK;
+    buf_fini(&buf);
+    return code;
 }
 
-/* Written beside, synced, renamed: after a crash there is the old file or the new one, never half a
- * key. */
-static error_code word_write(const char *folder, const char *name, const char *word,
+/* `must_last`: forced to disk; else a crash may take it, and the next start makes it again. */
+static error_code word_write(const char *path, const char *word, bool must_last,
                              struct report *report)
 {
-    char path[KEY_PATH_MAX];
-    char temporary[KEY_PATH_MAX];
-    char temporary_name[64];
-    snprintf(temporary_name, sizeof temporary_name, ".%s.%ld.tmp", name, (long)getpid());
-    error_code code = path_join(folder, name, path, report);
-    if (code == OK) {
-        code = path_join(folder, temporary_name, temporary, report);
-    }
-    if (code != OK) {
-        return code;
-    }
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        return file_fail(report, "make", temporary);
-    }
     char line[KEY_FILE_MAX + 1];
     int length = snprintf(line, sizeof line, "%s\n", word);
-    bool is_written = write(fd, line, (size_t)length) == length && fsync(fd) == 0;
+    struct bytes bytes = {(const uint8_t *)line, (size_t)length};
+    error_code code = must_last ? file_write_atomic(path, bytes, 0600, report)
+                                : file_write(path, bytes, 0600, report);
     sodium_memzero(line, sizeof line);
-    if (!is_written || rename(temporary, path) != 0) {
-        code = file_fail(report, "write", path);
-        close(fd);
-        unlink(temporary);
-        return code;
-    }
-    close(fd);
-    int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder_fd < 0 || fsync(folder_fd) != 0) {
-        code = file_fail(report, "sync", folder);
-    }
-    if (folder_fd >= 0) {
-        close(folder_fd);
-    }
     return code;
 }
 
@@ -113,7 +79,7 @@ error_code head_keys_load(const char *folder, struct key_pair *ret_pair, struct 
         if (code != OK) {
             return report_fail(report, code, "cannot make a CURVE key pair");
         }
-        code = word_write(folder, "head.secret", pair.secret_key, report);
+        code = word_write(path, pair.secret_key, true, report);
     } else if (code == OK) {
         code = key_decode(word, bytes);
         if (code != OK) {
@@ -132,7 +98,7 @@ error_code head_keys_load(const char *folder, struct key_pair *ret_pair, struct 
 
     code = path_join(folder, "head.public", path, report);
     if (code == OK && (word_read(path, word, NULL) != OK || strcmp(word, pair.public_key) != 0)) {
-        code = word_write(folder, "head.public", pair.public_key, report);
+        code = word_write(path, pair.public_key, false, report);
     }
     if (code == OK) {
         *ret_pair = pair;
@@ -175,7 +141,7 @@ error_code join_key_load(const char *folder, const char *head_public, struct joi
         char text[JOIN_KEY_TEXT_BYTES];
         memcpy(key.head_public, head_public, KEY_TEXT_BYTES);
         join_key_print(&key, text);
-        code = word_write(folder, "join", text, report);
+        code = word_write(path, text, true, report);
         sodium_memzero(text, sizeof text);
     }
     if (code == OK) {
@@ -216,17 +182,9 @@ error_code secret_load(const char *path, char ret_text[SECRET_TEXT_BYTES], struc
         return code;
     }
 
-    char folder[KEY_PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    size_t length = slash == NULL ? 0 : (size_t)(slash - path);
-    if (slash == NULL || length >= sizeof folder) {
-        return report_fail(report, ERR_INVALID, "not a full path: %s", path);
-    }
-    memcpy(folder, path, length);
-    folder[length] = '\0';
     char text[SECRET_TEXT_BYTES];
     secret_new(text);
-    code = word_write(folder, slash + 1, text, report);
+    code = word_write(path, text, true, report);
     if (code == OK) {
         memcpy(ret_text, text, sizeof text);
     }

@@ -38,12 +38,17 @@ static error_code decode_text(struct decoder *d, const struct field *field,
     if (from->type != MSGPACK_OBJECT_STR) {
         return wrong_type(d, field);
     }
-    if (from->via.str.size > max || memchr(from->via.str.ptr, '\0', from->via.str.size) != NULL) {
+    const char *text = from->via.str.size > 0 ? from->via.str.ptr : ""; /* msgpack-c: NULL */
+    if (from->via.str.size > max) {
         return report_fail(d->report, ERR_LIMIT,
-                           "field '%s' is a text of %u bytes, at most %llu without NUL are allowed",
+                           "field '%s' is a text of %u bytes, at most %llu are allowed",
                            field->name, from->via.str.size, (unsigned long long)max);
     }
-    *ret_text = arena_strndup(d->arena, from->via.str.ptr, from->via.str.size);
+    if (memchr(text, '\0', from->via.str.size) != NULL) {
+        return report_fail(d->report, ERR_FORMAT, "field '%s' is a text with a NUL inside",
+                           field->name);
+    }
+    *ret_text = arena_strndup(d->arena, text, from->via.str.size);
     return *ret_text != NULL ? OK : no_room(d, from->via.str.size);
 }
 
@@ -195,7 +200,9 @@ static error_code decode_bytes(struct decoder *d, const struct field *field,
     if (copy == NULL) {
         return no_room(d, from->via.bin.size);
     }
-    memcpy(copy, from->via.bin.ptr, from->via.bin.size);
+    if (from->via.bin.size > 0) {
+        memcpy(copy, from->via.bin.ptr, from->via.bin.size);
+    }
     *ret = (struct bytes){copy, from->via.bin.size};
     return OK;
 }

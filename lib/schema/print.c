@@ -74,14 +74,14 @@ static void print_span(struct json_out *out, const char *key, int64_t ms)
     if (ms % 1000 == 0) {
         json_i64(out, key, ms / 1000);
     } else {
-        json_real(out, key, (double)ms / 1000.0);
+        json_out_real(out, key, (double)ms / 1000.0);
     }
 }
 
 static void print_field(const struct field *field, const void *object, struct json_out *out)
 {
     const void *at = field_at(field, object);
-    if ((field->flags & FIELD_NULL_IF_NEGATIVE) != 0 && *(const int64_t *)at < 0) {
+    if (field_is_null(field, object)) {
         json_out_null(out, field->name);
         return;
     }
@@ -119,14 +119,10 @@ static void print_field(const struct field *field, const void *object, struct js
         json_time(out, field->name, *(const time_ms *)at);
         break;
     case FIELD_SPAN:
-        json_out_real(out, field->name, (double)*(const int64_t *)at / 1000.0);
+        print_span(out, field->name, *(const int64_t *)at);
         break;
     case FIELD_TASK_ID:
-        if (field_is_default(field, object)) {
-            json_out_null(out, field->name);
-        } else {
-            json_task_id(out, field->name, *(const task_id *)at);
-        }
+        json_task_id(out, field->name, *(const task_id *)at);
         break;
     case FIELD_VALUE:
         json_value(out, field->name, *(const struct value *)at);

@@ -24,6 +24,9 @@ error_code record_decode(const struct schema *schema, struct bytes bytes, struct
             "a '%s' written by a newer release (record version %u, this one reads up to %d)",
             schema->name, version, SCHEMA_VERSION);
     }
+    if (version == 0) {
+        return report_fail(report, ERR_FORMAT, "a '%s' of no release", schema->name);
+    }
     struct bytes body = {bytes.data + RECORD_HEADER_BYTES, bytes.len - RECORD_HEADER_BYTES};
     return schema_decode(schema, body, false, arena, ret_object, report);
 }

@@ -12,8 +12,8 @@ static void *field_of(void *base, const struct spec_key *key)
     return (char *)base + key->offset;
 }
 
-error_code key_read_node(struct reader *r, const struct spec_node *node,
-                         const struct spec_key *key, void *base)
+error_code key_read_node(struct reader *r, const struct spec_node *node, const struct spec_key *key,
+                         void *base)
 {
     (void)r;
     memcpy(field_of(base, key), &node, sizeof node);
@@ -26,8 +26,8 @@ error_code key_read_block(struct reader *r, const struct spec_node *node,
     return reader_block_read(r, node, key->more, base);
 }
 
-error_code key_read_line(struct reader *r, const struct spec_node *node,
-                         const struct spec_key *key, void *base)
+error_code key_read_line(struct reader *r, const struct spec_node *node, const struct spec_key *key,
+                         void *base)
 {
     const char *text;
     error_code error = reader_line(r, node, (size_t)key->max, &text);
@@ -37,8 +37,8 @@ error_code key_read_line(struct reader *r, const struct spec_node *node,
     return error;
 }
 
-error_code key_read_i64(struct reader *r, const struct spec_node *node,
-                        const struct spec_key *key, void *base)
+error_code key_read_i64(struct reader *r, const struct spec_node *node, const struct spec_key *key,
+                        void *base)
 {
     int64_t number = 0;
     if (!reader_is_none(node, key)) {
@@ -62,8 +62,8 @@ error_code key_read_i64(struct reader *r, const struct spec_node *node,
     return OK;
 }
 
-error_code key_read_u32(struct reader *r, const struct spec_node *node,
-                        const struct spec_key *key, void *base)
+error_code key_read_u32(struct reader *r, const struct spec_node *node, const struct spec_key *key,
+                        void *base)
 {
     int64_t number;
     struct spec_key wide = *key;
@@ -76,8 +76,8 @@ error_code key_read_u32(struct reader *r, const struct spec_node *node,
     return error;
 }
 
-error_code key_read_bool(struct reader *r, const struct spec_node *node,
-                         const struct spec_key *key, void *base)
+error_code key_read_bool(struct reader *r, const struct spec_node *node, const struct spec_key *key,
+                         void *base)
 {
     struct value value;
     error_code error = reader_value(r, node, "true or false", &value);
@@ -136,8 +136,8 @@ static error_code word_read(struct reader *r, const struct spec_node *node,
     return fail_word(r, node, words);
 }
 
-error_code key_read_word(struct reader *r, const struct spec_node *node,
-                         const struct spec_key *key, void *base)
+error_code key_read_word(struct reader *r, const struct spec_node *node, const struct spec_key *key,
+                         void *base)
 {
     int value;
     error_code error = word_read(r, node, key->more, &value);
@@ -147,8 +147,8 @@ error_code key_read_word(struct reader *r, const struct spec_node *node,
     return error;
 }
 
-error_code key_read_bits(struct reader *r, const struct spec_node *node,
-                         const struct spec_key *key, void *base)
+error_code key_read_bits(struct reader *r, const struct spec_node *node, const struct spec_key *key,
+                         void *base)
 {
     uint32_t bits = 0;
     int value = 0;
@@ -246,8 +246,8 @@ error_code key_read_duration(struct reader *r, const struct spec_node *node,
     return quantity_store(r, node, key, &durations, base);
 }
 
-error_code key_read_size(struct reader *r, const struct spec_node *node,
-                         const struct spec_key *key, void *base)
+error_code key_read_size(struct reader *r, const struct spec_node *node, const struct spec_key *key,
+                         void *base)
 {
     return quantity_store(r, node, key, &sizes, base);
 }

@@ -1,15 +1,18 @@
-/* spec/macros.h -- ${...} in a command and in the values of its environment. Pure; any thread; nothing blocks.
+/* spec/macros.h -- ${...} in a command and in the values of its environment. Pure; any thread;
+ * nothing blocks.
  *
  *   ${args}       --name=value for each parameter, in the file's order
  *   ${args_json}  one JSON object of the parameters
  *   ${lr}         the value of parameter lr
  *   ${trial.id} ${trial.dir}
  *   $${X}         a literal ${X}
- * A macro's name wins over a parameter of the same name. Any other `$` stands for itself. Values are not expanded again.
+ * A macro's name wins over a parameter of the same name. Any other `$` stands for itself. Values
+ * are not expanded again.
  *
- * In a list command each macro gives text inside its item; only an item that is exactly ${args} becomes one item for each
- * parameter (none without parameters), and ${args} cannot stand elsewhere. In a string command every expansion is quoted
- * for the shell where it needs to be, so it is written without quotes around it. In an environment value the items of
+ * In a list command each macro gives text inside its item; only an item that is exactly ${args}
+ * becomes one item for each parameter (none without parameters), and ${args} cannot stand
+ * elsewhere. In a string command every expansion is quoted for the shell where it needs to be, so
+ * it is written without quotes around it. In an environment value the items of
  * ${args} are joined by blanks. */
 #ifndef MUSTER_SPEC_MACROS_H
 #define MUSTER_SPEC_MACROS_H
@@ -23,7 +26,8 @@
 #include "base/value.h"
 #include "spec/types.h"
 
-/* An expanded item or text may not be longer; past it ERR_LIMIT. One argument of exec has 128 KiB on Linux. */
+/* An expanded item or text may not be longer; past it ERR_LIMIT. One argument of exec has 128 KiB
+ * on Linux. */
 enum { MACROS_TEXT_MAX_BYTES = 128 * 1024 - 1 };
 
 typedef enum {
@@ -40,15 +44,15 @@ struct macros_values {
     const char *trial_dir; /* absolute */
 };
 
-/* Would `text` expand at this place with these parameters (only names are looked at)? ERR_INVALID for an undefined or
- * unclosed macro, ERR_UNSUPPORTED for one of a later release. */
+/* Would `text` expand at this place with these parameters (only names are looked at)? ERR_INVALID
+ * for an undefined or unclosed macro, ERR_UNSUPPORTED for one of a later release. */
 MUST_CHECK error_code macros_check(const char *text, macros_place place,
                                    const struct param_spec *params, uint32_t n_params,
                                    struct report *report);
 
-/* A command's words -> the argument list to execute: the items, or `/bin/sh -c text` for a string command. ret_argv has
- * *ret_argc items and a NULL behind them; it and its strings live in `arena`. Errors as macros_check(), ERR_LIMIT and
- * ERR_NO_MEMORY. */
+/* A command's words -> the argument list to execute: the items, or `/bin/sh -c text` for a string
+ * command. ret_argv has *ret_argc items and a NULL behind them; it and its strings live in `arena`.
+ * Errors as macros_check(), ERR_LIMIT and ERR_NO_MEMORY. */
 MUST_CHECK error_code macros_expand(const char *const *words, uint32_t n_words, bool is_shell,
                                     const struct macros_values *values, struct arena *arena,
                                     const char *const **ret_argv, uint32_t *ret_argc,
@@ -59,12 +63,12 @@ MUST_CHECK error_code macros_env_expand(const char *text, const struct macros_va
                                         struct arena *arena, const char **ret_text,
                                         struct report *report);
 
-/* Appends {"lr":0.1,"augment.mixup":0.2}: names stay flat, in the given order. Errors are the buffer's. */
-error_code macros_params_json(const struct named_value *params, uint32_t n_params,
-                              struct buf *buf);
+/* Appends {"lr":0.1,"augment.mixup":0.2}: names stay flat, in the given order. Errors are the
+ * buffer's. */
+error_code macros_params_json(const struct named_value *params, uint32_t n_params, struct buf *buf);
 
-/* The environment's name of a parameter, MUSTER_P_<name> with _ for whatever is no letter, digit or _, into ret_name
- * (at least MACROS_ENV_NAME_MAX bytes); longer ones are cut. Returns ret_name. */
+/* The environment's name of a parameter, MUSTER_P_<name> with _ for whatever is no letter, digit or
+ * _, into ret_name (at least MACROS_ENV_NAME_MAX bytes); longer ones are cut. Returns ret_name. */
 enum { MACROS_ENV_NAME_MAX = NAME_MAX_BYTES + 16 };
 char *macros_env_name(const char *parameter, char *ret_name);
 

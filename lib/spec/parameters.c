@@ -145,9 +145,10 @@ static error_code number_read(struct reader *r, const struct spec_node *node, co
     if (error == OK && !value_number(*ret_value, &number)) {
         error = reader_fail_type(r, node, "a number");
     } else if (error == OK && !isfinite(number)) {
-        error = reader_fail(r, node, ERR_INVALID, "`%s` must be finite, not %s", r->path,
-                            node->text);
-    } else if (error == OK && ret_value->kind == VALUE_INT && fabs(number) > WHOLE_MAX) {
+        error =
+            reader_fail(r, node, ERR_INVALID, "`%s` must be finite, not %s", r->path, node->text);
+    } else if (error == OK && ret_value->kind == VALUE_INT &&
+               (ret_value->integer > WHOLE_MAX || ret_value->integer < -WHOLE_MAX)) {
         error = reader_fail(r, node, ERR_INVALID, "`%s` must be within 2^53 of 0, not %s", r->path,
                             node->text);
     }
@@ -255,7 +256,7 @@ static error_code draft_check(struct reader *r, const struct spec_node *node,
     const struct {
         const char *name;
         const struct spec_node *node;
-    } pieces[] = {{"min", draft->min},      {"max", draft->max}, {"log", draft->log_node},
+    } pieces[] = {{"min", draft->min},        {"max", draft->max}, {"log", draft->log_node},
                   {"type", draft->type_node}, {"q", draft->q},     {"values", draft->values}};
     const struct spec_node *first = draft->value != NULL ? draft->value : draft->values;
     size_t n = sizeof pieces / sizeof pieces[0] - (draft->value == NULL);
@@ -341,9 +342,9 @@ static error_code param_read(struct reader *r, const struct spec_node *node,
     size_t length = reader_path_enter(r, node->key->text);
     param->line = node->key->line;
     param->name = arena_strndup(r->arena, node->key->text, node->key->len);
-    error_code error = param->name == NULL           ? reader_no_memory(r)
+    error_code error = param->name == NULL        ? reader_no_memory(r)
                        : node->kind == NODE_BLOCK ? block_read(r, node, param)
-                                                     : constant_read(r, node, param);
+                                                  : constant_read(r, node, param);
     reader_path_leave(r, length);
     return error;
 }

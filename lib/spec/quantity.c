@@ -21,8 +21,8 @@ struct unit {
 };
 
 /* Largest first: printing takes the first that divides. "" stands for a bare number. */
-static const struct unit duration_units[] = {
-    {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {"", 1000}};
+static const struct unit duration_units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000},
+                                             {"s", 1000},     {"ms", 1},      {"", 1000}};
 static const struct unit size_units[] = {
     {"T", 1LL << 40}, {"G", 1LL << 30}, {"M", 1LL << 20}, {"K", 1LL << 10}, {"", 1}};
 static const struct unit amount_units[] = {{"", AMOUNT_ONE}};
@@ -127,8 +127,7 @@ error_code spec_amount_parse(const char *text, amount *ret_amount, struct report
     char excerpt[EXCERPT_MAX];
     double units;
     if (!quantity_read(text, amount_units, N_UNITS(amount_units), &units)) {
-        return report_fail(report, ERR_INVALID,
-                           "'%s' is no amount; write a number like 4 or 0.5",
+        return report_fail(report, ERR_INVALID, "'%s' is no amount; write a number like 4 or 0.5",
                            spelling_excerpt(text, excerpt));
     }
     if (units > AMOUNT_MAX) {
@@ -144,13 +143,9 @@ error_code spec_amount_parse(const char *text, amount *ret_amount, struct report
     return OK;
 }
 
-static void units_print(int64_t number, const struct unit *units,
-                        char ret_text[QUANTITY_TEXT_MAX])
+static void units_print(int64_t number, const struct unit *units, char ret_text[QUANTITY_TEXT_MAX])
 {
-    while (number % units->factor != 0 || number == 0) {
-        if (units->factor == 1) {
-            break;
-        }
+    while (units->factor > 1 && (number == 0 || number % units->factor != 0)) {
         units++;
     }
     snprintf(ret_text, QUANTITY_TEXT_MAX, "%lld%s", (long long)(number / units->factor),
@@ -159,6 +154,10 @@ static void units_print(int64_t number, const struct unit *units,
 
 void quantity_duration_print(int64_t ms, char ret_text[QUANTITY_TEXT_MAX])
 {
+    if (ms == 0) {
+        strcpy(ret_text, "0s");
+        return;
+    }
     units_print(ms, duration_units, ret_text);
 }
 
@@ -167,10 +166,10 @@ void quantity_size_print(int64_t bytes, char ret_text[QUANTITY_TEXT_MAX])
     units_print(bytes, size_units, ret_text);
 }
 
-void quantity_amount_print(int64_t amount, char ret_text[QUANTITY_TEXT_MAX])
+void quantity_amount_print(int64_t parts, char ret_text[QUANTITY_TEXT_MAX])
 {
-    long long whole = amount / AMOUNT_ONE;
-    int rest = (int)(amount % AMOUNT_ONE), digits = 4;
+    long long whole = parts / AMOUNT_ONE;
+    int rest = (int)(parts % AMOUNT_ONE), digits = 4;
     if (rest == 0) {
         snprintf(ret_text, QUANTITY_TEXT_MAX, "%lld", whole);
         return;

@@ -9,6 +9,6 @@ enum { QUANTITY_TEXT_MAX = 32 };
 
 void quantity_duration_print(int64_t ms, char ret_text[QUANTITY_TEXT_MAX]);
 void quantity_size_print(int64_t bytes, char ret_text[QUANTITY_TEXT_MAX]);
-void quantity_amount_print(int64_t amount, char ret_text[QUANTITY_TEXT_MAX]);
+void quantity_amount_print(int64_t parts, char ret_text[QUANTITY_TEXT_MAX]);
 
 #endif

@@ -92,11 +92,10 @@ static error_code entry_read(struct reader *r, const struct spec_node *node,
         return fail_unknown(r, node->key, keys);
     }
     size_t length = reader_path_enter(r, key->name);
-    error_code error =
-        key->read != NULL
-            ? key->read(r, node, key, base)
-            : reader_fail(r, node->key, ERR_UNSUPPORTED, "`%s` is not supported by this version",
-                          r->path);
+    error_code error = key->read != NULL
+                           ? key->read(r, node, key, base)
+                           : reader_fail(r, node->key, ERR_UNSUPPORTED,
+                                         "`%s` is not supported by this version", r->path);
     reader_path_leave(r, length);
     return error;
 }
@@ -125,7 +124,8 @@ error_code reader_block_read(struct reader *r, const struct spec_node *node,
     for (const struct spec_key *key = keys; key->name != NULL; key++) {
         if ((key->flags & KEY_REQUIRED) != 0 && !block_has(node, key->name)) {
             size_t length = reader_path_enter(r, key->name);
-            error_code error = reader_fail(r, node, ERR_INVALID, "the key `%s` is missing", r->path);
+            error_code error =
+                reader_fail(r, node, ERR_INVALID, "the key `%s` is missing", r->path);
             reader_path_leave(r, length);
             return error;
         }
@@ -142,9 +142,9 @@ error_code reader_value(struct reader *r, const struct spec_node *node, const ch
     error_code error = scalar_value(node, ret_value);
     if (error != OK) {
         char excerpt[EXCERPT_MAX];
-        return reader_fail(r, node, ERR_INVALID,
-                           "`%s`: the number %s does not fit 64 bits; quotes make a text of it",
-                           r->path, spelling_excerpt(node->text, excerpt));
+        return reader_fail(r, node, ERR_INVALID, "`%s`: the number %s does not fit 64 bits%s",
+                           r->path, spelling_excerpt(node->text, excerpt),
+                           strstr(wanted, "text") != NULL ? "; quotes make a text of it" : "");
     }
     return OK;
 }
@@ -171,7 +171,8 @@ error_code reader_text(struct reader *r, const struct spec_node *node, size_t ma
 error_code reader_line(struct reader *r, const struct spec_node *node, size_t max_bytes,
                        const char **ret_text)
 {
-    if (node->kind == NODE_SCALAR && !node->is_plain && node->text[strspn(node->text, " ")] == '\0') {
+    if (node->kind == NODE_SCALAR && !node->is_plain &&
+        node->text[strspn(node->text, " ")] == '\0') {
         return reader_fail(r, node, ERR_INVALID, "`%s` must not be empty", r->path);
     }
     for (const char *c = node->kind == NODE_SCALAR ? node->text : ""; *c != '\0'; c++) {

@@ -1,5 +1,6 @@
-/* spec/reader.h -- from nodes to a struct by tables of keys: each block of the file is one array of rows, walked here.
- * Inner header of lib/spec. Pure. A new key is one row; a key of a later release is a row without a reader. */
+/* spec/reader.h -- from nodes to a struct by tables of keys: each block of the file is one array of
+ * rows, walked here. Inner header of lib/spec. Pure. A new key is one row; a key of a later release
+ * is a row without a reader. */
 #ifndef MUSTER_SPEC_READER_H
 #define MUSTER_SPEC_READER_H
 
@@ -25,15 +26,16 @@ typedef error_code spec_key_read(struct reader *r, const struct spec_node *node,
                                  const struct spec_key *key, void *base);
 
 enum {
-    KEY_REQUIRED = 1,  /* its block cannot stand without it */
-    KEY_NONE = 2,      /* the word `none` stands for zero: no limit */
+    KEY_REQUIRED = 1, /* its block cannot stand without it */
+    KEY_NONE = 2,     /* the word `none` stands for zero: no limit */
 };
 
 struct spec_key {
     const char *name;    /* NULL ends a table */
     spec_key_read *read; /* NULL: known to a later release only */
     size_t offset;
-    int64_t min, max; /* a number's, duration's (ms), size's or amount's range; a text's or list's length */
+    int64_t min,
+        max; /* a number's, duration's (ms), size's or amount's range; a text's or list's length */
     unsigned flags;
     const void *more; /* key_read_block: its keys; key_read_word and key_read_bits: its words */
 };
@@ -55,8 +57,8 @@ error_code reader_fail_type(struct reader *r, const struct spec_node *node, cons
 size_t reader_path_enter(struct reader *r, const char *name);
 void reader_path_leave(struct reader *r, size_t length);
 
-/* Walks a block by its table. Fails at the first key that is unknown, of a later release or wrong, and when a required
- * one is missing. */
+/* Walks a block by its table. Fails at the first key that is unknown, of a later release or wrong,
+ * and when a required one is missing. */
 MUST_CHECK error_code reader_block_read(struct reader *r, const struct spec_node *node,
                                         const struct spec_key *keys, void *base);
 
@@ -72,9 +74,9 @@ MUST_CHECK error_code reader_line(struct reader *r, const struct spec_node *node
 /* True if the key takes `none` and that stands there. */
 bool reader_is_none(const struct spec_node *node, const struct spec_key *key);
 
-spec_key_read key_read_node;     /* const struct spec_node *: looked at later */
-spec_key_read key_read_block;    /* into the same base */
-spec_key_read key_read_line;     /* const char *, up to max bytes */
+spec_key_read key_read_node;  /* const struct spec_node *: looked at later */
+spec_key_read key_read_block; /* into the same base */
+spec_key_read key_read_line;  /* const char *, up to max bytes */
 spec_key_read key_read_u32;
 spec_key_read key_read_i64;
 spec_key_read key_read_bool;

@@ -7,9 +7,9 @@
 #include "base/value.h"
 #include "spec/tree.h"
 
-/* The value of a scalar node; a text borrows the node's. A quoted scalar is always a text. `1e-4` and `.inf` are reals,
- * `0x1F` and `0o17` integers, `on`, `no`, `1_000` and `12:30` texts. ERR_LIMIT: an integer past 64 bits, or a number
- * that a double cannot hold. */
+/* The value of a scalar node; a text borrows the node's. A quoted scalar is always a text. `1e-4`
+ * and `.inf` are reals, `0x1F` and `0o17` integers, `on`, `no`, `1_000` and `12:30` texts.
+ * ERR_LIMIT: an integer past 64 bits, or a number that a double cannot hold. */
 MUST_CHECK error_code scalar_value(const struct spec_node *node, struct value *ret_value);
 
 /* Nothing was written: `key:` alone. (null, ~ and quoted nothing are something.) */

@@ -33,7 +33,8 @@ size_t source_char_decode(const char *text, size_t len, uint32_t *ret_char)
     return n + 1;
 }
 
-/* YAML 1.2, production [1] c-printable, less the byte order mark, which may only stand at the start. */
+/* YAML 1.2, production [1] c-printable, less the byte order mark, which may only stand at the
+ * start. */
 static bool char_is_printable(uint32_t c)
 {
     return c == '\t' || c == '\n' || c == '\r' || (c >= 0x20 && c <= 0x7E) || c == 0x85 ||
@@ -43,8 +44,7 @@ static bool char_is_printable(uint32_t c)
 
 struct source_cursor source_cursor_at_start(const char *text, size_t len)
 {
-    return (struct source_cursor){
-        .text = text, .len = len, .line = 1, .column = 1, .before = '\n'};
+    return (struct source_cursor){.text = text, .len = len, .line = 1, .column = 1, .before = '\n'};
 }
 
 static void cursor_step(struct source_cursor *cursor, size_t n)
@@ -91,8 +91,7 @@ static size_t char_length(char lead)
     return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
 }
 
-error_code source_cursor_check_to(struct source_cursor *cursor, size_t index,
-                                  struct report *report)
+error_code source_cursor_check_to(struct source_cursor *cursor, size_t index, struct report *report)
 {
     while (cursor->index < index && cursor->offset < cursor->len) {
         char byte = cursor->text[cursor->offset];

@@ -1,5 +1,7 @@
 #include "spec/spelling.h"
 
+#include <ctype.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -10,6 +12,11 @@ enum { WORD_MAX = 64, EXCERPT_CHARS = 60 };
 static unsigned least(unsigned a, unsigned b)
 {
     return a < b ? a : b;
+}
+
+static bool char_equal(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
 /* Optimal string alignment, with the last three rows of the table kept. */
@@ -25,9 +32,10 @@ unsigned spelling_distance(const char *a, const char *b)
         const unsigned *above = rows[(i + 2) % 3], *two_above = rows[(i + 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= m; j++) {
-            unsigned edits = above[j - 1] + (a[i - 1] != b[j - 1]);
+            unsigned edits = above[j - 1] + !char_equal(a[i - 1], b[j - 1]);
             edits = least(edits, least(above[j], row[j - 1]) + 1);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+            if (i > 1 && j > 1 && char_equal(a[i - 1], b[j - 2]) &&
+                char_equal(a[i - 2], b[j - 1])) {
                 edits = least(edits, two_above[j - 2] + 1);
             }
             row[j] = edits;

@@ -1,12 +1,12 @@
-/* spec/sweep.h -- the only parser of sweep files, and the small notations (durations, sizes, amounts, demands on labels)
- * that the command line shares with them. Pure: bytes in, structs out; any thread; nothing blocks.
+/* spec/sweep.h -- the only parser of sweep files, and the small notations (durations, sizes,
+ * amounts, demands on labels) that the command line shares with them. Pure: bytes in, structs out;
+ * any thread; nothing blocks.
  *
- * All functions write their ret_ arguments only on success. On failure the code is returned and `report` (may be NULL)
- * tells a person what was wrong and what to write instead:
- *   ERR_INVALID      a file or text that is wrong
- *   ERR_UNSUPPORTED  a key or value of a later release
- *   ERR_LIMIT        larger, longer or deeper than the limits of spec/types.h
- *   ERR_NO_MEMORY    no memory, or the arena is full (a file at the limits needs 8 MiB) */
+ * All functions write their ret_ arguments only on success. On failure the code is returned and
+ * `report` (may be NULL) tells a person what was wrong and what to write instead: ERR_INVALID a
+ * file or text that is wrong ERR_UNSUPPORTED  a key or value of a later release ERR_LIMIT larger,
+ * longer or deeper than the limits of spec/types.h ERR_NO_MEMORY    no memory, or the arena is full
+ * (a file at the limits needs 8 MiB) */
 #ifndef MUSTER_SPEC_SWEEP_H
 #define MUSTER_SPEC_SWEEP_H
 
@@ -18,28 +18,32 @@
 #include "base/error.h"
 #include "spec/types.h"
 
-/* Parses the `len` bytes of a sweep file (YAML 1.2, so JSON too), fills in every default and checks all that can be
- * checked without the machine it will run on: the same function serves `muster check` and the head. What ret_spec points
- * to lives in `arena`, nothing of it in `text`. `file_name` (NULL: none) gives the default name and report->file; line
- * and column of the report are 1-based, in characters. */
+/* Parses the `len` bytes of a sweep file (YAML 1.2, so JSON too), fills in every default and checks
+ * all that can be checked without the machine it will run on: the same function serves `muster
+ * check` and the head. What ret_spec points to lives in `arena`, nothing of it in `text`.
+ * `file_name` (NULL: none) gives the default name and report->file; line and column of the report
+ * are 1-based, in characters. */
 MUST_CHECK error_code spec_sweep_parse(const char *text, size_t len, const char *file_name,
                                        struct arena *arena, struct sweep_spec *ret_spec,
                                        struct report *report);
 
-/* Appends the normalised file, every default written out, as YAML that parses to an equal spec again. Errors are the
- * buffer's: ERR_LIMIT or ERR_NO_MEMORY. */
+/* Appends the normalised file, every default written out, as YAML that parses to an equal spec
+ * again. Errors are the buffer's: ERR_LIMIT or ERR_NO_MEMORY. */
 error_code spec_sweep_print(const struct sweep_spec *spec, struct buf *buf);
 
-/* One demand on labels: `zone == a`, `zone != a`, `zone in (a, b)`, `zone not in (a, b)`, `ssd`. A label or value is made
- * of letters, digits and _ . : / @ + -; a value may stand in quotes. Strings of ret_require live in `arena`. */
+/* One demand on labels: `zone == a`, `zone != a`, `zone in (a, b)`, `zone not in (a, b)`, `ssd`. A
+ * label or value is made of letters, digits and _ . : / @ + -; a value may stand in quotes. Strings
+ * of ret_require live in `arena`. */
 MUST_CHECK error_code spec_require_parse(const char *text, struct arena *arena,
                                          struct require *ret_require, struct report *report);
 
-/* `100ms`, `10s`, `5m`, `12h`, `1d`, `1.5h`, or a bare number of seconds; never negative, at most 3650d. */
+/* `100ms`, `10s`, `5m`, `12h`, `1d`, `1.5h`, or a bare number of seconds; never negative, at most
+ * 3650d. */
 MUST_CHECK error_code spec_duration_parse(const char *text, int64_t *ret_ms, struct report *report);
 /* `64K`, `1M`, `1.5G`, `2T` (1024-based), or bytes; at most 2^53. */
 MUST_CHECK error_code spec_size_parse(const char *text, uint64_t *ret_bytes, struct report *report);
-/* A count of CPUs, GPUs or custom units, in steps of 1/10,000: `4`, `0.25`; never negative, at most 1,000,000. */
+/* A count of CPUs, GPUs or custom units, in steps of 1/10,000: `4`, `0.25`; never negative, at most
+ * 1,000,000. */
 MUST_CHECK error_code spec_amount_parse(const char *text, amount *ret_amount,
                                         struct report *report);
 

@@ -75,8 +75,7 @@ static error_code key_check(struct builder *b, const struct spec_node *block,
         if (n->key->len == key->len && memcmp(n->key->text, key->text, key->len) == 0) {
             return report_fail_at(b->report, ERR_INVALID, key->line, key->column,
                                   "duplicate key '%s'; it stands in line %u already",
- spelling_excerpt(key->text, excerpt),
-                                  n->key->line);
+                                  spelling_excerpt(key->text, excerpt), n->key->line);
         }
     }
     return OK;
@@ -160,7 +159,7 @@ static error_code on_scalar(struct builder *b, const yaml_event_t *event)
         return fail_at_mark(b, ERR_INVALID, event->start_mark,
                             "a NUL character is not allowed in a text");
     }
-    struct spec_node *node;
+    struct spec_node *node = NULL;
     error = node_new(b, NODE_SCALAR, event->start_mark, &node);
     if (error != OK) {
         return error;
@@ -184,7 +183,7 @@ static error_code collection_begin(struct builder *b, const yaml_event_t *event,
                               (uint32_t)event->start_mark.column + 1,
                               "lists and blocks are nested more than %d deep", SPEC_DEPTH_MAX);
     }
-    struct spec_node *node;
+    struct spec_node *node = NULL;
     error_code error = node_new(b, kind, event->start_mark, &node);
     if (error == OK) {
         error = node_add(b, node);
@@ -204,8 +203,8 @@ static error_code on_sequence_start(struct builder *b, const yaml_event_t *event
 
 static error_code on_mapping_start(struct builder *b, const yaml_event_t *event)
 {
-    error_code error = properties_check(b, event, event->data.mapping_start.anchor,
-                                        event->data.mapping_start.tag);
+    error_code error =
+        properties_check(b, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
     return error != OK ? error : collection_begin(b, event, NODE_BLOCK);
 }
 
@@ -240,19 +239,24 @@ static error_code fail_of_parser(struct builder *b, const yaml_parser_t *parser)
     if (parser->error == YAML_MEMORY_ERROR) {
         return report_fail(b->report, ERR_NO_MEMORY, "out of memory");
     }
-    /* libyaml finds a tab in the place of indentation itself, in less helpful words. The cursor stands before it. */
+    /* libyaml finds a tab in the place of indentation itself, in less helpful words. The cursor
+     * stands before it. */
     struct source_cursor at = b->cursor;
     source_cursor_skip_to(&at, parser->problem_mark.index);
     if (at.offset < at.len && at.text[at.offset] == '\t') {
         return fail_at_mark(b, ERR_INVALID, parser->problem_mark,
                             "a tab is not allowed here; use spaces");
     }
-    return report_fail_at(b->report, ERR_INVALID, (uint32_t)parser->problem_mark.line + 1,
-                          (uint32_t)parser->problem_mark.column + 1, "broken YAML: %s",
-                          parser->problem != NULL ? parser->problem : "unknown reason");
+    error_code error = fail_at_mark(b, ERR_INVALID, parser->problem_mark, "broken YAML: ");
+    report_add(b->report, "%s", parser->problem != NULL ? parser->problem : "unknown reason");
+    if (parser->context != NULL) {
+        report_add(b->report, " (%s, line %zu)", parser->context, parser->context_mark.line + 1);
+    }
+    return error;
 }
 
-/* One event: the gap before it holds only punctuation, plain text and comments, where no tab belongs. */
+/* One event: the gap before it holds only punctuation, plain text and comments, where no tab
+ * belongs. */
 static error_code event_take(struct builder *b, yaml_parser_t *parser)
 {
     yaml_event_t event;
@@ -260,7 +264,7 @@ static error_code event_take(struct builder *b, yaml_parser_t *parser)
         return fail_of_parser(b, parser);
     }
     error_code error = source_cursor_check_to(&b->cursor, event.start_mark.index, b->report);
-    if (error == OK && event.type < N_HANDLERS && handlers[event.type] != NULL) {
+    if (error == OK && (size_t)event.type < N_HANDLERS && handlers[event.type] != NULL) {
         error = handlers[event.type](b, &event);
     }
     yaml_event_delete(&event);

@@ -28,9 +28,10 @@ struct spec_node {
     uint32_t n;
 };
 
-/* ERR_INVALID: no UTF-8, control characters, tabs outside of quoted text, comments and | or > texts, broken YAML,
- * anchors, aliases, tags, merge keys, duplicate keys, a second document, an empty file. ERR_LIMIT: SPEC_FILE_MAX_BYTES,
- * SPEC_DEPTH_MAX, SPEC_NODES_MAX, SPEC_TEXT_MAX_BYTES, SPEC_PAIRS_MAX, each checked before memory is taken for it. */
+/* ERR_INVALID: no UTF-8, control characters, tabs outside of quoted text, comments and | or >
+ * texts, broken YAML, anchors, aliases, tags, merge keys, duplicate keys, a second document, an
+ * empty file. ERR_LIMIT: SPEC_FILE_MAX_BYTES, SPEC_DEPTH_MAX, SPEC_NODES_MAX, SPEC_TEXT_MAX_BYTES,
+ * SPEC_PAIRS_MAX, each checked before memory is taken for it. */
 MUST_CHECK error_code spec_tree_parse(const char *text, size_t len, struct arena *arena,
                                       const struct spec_node **ret_root, struct report *report);
 

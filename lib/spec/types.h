@@ -1,5 +1,6 @@
-/* spec/types.h -- what a sweep file says, as plain structs. Pure data: scheduler/ and tune/ include this, never the
- * parser. Everything a spec points to lives in the arena that it was parsed into. Defaults are filled in. */
+/* spec/types.h -- what a sweep file says, as plain structs. Pure data: scheduler/ and tune/ include
+ * this, never the parser. Everything a spec points to lives in the arena that it was parsed into.
+ * Defaults are filled in. */
 #ifndef MUSTER_SPEC_TYPES_H
 #define MUSTER_SPEC_TYPES_H
 
@@ -65,11 +66,11 @@ struct param_spec {
     struct value constant;      /* CONSTANT */
     const struct value *values; /* CHOICE */
     uint32_t n_values;
-    double min, max;            /* REAL, inclusive both */
-    int64_t int_min, int_max;   /* INT, inclusive both */
-    bool is_log;                /* uniform in the logarithm; min > 0 */
-    double q;                   /* > 0: rounded to min + k * q, never past max; 0: none. INT: a whole number */
-    uint32_t line;              /* where it stands in the file */
+    double min, max;          /* REAL, inclusive both */
+    int64_t int_min, int_max; /* INT, inclusive both */
+    bool is_log;              /* uniform in the logarithm; min > 0 */
+    double q;      /* > 0: rounded to min + k * q, never past max; 0: none. INT: a whole number */
+    uint32_t line; /* where it stands in the file */
 };
 
 typedef enum { GOAL_MINIMIZE, GOAL_MAXIMIZE } metric_goal;
@@ -112,8 +113,8 @@ struct timeout_spec {
 };
 
 struct checkpoint_spec {
-    uint32_t on;                      /* CHECKPOINT_ON_* bits */
-    uint32_t keep_last, keep_best;    /* per trial; default 1 and 1 */
+    uint32_t on;                   /* CHECKPOINT_ON_* bits */
+    uint32_t keep_last, keep_best; /* per trial; default 1 and 1 */
 };
 
 /* Limits that hold whatever a file says. */
@@ -139,7 +140,8 @@ struct sweep_spec {
     const char *const *labels;
     uint32_t n_labels;
     struct command command;
-    const char *workdir; /* as written; "." by default; the CLI makes it absolute before it submits */
+    const char
+        *workdir; /* as written; "." by default; the CLI makes it absolute before it submits */
     const struct env_pair *env;
     uint32_t n_env;
     struct metric_spec metric;

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "base/mem.h"
 #include "sys/clock.h"
 
@@ -47,7 +48,8 @@ static void on_loop_idle(uv_idle_t *idle)
 
 static void on_loop_timer(uv_timer_t *timer)
 {
-    (void)timer; /* the poll has ended, so a turn comes */
+    /* Timers run before the poll: without this the poll of this pass would sleep on. */
+    loop_again(list_entry(timer, struct loop, timer));
 }
 
 static void loop_sleep_set(struct loop *loop)

@@ -225,7 +225,7 @@ static void test_sweep_runs_to_its_end_with_a_head_restart_after_every_event(voi
         for (uint32_t i = 1; i <= 6; i++) {
             const int64_t rungs[] = {1, 3, 9};
             rig_started(r, rig_id(1, i), 0);
-            for (int k = 0; k < 3 && rig_task(r, rig_id(1, i))->r.order.act == ACT_GO; k++) {
+            for (uint32_t k = 0; k < 3 && rig_task(r, rig_id(1, i))->r.order.act == ACT_GO; k++) {
                 rig_milestone(r, rig_id(1, i), 0, rungs[k], 1.0 / (i * 7 % 5 + k + 1), rig_task(r, rig_id(1, i))->r.order.n);
                 if (with_restarts) {
                     rig_restart(r);

@@ -271,7 +271,9 @@ static inline void rig_result(struct rig *r, task_id id, uint32_t attempt, end_c
 static inline uint32_t rig_submit(struct rig *r, const char *file, const char *key)
 {
     static uint64_t request = 100;
-    struct submit_sweep submit = {.file = file, .file_name = "t.yaml", .workdir = "/w", .owner = "me", .key = key, .file_hash = file};
+    char hash[32];
+    snprintf(hash, sizeof hash, "%zu", strlen(file));
+    struct submit_sweep submit = {.file = file, .file_name = "t.yaml", .workdir = "/w", .owner = "me", .key = key, .file_hash = hash};
     on_sweep_submit(r->core, r->now, ++request, &submit);
     rig_turn(r);
     for (unsigned i = r->n_sent; i-- > 0;) {

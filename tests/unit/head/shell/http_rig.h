@@ -21,6 +21,7 @@
 
 #include "base/mem.h"
 #include "head/shell/http.h"
+#include "head/shell/sse.h"
 #include "net/keys.h"
 #include "sys/clock.h"
 
@@ -351,6 +352,25 @@ static inline bool rig_has_requests(struct rig *rig)
 static inline bool rig_has_gones(struct rig *rig)
 {
     return (int64_t)rig->gones >= rig->want;
+}
+
+static inline void handler_stream(struct rig *rig, const struct http_request *request)
+{
+    error_code code = http_stream_open(rig->http, request->id, SSE_CONTENT_TYPE);
+    if (code != OK) {
+        http_answer_error(rig->http, request->id, 503, error_word(code), "too many streams");
+    }
+}
+
+static inline struct client *stream_client_open(struct rig *rig)
+{
+    struct client *client = client_open(rig);
+    rig->handler = handler_stream;
+    client_send(rig, client,
+                "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 7-11\r\n" RIG_AUTH
+                "\r\n");
+    assert_receives(rig, client, "\r\n\r\n"); /* the header comes before the first event */
+    return client;
 }
 
 #endif

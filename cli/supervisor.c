@@ -1,0 +1,593 @@
+/* The supervisor's loop: three roles, each a process with a lock of its own. It waits on their
+ * pidfds; what ends is started again alone, with backoff, unless the head left on purpose: then
+ * everything leaves, store last. */
+#include "cli/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "head/shell/redis_server.h"
+#include "sys/clock.h"
+#include "sys/files.h"
+#include "sys/locks.h"
+#include "sys/log.h"
+#include "sys/state_paths.h"
+
+enum { REDIS, HEAD, WORKER, ROLES };
+static const char *const role_names[ROLES] = {"redis", "head", "worker"};
+
+enum {
+    BACKOFF_MIN_MS = 20,
+    BACKOFF_MAX_MS = 5000,
+    STABLE_MS = 10000, /* lived so long: the backoff begins anew */
+    LEAVE_MS = 75000,  /* the head's own limit is a minute */
+    KILL_MS = 5000,    /* from SIGTERM to SIGKILL of what should have left */
+    ARGUMENTS_MAX = 160,
+};
+
+struct role {
+    pid_t pid; /* 0: does not run */
+    int pidfd;
+    int ready_fd;  /* our end of its pipe; -1: none */
+    bool is_child; /* else adopted: its exit code is not ours to know */
+    bool is_ready;
+    int64_t started_ms;
+    int64_t restart_ms; /* when to start it again; 0: now */
+    int64_t backoff_ms;
+};
+
+struct supervisor {
+    const struct supervisor_options *options;
+    char program[PATH_MAX];
+    char join_address[256];
+    struct role roles[ROLES];
+    struct redis_server redis;
+    bool has_told_ready;
+    bool is_leaving;
+    int64_t leave_ms; /* deadline of the step that leaving is at */
+    int exit_code;
+    int signal_fd;
+    unsigned n_signals;
+};
+
+static int64_t now_ms(void)
+{
+    return clock_monotonic_us() / 1000;
+}
+
+static void state_path(const struct supervisor *s, char *ret_path, const char *format,
+                       const char *name)
+{
+    char tail[128];
+    snprintf(tail, sizeof tail, format, name);
+    snprintf(ret_path, PATH_MAX, "%s/%s", s->options->state_dir, tail);
+}
+
+/* ---- starting a role ---- */
+
+static void exec_role(const struct supervisor *s, int role, const char *const *argv, int lock_fd)
+{
+    char log_path[PATH_MAX];
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setsid(); /* Ctrl-C is the supervisor's to hear, and its end is not theirs. */
+    state_path(s, log_path, "logs/%s.log", role_names[role]);
+    int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (log >= 0) {
+        dup2(log, STDOUT_FILENO);
+        dup2(log, STDERR_FILENO);
+    }
+    if (null >= 0) {
+        dup2(null, STDIN_FILENO);
+    }
+    if (lock_pid_write(lock_fd, (uint32_t)getpid()) == OK && lock_inheritable(lock_fd) == OK) {
+        execv(argv[0], (char *const *)(uintptr_t)argv);
+    }
+    fprintf(stderr, "muster: %s cannot be run: %s\n", argv[0], strerror(errno));
+    _exit(127);
+}
+
+/* Arguments of a role; `fd_text` is the number of the ready pipe. */
+static void role_arguments(struct supervisor *s, int role, const char *fd_text, const char **argv)
+{
+    static char linger[32];
+    int n = 0;
+    if (role == REDIS) {
+        for (n = 0; s->redis.argv[n] != NULL; n++) {
+            argv[n] = s->redis.argv[n];
+        }
+        argv[n] = NULL;
+        return;
+    }
+    const char *common[] = {s->program,   role_names[role], "--state", s->options->state_dir,
+                            "--ready-fd", fd_text};
+    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++) {
+        argv[n++] = common[i];
+    }
+    if (role == HEAD && s->options->has_linger) {
+        snprintf(linger, sizeof linger, "%lldms", (long long)s->options->linger_ms);
+        argv[n++] = "--linger";
+        argv[n++] = linger;
+    }
+    if (role == WORKER) {
+        argv[n++] = "--join";
+        argv[n++] = s->join_address;
+        for (int i = 0; i < s->options->n_worker_arguments && n < ARGUMENTS_MAX - 1; i++) {
+            argv[n++] = s->options->worker_arguments[i];
+        }
+    }
+    argv[n] = NULL;
+}
+
+static void role_forked(struct supervisor *s, int role, pid_t pid, int ready_fd)
+{
+    struct role *r = &s->roles[role];
+    r->pid = pid;
+    r->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    r->ready_fd = ready_fd;
+    r->is_child = true;
+    r->is_ready = role == REDIS; /* The head connects until it answers. */
+    r->started_ms = now_ms();
+    log_write(LOG_LEVEL_INFO, "%s started, pid %d", role_names[role], (int)pid);
+}
+
+static void role_retry_later(struct role *r)
+{
+    r->backoff_ms = r->backoff_ms == 0 ? BACKOFF_MIN_MS : r->backoff_ms * 2;
+    if (r->backoff_ms > BACKOFF_MAX_MS) {
+        r->backoff_ms = BACKOFF_MAX_MS;
+    }
+    r->restart_ms = now_ms() + r->backoff_ms;
+}
+
+static bool role_adopt(struct supervisor *s, int role, uint32_t holder)
+{
+    struct role *r = &s->roles[role];
+    int pidfd = holder != 0 ? (int)syscall(SYS_pidfd_open, (pid_t)holder, 0) : -1;
+    if (pidfd < 0) {
+        return false; /* It is just ending, or has not said its number yet: look again. */
+    }
+    *r = (struct role){.pid = (pid_t)holder,
+                       .pidfd = pidfd,
+                       .ready_fd = -1,
+                       .is_ready = true,
+                       .started_ms = now_ms()};
+    log_write(LOG_LEVEL_INFO, "%s adopted, pid %u", role_names[role], holder);
+    return true;
+}
+
+/* Starts or adopts a role; on failure it is tried again later. */
+static void role_start(struct supervisor *s, int role)
+{
+    struct role *r = &s->roles[role];
+    struct report report = {0};
+    char lock_path[PATH_MAX], fd_text[16];
+    const char *argv[ARGUMENTS_MAX];
+    uint32_t holder = 0;
+    int lock_fd = -1, pipe_fds[2] = {-1, -1};
+    state_path(s, lock_path, "run/%s.lock", role_names[role]);
+    error_code error = lock_take(lock_path, 0, &lock_fd, &holder, &report);
+    if (error != OK) {
+        if (error != ERR_BUSY || !role_adopt(s, role, holder)) {
+            role_retry_later(r);
+        }
+        return;
+    }
+    if (role == REDIS) {
+        error = redis_server_prepare(s->options->state_dir, &s->redis, &report);
+        if (error != OK) {
+            log_write(LOG_LEVEL_ERROR, "redis-server: %s", report.text);
+            fprintf(stderr, "muster: %s\n", report.text);
+        }
+    }
+    /* The child's end must outlive exec, and no other child's may: only this one unsets
+     * close-on-exec, after the fork. */
+    if (error == OK && role != REDIS && pipe2(pipe_fds, O_CLOEXEC) != 0) {
+        error = error_from_errno(errno);
+    }
+    if (error == OK) {
+        snprintf(fd_text, sizeof fd_text, "%d", pipe_fds[1]);
+        role_arguments(s, role, fd_text, argv);
+        pid_t pid = fork();
+        if (pid == 0) {
+            if (pipe_fds[1] >= 0) {
+                fcntl(pipe_fds[1], F_SETFD, 0);
+            }
+            exec_role(s, role, argv, lock_fd);
+        }
+        if (pid > 0) {
+            role_forked(s, role, pid, pipe_fds[0]);
+        } else {
+            error = ERR_SYSTEM;
+        }
+    }
+    if (pipe_fds[1] >= 0) {
+        close(pipe_fds[1]);
+    }
+    close(lock_fd);
+    if (error != OK) {
+        if (pipe_fds[0] >= 0) {
+            close(pipe_fds[0]);
+        }
+        role_retry_later(r);
+    }
+}
+
+/* ---- an end ---- */
+
+/* The head removes `current` when it leaves on purpose; an adopted one tells no exit code. */
+static bool head_left(const struct supervisor *s, bool is_child, int status)
+{
+    char path[PATH_MAX];
+    state_path(s, path, "%s", "current");
+    bool is_clean = is_child ? WIFEXITED(status) && WEXITSTATUS(status) == 0 : true;
+    return is_clean && access(path, F_OK) != 0;
+}
+
+static void leave_begin(struct supervisor *s)
+{
+    if (!s->is_leaving) {
+        s->is_leaving = true;
+        s->leave_ms = now_ms() + LEAVE_MS;
+        log_write(LOG_LEVEL_INFO, "leaving");
+    }
+}
+
+static void role_ended(struct supervisor *s, int role)
+{
+    struct role *r = &s->roles[role];
+    int status = 0;
+    bool is_child = r->is_child;
+    if (is_child) {
+        waitpid(r->pid, &status, 0);
+    }
+    close(r->pidfd);
+    if (r->ready_fd >= 0) {
+        close(r->ready_fd);
+    }
+    if (now_ms() - r->started_ms > STABLE_MS) {
+        r->backoff_ms = 0;
+    }
+    log_write(s->is_leaving ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "%s ended, pid %d, %s %d",
+              role_names[role], (int)r->pid, WIFSIGNALED(status) ? "signal" : "exit",
+              WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    int64_t backoff_ms = r->backoff_ms;
+    *r = (struct role){.pidfd = -1, .ready_fd = -1, .backoff_ms = backoff_ms};
+    if (role == HEAD && head_left(s, is_child, status)) {
+        leave_begin(s);
+    }
+    if (!s->is_leaving) {
+        role_retry_later(r);
+    }
+}
+
+/* ---- leaving: head first (it tells the agents), then worker, then store ---- */
+
+static void role_signal(const struct supervisor *s, int role, int signal)
+{
+    const struct role *r = &s->roles[role];
+    if (r->pid > 0) {
+        syscall(SYS_pidfd_send_signal, r->pidfd, signal, NULL, 0);
+    }
+}
+
+/* True when nothing is left. */
+static bool leave_step(struct supervisor *s)
+{
+    static const int order[ROLES] = {HEAD, WORKER, REDIS};
+    for (int i = 0; i < ROLES; i++) {
+        int role = order[i];
+        struct role *r = &s->roles[role];
+        if (r->pid == 0) {
+            continue;
+        }
+        if (r->restart_ms >= 0) { /* not told yet; restart_ms is free while leaving */
+            role_signal(s, role, SIGTERM);
+            r->restart_ms = -1;
+            s->leave_ms = now_ms() + (role == HEAD ? LEAVE_MS : role == WORKER ? 20000 : KILL_MS);
+        } else if (now_ms() >= s->leave_ms) {
+            role_signal(s, role, SIGKILL);
+            s->leave_ms = now_ms() + KILL_MS;
+        }
+        return false;
+    }
+    return true;
+}
+
+/* ---- the loop ---- */
+
+static bool is_wanted(const struct supervisor *s, int role)
+{
+    return role != WORKER || !s->options->no_worker;
+}
+
+static void roles_start(struct supervisor *s)
+{
+    for (int role = 0; role < ROLES && !s->is_leaving; role++) {
+        struct role *r = &s->roles[role];
+        if (is_wanted(s, role) && r->pid == 0 && now_ms() >= r->restart_ms) {
+            role_start(s, role);
+        }
+    }
+}
+
+static void ready_check(struct supervisor *s)
+{
+    for (int role = 0; role < ROLES; role++) {
+        if (is_wanted(s, role) && !s->roles[role].is_ready) {
+            return;
+        }
+    }
+    if (!s->has_told_ready) {
+        s->has_told_ready = true;
+        if (s->options->ready_fd > 0) {
+            ssize_t n = write(s->options->ready_fd, "r", 1);
+            (void)n; /* Nobody waits any more. */
+            close(s->options->ready_fd);
+        } else {
+            fprintf(stderr, "muster: ready in %s; end it with Ctrl-C or 'muster down'\n",
+                    s->options->state_dir);
+        }
+    }
+}
+
+static int poll_timeout_ms(const struct supervisor *s)
+{
+    int64_t now = now_ms(), next = now + 60000;
+    for (int role = 0; role < ROLES && !s->is_leaving; role++) {
+        const struct role *r = &s->roles[role];
+        if (is_wanted(s, role) && r->pid == 0 && r->restart_ms < next) {
+            next = r->restart_ms;
+        }
+    }
+    if (s->is_leaving && s->leave_ms < next) {
+        next = s->leave_ms;
+    }
+    return next > now ? (int)(next - now) + 1 : 1;
+}
+
+static void on_signals(struct supervisor *s)
+{
+    struct signalfd_siginfo info;
+    while (read(s->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        leave_begin(s);
+        /* Asked twice: now. The head hears its second signal. */
+        if (++s->n_signals > 1) {
+            role_signal(s, HEAD, SIGTERM);
+        }
+    }
+}
+
+static void poll_once(struct supervisor *s)
+{
+    struct pollfd fds[1 + 2 * ROLES];
+    int roles[1 + 2 * ROLES];
+    nfds_t n = 0;
+    fds[n] = (struct pollfd){.fd = s->signal_fd, .events = POLLIN};
+    roles[n++] = -1;
+    for (int role = 0; role < ROLES; role++) {
+        const struct role *r = &s->roles[role];
+        if (r->pid > 0) {
+            fds[n] = (struct pollfd){.fd = r->pidfd, .events = POLLIN};
+            roles[n++] = role;
+        }
+        if (r->ready_fd >= 0) {
+            fds[n] = (struct pollfd){.fd = r->ready_fd, .events = POLLIN};
+            roles[n++] = role + ROLES;
+        }
+    }
+    if (poll(fds, n, poll_timeout_ms(s)) <= 0) {
+        return;
+    }
+    for (nfds_t i = n;
+         i-- > 1;) { /* Ready pipes stand behind their role's pidfd: they are looked at first. */
+        if (fds[i].revents == 0) {
+            continue;
+        }
+        if (roles[i] < ROLES) {
+            role_ended(s, roles[i]);
+            continue;
+        }
+        struct role *r = &s->roles[roles[i] - ROLES];
+        char byte;
+        r->is_ready |= read(r->ready_fd, &byte, 1) == 1;
+        close(r->ready_fd);
+        r->ready_fd = -1;
+    }
+    if (fds[0].revents != 0) {
+        on_signals(s);
+    }
+}
+
+static int supervise(struct supervisor *s)
+{
+    for (int role = 0; role < ROLES; role++) {
+        s->roles[role] = (struct role){.pidfd = -1, .ready_fd = -1};
+    }
+    int64_t log_checked_ms = now_ms();
+    while (!s->is_leaving || !leave_step(s)) {
+        roles_start(s);
+        ready_check(s);
+        poll_once(s);
+        if (now_ms() - log_checked_ms > 60000) {
+            log_checked_ms = now_ms();
+            redis_server_log_bound(s->options->state_dir);
+        }
+    }
+    char path[PATH_MAX];
+    state_path(s, path, "%s", "current");
+    unlink(path);
+    return s->exit_code;
+}
+
+static int folders_make(const struct supervisor_options *options)
+{
+    static const char *const folders[] = {"", "/keys", "/run", "/logs", "/redis", "/nodes"};
+    struct report report = {0};
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%s%s", options->state_dir, folders[i]);
+        if (dir_make(path, &report) != OK) {
+            return cli_fail_report(EXIT_REQUEST, &report);
+        }
+    }
+    return EXIT_OK;
+}
+
+int supervisor_run(struct cli *cli, const struct supervisor_options *options)
+{
+    (void)cli;
+    struct report report = {0};
+    struct supervisor s = {.options = options};
+    char path[PATH_MAX];
+    uint32_t holder = 0;
+    int lock_fd;
+    int code = folders_make(options);
+    if (code != EXIT_OK) {
+        return code;
+    }
+    state_path(&s, path, "run/%s.lock", "supervisor");
+    error_code error = lock_take(path, (uint32_t)getpid(), &lock_fd, &holder, &report);
+    if (error == ERR_BUSY) {
+        return cli_fail(EXIT_REQUEST,
+                        "a cluster already runs in %s (pid %u); use it, end it with 'muster down', "
+                        "or give another --state",
+                        options->state_dir, holder);
+    }
+    ssize_t n = readlink("/proc/self/exe", s.program, sizeof s.program - 1);
+    if (error == OK && n > 0) {
+        error =
+            state_ipc_address(options->state_dir, s.join_address, sizeof s.join_address, &report);
+    }
+    if (error != OK || n <= 0) {
+        return cli_fail_report(EXIT_REQUEST, &report);
+    }
+    state_path(&s, path, "logs/%s.log", "supervisor");
+    if (options->ready_fd > 0 && log_open(path, &report) != OK) {
+        return cli_fail_report(EXIT_REQUEST, &report);
+    }
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    s.signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return supervise(&s);
+}
+
+/* ---- in the background ---- */
+
+static void tail_print(const char *state_dir, const char *name)
+{
+    char path[PATH_MAX], text[2048];
+    snprintf(path, sizeof path, "%s/logs/%s.log", state_dir, name);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return;
+    }
+    if (fseek(file, -(long)sizeof text + 1, SEEK_END) != 0) {
+        rewind(file);
+    }
+    size_t n = fread(text, 1, sizeof text - 1, file);
+    text[n] = '\0';
+    fclose(file);
+    if (n > 0) {
+        fprintf(stderr, "--- the end of %s\n%s", path, text);
+    }
+}
+
+static void detached_exec(const struct supervisor_options *options, int ready_fd)
+{
+    char program[PATH_MAX] = "", fd_text[16], linger[32], log_path[PATH_MAX];
+    const char *argv[ARGUMENTS_MAX];
+    int n = 0;
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    setsid();
+    snprintf(log_path, sizeof log_path, "%s/logs/supervisor.log", options->state_dir);
+    int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600),
+        null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    dup2(null, STDIN_FILENO);
+    dup2(log >= 0 ? log : null, STDOUT_FILENO);
+    dup2(log >= 0 ? log : null, STDERR_FILENO);
+    fcntl(ready_fd, F_SETFD, 0);
+    snprintf(fd_text, sizeof fd_text, "%d", ready_fd);
+    const char *common[] = {program, "up", "--state", options->state_dir, "--ready-fd", fd_text};
+    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++) {
+        argv[n++] = common[i];
+    }
+    if (options->has_linger) {
+        snprintf(linger, sizeof linger, "%lldms", (long long)options->linger_ms);
+        argv[n++] = "--linger";
+        argv[n++] = linger;
+    }
+    if (options->no_worker) {
+        argv[n++] = "--no-worker";
+    }
+    for (int i = 0; i < options->n_worker_arguments && n < ARGUMENTS_MAX - 1; i++) {
+        argv[n++] = options->worker_arguments[i];
+    }
+    argv[n] = NULL;
+    if (length > 0) {
+        execv(program, (char *const *)(uintptr_t)argv);
+    }
+    _exit(127);
+}
+
+int supervisor_start_detached(struct cli *cli, const struct supervisor_options *options)
+{
+    (void)cli;
+    int pipe_fds[2];
+    char byte, lock_path[PATH_MAX];
+    uint32_t holder;
+    int code = folders_make(options);
+    if (code != EXIT_OK) {
+        return code;
+    }
+    if (pipe2(pipe_fds, O_CLOEXEC) != 0) {
+        return cli_fail(EXIT_REQUEST, "no pipe: %s", strerror(errno));
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        detached_exec(options, pipe_fds[1]);
+    }
+    close(pipe_fds[1]);
+    ssize_t n = pid > 0 ? read(pipe_fds[0], &byte, 1) : 0;
+    while (n < 0 && errno == EINTR) {
+        n = read(pipe_fds[0], &byte, 1);
+    }
+    close(pipe_fds[0]);
+    if (n == 1) {
+        return EXIT_OK;
+    }
+    /* Someone else started one in the same moment: theirs is as good. */
+    snprintf(lock_path, sizeof lock_path, "%s/run/supervisor.lock", options->state_dir);
+    if (lock_is_held(lock_path, &holder) && holder != (uint32_t)pid) {
+        char current[PATH_MAX];
+        snprintf(current, sizeof current, "%s/current", options->state_dir);
+        for (int i = 0; i < 1000; i++) {
+            if (access(current, F_OK) == 0) {
+                return EXIT_OK;
+            }
+            usleep(10000);
+        }
+    }
+    tail_print(options->state_dir, "supervisor");
+    tail_print(options->state_dir, "head");
+    return cli_fail(EXIT_UNREACHABLE, "the cluster in %s did not start; its logs are in %s/logs",
+                    options->state_dir, options->state_dir);
+}

@@ -1,0 +1,148 @@
+#include "spec/macro_scan.h"
+
+#include <string.h>
+
+#include "base/id.h"
+#include "spec/spelling.h"
+
+enum { MACRO_NAME_MAX = NAME_MAX_BYTES };
+
+/* Every macro there is. One of a later release is known by name, so that it is never taken for a
+ * parameter. */
+static const struct macro {
+    const char *name;
+    bool is_later;
+    bool takes_text; /* ${name:text} */
+    macro_id id;
+} macros[] = {
+    {"args", false, false, MACRO_ARGS},
+    {"args_json", false, false, MACRO_ARGS_JSON},
+    {"trial.id", false, false, MACRO_TRIAL_ID},
+    {"trial.dir", false, false, MACRO_TRIAL_DIR},
+    {"args_no_hyphens", true, false, 0},
+    {"args_no_boolean_flags", true, false, 0},
+    {"args_json_file", true, false, 0},
+    {"env", true, false, 0},
+    {"program", true, false, 0},
+    {"interpreter", true, false, 0},
+    {"envvar", true, true, 0},
+    {"restore", true, false, 0},
+    {"restore", true, true, 0},
+};
+enum { N_MACROS = sizeof macros / sizeof macros[0] };
+
+struct piece macro_scan_next(const char **at)
+{
+    const char *from = *at, *c = from;
+    if (*c == '\0') {
+        return (struct piece){.kind = PIECE_END};
+    }
+    if (strncmp(c, "$${", 3) == 0) {
+        *at = c + 3;
+        return (struct piece){PIECE_TEXT, c + 1, 2};
+    }
+    if (strncmp(c, "${", 2) == 0) {
+        const char *end = strchr(c, '}');
+        if (end == NULL) {
+            return (struct piece){.kind = PIECE_UNCLOSED};
+        }
+        *at = end + 1;
+        return (struct piece){PIECE_MACRO, c + 2, (size_t)(end - c) - 2};
+    }
+    do {
+        c++;
+    } while (*c != '\0' && strncmp(c, "${", 2) != 0 && strncmp(c, "$${", 3) != 0);
+    *at = c;
+    return (struct piece){PIECE_TEXT, from, (size_t)(c - from)};
+}
+
+const char *name_list_at(const struct name_list *names, uint32_t i)
+{
+    const char *name;
+    memcpy(&name, (const char *)names->first + names->stride * i, sizeof name);
+    return name;
+}
+
+static bool text_equal(const char *name, const char *text, size_t len)
+{
+    return strlen(name) == len && memcmp(name, text, len) == 0;
+}
+
+static const struct macro *builtin_find(const struct piece *piece)
+{
+    const char *colon = memchr(piece->text, ':', piece->len);
+    size_t len = colon != NULL ? (size_t)(colon - piece->text) : piece->len;
+    for (size_t i = 0; i < N_MACROS; i++) {
+        if (macros[i].takes_text == (colon != NULL) &&
+            text_equal(macros[i].name, piece->text, len)) {
+            return &macros[i];
+        }
+    }
+    return NULL;
+}
+
+static error_code fail_undefined(const char *name, const struct name_list *names,
+                                 struct report *report)
+{
+    char excerpt[EXCERPT_MAX];
+    struct spelling spelling = {.word = name};
+    for (size_t i = 0; i < N_MACROS; i++) {
+        if (!macros[i].is_later) {
+            spelling_offer(&spelling, macros[i].name);
+        }
+    }
+    for (uint32_t i = 0; i < names->n; i++) {
+        spelling_offer(&spelling, name_list_at(names, i));
+    }
+    spelling_excerpt(name, excerpt);
+    error_code error = report_fail(report, ERR_INVALID, "undefined macro ${%s}", excerpt);
+    if (spelling.best != NULL) {
+        report_add(report, "; did you mean ${%s}?", spelling.best);
+    } else {
+        report_add(report, "; write $${%s} for a literal ${%s}", excerpt, excerpt);
+    }
+    return error;
+}
+
+/* The one macro that becomes several items must be alone in its item. */
+static error_code args_place_check(const char *text, macros_place place, struct report *report)
+{
+    if (place == MACROS_ITEM && strcmp(text, "${args}") != 0) {
+        return report_fail(report, ERR_INVALID,
+                           "${args} must be an item of its own in a list command; or write the "
+                           "command as one string");
+    }
+    return OK;
+}
+
+error_code macro_find(const char *text, const struct piece *piece, macros_place place,
+                      const struct name_list *names, macro_id *ret_macro, uint32_t *ret_parameter,
+                      struct report *report)
+{
+    char name[MACRO_NAME_MAX + 1];
+    size_t len = piece->len < MACRO_NAME_MAX ? piece->len : MACRO_NAME_MAX;
+    memcpy(name, piece->text, len);
+    name[len] = '\0';
+
+    const struct macro *macro = builtin_find(piece);
+    if (macro != NULL && macro->is_later) {
+        return report_fail(report, ERR_UNSUPPORTED,
+                           "the macro ${%s%s} is not supported by this version", macro->name,
+                           macro->takes_text ? ":..." : "");
+    }
+    if (macro != NULL) {
+        error_code error = macro->id == MACRO_ARGS ? args_place_check(text, place, report) : OK;
+        if (error == OK) {
+            *ret_macro = macro->id;
+        }
+        return error;
+    }
+    for (uint32_t i = 0; i < names->n; i++) {
+        if (text_equal(name_list_at(names, i), piece->text, piece->len)) {
+            *ret_macro = MACRO_PARAMETER;
+            *ret_parameter = i;
+            return OK;
+        }
+    }
+    return fail_undefined(name, names, report);
+}

@@ -1,0 +1,46 @@
+/* spec/macro_scan.h -- where macros stand in a text, and which they are.
+ * Inner header of lib/spec. Pure. */
+#ifndef MUSTER_SPEC_MACRO_SCAN_H
+#define MUSTER_SPEC_MACRO_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "spec/macros.h"
+
+typedef enum { PIECE_END, PIECE_TEXT, PIECE_MACRO, PIECE_UNCLOSED } piece_kind;
+
+/* A stretch of text to copy, or the name between ${ and }. Borrowed from the scanned text. */
+struct piece {
+    piece_kind kind;
+    const char *text;
+    size_t len;
+};
+
+/* The next piece of *at, which moves behind it. `$${` gives the text `${`. */
+struct piece macro_scan_next(const char **at);
+
+/* Parameter names: `name` is the first member of struct param_spec and of struct named_value alike.
+ */
+struct name_list {
+    const void *first;
+    size_t stride;
+    uint32_t n;
+};
+const char *name_list_at(const struct name_list *names, uint32_t i);
+
+typedef enum {
+    MACRO_ARGS,
+    MACRO_ARGS_JSON,
+    MACRO_TRIAL_ID,
+    MACRO_TRIAL_DIR,
+    MACRO_PARAMETER
+} macro_id;
+
+/* What the macro `piece` of `text` is; *ret_parameter is the parameter's index for MACRO_PARAMETER.
+ * Errors and their texts as macros_check(). */
+MUST_CHECK error_code macro_find(const char *text, const struct piece *piece, macros_place place,
+                                 const struct name_list *names, macro_id *ret_macro,
+                                 uint32_t *ret_parameter, struct report *report);
+
+#endif

@@ -1,0 +1,158 @@
+#include "spec/sweep.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "spec/command.h"
+#include "spec/reader.h"
+#include "spec/source.h"
+#include "spec/sweep_keys.h"
+#include "spec/tree.h"
+
+/* The tree is thrown away after the parse. It is larger than the text: nodes, and 16 bytes of
+ * rounding a text. */
+enum { TREE_ARENA_MAX_BYTES = 16 << 20 };
+
+static const struct sweep_spec defaults = {
+    .project = "",
+    .workdir = ".",
+    .search = SEARCH_RANDOM,
+    .schedule = {.type = SCHEDULE_NONE, .min = 1, .eta = 3},
+    .resources = {.cpus = AMOUNT_ONE},
+    .priority = PRIORITY_DEFAULT,
+    .retries = {.max = 3, .crash_limit = 5, .backoff_min_ms = 1000, .backoff_max_ms = 300000},
+    .timeouts = {.grace_ms = 60000, .decision_ms = 60000},
+    .checkpoints = {.on = CHECKPOINT_ON_RUNG, .keep_last = 1, .keep_best = 1},
+    .logs_tail_bytes = 64 << 10,
+};
+
+static const struct spec_node *entry_find(const struct spec_node *block, const char *name)
+{
+    const struct spec_node *node = block->first;
+    while (node != NULL && strcmp(node->key->text, name) != 0) {
+        node = node->next;
+    }
+    return node;
+}
+
+/* ---- the default name ---- */
+
+static bool name_is_fit(const char *name, size_t len)
+{
+    uint32_t c;
+    size_t n;
+    if (len == 0 || len > NAME_MAX_BYTES || name[strspn(name, " ")] == '\0') {
+        return false;
+    }
+    for (; len > 0; name += n, len -= n) {
+        n = source_char_decode(name, len, &c);
+        if (n == 0 || c < 0x20 || c == 0x7F) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* `runs/digits.v2.yaml` -> `digits.v2`; `sweep` where the file has no name that would do. */
+static const char *name_default(struct arena *arena, const char *file_name)
+{
+    const char *slash = file_name != NULL ? strrchr(file_name, '/') : NULL;
+    const char *base = slash != NULL ? slash + 1 : file_name != NULL ? file_name : "";
+    const char *dot = strrchr(base, '.');
+    size_t len = dot != NULL && dot > base ? (size_t)(dot - base) : strlen(base);
+    if (!name_is_fit(base, len) || strcmp(base, "-") == 0) {
+        return "sweep";
+    }
+    return arena_strndup(arena, base, len);
+}
+
+/* ---- rules between keys ---- */
+
+static error_code schedule_check(struct reader *r, const struct spec_node *root,
+                                 struct sweep_spec *spec)
+{
+    static const char *const of_asha[] = {"mode", "min", "max", "eta"};
+    const struct spec_node *block = entry_find(root, "schedule");
+    if (block == NULL) {
+        return OK;
+    }
+    for (size_t i = 0; spec->schedule.type == SCHEDULE_NONE && i < 4; i++) {
+        const struct spec_node *entry = entry_find(block, of_asha[i]);
+        if (entry != NULL) {
+            return reader_fail(r, entry->key, ERR_INVALID,
+                               "`schedule.%s` has no meaning without `type: asha`", of_asha[i]);
+        }
+    }
+    if (spec->schedule.type == SCHEDULE_NONE) {
+        return OK;
+    }
+    const struct spec_node *max = entry_find(block, "max");
+    if (max == NULL) {
+        return reader_fail(r, block, ERR_INVALID,
+                           "the key `schedule.max` is missing: the last step of a trial");
+    }
+    if (spec->schedule.max < spec->schedule.min) {
+        return reader_fail(r, max, ERR_INVALID, "`schedule.max` is %lld, less than min, %lld",
+                           (long long)spec->schedule.max, (long long)spec->schedule.min);
+    }
+    return OK;
+}
+
+/* A sweep must end by itself: random search never runs out of configurations. */
+static error_code stop_check(struct reader *r, const struct spec_node *root,
+                             const struct sweep_spec *spec)
+{
+    const struct spec_node *stop = entry_find(root, "stop");
+    if (spec->stop.trials > 0 || spec->stop.wall_ms > 0 || spec->metric.has_target) {
+        return OK;
+    }
+    return reader_fail(r, stop != NULL ? stop : root, ERR_INVALID,
+                       "nothing ends this sweep; write `stop: {trials: 100}`, `stop: {wall: 12h}` "
+                       "or `metric.target`");
+}
+
+static error_code sweep_read(struct reader *r, const struct spec_node *root, const char *file_name,
+                             struct sweep_spec *spec)
+{
+    if (root->kind != NODE_BLOCK) {
+        return reader_fail(r, root, ERR_INVALID,
+                           "a sweep file is a block of keys: command, metric, parameters, stop, "
+                           "...");
+    }
+    error_code error = reader_block_read(r, root, sweep_keys, spec);
+    if (error == OK) {
+        error = schedule_check(r, root, spec);
+    }
+    if (error == OK) {
+        error = stop_check(r, root, spec);
+    }
+    if (error == OK) {
+        error = command_macros_check(r, root, spec);
+    }
+    if (error == OK && spec->name == NULL) {
+        spec->name = name_default(r->arena, file_name);
+        error = spec->name == NULL ? reader_no_memory(r) : OK;
+    }
+    return error;
+}
+
+error_code spec_sweep_parse(const char *text, size_t len, const char *file_name,
+                            struct arena *arena, struct sweep_spec *ret_spec, struct report *report)
+{
+    const struct spec_node *root;
+    struct sweep_spec spec = defaults;
+    struct arena scratch;
+    struct reader reader = {.arena = arena, .report = report};
+    arena_init(&scratch, TREE_ARENA_MAX_BYTES);
+    error_code error = spec_tree_parse(text, len, &scratch, &root, report);
+    if (error == OK) {
+        error = sweep_read(&reader, root, file_name, &spec);
+    }
+    arena_fini(&scratch);
+    if (error == OK) {
+        *ret_spec = spec;
+    } else if (report != NULL && file_name != NULL) {
+        snprintf(report->file, sizeof report->file, "%s", file_name);
+    }
+    return error;
+}

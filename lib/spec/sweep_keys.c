@@ -1,0 +1,216 @@
+/* One array a block. A row without a reader is a key of a later release: it is refused by name,
+ * never ignored. */
+#include "spec/sweep_keys.h"
+
+#include "spec/command.h"
+#include "spec/parameters.h"
+
+#define DURATION_MAX_MS (3650LL * 86400 * 1000)
+#define DAY_MS (86400LL * 1000)
+#define STEP_MAX 9007199254740992 /* 2^53 */
+#define MEMORY_MAX_BYTES (1LL << 50)
+
+enum {
+    PATH_TEXT_MAX_BYTES = 4095,
+    RETRIES_MAX = 1000000,
+    KEEP_MAX = 1000,
+    CONCURRENCY_MAX = 1000000,
+    ETA_MAX = 1000000,
+    TAIL_MAX_BYTES = 1 << 20,
+};
+
+#define LATER(name_)                                                                               \
+    {                                                                                              \
+        .name = (name_)                                                                            \
+    }
+#define END                                                                                        \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+#define AT(field) offsetof(struct sweep_spec, field)
+
+const struct spec_word sweep_goal_words[] = {
+    {"minimize", GOAL_MINIMIZE}, {"maximize", GOAL_MAXIMIZE}, {NULL, 0}};
+
+const struct spec_word sweep_search_words[] = {
+    {"random", SEARCH_RANDOM}, {"auto", WORD_LATER},     {"grid", WORD_LATER},
+    {"sobol", WORD_LATER},     {"tpe", WORD_LATER},      {"gp", WORD_LATER},
+    {"cmaes", WORD_LATER},     {"bohb", WORD_LATER},     {"nsga2", WORD_LATER},
+    {"bayes", WORD_LATER},     {"external", WORD_LATER}, {NULL, 0},
+};
+
+const struct spec_word sweep_schedule_words[] = {
+    {"none", SCHEDULE_NONE}, {"asha", SCHEDULE_ASHA},
+    {"sha", WORD_LATER},     {"hyperband", WORD_LATER},
+    {"median", WORD_LATER},  {"pbt", WORD_LATER},
+    {"pb2", WORD_LATER},     {NULL, 0},
+};
+
+const struct spec_word sweep_checkpoint_words[] = {
+    {"rung", CHECKPOINT_ON_RUNG}, {"end", CHECKPOINT_ON_END}, {"pause", WORD_LATER}, {NULL, 0}};
+
+static const struct spec_word workdir_mode_words[] = {
+    {"shared", 0}, {"snapshot", WORD_LATER}, {NULL, 0}};
+
+static const struct spec_word schedule_mode_words[] = {
+    {"stop", 0}, {"promote", WORD_LATER}, {NULL, 0}};
+
+const char *sweep_word(const struct spec_word *words, int value)
+{
+    while (words->name != NULL && words->value != value) {
+        words++;
+    }
+    return words->name;
+}
+
+static const struct spec_key workdir_keys[] = {
+    {"path", key_read_line, AT(workdir), 0, PATH_TEXT_MAX_BYTES, 0, NULL},
+    {"mode", key_read_fixed, 0, 0, 0, 0, workdir_mode_words},
+    LATER("ignore"),
+    LATER("max"),
+    END,
+};
+
+static const struct spec_key metric_keys[] = {
+    {"name", key_read_line, AT(metric.name), 0, NAME_MAX_BYTES, KEY_REQUIRED, NULL},
+    {"goal", key_read_word, AT(metric.goal), 0, 0, 0, sweep_goal_words},
+    {"target", key_read_target, 0, 0, 0, KEY_NONE, NULL},
+    LATER("time"),
+    LATER("summary"),
+    LATER("on_nan"),
+    END,
+};
+
+static const struct spec_key search_keys[] = {
+    {"method", key_read_word, AT(search), 0, 0, 0, sweep_search_words},
+    {"seed", key_read_seed, 0, 0, STEP_MAX, KEY_NONE, NULL},
+    END,
+};
+
+static const struct spec_key schedule_keys[] = {
+    {"type", key_read_word, AT(schedule.type), 0, 0, 0, sweep_schedule_words},
+    {"mode", key_read_fixed, 0, 0, 0, 0, schedule_mode_words},
+    {"min", key_read_i64, AT(schedule.min), 1, STEP_MAX, 0, NULL},
+    {"max", key_read_i64, AT(schedule.max), 1, STEP_MAX, 0, NULL},
+    {"eta", key_read_i64, AT(schedule.eta), 2, ETA_MAX, 0, NULL},
+    END,
+};
+
+static const struct spec_key stop_keys[] = {
+    {"trials", key_read_u32, AT(stop.trials), 1, SPEC_TRIALS_MAX, KEY_NONE, NULL},
+    {"failures", key_read_u32, AT(stop.failures), 1, SPEC_TRIALS_MAX, KEY_NONE, NULL},
+    {"wall", key_read_duration, AT(stop.wall_ms), 1, DURATION_MAX_MS, KEY_NONE, NULL},
+    LATER("gpu_hours"),
+    LATER("cost"),
+    LATER("plateau"),
+    END,
+};
+
+static const struct spec_key limits_keys[] = {
+    {"concurrency", key_read_u32, AT(concurrency), 1, CONCURRENCY_MAX, KEY_NONE, NULL},
+    LATER("gpus"),
+    LATER("per_node"),
+    END,
+};
+
+static const struct spec_key resources_keys[] = {
+    {"cpus", key_read_amount, AT(resources.cpus), 1, 1000000LL * AMOUNT_ONE, 0, NULL},
+    {"gpus", key_read_gpus, AT(resources.gpus), 0, 1000000LL * AMOUNT_ONE, 0, NULL},
+    {"memory", key_read_size, AT(resources.memory_bytes), 1, MEMORY_MAX_BYTES, KEY_NONE, NULL},
+    {"custom", key_read_custom, 0, 1, 1000000LL * AMOUNT_ONE, 0, NULL},
+    {"require", key_read_require, 0, 0, 0, 0, NULL},
+    LATER("gpu_memory"),
+    LATER("place"),
+    LATER("prefer"),
+    LATER("any_of"),
+    LATER("nodes"),
+    END,
+};
+
+static const struct spec_key queue_keys[] = {
+    {"priority", key_read_u32, AT(priority), 0, PRIORITY_MAX, 0, NULL},
+    LATER("name"),
+    LATER("preemptible"),
+    END,
+};
+
+static const struct spec_key retries_keys[] = {
+    {"max", key_read_u32, AT(retries.max), 0, RETRIES_MAX, 0, NULL},
+    {"crash_limit", key_read_u32, AT(retries.crash_limit), 0, RETRIES_MAX, 0, NULL},
+    {"backoff", key_read_backoff, 0, 0, DAY_MS, 0, NULL},
+    LATER("node_failures"),
+    LATER("rules"),
+    END,
+};
+
+static const struct spec_key timeouts_keys[] = {
+    {"trial", key_read_duration, AT(timeouts.trial_ms), 1, DURATION_MAX_MS, KEY_NONE, NULL},
+    {"silent", key_read_duration, AT(timeouts.silent_ms), 1, DURATION_MAX_MS, KEY_NONE, NULL},
+    {"grace", key_read_duration, AT(timeouts.grace_ms), 0, DAY_MS, 0, NULL},
+    {"start", key_read_duration, AT(timeouts.start_ms), 1, DURATION_MAX_MS, KEY_NONE, NULL},
+    {"decision", key_read_duration, AT(timeouts.decision_ms), 1, DAY_MS, 0, NULL},
+    LATER("rank"),
+    LATER("gpu_idle"),
+    END,
+};
+
+static const struct spec_key keep_keys[] = {
+    {"trial_last", key_read_u32, AT(checkpoints.keep_last), 1, KEEP_MAX, 0, NULL},
+    {"trial_best", key_read_u32, AT(checkpoints.keep_best), 0, KEEP_MAX, 0, NULL},
+    LATER("sweep_best"),
+    END,
+};
+
+static const struct spec_key checkpoints_keys[] = {
+    {"on", key_read_bits, AT(checkpoints.on), 0, 0, 0, sweep_checkpoint_words},
+    {"keep", key_read_block, 0, 0, 0, 0, keep_keys},
+    LATER("store"),
+    LATER("every"),
+    LATER("adopt"),
+    END,
+};
+
+static const struct spec_key logs_keys[] = {
+    {"tail", key_read_size_u32, AT(logs_tail_bytes), 0, TAIL_MAX_BYTES, 0, NULL},
+    LATER("full"),
+    LATER("keep"),
+    LATER("mirror"),
+    END,
+};
+
+const struct spec_key sweep_keys[] = {
+    {"name", key_read_line, AT(name), 0, NAME_MAX_BYTES, 0, NULL},
+    {"project", key_read_line, AT(project), 0, NAME_MAX_BYTES, 0, NULL},
+    {"labels", key_read_labels, 0, 0, SPEC_LABELS_MAX, 0, NULL},
+    {"command", key_read_command, 0, 0, 0, KEY_REQUIRED, NULL},
+    {"workdir", key_read_block, 0, 0, 0, 0, workdir_keys},
+    {"env", key_read_env, 0, 0, 0, 0, NULL},
+    {"metric", key_read_block, 0, 0, 0, KEY_REQUIRED, metric_keys},
+    {"parameters", key_read_parameters, 0, 0, 0, 0, NULL},
+    {"search", key_read_block, 0, 0, 0, 0, search_keys},
+    {"schedule", key_read_block, 0, 0, 0, 0, schedule_keys},
+    {"stop", key_read_block, 0, 0, 0, 0, stop_keys},
+    {"limits", key_read_block, 0, 0, 0, 0, limits_keys},
+    {"resources", key_read_block, 0, 0, 0, 0, resources_keys},
+    {"queue", key_read_block, 0, 0, 0, 0, queue_keys},
+    {"retries", key_read_block, 0, 0, 0, 0, retries_keys},
+    {"timeouts", key_read_block, 0, 0, 0, 0, timeouts_keys},
+    {"checkpoints", key_read_block, 0, 0, 0, 0, checkpoints_keys},
+    {"logs", key_read_block, 0, 0, 0, 0, logs_keys},
+    LATER("setup"),
+    LATER("secrets"),
+    LATER("metrics"),
+    LATER("constraints"),
+    LATER("baselines"),
+    LATER("pbt"),
+    LATER("report"),
+    LATER("notify"),
+    LATER("tasks"),
+    LATER("array"),
+    /* Of W&B's sweep files. */
+    LATER("program"),
+    LATER("method"),
+    LATER("early_terminate"),
+    LATER("run_cap"),
+    END,
+};

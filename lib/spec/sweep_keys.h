@@ -1,0 +1,29 @@
+/* spec/sweep_keys.h -- the table of every key of a sweep file.
+ * Inner header of lib/spec. Pure. */
+#ifndef MUSTER_SPEC_SWEEP_KEYS_H
+#define MUSTER_SPEC_SWEEP_KEYS_H
+
+#include "spec/reader.h"
+#include "spec/types.h"
+
+/* Of the outermost block; the base is a struct sweep_spec. */
+extern const struct spec_key sweep_keys[];
+
+/* The word of an enum's value; NULL if none. For printing. */
+const char *sweep_word(const struct spec_word *words, int value);
+extern const struct spec_word sweep_goal_words[];
+extern const struct spec_word sweep_search_words[];
+extern const struct spec_word sweep_schedule_words[];
+extern const struct spec_word sweep_checkpoint_words[];
+
+/* Readers of fields that no other key is like (sweep_fields.c). */
+spec_key_read key_read_labels;  /* labels, n_labels */
+spec_key_read key_read_target;  /* metric.target, metric.has_target */
+spec_key_read key_read_seed;    /* seed, has_seed */
+spec_key_read key_read_gpus;    /* resources.gpus: whole, or a fraction below 1 */
+spec_key_read key_read_custom;  /* resources.custom */
+spec_key_read key_read_require; /* resources.require */
+spec_key_read key_read_backoff; /* retries.backoff_min_ms, backoff_max_ms */
+spec_key_read key_read_fixed;   /* a word that is checked and kept nowhere: there is one choice */
+
+#endif

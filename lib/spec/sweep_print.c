@@ -1,0 +1,279 @@
+/* The normalised file. What stands here parses to an equal spec again; the round-trip test holds it
+ * to that. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "spec/quantity.h"
+#include "spec/scalar.h"
+#include "spec/source.h"
+#include "spec/sweep.h"
+#include "spec/sweep_keys.h"
+
+/* Errors are the buffer's, sticky: one look at the end. */
+#define put(buf, ...) ignore_error(buf_printf((buf), __VA_ARGS__), "sticky")
+
+/* ---- scalars ---- */
+
+static bool text_is_safe_plain(const char *text)
+{
+    struct spec_node node = {.is_plain = true, .text = text, .len = strlen(text)};
+    struct value value;
+    static const char safe[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-";
+    bool has_word_start = *text != '\0' && strchr("+-.", *text) == NULL;
+    return has_word_start && text[strspn(text, safe)] == '\0' && node.len < 128 &&
+           strcmp(text, "none") != 0 && scalar_value(&node, &value) == OK &&
+           value.kind == VALUE_STR;
+}
+
+static void char_print(uint32_t c, const char *bytes, size_t n, struct buf *buf)
+{
+    bool is_bare = (c >= 0x20 && c <= 0x7E) || (c >= 0xA0 && c <= 0xFFFD) || c >= 0x10000;
+    if (c == '"' || c == '\\') {
+        put(buf, "\\%c", (char)c);
+    } else if (is_bare && c != 0x2028 && c != 0x2029 && c != 0xFEFF) {
+        ignore_error(buf_append(buf, bytes, n), "sticky");
+    } else if (c == '\n') {
+        put(buf, "\\n");
+    } else if (c == '\t') {
+        put(buf, "\\t");
+    } else {
+        put(buf, "\\u%04X", c);
+    }
+}
+
+static void text_print(const char *text, struct buf *buf)
+{
+    size_t len = strlen(text);
+    if (text_is_safe_plain(text)) {
+        put(buf, "%s", text);
+        return;
+    }
+    put(buf, "\"");
+    for (size_t at = 0, n; at < len; at += n) {
+        uint32_t c = 0xFFFD;
+        n = source_char_decode(text + at, len - at, &c);
+        n = n > 0 ? n : 1;
+        char_print(c, text + at, n, buf);
+    }
+    put(buf, "\"");
+}
+
+static void real_write(double real, struct buf *buf)
+{
+    char text[REAL_TEXT_MAX];
+    if (isnan(real)) {
+        put(buf, ".nan");
+    } else if (isinf(real)) {
+        put(buf, real > 0 ? ".inf" : "-.inf");
+    } else {
+        put(buf, "%s", real_print(real, text));
+    }
+}
+
+static void value_write(struct value value, struct buf *buf)
+{
+    if (value.kind == VALUE_STR) {
+        text_print(value.str, buf);
+    } else if (value.kind == VALUE_REAL) {
+        real_write(value.real, buf);
+    } else {
+        ignore_error(value_print_json(value, buf), "sticky");
+    }
+}
+
+static void count_print(const char *key, uint64_t count, struct buf *buf)
+{
+    if (count == 0) {
+        put(buf, "%s: none", key);
+    } else {
+        put(buf, "%s: %llu", key, (unsigned long long)count);
+    }
+}
+
+/* 0 is `none`, for the durations of which that is true. */
+static void limit_print(const char *key, int64_t ms, struct buf *buf)
+{
+    char text[QUANTITY_TEXT_MAX] = "none";
+    if (ms > 0) {
+        quantity_duration_print(ms, text);
+    }
+    put(buf, "%s: %s", key, text);
+}
+
+/* ---- blocks ---- */
+
+static void head_print(const struct sweep_spec *spec, struct buf *buf)
+{
+    put(buf, "name: ");
+    text_print(spec->name, buf);
+    if (spec->project[0] != '\0') {
+        put(buf, "\nproject: ");
+        text_print(spec->project, buf);
+    }
+    put(buf, "\nlabels: [");
+    for (uint32_t i = 0; i < spec->n_labels; i++) {
+        put(buf, "%s", i > 0 ? ", " : "");
+        text_print(spec->labels[i], buf);
+    }
+    put(buf, "]\n");
+}
+
+static void command_print(const struct sweep_spec *spec, struct buf *buf)
+{
+    put(buf, spec->command.is_shell ? "command: " : "command: [");
+    for (uint32_t i = 0; i < spec->command.n_words; i++) {
+        put(buf, "%s", i > 0 ? ", " : "");
+        text_print(spec->command.words[i], buf);
+    }
+    put(buf, spec->command.is_shell ? "\n" : "]\n");
+    put(buf, "workdir: {path: ");
+    text_print(spec->workdir, buf);
+    put(buf, ", mode: shared}\nenv:%s\n", spec->n_env == 0 ? " {}" : "");
+    for (uint32_t i = 0; i < spec->n_env; i++) {
+        put(buf, "  %s: ", spec->env[i].name);
+        text_print(spec->env[i].value, buf);
+        put(buf, "\n");
+    }
+}
+
+static void metric_print(const struct sweep_spec *spec, struct buf *buf)
+{
+    put(buf, "metric: {name: ");
+    text_print(spec->metric.name, buf);
+    put(buf, ", goal: %s, target: ", sweep_word(sweep_goal_words, (int)spec->metric.goal));
+    if (spec->metric.has_target) {
+        real_write(spec->metric.target, buf);
+    } else {
+        put(buf, "none");
+    }
+    put(buf, "}\n");
+}
+
+static void range_print(const struct param_spec *param, struct buf *buf)
+{
+    if (param->kind == PARAM_INT) {
+        put(buf, "{min: %lld, max: %lld, type: int", (long long)param->int_min,
+            (long long)param->int_max);
+    } else {
+        put(buf, "{min: ");
+        real_write(param->min, buf);
+        put(buf, ", max: ");
+        real_write(param->max, buf);
+        put(buf, ", type: float");
+    }
+    put(buf, ", log: %s", param->is_log ? "true" : "false");
+    if (param->q > 0) {
+        put(buf, ", q: ");
+        value_write(param->kind == PARAM_INT ? value_int((int64_t)param->q) : value_real(param->q),
+                    buf);
+    }
+    put(buf, "}\n");
+}
+
+static void parameters_print(const struct sweep_spec *spec, struct buf *buf)
+{
+    put(buf, "parameters:%s\n", spec->n_parameters == 0 ? " {}" : "");
+    for (uint32_t i = 0; i < spec->n_parameters; i++) {
+        const struct param_spec *param = &spec->parameters[i];
+        put(buf, "  %s: ", param->name);
+        if (param->kind == PARAM_CONSTANT) {
+            value_write(param->constant, buf);
+            put(buf, "\n");
+        } else if (param->kind == PARAM_CHOICE) {
+            put(buf, "{values: [");
+            for (uint32_t k = 0; k < param->n_values; k++) {
+                put(buf, "%s", k > 0 ? ", " : "");
+                value_write(param->values[k], buf);
+            }
+            put(buf, "]}\n");
+        } else {
+            range_print(param, buf);
+        }
+    }
+}
+
+static void tuning_print(const struct sweep_spec *spec, struct buf *buf)
+{
+    put(buf, "search: {method: %s, ", sweep_word(sweep_search_words, (int)spec->search));
+    put(buf, spec->has_seed ? "seed: %llu}\n" : "seed: none}\n", (unsigned long long)spec->seed);
+    put(buf, "schedule: {type: %s", sweep_word(sweep_schedule_words, (int)spec->schedule.type));
+    if (spec->schedule.type == SCHEDULE_ASHA) {
+        put(buf, ", mode: stop, min: %lld, max: %lld, eta: %lld", (long long)spec->schedule.min,
+            (long long)spec->schedule.max, (long long)spec->schedule.eta);
+    }
+    put(buf, "}\nstop: {");
+    count_print("trials", spec->stop.trials, buf);
+    count_print(", failures", spec->stop.failures, buf);
+    limit_print(", wall", spec->stop.wall_ms, buf);
+    put(buf, "}\nlimits: {");
+    count_print("concurrency", spec->concurrency, buf);
+    put(buf, "}\n");
+}
+
+static void resources_print(const struct request *request, struct buf *buf)
+{
+    char cpus[QUANTITY_TEXT_MAX], gpus[QUANTITY_TEXT_MAX], text[QUANTITY_TEXT_MAX] = "none";
+    quantity_amount_print(request->cpus, cpus);
+    quantity_amount_print(request->gpus, gpus);
+    if (request->memory_bytes > 0) {
+        quantity_size_print((int64_t)request->memory_bytes, text);
+    }
+    put(buf, "resources:\n  cpus: %s\n  gpus: %s\n  memory: %s\n  custom: {", cpus, gpus, text);
+    for (uint32_t i = 0; i < request->n_custom; i++) {
+        quantity_amount_print(request->custom[i].amount, text);
+        put(buf, "%s%s: %s", i > 0 ? ", " : "", request->custom[i].name, text);
+    }
+    put(buf, "}\n  require: [");
+    for (uint32_t i = 0; i < request->n_require; i++) {
+        put(buf, "%s", i > 0 ? ", " : "");
+        text_print(request->require[i].text, buf);
+    }
+    put(buf, "]\n");
+}
+
+static void checkpoints_print(const struct checkpoint_spec *checkpoints, struct buf *buf)
+{
+    const char *separator = "";
+    put(buf, "checkpoints: {on: [");
+    for (const struct spec_word *word = sweep_checkpoint_words; word->name != NULL; word++) {
+        if (word->value != WORD_LATER && (checkpoints->on & (uint32_t)word->value) != 0) {
+            put(buf, "%s%s", separator, word->name);
+            separator = ", ";
+        }
+    }
+    put(buf, "], keep: {trial_last: %u, trial_best: %u}}\n", checkpoints->keep_last,
+        checkpoints->keep_best);
+}
+
+static void running_print(const struct sweep_spec *spec, struct buf *buf)
+{
+    char low[QUANTITY_TEXT_MAX], high[QUANTITY_TEXT_MAX];
+    quantity_duration_print(spec->retries.backoff_min_ms, low);
+    quantity_duration_print(spec->retries.backoff_max_ms, high);
+    put(buf, "queue: {priority: %u}\n", spec->priority);
+    put(buf, "retries: {max: %u, crash_limit: %u, backoff: %s..%s}\n", spec->retries.max,
+        spec->retries.crash_limit, low, high);
+    quantity_duration_print(spec->timeouts.grace_ms, low);
+    quantity_duration_print(spec->timeouts.decision_ms, high);
+    limit_print("timeouts: {trial", spec->timeouts.trial_ms, buf);
+    limit_print(", silent", spec->timeouts.silent_ms, buf);
+    limit_print(", start", spec->timeouts.start_ms, buf);
+    put(buf, ", grace: %s, decision: %s}\n", low, high);
+    checkpoints_print(&spec->checkpoints, buf);
+    quantity_size_print(spec->logs_tail_bytes, low);
+    put(buf, "logs: {tail: %s}\n", low);
+}
+
+error_code spec_sweep_print(const struct sweep_spec *spec, struct buf *buf)
+{
+    head_print(spec, buf);
+    command_print(spec, buf);
+    metric_print(spec, buf);
+    parameters_print(spec, buf);
+    tuning_print(spec, buf);
+    resources_print(&spec->resources, buf);
+    running_print(spec, buf);
+    return buf->failed;
+}

@@ -1,0 +1,307 @@
+#include "sys/spawner.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "sys/clock.h"
+#include "sys/files.h"
+#include "sys/spawner_child.h"
+#include "sys/spawner_find.h"
+
+struct order_to_start {
+    struct list link;
+    struct arena arena; /* holds the strings */
+    struct spawn_request request;
+    const char **shell_argv; /* room for /bin/sh, the program, the arguments and NULL */
+    spawn_done_fn *done;
+    void *context;
+    struct spawn_result result;
+};
+
+struct spawner {
+    uv_async_t async;
+    pthread_t thread;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t wake;
+    struct list waiting;
+    struct list answered;
+    uint32_t n_waiting; /* in either list or being started */
+    bool is_ended;
+    pid_t tid; /* 0: the thread has not said it yet */
+    void *stack;
+};
+
+static const char *const place_words[] = {
+#define X(name, words) words,
+    SPAWN_PLACES(X)
+#undef X
+};
+
+const char *spawn_place_words(spawn_place place)
+{
+    return place_words[place];
+}
+
+static void order_free(struct order_to_start *order)
+{
+    arena_fini(&order->arena);
+    mem_free(order);
+}
+
+/* ---- the thread ---- */
+
+static void order_run(struct order_to_start *order, void *stack)
+{
+    char program[FILES_PATH_MAX_BYTES];
+    const struct spawn_request *request = &order->request;
+    int error =
+        program_find(request->argv[0], request->envp, request->folder, program, sizeof program);
+    order->result.pidfd = -1;
+    if (error != 0) {
+        order->result.place = SPAWN_FIND;
+        order->result.error = error;
+        return;
+    }
+    order->shell_argv[1] = program;
+    struct spawn_child child = {
+        .program = program,
+        .argv = (char *const *)(uintptr_t)request->argv,
+        .shell_argv = (char *const *)(uintptr_t)order->shell_argv,
+        .envp = (char *const *)(uintptr_t)request->envp,
+        .folder = request->folder,
+        .out_fd = request->out_fd,
+        .err_fd = request->err_fd,
+        .mark = request->mark,
+        .nofile = request->nofile,
+    };
+    order->result.pid = spawn_child_start(&child, stack, &order->result.pidfd);
+    order->result.exec_us = clock_monotonic_us();
+    order->result.exec_at = clock_now();
+    order->result.place = child.place;
+    order->result.error = child.error;
+}
+
+static void *spawner_main(void *context)
+{
+    struct spawner *spawner = context;
+    pthread_mutex_lock(&spawner->lock);
+    spawner->tid = (pid_t)syscall(SYS_gettid);
+    pthread_cond_broadcast(&spawner->wake);
+    for (;;) {
+        while (!spawner->is_ended && list_is_empty(&spawner->waiting)) {
+            pthread_cond_wait(&spawner->wake, &spawner->lock);
+        }
+        if (spawner->is_ended) {
+            break;
+        }
+        struct order_to_start *order = list_first(&spawner->waiting, struct order_to_start, link);
+        list_remove(&order->link);
+        pthread_mutex_unlock(&spawner->lock);
+        order_run(order, spawner->stack);
+        pthread_mutex_lock(&spawner->lock);
+        list_push_back(&spawner->answered, &order->link);
+        uv_async_send(&spawner->async);
+    }
+    pthread_mutex_unlock(&spawner->lock);
+    return NULL;
+}
+
+/* ---- the loop's side ---- */
+
+static void on_spawner_answers(uv_async_t *async)
+{
+    struct spawner *spawner = async->data;
+    for (;;) {
+        pthread_mutex_lock(&spawner->lock);
+        struct order_to_start *order = list_first(&spawner->answered, struct order_to_start, link);
+        if (order != NULL) {
+            list_remove(&order->link);
+            spawner->n_waiting--;
+        }
+        pthread_mutex_unlock(&spawner->lock);
+        if (order == NULL) {
+            return;
+        }
+        order->done(order->context, &order->result);
+        order_free(order);
+    }
+}
+
+static error_code spawner_thread_start(struct spawner *spawner)
+{
+    spawner->stack = mmap(NULL, SPAWN_STACK_BYTES, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (spawner->stack == MAP_FAILED) {
+        spawner->stack = NULL;
+        return ERR_NO_MEMORY;
+    }
+    /* The child inherits this thread's mask, and no handler of ours may run in it. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&spawner->thread, NULL, spawner_main, spawner);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0) {
+        munmap(spawner->stack, SPAWN_STACK_BYTES);
+        spawner->stack = NULL;
+        return error_from_errno(rc);
+    }
+    pthread_mutex_lock(&spawner->lock);
+    while (spawner->tid == 0) {
+        pthread_cond_wait(&spawner->wake, &spawner->lock);
+    }
+    pthread_mutex_unlock(&spawner->lock);
+    return OK;
+}
+
+static void on_spawner_closed(uv_handle_t *handle)
+{
+    struct spawner *spawner = handle->data;
+    pthread_cond_destroy(&spawner->wake);
+    pthread_mutex_destroy(&spawner->lock);
+    mem_free(spawner);
+}
+
+error_code spawner_new(uv_loop_t *uv, struct spawner **ret_spawner, struct report *report)
+{
+    struct spawner *spawner = mem_zalloc(sizeof *spawner);
+    if (spawner == NULL) {
+        return report_fail(report, ERR_NO_MEMORY, "out of memory");
+    }
+    list_init(&spawner->waiting);
+    list_init(&spawner->answered);
+    pthread_mutex_init(&spawner->lock, NULL);
+    pthread_cond_init(&spawner->wake, NULL);
+    int rc = uv_async_init(uv, &spawner->async, on_spawner_answers);
+    spawner->async.data = spawner;
+    if (rc != 0) {
+        pthread_cond_destroy(&spawner->wake);
+        pthread_mutex_destroy(&spawner->lock);
+        mem_free(spawner);
+        return report_fail(report, error_from_errno(-rc), "cannot make a spawner: %s",
+                           uv_strerror(rc));
+    }
+    error_code error = spawner_thread_start(spawner);
+    if (error != OK) {
+        uv_close((uv_handle_t *)&spawner->async, on_spawner_closed);
+        return report_fail(report, error, "cannot start the spawner's thread");
+    }
+    *ret_spawner = spawner;
+    return OK;
+}
+
+static void orders_drop(struct list *orders)
+{
+    list_each (orders, struct order_to_start, link, order) {
+        if (order->result.pidfd > 0) {
+            close(order->result.pidfd);
+        }
+        order_free(order);
+    }
+    list_init(orders);
+}
+
+void spawner_free(struct spawner *spawner)
+{
+    if (spawner == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&spawner->lock);
+    spawner->is_ended = true;
+    pthread_cond_broadcast(&spawner->wake);
+    pthread_mutex_unlock(&spawner->lock);
+    pthread_join(spawner->thread, NULL);
+    munmap(spawner->stack, SPAWN_STACK_BYTES);
+    orders_drop(&spawner->waiting);
+    orders_drop(&spawner->answered);
+    uv_close((uv_handle_t *)&spawner->async, on_spawner_closed);
+}
+
+/* ---- a request ---- */
+
+/* `extra` more slots at the end; NULL: limit or memory. */
+static const char **words_copy(struct arena *arena, const char *const *words, size_t extra)
+{
+    size_t n = 0;
+    while (words[n] != NULL) {
+        n++;
+    }
+    const char **copy = arena_calloc(arena, n + 1 + extra, sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < n; i++) {
+        copy[i] = arena_strdup(arena, words[i]);
+        if (copy[i] == NULL) {
+            return NULL;
+        }
+    }
+    return copy;
+}
+
+static error_code order_fill(struct order_to_start *order, const struct spawn_request *request)
+{
+    struct arena *arena = &order->arena;
+    order->request = *request;
+    order->request.argv = words_copy(arena, request->argv, 0);
+    order->request.envp = words_copy(arena, request->envp, 0);
+    order->shell_argv = words_copy(arena, request->argv, 1);
+    order->request.folder = request->folder != NULL ? arena_strdup(arena, request->folder) : NULL;
+    if (order->request.argv == NULL || order->request.envp == NULL || order->shell_argv == NULL ||
+        (request->folder != NULL && order->request.folder == NULL)) {
+        return arena->used + 65536 > SPAWNER_REQUEST_MAX_BYTES ? ERR_LIMIT : ERR_NO_MEMORY;
+    }
+    /* argv[1]... move up by one: /bin/sh, the program, the rest. */
+    size_t n = 0;
+    while (order->request.argv[n] != NULL) {
+        n++;
+    }
+    for (size_t i = n; i > 1; i--) {
+        order->shell_argv[i] = order->request.argv[i - 1];
+    }
+    order->shell_argv[0] = "/bin/sh";
+    order->shell_argv[n + 1] = NULL;
+    return OK;
+}
+
+error_code spawner_start(struct spawner *spawner, const struct spawn_request *request,
+                         spawn_done_fn *done, void *context)
+{
+    assert(request->argv[0] != NULL && request->envp != NULL);
+    assert(request->out_fd == -1 || request->out_fd > STDERR_FILENO);
+    assert(request->err_fd == -1 || request->err_fd > STDERR_FILENO);
+    struct order_to_start *order = mem_zalloc(sizeof *order);
+    if (order == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    arena_init(&order->arena, SPAWNER_REQUEST_MAX_BYTES);
+    list_init(&order->link);
+    order->done = done;
+    order->context = context;
+    error_code error = order_fill(order, request);
+    pthread_mutex_lock(&spawner->lock);
+    if (error == OK && spawner->n_waiting >= SPAWNER_WAITING_MAX) {
+        error = ERR_BUSY;
+    }
+    if (error == OK) {
+        spawner->n_waiting++;
+        list_push_back(&spawner->waiting, &order->link);
+        pthread_cond_signal(&spawner->wake);
+    }
+    pthread_mutex_unlock(&spawner->lock);
+    if (error != OK) {
+        order_free(order);
+    }
+    return error;
+}
+
+pid_t spawner_thread(const struct spawner *spawner)
+{
+    return spawner->tid;
+}

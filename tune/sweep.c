@@ -1,0 +1,327 @@
+/* tune/sweep.c -- the state machine of one sweep: what may follow what, when it is over, which
+ * trial is best.
+ *
+ * What is asked (suggest, decide) takes a const tuner; tune_apply() alone writes. Each applier
+ * checks first, then does the one thing that can fail, then writes, so that a refused entry or a
+ * full memory leaves the tuner as it was. */
+#include "tune/sweep.h"
+
+#include <assert.h>
+#include <math.h>
+
+#include "base/mem.h"
+#include "tune/space.h"
+
+static const char *const why_words[] = {
+    [TUNE_WHY_NONE] = "",         [TUNE_WHY_RUNG] = "rung",     [TUNE_WHY_MAX] = "max",
+    [TUNE_WHY_TARGET] = "target", [TUNE_WHY_TRIALS] = "trials", [TUNE_WHY_FAILURES] = "failures",
+    [TUNE_WHY_WALL] = "wall",
+};
+
+/* Sweep-wide reasons that running trials are stopped for too. */
+static const bool why_stops_all[] = {
+    [TUNE_WHY_TARGET] = true,
+    [TUNE_WHY_FAILURES] = true,
+    [TUNE_WHY_WALL] = true,
+};
+
+static_assert(sizeof why_words / sizeof why_words[0] == TUNE_WHY_WALL + 1, "a word a reason");
+static_assert(sizeof why_stops_all == TUNE_WHY_WALL + 1, "a line a reason");
+
+const char *tune_why_word(tune_why why)
+{
+    assert((unsigned)why <= TUNE_WHY_WALL);
+    return why_words[why];
+}
+
+/* ---- lifecycle ---- */
+
+static error_code spec_check(const struct sweep_spec *spec)
+{
+    if (spec->n_parameters > SPEC_PARAMETERS_MAX || spec->stop.trials > SPEC_TRIALS_MAX ||
+        searcher_find(spec->search) == NULL || trial_scheduler_find(spec->schedule.type) == NULL) {
+        return ERR_INVALID;
+    }
+    for (uint32_t i = 0; i < spec->n_parameters; i++) {
+        error_code error = param_check(&spec->parameters[i]);
+        if (error != OK) {
+            return error;
+        }
+    }
+    return OK;
+}
+
+error_code tune_new(const struct sweep_spec *spec, uint64_t seed, struct tuner **ret_tuner)
+{
+    error_code error = spec_check(spec);
+    if (error != OK) {
+        return error;
+    }
+    struct tuner *tuner = mem_zalloc(sizeof *tuner);
+    if (tuner == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    tuner->spec = spec;
+    tuner->seed = seed;
+    tuner->searcher = searcher_find(spec->search);
+    tuner->scheduling = trial_scheduler_find(spec->schedule.type);
+    error = tuner->scheduling->new (spec, &tuner->scheduler);
+    if (error != OK) {
+        mem_free(tuner);
+        return error;
+    }
+    *ret_tuner = tuner;
+    return OK;
+}
+
+void tune_free(struct tuner *tuner)
+{
+    if (tuner == NULL) {
+        return;
+    }
+    tuner->scheduling->free(tuner->scheduler);
+    trials_fini(&tuner->trials);
+    mem_free(tuner);
+}
+
+/* ---- questions ---- */
+
+static uint32_t tuner_trials_max(const struct tuner *tuner)
+{
+    return tuner->spec->stop.trials > 0 ? tuner->spec->stop.trials : SPEC_TRIALS_MAX;
+}
+
+uint32_t tune_tickets(const struct tuner *tuner)
+{
+    uint32_t concurrency = tuner->spec->concurrency;
+    uint32_t left = tuner_trials_max(tuner) - tuner->trials.n;
+    if (tuner->finishing != TUNE_WHY_NONE || left == 0) {
+        return 0;
+    }
+    if (tuner->spec->stop.trials == 0) {
+        left = UINT32_MAX;
+    }
+    if (concurrency == 0) {
+        return left;
+    }
+    uint32_t open = trials_open_count(&tuner->trials);
+    uint32_t places = open < concurrency ? concurrency - open : 0;
+    return places < left ? places : left;
+}
+
+uint32_t tune_next_trial(const struct tuner *tuner)
+{
+    return tuner->trials.n + 1;
+}
+
+void tune_suggest(const struct tuner *tuner, uint32_t trial, struct value *ret_params)
+{
+    tuner->searcher->suggest(tuner->spec, tuner->seed, trial, ret_params);
+}
+
+int64_t tune_first_milestone(const struct tuner *tuner, uint32_t trial)
+{
+    const struct trial *found = trials_find(&tuner->trials, trial);
+    return tuner->scheduling->first_milestone(tuner->scheduler, found != NULL ? found->judged : 0);
+}
+
+bool tune_reaches_target(const struct tuner *tuner, double value)
+{
+    const struct metric_spec *metric = &tuner->spec->metric;
+    /* False for NaN, whichever way it is compared. */
+    return metric->has_target &&
+           (metric->goal == GOAL_MAXIMIZE ? value >= metric->target : value <= metric->target);
+}
+
+void tune_decide(const struct tuner *tuner, uint32_t trial, int64_t step, double value,
+                 struct tune_decision *ret_decision)
+{
+    const struct trial *found = trials_find(&tuner->trials, trial);
+    if (found != NULL && found->told != TUNE_WHY_NONE) {
+        *ret_decision = (struct tune_decision){TUNE_STOP, (tune_why)found->told, INT64_MAX};
+        return;
+    }
+    struct tune_decision decision;
+    tuner->scheduling->decide(tuner->scheduler, found != NULL ? found->judged : 0, step, value,
+                              &decision);
+    /* A trial that got to the top is done, whatever has become of its sweep. */
+    if (decision.why != TUNE_WHY_MAX) {
+        if (why_stops_all[tuner->finishing]) {
+            decision = (struct tune_decision){TUNE_STOP, tuner->finishing, INT64_MAX};
+        } else if (tune_reaches_target(tuner, value)) {
+            decision = (struct tune_decision){TUNE_STOP, TUNE_WHY_TARGET, INT64_MAX};
+        }
+    }
+    *ret_decision = decision;
+}
+
+tune_why tune_finishing(const struct tuner *tuner)
+{
+    return tuner->finishing;
+}
+
+bool tune_is_over(const struct tuner *tuner)
+{
+    return tuner->finishing != TUNE_WHY_NONE && tuner->trials.n_ended == tuner->trials.n;
+}
+
+bool tune_best(const struct tuner *tuner, uint32_t *ret_trial, double *ret_value, int64_t *ret_step)
+{
+    if (tuner->best_trial == 0) {
+        return false;
+    }
+    *ret_trial = tuner->best_trial;
+    *ret_value = tuner->best_value;
+    *ret_step = tuner->best_step;
+    return true;
+}
+
+void tune_counts_get(const struct tuner *tuner, struct tune_counts *ret_counts)
+{
+    const struct trials *trials = &tuner->trials;
+    *ret_counts = (struct tune_counts){
+        .asked = trials->n,
+        .running = trials_open_count(trials),
+        .ended = trials->n_ended,
+        .done = trials->n_outcome[TUNE_OUTCOME_DONE],
+        .stopped = trials->n_outcome[TUNE_OUTCOME_STOPPED],
+        .failed = trials->n_outcome[TUNE_OUTCOME_FAILED],
+        .cancelled = trials->n_outcome[TUNE_OUTCOME_CANCELLED],
+        .invalid = trials->n_outcome[TUNE_OUTCOME_INVALID],
+    };
+}
+
+/* ---- entries of the log ---- */
+
+static void tuner_finish(struct tuner *tuner, tune_why why)
+{
+    if (tuner->finishing == TUNE_WHY_NONE) {
+        tuner->finishing = why;
+    }
+}
+
+/* A value of the log: the best one so far, the one that was looked for, or neither. */
+static void tuner_value_take(struct tuner *tuner, const struct tune_event *event)
+{
+    double best = tuner->best_value;
+    bool is_maximize = tuner->spec->metric.goal == GOAL_MAXIMIZE;
+    bool is_better = is_maximize ? event->value > best : event->value < best;
+    bool is_earlier = event->value == best && event->trial < tuner->best_trial;
+    if (!isnan(event->value) && (tuner->best_trial == 0 || is_better || is_earlier)) {
+        tuner->best_trial = event->trial;
+        tuner->best_value = event->value;
+        tuner->best_step = event->step;
+    }
+    if (tune_reaches_target(tuner, event->value)) {
+        tuner_finish(tuner, TUNE_WHY_TARGET);
+    }
+}
+
+static struct trial *tuner_open_trial(const struct tuner *tuner, uint32_t number)
+{
+    struct trial *trial = trials_find(&tuner->trials, number);
+    return trial != NULL && trial->state == TRIAL_OPEN ? trial : NULL;
+}
+
+static error_code apply_asked(struct tuner *tuner, const struct tune_event *event)
+{
+    const struct sweep_spec *spec = tuner->spec;
+    if (event->trial != tune_next_trial(tuner) || tune_tickets(tuner) == 0 ||
+        event->n_params != spec->n_parameters || (event->params == NULL && event->n_params > 0)) {
+        return ERR_INVALID;
+    }
+    for (uint32_t i = 0; i < spec->n_parameters; i++) {
+        if (!param_contains(&spec->parameters[i], event->params[i])) {
+            return ERR_INVALID;
+        }
+    }
+    return trials_add(&tuner->trials);
+}
+
+/* An order that makes sense after a report at `step`, whoever decided it. */
+static bool decision_is_sound(const struct tune_decision *decision, int64_t step)
+{
+    switch (decision->act) {
+    case TUNE_GO:
+        return decision->why == TUNE_WHY_NONE &&
+               (decision->until > step || decision->until == INT64_MAX);
+    case TUNE_STOP:
+        return decision->why > TUNE_WHY_NONE && decision->why <= TUNE_WHY_WALL &&
+               decision->why != TUNE_WHY_TRIALS && decision->until == INT64_MAX;
+    case TUNE_PAUSE:
+        break; /* Nobody decides so. */
+    }
+    return false;
+}
+
+static error_code apply_milestone(struct tuner *tuner, const struct tune_event *event)
+{
+    struct trial *trial = tuner_open_trial(tuner, event->trial);
+    if (trial == NULL || !event->has_value || !decision_is_sound(&event->decision, event->step) ||
+        (trial->told != TUNE_WHY_NONE && event->decision.why != (tune_why)trial->told)) {
+        return ERR_INVALID;
+    }
+    error_code error =
+        tuner->scheduling->apply(tuner->scheduler, trial->judged, event, &trial->judged);
+    if (error != OK) {
+        return error;
+    }
+    trial->told = (uint8_t)event->decision.why;
+    tuner_value_take(tuner, event);
+    return OK;
+}
+
+static error_code apply_ended(struct tuner *tuner, const struct tune_event *event)
+{
+    struct trial *trial = tuner_open_trial(tuner, event->trial);
+    if (trial == NULL || (unsigned)event->outcome > TUNE_OUTCOME_INVALID) {
+        return ERR_INVALID;
+    }
+    trials_end(&tuner->trials, trial, event->outcome);
+    /* What a trial reported before it said that its parameters make no sense is no result. */
+    if (event->has_value && event->outcome != TUNE_OUTCOME_INVALID) {
+        tuner_value_take(tuner, event);
+    }
+    uint32_t failures_max = tuner->spec->stop.failures;
+    if (failures_max > 0 && tuner->trials.n_outcome[TUNE_OUTCOME_FAILED] >= failures_max) {
+        tuner_finish(tuner, TUNE_WHY_FAILURES);
+    }
+    if (tuner->trials.n_ended >= tuner_trials_max(tuner)) {
+        tuner_finish(tuner, TUNE_WHY_TRIALS);
+    }
+    return OK;
+}
+
+static error_code apply_target(struct tuner *tuner, const struct tune_event *event)
+{
+    if (tuner_open_trial(tuner, event->trial) == NULL || !event->has_value ||
+        !tune_reaches_target(tuner, event->value)) {
+        return ERR_INVALID;
+    }
+    tuner_value_take(tuner, event);
+    return OK;
+}
+
+static error_code apply_wall(struct tuner *tuner, const struct tune_event *event)
+{
+    (void)event;
+    if (tuner->spec->stop.wall_ms <= 0 || tuner->finishing == TUNE_WHY_WALL) {
+        return ERR_INVALID;
+    }
+    tuner_finish(tuner, TUNE_WHY_WALL);
+    return OK;
+}
+
+static error_code (*const appliers[])(struct tuner *, const struct tune_event *) = {
+    [TUNE_EVENT_ASKED] = apply_asked, [TUNE_EVENT_MILESTONE] = apply_milestone,
+    [TUNE_EVENT_ENDED] = apply_ended, [TUNE_EVENT_TARGET] = apply_target,
+    [TUNE_EVENT_WALL] = apply_wall,
+};
+
+error_code tune_apply(struct tuner *tuner, const struct tune_event *event)
+{
+    if ((size_t)event->kind >= sizeof appliers / sizeof appliers[0]) {
+        return ERR_INVALID;
+    }
+    return appliers[event->kind](tuner, event);
+}

@@ -1,0 +1,22 @@
+/* tune/sweep.h -- the tuner from inside, for the files of this folder. Pure; one thread. */
+#ifndef MUSTER_TUNE_SWEEP_H
+#define MUSTER_TUNE_SWEEP_H
+
+#include "tune/searcher.h"
+#include "tune/trial_scheduler.h"
+#include "tune/trials.h"
+
+struct tuner {
+    const struct sweep_spec *spec; /* borrowed */
+    uint64_t seed;
+    const struct searcher *searcher;
+    const struct trial_scheduler_ops *scheduling;
+    struct trial_scheduler *scheduler; /* owned; NULL for a trial scheduler without state */
+    struct trials trials;
+    tune_why finishing;  /* the first reason that held; it stays */
+    uint32_t best_trial; /* 0: none yet */
+    double best_value;
+    int64_t best_step;
+};
+
+#endif

@@ -1,0 +1,214 @@
+#include "worker/shell/environment.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spec/macros.h"
+
+enum { ENVIRONMENT_OWN_MAX = 64 }; /* entries beside those of the lease and the parameters */
+
+struct environment {
+    struct arena *arena;
+    const char **entries;
+    uint32_t n;
+    uint32_t cap;
+    error_code failed; /* sticky */
+};
+
+/* ---- entries ---- */
+
+static uint32_t environment_find(const struct environment *env, const char *name)
+{
+    size_t len = strlen(name);
+    uint32_t i = 0;
+    while (i < env->n &&
+           (strncmp(env->entries[i], name, len) != 0 || env->entries[i][len] != '=')) {
+        i++;
+    }
+    return i;
+}
+
+static const char *environment_get(const struct environment *env, const char *name)
+{
+    uint32_t i = environment_find(env, name);
+    return i < env->n ? env->entries[i] + strlen(name) + 1 : NULL;
+}
+
+/* The last value of a name counts. */
+static void environment_set(struct environment *env, const char *name, const char *value)
+{
+    const char *entry = arena_printf(env->arena, "%s=%s", name, value);
+    uint32_t i = environment_find(env, name);
+    if (entry == NULL || i == env->cap) {
+        env->failed = env->failed != OK ? env->failed : ERR_NO_MEMORY;
+        return;
+    }
+    env->entries[i] = entry;
+    env->n = i == env->n ? i + 1 : env->n;
+}
+
+static void environment_set_u64(struct environment *env, const char *name, uint64_t value)
+{
+    char text[24];
+    ignore_error(snprintf(text, sizeof text, "%" PRIu64, value) < 0, "numbers always print");
+    environment_set(env, name, text);
+}
+
+/* ---- what comes from the worker ---- */
+
+static void environment_inherit(struct environment *env)
+{
+    static const struct {
+        const char *name;
+        const char *otherwise; /* NULL: left out */
+    } inherited[] = {
+        {"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"HOME", "/"}, {"LANG", NULL}, {"TZ", NULL}};
+    for (size_t i = 0; i < sizeof inherited / sizeof inherited[0]; i++) {
+        const char *value = getenv(inherited[i].name);
+        value = value != NULL ? value : inherited[i].otherwise;
+        if (value != NULL) {
+            environment_set(env, inherited[i].name, value);
+        }
+    }
+}
+
+/* ---- what comes from the lease ---- */
+
+static error_code environment_lease(struct environment *env, const struct msg_lease *lease,
+                                    const struct environment_facts *facts, struct report *report)
+{
+    char id[TASK_ID_TEXT_MAX];
+    struct macros_values values = {
+        .params = lease->params,
+        .n_params = lease->n_params,
+        .trial_id = task_id_print(lease->task, id),
+        .trial_dir = facts->trial_dir,
+    };
+    for (uint32_t i = 0; i < lease->n_env; i++) {
+        const char *name = lease->env[i].name, *text = lease->env[i].value, *value;
+        if (name == NULL || name[0] == '\0' || strchr(name, '=') != NULL) {
+            return report_fail(report, ERR_INVALID, "'%s' is no name of an environment variable",
+                               name == NULL ? "" : name);
+        }
+        error_code error =
+            macros_env_expand(text == NULL ? "" : text, &values, env->arena, &value, report);
+        if (error != OK) {
+            report_add(report, " (in the environment's %s)", name);
+            return error;
+        }
+        environment_set(env, name, value);
+    }
+    return OK;
+}
+
+/* Each parameter on its own, and all of them as one JSON object. */
+static error_code environment_params(struct environment *env, const struct msg_lease *lease)
+{
+    char name[MACROS_ENV_NAME_MAX];
+    struct buf text;
+    buf_init(&text, MACROS_TEXT_MAX_BYTES - MACROS_ENV_NAME_MAX);
+    for (uint32_t i = 0; i < lease->n_params; i++) {
+        buf_reset(&text);
+        if (value_print(lease->params[i].value, &text) == OK) {
+            environment_set(env, macros_env_name(lease->params[i].name, name), buf_text(&text));
+        }
+    }
+    buf_reset(&text);
+    if (macros_params_json(lease->params, lease->n_params, &text) == OK) {
+        environment_set(env, "MUSTER_PARAMS", buf_text(&text));
+    }
+    error_code error = text.failed == ERR_NO_MEMORY ? ERR_NO_MEMORY : OK;
+    buf_fini(&text);
+    return error;
+}
+
+static void environment_gpus(struct environment *env, const struct msg_lease *lease)
+{
+    const char *list = "";
+    for (uint32_t i = 0; i < lease->n_gpus && list != NULL; i++) {
+        list = arena_printf(env->arena, "%s%s%s", list, i == 0 ? "" : ",", lease->gpus[i]);
+    }
+    if (list == NULL) {
+        env->failed = ERR_NO_MEMORY;
+        return;
+    }
+    environment_set(env, "CUDA_VISIBLE_DEVICES", list);
+}
+
+static void environment_checkpoints(struct environment *env, const struct msg_lease *lease)
+{
+    static const char *const texts[] = {"", "rung", "end", "rung,end"};
+    environment_set(env, "MUSTER_CHECKPOINTS",
+                    texts[lease->checkpoints_on & (CHECKPOINT_ON_RUNG | CHECKPOINT_ON_END)]);
+}
+
+/* ---- muster's own ---- */
+
+static void environment_append_folder(struct environment *env, const char *name, const char *folder)
+{
+    const char *list = environment_get(env, name);
+    if (folder == NULL) {
+        return;
+    }
+    bool has_list = list != NULL && list[0] != '\0';
+    const char *longer =
+        arena_printf(env->arena, "%s%s%s", has_list ? list : "", has_list ? ":" : "", folder);
+    if (longer == NULL) {
+        env->failed = ERR_NO_MEMORY;
+        return;
+    }
+    environment_set(env, name, longer);
+}
+
+static void environment_own(struct environment *env, const struct msg_lease *lease,
+                            const struct environment_facts *facts)
+{
+    char id[TASK_ID_TEXT_MAX];
+    environment_set(env, "MUSTER_TRIAL", task_id_print(lease->task, id));
+    environment_set(env, "MUSTER_ATTEMPT", facts->mark);
+    environment_set_u64(env, "MUSTER_ATTEMPT_NUMBER", lease->attempt);
+    environment_set(env, "MUSTER_SOCKET", facts->socket);
+    environment_set(env, "MUSTER_PARAMS_FILE", facts->params_file);
+    environment_set(env, "MUSTER_TRIAL_DIR", facts->trial_dir);
+    environment_set_u64(env, "MUSTER_SEED", lease->seed);
+    environment_checkpoints(env, lease);
+    environment_gpus(env, lease);
+    if (environment_get(env, "OMP_NUM_THREADS") == NULL) {
+        int64_t cpus = (lease->cpus + AMOUNT_ONE - 1) / AMOUNT_ONE;
+        environment_set_u64(env, "OMP_NUM_THREADS", cpus > 1 ? (uint64_t)cpus : 1);
+    }
+    if (environment_get(env, "TMPDIR") == NULL) {
+        environment_set(env, "TMPDIR", facts->tmp_dir);
+    }
+    environment_append_folder(env, "PATH", facts->bin_dir);
+    environment_append_folder(env, "PYTHONPATH", facts->python_dir);
+}
+
+error_code environment_make(const struct msg_lease *lease, const struct environment_facts *facts,
+                            struct arena *arena, const char *const **ret_envp,
+                            struct report *report)
+{
+    struct environment env = {.arena = arena,
+                              .cap = ENVIRONMENT_OWN_MAX + lease->n_env + lease->n_params};
+    env.entries = arena_calloc(arena, env.cap + 1, sizeof *env.entries);
+    if (env.entries == NULL) {
+        return report_fail(report, ERR_NO_MEMORY, "no memory for its environment");
+    }
+    environment_inherit(&env);
+    error_code error = environment_lease(&env, lease, facts, report);
+    if (error != OK) {
+        return error;
+    }
+    error = environment_params(&env, lease);
+    environment_own(&env, lease, facts);
+    error = error != OK ? error : env.failed;
+    if (error != OK) {
+        return report_fail(report, error,
+                           "its environment is larger than %d MiB or memory is short",
+                           ENVIRONMENT_MAX_BYTES >> 20);
+    }
+    *ret_envp = env.entries;
+    return OK;
+}

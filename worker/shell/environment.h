@@ -1,0 +1,29 @@
+/* worker/shell/environment.h -- the whole environment of an attempt, made of its lease. Reads the
+ * worker's own environment; the loop's thread; nothing blocks. */
+#ifndef MUSTER_WORKER_SHELL_ENVIRONMENT_H
+#define MUSTER_WORKER_SHELL_ENVIRONMENT_H
+
+#include "base/arena.h"
+#include "schema/messages.h"
+
+/* What the lease does not say. All borrowed. */
+struct environment_facts {
+    const char *socket;
+    const char *params_file;
+    const char *trial_dir;
+    const char *tmp_dir;
+    const char *mark;       /* the value of MUSTER_ATTEMPT, by which its processes are found */
+    const char *bin_dir;    /* of the muster command; NULL: none */
+    const char *python_dir; /* of the muster module; NULL: none */
+};
+
+enum { ENVIRONMENT_MAX_BYTES = 4 << 20 };
+
+/* A NULL-ended list of "name=value" that lives in `arena`, no name twice. ERR_INVALID and
+ * ERR_UNSUPPORTED: a value of the lease does not expand; ERR_LIMIT; ERR_NO_MEMORY. A parameter
+ * whose text is longer than an exec allows is left out: the parameters' file holds them all. */
+MUST_CHECK error_code environment_make(const struct msg_lease *lease,
+                                       const struct environment_facts *facts, struct arena *arena,
+                                       const char *const **ret_envp, struct report *report);
+
+#endif

@@ -1,0 +1,42 @@
+/* worker/shell/manifest.h -- the list of a snapshot's files with sizes and checksums, and the proof
+ * that they are still those. Any thread; every call blocks on the disk. Inside worker/shell.
+ *
+ * manifest.json: {"version":1,"trial":"12.41","ordinal":5,"step":27,"attempt":0,"bytes":N,
+ *                 "files":[{"name":"weights.bin","size":S,"xxh3":"16 hex digits"}, ...]} */
+#ifndef MUSTER_WORKER_SHELL_MANIFEST_H
+#define MUSTER_WORKER_SHELL_MANIFEST_H
+
+#include "base/error.h"
+#include "base/id.h"
+
+#define MANIFEST_NAME "manifest.json"
+
+enum {
+    MANIFEST_VERSION = 1,
+    MANIFEST_FILES_MAX = 10000,
+    MANIFEST_DEPTH_MAX = 16,
+    MANIFEST_PATH_MAX = 1024, /* of a file inside the snapshot */
+    MANIFEST_MAX_BYTES = 16 << 20,
+};
+
+struct manifest {
+    task_id task;
+    uint32_t ordinal;
+    int64_t step;
+    uint32_t attempt;
+    uint64_t bytes; /* of all files, the manifest not counted */
+};
+
+/* Lists what lies in `folder`, forces all of it to disk, makes the files read-only and writes the
+ * manifest beside them; manifest->bytes is filled in. ERR_NO_SPACE, ERR_IO; ERR_LIMIT: too many,
+ * too deep, too long; ERR_INVALID: there is something else than files and folders, or a file of the
+ * manifest's name. */
+MUST_CHECK error_code manifest_write(const char *folder, struct manifest *manifest,
+                                     struct report *report);
+/* Is the snapshot in `folder` whole? Every file has its size, and with `must_hash` its checksum.
+ * ERR_NOT_FOUND: no manifest; ERR_FORMAT: a manifest or a file that is not what was written.
+ * Further files do not matter. */
+MUST_CHECK error_code manifest_verify(const char *folder, bool must_hash,
+                                      struct manifest *ret_manifest, struct report *report);
+
+#endif
