@@ -20,7 +20,7 @@ static void tree_split(const struct tree_type *type, struct list *root, const st
         *ret_left = *ret_right = NULL;
     } else if (type->is_before(root, key)) {
         tree_split(type, root->next, key, &root->next, ret_right);
-        
+        type->update(root);
         *ret_left = root;
     } else {
         tree_split(type, root->prev, key, ret_left, &root->prev);

@@ -131,6 +131,7 @@ static void sweep_best(const struct core *core, const struct sweep *sweep, struc
     int64_t step;
     if (!tune_best(sweep->tuner, &trial, &value, &step) || trial > sweep->work->n_tasks) {
         ret->best_value = NAN;
+        ret->best_step = -1;
         return;
     }
     const struct task *task = sweep->work->tasks[trial - 1];

@@ -147,6 +147,7 @@ void store_reads_end(struct store *store, error_code code);
 
 /* ---- store_script.c: what runs inside Redis ---- */
 extern const char *const store_script_batch,
-    *const store_script_take, *const store_script_beat, *const store_script_release;
+    *const store_script_take, *const store_script_tested, *const store_script_beat,
+                                                              *const store_script_release;
 
 #endif

@@ -1,6 +1,8 @@
 /* Before anything that matters is written: one batch with every command that batches use, read back
  * with every command that recovery uses, and removed. What an ACL forbids or a server lacks is
  * found here, not in the middle of the first sweep. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "head/shell/store_inside.h"
@@ -115,10 +117,27 @@ static void on_test_written(struct store *store)
               (const char *const[]){words[0], key, words[1], words[2], words[3], NULL});
 }
 
-static void on_test_removed(struct store *store)
+static void on_noted(void *context, const redisReply *reply)
 {
+    struct store *store = context;
+    if (!store_reply_ok(store, reply, REDIS_REPLY_ARRAY, on_test_removed)) {
+        return;
+    }
+    if (reply->elements != 1) {
+        store_fail(store, ERR_FENCED, "another head took over the store");
+        return;
+    }
     store->phase = PHASE_LOAD;
     store_load(store);
+}
+
+static void on_test_removed(struct store *store)
+{
+    char n[24];
+    (void)snprintf(n, sizeof n, "%" PRIu64, store->n);
+    store_ask(store, on_noted,
+              (const char *const[]){"EVAL", store_script_tested, "1", store->meta, store->holder, n,
+                                    NULL});
 }
 
 void store_test(struct store *store)

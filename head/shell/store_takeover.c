@@ -20,6 +20,14 @@ static void on_taken(void *context, const redisReply *reply)
         reply_copy(reply->element[0], word, sizeof word);
         reply_copy(reply->element[1], value, sizeof value);
     }
+    if (strcmp(word, "LOST") == 0) {
+        store_fail(store, ERR_STALE,
+                   "Redis came back without what it had acknowledged (batch %s). Its default user "
+                   "must keep every right, or it drops scripts' writes when it reads its file: "
+                   "user default off resetpass ~* &* +@all",
+                   value);
+        return;
+    }
     if (strcmp(word, "OK") != 0 || reply->elements < 3) {
         store_fail(store, ERR_BUSY, "another head is active: %s", value);
         return;

@@ -5,11 +5,11 @@
 #include <string.h>
 
 static const struct {
-    error_code code;
     const char *word;
+    error_code code;
     bool retryable;
 } error_rows[] = {
-#define X(name, value, word, retryable) {name, word, retryable},
+#define X(name, value, word, retryable) {word, name, retryable},
     ERROR_CODES(X)
 #undef X
 };

@@ -20,7 +20,8 @@ bool value_equal(struct value a, struct value b)
     case VALUE_INT:
         return a.integer == b.integer;
     case VALUE_REAL:
-        return (isnan(a.real) && isnan(b.real)) || memcmp(&a.real, &b.real, sizeof a.real) == 0;
+        return isnan(a.real) ? isnan(b.real)
+                             : a.real == b.real && signbit(a.real) == signbit(b.real);
     case VALUE_STR:
         return strcmp(a.str, b.str) == 0;
     }

@@ -1,5 +1,6 @@
 #include "schema/walk.h"
 
+#include <math.h>
 #include <string.h>
 
 bool struct_is_default(const struct schema *schema, const void *object)
@@ -14,7 +15,6 @@ bool struct_is_default(const struct schema *schema, const void *object)
 
 bool field_is_default(const struct field *field, const void *object)
 {
-    static const double zero = 0.0;
     const void *at = field_at(field, object);
     switch (field->type) {
     case FIELD_BOOL:
@@ -28,7 +28,7 @@ bool field_is_default(const struct field *field, const void *object)
     case FIELD_SPAN:
         return *(const uint64_t *)at == 0;
     case FIELD_F64:
-        return memcmp(at, &zero, sizeof zero) == 0; /* -0.0 and NaN are kept */
+        return *(const double *)at == 0.0 && !signbit(*(const double *)at);
     case FIELD_STR:
     case FIELD_JSON:
         return field_text(field, object) == NULL ||

@@ -59,8 +59,9 @@ static void child_limits(struct spawn_child *child)
             child_fail(child, SPAWN_LIMITS);
         }
     }
-    if (child->mark != 0) {
-        limit.rlim_cur = limit.rlim_max = (rlim_t)child->mark;
+    /* The soft one only: a muster inside an attempt has to set marks of its own. */
+    if (child->mark != 0 && getrlimit(RLIMIT_LOCKS, &limit) == 0 && child->mark < limit.rlim_max) {
+        limit.rlim_cur = (rlim_t)child->mark;
         if (setrlimit(RLIMIT_LOCKS, &limit) != 0) {
             child_fail(child, SPAWN_LIMITS);
         }

@@ -9,9 +9,10 @@ What is checked, in every .md file of the repository:
   functions  `core_task_move()`: a word of the sources
   tests      `test_something`: a test of tests/
 and that docs/API.md has each route of head/shell/routes.c and each field of lib/schema/api.c, docs/CLI.md each verb and
-option of cli/verbs.c. One line for each check: `ok name`, `FAIL name: why` or `SKIP name: why`."""
+option of cli/verbs.c; docs/STATES.md is what the build's muster-reference prints (MUSTER_TEST_BUILD). One line for each check: `ok name`, `FAIL name: why` or `SKIP name: why`."""
 import os
 import re
+import subprocess
 import sys
 
 ROOT = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("MUSTER_TEST_SOURCE", os.path.join(os.path.dirname(__file__), "../..")))
@@ -104,7 +105,7 @@ def check_functions():
     words = words_of_sources()
     for document in DOCUMENTS:
         for token in inline(document):
-            call = re.match(r"^([A-Za-z_][A-Za-z0-9_]*)\(\)$", token)
+            call = re.match(r"^([A-Za-z][A-Za-z0-9_]*)\(\)$", token)
             if call and call.group(1) not in words:
                 yield f"{document} names `{token}`"
 
@@ -164,14 +165,26 @@ def check_exit_codes():
             yield f"docs/CLI.md lacks exit code {value} ({name})"
 
 
-CHECKS = [check_paths, check_links, check_functions, check_tests, check_routes, check_fields, check_verbs, check_exit_codes]
+def check_states():
+    printer = os.path.join(os.environ.get("MUSTER_TEST_BUILD", ROOT + "/build/release"), "docs/muster-reference")
+    if not os.path.exists(printer) or not exists("docs/STATES.md"):
+        raise LookupError(f"{os.path.relpath(printer, ROOT)} is not built")
+    if subprocess.run([printer], stdout=subprocess.PIPE, check=True).stdout.decode() != read("docs/STATES.md"):
+        yield "docs/STATES.md is not what the tables say; run `make docs`"
+
+
+CHECKS = [check_paths, check_links, check_functions, check_tests, check_routes, check_fields, check_verbs, check_exit_codes, check_states]
 
 
 def main():
     failed = 0
     for check in CHECKS:
         name = check.__name__.replace("check_", "docs_")
-        wrong = list(check())
+        try:
+            wrong = list(check())
+        except LookupError as why:
+            print(f"SKIP {name}: {why}")
+            continue
         for why in wrong:
             print(f"FAIL {name}: {why}")
         if not wrong:

@@ -280,6 +280,9 @@ static void model_step(struct model *m)
     } else if (dice < 500) {
         step_job(m, &m->jobs[random_below(&m->random, JOBS)]);
     } else {
+        if (dice < 700 && node->is_open) {
+            rig_stir(m->s, node->handle);
+        }
         step_next(m);
     }
 }

@@ -90,7 +90,7 @@ static amount amount_of(double value)
     return (amount)(value * AMOUNT_ONE + 0.5);
 }
 
-static void run_case(const struct place_case *c)
+static void run_case(const struct place_case *c, bool is_stirred)
 {
     struct rig r;
     uint32_t nodes[4] = {0};
@@ -105,6 +105,9 @@ static void run_case(const struct place_case *c)
                                                       .gpus = amount_of(step->gpus),
                                                       .memory_bytes = (uint64_t)step->gib * GIB},
                                      50, 0);
+        if (is_stirred) {
+            rig_stir(r.s, nodes[0]);
+        }
         struct job *started = rig_next(&r);
         if (step->node < 0) {
             if (started != NULL) {
@@ -126,7 +129,8 @@ static void test_place_table_lands_where_expected(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        run_case(&cases[i]);
+        run_case(&cases[i], false);
+        run_case(&cases[i], true);
     }
 }
 

@@ -69,6 +69,16 @@ static UNUSED uint32_t rig_node(struct rig *rig, amount cpus, uint32_t n_gpus,
                  .cpus = cpus, .memory_bytes = memory_bytes, .gpus = gpus, .n_gpus = n_gpus});
 }
 
+/* So many events that classes search all nodes and not only those where something was freed;
+ * nothing else changes. */
+static UNUSED void rig_stir(struct scheduler *s, uint32_t node)
+{
+    for (int i = 0; i < 100; i++) {
+        scheduler_node_open(s, node, false);
+        scheduler_node_open(s, node, true);
+    }
+}
+
 static UNUSED uint32_t rig_node_labelled(struct rig *rig, amount cpus, const char *name,
                                          const char *value)
 {

@@ -1,4 +1,5 @@
-/* What the tests of lib/spec share: parse a text, and compare what is said of a bad one word by word. */
+/* What the tests of lib/spec share: parse a text, and compare what is said of a bad one word by
+ * word. */
 #ifndef MUSTER_TEST_SPEC_RIG_H
 #define MUSTER_TEST_SPEC_RIG_H
 

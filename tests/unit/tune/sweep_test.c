@@ -239,6 +239,8 @@ static void test_best_is_the_best_value_ever_ties_to_the_lower_trial(void **stat
     assert_best(tuner, 3, 0.5, 3);
     rig_report(tuner, 3, 9, 0.7); /* it was better before */
     assert_best(tuner, 3, 0.5, 3);
+    rig_report(tuner, 3, 12, 0.5); /* as good as before: the first time counts */
+    assert_best(tuner, 3, 0.5, 3);
     rig_end_at(tuner, 4, TUNE_OUTCOME_DONE, 2, 0.5);
     assert_best(tuner, 3, 0.5, 3);
     rig_end_at(tuner, 2, TUNE_OUTCOME_FAILED, 8, 0.5);

@@ -1,0 +1,47 @@
+/* Good sweep files that several tests share: each field set away from its default at least once. */
+#ifndef MUSTER_TEST_SPEC_FILES_H
+#define MUSTER_TEST_SPEC_FILES_H
+
+static const char file_full[] =
+    "name: digits-mlp\n"
+    "project: vision\n"
+    "labels: [mlp, \"two words\", '#3']\n"
+    "command: [python3, train.py, \"${args}\", --id, \"${trial.id}\"]\n"
+    "workdir: {path: \"../a b\", mode: shared}\n"
+    "env: {OMP_NUM_THREADS: \"1\", DIR: \"${trial.dir}/x\", JSON: \"${args_json}\"}\n"
+    "metric: {name: val_loss, goal: maximize, target: 0.05}\n"
+    "parameters:\n"
+    "  epochs: 27\n"
+    "  lr:     {min: 1e-5, max: 1e-1, log: true}\n"
+    "  layers: {min: 1, max: 4}\n"
+    "  width:  {min: 32, max: 512, q: 32}\n"
+    "  batch:  {values: [32, 64.0, \"128\", none, null, true, .inf, "
+    "\"a\\tb\\u2028\\x7f\\\\\\\"\"]}\n"
+    "  aug.mix: {value: \"\"}\n"
+    "search:   {method: random, seed: 17}\n"
+    "schedule: {type: asha, mode: stop, min: 2, max: 54, eta: 4}\n"
+    "stop:     {trials: 200, failures: 20, wall: 12h}\n"
+    "limits:   {concurrency: 32}\n"
+    "resources: {cpus: 2.5, gpus: 0.25, memory: 1536M, custom: {licence: 1, disk: 0.5},\n"
+    "            require: [\"gpu.model in (H100, 'NVIDIA H200')\", \"mount:/mnt/data\"]}\n"
+    "queue:    {priority: 70}\n"
+    "retries:  {max: 2, crash_limit: 9, backoff: 10s..5m}\n"
+    "checkpoints: {on: [end, rung], keep: {trial_last: 3, trial_best: 0}}\n"
+    "timeouts: {trial: 6h, silent: 30m, grace: 90, start: 5m, decision: 250ms}\n"
+    "logs:     {tail: 16K}\n";
+
+static const char file_json[] =
+    "{\"command\":\"exec x ${args}\",\"metric\":{\"name\":\"l\\/\\u00e9\",\"target\":1},"
+    "\"parameters\":{\"a\":{\"values\":[1,2.5,\"x\",true,null]},\"b\":{\"min\":0,\"max\":1.0}},"
+    "\"checkpoints\":{\"on\":[]},\"retries\":{\"backoff\":0}}";
+
+static const char file_text[] = "command: |\n"
+                                "  set -e\n"
+                                "  exec ./train --lr ${lr} $${HOME}\n"
+                                "metric: {name: loss}\n"
+                                "parameters: {lr: {min: -2, max: -1, type: float}}\n"
+                                "stop: {wall: 90s}\n"
+                                "env: {}\n"
+                                "labels: []\n";
+
+#endif

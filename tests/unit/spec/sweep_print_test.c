@@ -1,0 +1,129 @@
+#include "rig.h"
+
+#include "files.h"
+
+static const char *const files[] = {
+    file_full,
+    file_json,
+    file_text,
+    LEAST,
+    LEAST
+    "name: 'null'\nproject: \"1e5\"\nlabels: ['- a', 'true', '007', '~', 'a: b', \"\\u00e4\"]\n",
+    LEAST "parameters: {a: .nan, b: -.inf, c: 1e300, d: 0.1, e: -0.0, f: 9223372036854775807}\n",
+    LEAST "parameters: {a: {min: 1.0, max: 1e16}, b: {min: 1e-300, max: 5e-300, q: 1e-301}}\n",
+    LEAST "parameters: {a: 'none', b: '', c: '\"', d: \"\\x85\\uFEFF\\uFFFF\", e: ' x ', f: "
+          "'\xF0\x9F\x98\x80'}\n",
+};
+
+static void sweep_printed(const char *text, struct buf *buf)
+{
+    struct arena arena;
+    struct sweep_spec spec;
+    parsed(text, &arena, &spec);
+    buf_init(buf, SPEC_FILE_MAX_BYTES * 2);
+    assert_int_equal(spec_sweep_print(&spec, buf), OK);
+    arena_fini(&arena);
+}
+
+/* The printed file says all that the struct holds, so equal prints mean equal specs. */
+static void test_print_then_parse_is_a_fixed_point(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        struct buf once, twice;
+        sweep_printed(files[i], &once);
+        sweep_printed(buf_text(&once), &twice);
+        assert_string_equal(buf_text(&once), buf_text(&twice));
+        buf_fini(&once);
+        buf_fini(&twice);
+    }
+}
+
+static void test_print_full_file_is_this_text(void **state)
+{
+    (void)state;
+    static const char want[] =
+        "name: digits-mlp\n"
+        "project: vision\n"
+        "labels: [mlp, \"two words\", \"#3\"]\n"
+        "command: [python3, train.py, \"${args}\", \"--id\", \"${trial.id}\"]\n"
+        "workdir: {path: \"../a b\", mode: shared}\n"
+        "env:\n"
+        "  OMP_NUM_THREADS: \"1\"\n"
+        "  DIR: \"${trial.dir}/x\"\n"
+        "  JSON: \"${args_json}\"\n"
+        "metric: {name: val_loss, goal: maximize, target: 0.05}\n"
+        "parameters:\n"
+        "  epochs: 27\n"
+        "  lr: {min: 1e-05, max: 0.1, type: float, log: true}\n"
+        "  layers: {min: 1, max: 4, type: int, log: false}\n"
+        "  width: {min: 32, max: 512, type: int, log: false, q: 32}\n"
+        "  batch: {values: [32, 64.0, \"128\", \"none\", null, true, .inf, "
+        "\"a\\tb\\u2028\\u007F\\\\\\\"\"]}\n"
+        "  aug.mix: \"\"\n"
+        "search: {method: random, seed: 17}\n"
+        "schedule: {type: asha, mode: stop, min: 2, max: 54, eta: 4}\n"
+        "stop: {trials: 200, failures: 20, wall: 12h}\n"
+        "limits: {concurrency: 32}\n"
+        "resources:\n"
+        "  cpus: 2.5\n"
+        "  gpus: 0.25\n"
+        "  memory: 1536M\n"
+        "  custom: {licence: 1, disk: 0.5}\n"
+        "  require: [\"gpu.model in (H100, 'NVIDIA H200')\", \"mount:/mnt/data\"]\n"
+        "queue: {priority: 70}\n"
+        "retries: {max: 2, crash_limit: 9, backoff: 10s..5m}\n"
+        "timeouts: {trial: 6h, silent: 30m, start: 5m, grace: 90s, decision: 250ms}\n"
+        "checkpoints: {on: [rung, end], keep: {trial_last: 3, trial_best: 0}}\n"
+        "logs: {tail: 16K}\n";
+    struct buf text;
+    sweep_printed(file_full, &text);
+    assert_string_equal(buf_text(&text), want);
+    buf_fini(&text);
+}
+
+static void test_print_defaults_are_written_out(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "\nparameters: {}\n",
+        "\nsearch: {method: random, seed: none}\n",
+        "\nschedule: {type: none}\n",
+        "\nstop: {trials: 1, failures: none, wall: none}\n",
+        "\nlimits: {concurrency: none}\n",
+        "\n  memory: none\n",
+        "\ntimeouts: {trial: none, silent: none, start: none, grace: 1m, decision: 1m}\n",
+        "\ncheckpoints: {on: [rung], keep: {trial_last: 1, trial_best: 1}}\n",
+        "\nlogs: {tail: 64K}\n",
+    };
+    struct buf text;
+    sweep_printed(LEAST, &text);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        assert_non_null(strstr(buf_text(&text), lines[i]));
+    }
+    buf_fini(&text);
+}
+
+static void test_print_into_a_small_buffer_is_a_limit(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct sweep_spec spec;
+    struct buf text;
+    parsed(file_full, &arena, &spec);
+    buf_init(&text, 100);
+    assert_int_equal(spec_sweep_print(&spec, &text), ERR_LIMIT);
+    buf_fini(&text);
+    arena_fini(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_print_then_parse_is_a_fixed_point),
+        cmocka_unit_test(test_print_full_file_is_this_text),
+        cmocka_unit_test(test_print_defaults_are_written_out),
+        cmocka_unit_test(test_print_into_a_small_buffer_is_a_limit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
