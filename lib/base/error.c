@@ -131,10 +131,13 @@ void report_add(struct report *report, const char *format, ...)
 void report_print(const struct report *report, char *ret_text, uint32_t size_bytes)
 {
     const char *file = report->file[0] != '\0' ? report->file : "input";
+    /* The place stands with what was wrong, the advice behind it. */
+    const char *advice = strstr(report->text, "; did you mean");
     int n;
     if (report->line > 0) {
-        n = snprintf(ret_text, size_bytes, "%s at %s:%u:%u", report->text, file, report->line,
-                     report->column);
+        int before = advice != NULL ? (int)(advice - report->text) : (int)strlen(report->text);
+        n = snprintf(ret_text, size_bytes, "%.*s at %s:%u:%u%s", before, report->text, file,
+                     report->line, report->column, advice != NULL ? advice : "");
     } else {
         n = snprintf(ret_text, size_bytes, "%s", report->text);
     }

@@ -13,10 +13,10 @@
 enum {
     PATH_TEXT_MAX_BYTES = 4095,
     RETRIES_MAX = 1000000,
-    KEEP_MAX = 1000,
+    KEEP_MAX = 1, /* the last and the best */
     CONCURRENCY_MAX = 1000000,
     ETA_MAX = 1000000,
-    TAIL_MAX_BYTES = 1 << 20,
+    TAIL_MAX_BYTES = 64 << 10,
 };
 
 #define LATER(name_)                                                                               \

@@ -133,10 +133,20 @@ redisContext *redis_rig_admin(const struct redis_rig *rig)
 long long redis_rig_ask(const struct redis_rig *rig, const char *format, ...)
 {
     redisContext *redis = redis_rig_admin(rig);
-    va_list arguments;
-    va_start(arguments, format);
-    redisReply *reply = redisvCommand(redis, format, arguments);
-    va_end(arguments);
+    redisReply *reply = NULL;
+    for (int i = 0; i < START_TRIES; i++) {
+        va_list arguments;
+        va_start(arguments, format);
+        reply = redisvCommand(redis, format, arguments);
+        va_end(arguments);
+        if (reply == NULL || reply->type != REDIS_REPLY_ERROR ||
+            strncmp(reply->str, "LOADING", strlen("LOADING")) != 0) {
+            break;
+        }
+        freeReplyObject(reply);
+        reply = NULL;
+        pause_ms(START_PAUSE_MS);
+    }
     if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
         die(reply != NULL ? reply->str : format);
     }

@@ -32,8 +32,8 @@ void redis_rig_close(struct redis_rig *rig); /* kills it and removes the folder 
 
 /* A connection with every right, past any proxy; freed by the caller. */
 redisContext *redis_rig_admin(const struct redis_rig *rig);
-/* One question as admin; the integer or the length of the answer, -1 for nil. Aborts on an error
- * answer. */
+/* One question as admin, asked again while Redis is loading; the integer or the length of the
+ * answer, -1 for nil. Aborts on an error answer. */
 long long redis_rig_ask(const struct redis_rig *rig, const char *format, ...);
 
 #endif

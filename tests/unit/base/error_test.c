@@ -97,6 +97,11 @@ static void test_report_print_with_a_place(void **state)
                      ERR_INVALID);
     report_print(&report, text, sizeof text);
     assert_string_equal(text, "unknown key 'x' at sweep.yaml:12:5");
+    report_add(&report, "; did you mean '%s'?", "y");
+    report_print(&report, text, sizeof text);
+    assert_string_equal(text, "unknown key 'x' at sweep.yaml:12:5; did you mean 'y'?");
+    assert_int_equal(report_fail_at(&report, ERR_INVALID, 12, 5, "unknown key '%s'", "x"),
+                     ERR_INVALID);
     report.file[0] = '\0';
     report_print(&report, text, sizeof text);
     assert_string_equal(text, "unknown key 'x' at input:12:5");

@@ -14,6 +14,7 @@ static error_code parse_copy(const char *text, size_t len)
     struct report report = {0};
     struct sweep_spec spec;
     struct arena arena;
+    int64_t n_live = mem_live_count();
     char *copy = mem_alloc(len > 0 ? len : 1);
     assert_non_null(copy);
     memcpy(copy, text, len);
@@ -30,7 +31,7 @@ static error_code parse_copy(const char *text, size_t len)
     }
     mem_free(copy);
     arena_fini(&arena);
-    assert_int_equal(mem_live_count(), 0);
+    assert_int_equal(mem_live_count(), n_live);
     return code;
 }
 
@@ -108,14 +109,17 @@ static void test_hostile_no_memory_at_every_allocation(void **state)
 static void test_hostile_full_arena_is_no_memory(void **state)
 {
     (void)state;
-    for (size_t max = 0; max < 2000; max += 7) {
+    error_code code = ERR_NO_MEMORY;
+    size_t max = 0;
+    for (; code != OK; max += 7) {
         struct sweep_spec spec;
         struct arena arena;
         arena_init(&arena, max);
-        assert_int_equal(spec_sweep_parse(file_full, strlen(file_full), NULL, &arena, &spec, NULL),
-                         ERR_NO_MEMORY);
+        code = spec_sweep_parse(file_full, strlen(file_full), NULL, &arena, &spec, NULL);
+        assert_true(code == ERR_NO_MEMORY || code == OK);
         arena_fini(&arena);
     }
+    assert_in_range(max, 500, 10000);
 }
 
 /* The largest of everything at once must fit the arena that the header asks for. */

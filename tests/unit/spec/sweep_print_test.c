@@ -74,7 +74,7 @@ static void test_print_full_file_is_this_text(void **state)
         "queue: {priority: 70}\n"
         "retries: {max: 2, crash_limit: 9, backoff: 10s..5m}\n"
         "timeouts: {trial: 6h, silent: 30m, start: 5m, grace: 90s, decision: 250ms}\n"
-        "checkpoints: {on: [rung, end], keep: {trial_last: 3, trial_best: 0}}\n"
+        "checkpoints: {on: [rung, end], keep: {trial_last: 1, trial_best: 0}}\n"
         "logs: {tail: 16K}\n";
     struct buf text;
     sweep_printed(file_full, &text);

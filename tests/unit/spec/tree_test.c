@@ -115,7 +115,7 @@ static void test_tree_tabs_inside_texts_and_comments_are_kept(void **state)
     arena_fini(&arena);
 }
 
-/* `n` times `piece` between `begin` and `end` must be refused with ERR_LIMIT; one less is good. */
+/* `n` times `piece` between `begin` and `end` is good; once more must be refused with ERR_LIMIT. */
 static void limit_check(const char *begin, const char *piece, size_t n, const char *end,
                         const char *message)
 {
@@ -126,7 +126,7 @@ static void limit_check(const char *begin, const char *piece, size_t n, const ch
     for (int is_over = 0; is_over < 2; is_over++) {
         buf_init(&text, SPEC_FILE_MAX_BYTES * 2);
         assert_int_equal(buf_append_text(&text, begin), OK);
-        for (size_t i = 0; i + 1 < n + (size_t)is_over; i++) {
+        for (size_t i = 0; i < n + (size_t)is_over; i++) {
             assert_int_equal(buf_printf(&text, piece, (int)i), OK);
         }
         assert_int_equal(buf_append_text(&text, end), OK);
@@ -142,10 +142,10 @@ static void test_tree_limits_are_exact(void **state)
 {
     (void)state;
     /* The outermost block, its key and the list are three of the nodes. */
-    limit_check("a: [", "%d, ", SPEC_NODES_MAX - 3 + 1, "]",
+    limit_check("a: [", "%d, ", SPEC_NODES_MAX - 3, "]",
                 "the file has more than 20000 texts, lists and blocks");
-    limit_check("", "k%d: x\n", SPEC_PAIRS_MAX + 1, "", "more than 1024 keys in one block");
-    limit_check("a: ", "%.1d", SPEC_TEXT_MAX_BYTES + 1, "", "a text is longer than 64 KiB");
+    limit_check("", "k%d: x\n", SPEC_PAIRS_MAX, "", "more than 1024 keys in one block");
+    limit_check("a: ", "x", SPEC_TEXT_MAX_BYTES, "", "a text is longer than 64 KiB");
 }
 
 static void test_tree_file_past_its_limit_is_not_read(void **state)

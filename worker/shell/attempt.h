@@ -1,0 +1,111 @@
+/* worker/shell/attempt.h -- one attempt on this machine, from lease to empty process tree: a table
+ * of steps, each a resource that is prepared on the way in and released, in the opposite order, on
+ * the way out. The loop's thread; owned by the worker until attempt_clean(). */
+#ifndef MUSTER_WORKER_SHELL_ATTEMPT_H
+#define MUSTER_WORKER_SHELL_ATTEMPT_H
+
+#include "base/hash.h"
+#include "worker/shell/shell.h"
+
+enum {
+    ATTEMPT_STEPS_MAX = 8,
+    ATTEMPT_PATH_MAX = FILES_PATH_MAX_BYTES,
+    ATTEMPT_KILL_RETRY_MS = 200,
+    ATTEMPT_LOG_READS_PER_TURN = 8, /* of 64 KiB */
+};
+
+typedef enum { RUN_PREPARING, RUN_ALIVE, RUN_ENDING, RUN_ENDED } run_state;
+
+struct attempt_logs;
+struct attempt_process;
+
+struct attempt_run {
+    struct worker *worker;
+    struct attempt_ref ref;
+    run_state state;
+    uint32_t n_prepared; /* steps */
+    struct arena arena;
+    const struct msg_lease *lease;
+    /* of the folder */
+    char dir[ATTEMPT_PATH_MAX];
+    char trial_dir[ATTEMPT_PATH_MAX + 16];
+    char params_file[ATTEMPT_PATH_MAX + 16];
+    char tmp_dir[ATTEMPT_PATH_MAX + 16];
+    char save_dir[ATTEMPT_PATH_MAX + 32]; /* of the save under way */
+    uint32_t n_saves;
+    /* of the socket */
+    char socket_path[TRIAL_SOCKET_PATH_MAX + 1];
+    struct trial_socket *socket;
+    /* of the logs */
+    struct attempt_logs *logs;
+    time_ms activity_told_at;
+    /* of the process */
+    struct attempt_process *process;
+    struct proctree_mark mark;
+    pid_t pid; /* 0: none (yet), or reaped */
+    time_ms started_at, ended_at;
+    bool is_killed;         /* SIGKILL was asked for */
+    bool is_kill_running;   /* in the pool */
+    uint32_t n_left_behind; /* processes that outlived the main one */
+    UT_hash_handle hh;
+};
+
+/* OK, or ERR_AGAIN: attempt_step_done() will be called; else the reason for people is in the
+ * report. */
+struct attempt_step {
+    const char *name;
+    error_code (*prepare)(struct attempt_run *run, struct report *report);
+    void (*release)(struct attempt_run *run); /* NULL: nothing is held */
+};
+extern const struct attempt_step attempt_steps[];
+
+/* ---- attempt.c: what effects ask for ---- */
+void attempt_start(struct worker *worker, struct attempt_ref ref, const struct msg_lease *lease);
+void attempt_signal(struct worker *worker, struct attempt_ref ref, int signal);
+void attempt_clean(struct worker *worker, struct attempt_ref ref);
+struct attempt_run *attempt_run_find(const struct worker *worker, struct attempt_ref ref);
+/* A step that said ERR_AGAIN has come to its end. */
+void attempt_step_done(struct attempt_run *run, error_code error, const struct report *report);
+/* The process tree is empty: everything that it said is read, told and closed; the folder stays
+ * until attempt_clean(). */
+void attempt_tree_gone(struct attempt_run *run);
+/* At the very end of the worker: lets go of all that attempts hold. */
+void attempts_release(struct worker *worker);
+
+/* ---- attempt_folder.c ---- */
+error_code attempt_folder_prepare(struct attempt_run *run, struct report *report);
+void attempt_folder_release(struct attempt_run *run);
+
+/* ---- attempt_restore.c ---- */
+error_code attempt_restore_prepare(struct attempt_run *run, struct report *report);
+void attempt_save_begin(struct worker *worker, struct attempt_ref ref, uint64_t connection);
+void attempt_save_commit(struct worker *worker, struct attempt_ref ref, uint64_t connection,
+                         const struct snapshot_ref *snapshot);
+
+/* ---- attempt_logs.c ---- */
+error_code attempt_logs_prepare(struct attempt_run *run, struct report *report);
+void attempt_logs_release(struct attempt_run *run);
+/* Its own ends of the pipes, for the process; closed by attempt_logs_started(). */
+void attempt_logs_fds(const struct attempt_run *run, int *ret_out_fd, int *ret_err_fd);
+void attempt_logs_started(struct attempt_run *run);
+/* Reads what is left in the pipes. */
+void attempt_logs_drain(struct attempt_run *run);
+void attempt_logs_tails(struct attempt_run *run, struct bytes *ret_out, struct bytes *ret_err);
+
+/* ---- attempt_process.c ---- */
+error_code attempt_process_prepare(struct attempt_run *run, struct report *report);
+void attempt_process_release(struct attempt_run *run);
+
+/* ---- attempt_end.c ---- */
+/* SIGKILL for the whole tree; the end is told by attempt_tree_gone(). */
+void attempt_tree_kill(struct attempt_run *run);
+/* Tries again what could not be killed; every turn. */
+void attempts_kill_tick(struct worker *worker, time_ms now);
+/* The main process has ended (and is not reaped). */
+void attempt_tree_end(struct attempt_run *run);
+/* Reaps the main process; cause, exit code, usage and a reason into ret_facts. `reason` has
+ * size_bytes. */
+void attempt_facts_read(struct attempt_run *run, struct attempt_result *ret_facts, char *reason,
+                        size_t size_bytes);
+
+#endif

@@ -1,0 +1,111 @@
+/* Snapshots as an attempt sees them: the one it starts from, and those that it makes. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "sys/clock.h"
+#include "worker/shell/attempt.h"
+
+/* ---- the one it starts from ---- */
+
+static void on_restore_verified(void *context, struct attempt_ref ref, error_code error,
+                                const struct report *report)
+{
+    struct worker *worker = context;
+    struct attempt_run *run = attempt_run_find(worker, ref);
+    if (run == NULL || run->state != RUN_PREPARING || worker->is_leaving) {
+        return;
+    }
+    struct report told = {.code = error};
+    if (error != OK) {
+        ignore_error(report_fail(&told, error, "its snapshot %" PRIu32 " cannot be used: %.800s",
+                                 run->lease->restore.ordinal, report->text),
+                     "already failed");
+    }
+    attempt_step_done(run, error, &told);
+}
+
+/* A snapshot is proven before a trainer sees it. What is damaged is not replaced by a start from
+ * nothing: that would be another experiment under the same name; the attempt fails with the reason.
+ */
+error_code attempt_restore_prepare(struct attempt_run *run, struct report *report)
+{
+    char path[FILES_PATH_MAX_BYTES], id[TASK_ID_TEXT_MAX];
+    const struct snapshot_ref *restore = &run->lease->restore;
+    if (restore->ordinal == 0) {
+        return OK;
+    }
+    int n = snprintf(path, sizeof path, "%s/snapshots/%s/%" PRIu32, run->worker->node_dir,
+                     task_id_print(run->ref.task, id), restore->ordinal);
+    if (n < 0 || (size_t)n >= sizeof path) {
+        return report_fail(report, ERR_LIMIT, "the path of its snapshot is too long");
+    }
+    error_code error =
+        snapshots_verify(run->worker->snapshots, path, run->ref, on_restore_verified, run->worker);
+    return error == OK ? ERR_AGAIN : error;
+}
+
+/* ---- those that it makes ---- */
+
+/* Each save has a folder of its own, so that an abandoned one is never mixed with the next. */
+void attempt_save_begin(struct worker *worker, struct attempt_ref ref, uint64_t connection)
+{
+    struct attempt_run *run = attempt_run_find(worker, ref);
+    if (run == NULL || run->state == RUN_PREPARING) {
+        on_save_begun(worker->agent, clock_now(), ref, connection, NULL, "not_now",
+                      "the attempt has ended", &worker->out);
+        return;
+    }
+    if (run->save_dir[0] != '\0') {
+        snapshots_remove_folder(worker->snapshots, run->save_dir);
+        run->save_dir[0] = '\0';
+    }
+    char path[sizeof run->save_dir], text[256];
+    int n = snprintf(path, sizeof path, "%s/save/%" PRIu32, run->dir, ++run->n_saves);
+    if (n < 0 || (size_t)n >= sizeof path || mkdir(path, 0700) != 0) {
+        int number = errno;
+        bool is_full = error_from_errno(number) == ERR_NO_SPACE;
+        ignore_error(snprintf(text, sizeof text, "cannot make a folder: %s", strerror(number)) < 0,
+                     "stays short");
+        on_save_begun(worker->agent, clock_now(), ref, connection, NULL,
+                      is_full ? "no_space" : "not_now", text, &worker->out);
+        return;
+    }
+    memcpy(run->save_dir, path, (size_t)n + 1);
+    on_save_begun(worker->agent, clock_now(), ref, connection, path, NULL, NULL, &worker->out);
+}
+
+static void on_save_done(void *context, const struct snapshot_commit *commit,
+                         const struct snapshot_ref *snapshot, error_code error,
+                         const struct report *report)
+{
+    struct worker *worker = context;
+    const char *word = error == OK ? NULL : error == ERR_NO_SPACE ? "no_space" : "not_now";
+    on_save_committed(worker->agent, clock_now(), commit->ref, commit->connection, snapshot, word,
+                      error == OK ? NULL : report->text, &worker->out);
+}
+
+void attempt_save_commit(struct worker *worker, struct attempt_ref ref, uint64_t connection,
+                         const struct snapshot_ref *snapshot)
+{
+    struct attempt_run *run = attempt_run_find(worker, ref);
+    struct snapshot_commit commit = {
+        .ref = ref,
+        .connection = connection,
+        .ordinal = snapshot->ordinal,
+        .step = snapshot->step,
+        .folder = run == NULL ? "" : run->save_dir,
+    };
+    error_code error = ERR_NOT_FOUND;
+    if (commit.folder[0] != '\0') {
+        error = snapshots_commit(worker->snapshots, &commit, on_save_done, worker);
+        run->save_dir[0] = '\0';
+    }
+    if (error != OK) {
+        struct report report = {0};
+        ignore_error(report_fail(&report, error, "there is no folder to commit"), "told below");
+        on_save_done(worker, &commit, snapshot, error, &report);
+    }
+}

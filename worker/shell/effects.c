@@ -1,0 +1,123 @@
+/* What the core wants done: a function for each kind of effect. */
+#include "sys/log.h"
+#include "worker/shell/attempt.h"
+
+typedef void effect_fn(struct worker *worker, const struct agent_effect *effect);
+
+static void effect_send(struct worker *worker, const struct agent_effect *effect)
+{
+    error_code error = dealer_send(worker->dealer, effect->frame);
+    if (error == OK || error == ERR_UNREACHABLE) {
+        return; /* on_down() comes, and everything that counts is sent again after the next welcome
+                 */
+    }
+    log_once("send", LOG_LEVEL_WARNING, "%s (%zu bytes) cannot be sent to the head: %s",
+             message_name(effect->type), effect->frame.len, error_word(error));
+    /* The core believes that it was sent; a new connection begins with what was not acknowledged.
+     */
+    dealer_reconnect(worker->dealer, 0);
+}
+
+static void effect_reconnect(struct worker *worker, const struct agent_effect *effect)
+{
+    int64_t delay_ms = effect->at - loop_now(worker->loop);
+    dealer_reconnect(worker->dealer, delay_ms > 0 ? delay_ms : 0);
+}
+
+static void effect_start(struct worker *worker, const struct agent_effect *effect)
+{
+    attempt_start(worker, effect->ref, effect->lease);
+}
+
+static void effect_signal(struct worker *worker, const struct agent_effect *effect)
+{
+    attempt_signal(worker, effect->ref, effect->signal);
+}
+
+static void effect_answer(struct worker *worker, const struct agent_effect *effect)
+{
+    trial_connection_answer(worker->sockets, effect->connection, effect->text);
+}
+
+static void effect_close(struct worker *worker, const struct agent_effect *effect)
+{
+    trial_connection_close(worker->sockets, effect->connection);
+}
+
+static void effect_read_stop(struct worker *worker, const struct agent_effect *effect)
+{
+    trial_connection_read(worker->sockets, effect->connection, false);
+}
+
+static void effect_read_start(struct worker *worker, const struct agent_effect *effect)
+{
+    trial_connection_read(worker->sockets, effect->connection, true);
+}
+
+static void effect_save_begin(struct worker *worker, const struct agent_effect *effect)
+{
+    attempt_save_begin(worker, effect->ref, effect->connection);
+}
+
+static void effect_save_commit(struct worker *worker, const struct agent_effect *effect)
+{
+    attempt_save_commit(worker, effect->ref, effect->connection, &effect->snapshot);
+}
+
+static void effect_drop(struct worker *worker, const struct agent_effect *effect)
+{
+    snapshots_drop(worker->snapshots,
+                   (struct snapshot_name){effect->ref.task, effect->snapshot.ordinal});
+}
+
+static void effect_clean(struct worker *worker, const struct agent_effect *effect)
+{
+    attempt_clean(worker, effect->ref);
+}
+
+static void effect_exit(struct worker *worker, const struct agent_effect *effect)
+{
+    worker_leave(worker, effect->code);
+}
+
+static effect_fn *const effect_table[] = {
+    [AGENT_SEND] = effect_send,
+    [AGENT_RECONNECT] = effect_reconnect,
+    [AGENT_START] = effect_start,
+    [AGENT_SIGNAL] = effect_signal,
+    [AGENT_ANSWER] = effect_answer,
+    [AGENT_CLOSE] = effect_close,
+    [AGENT_READ_STOP] = effect_read_stop,
+    [AGENT_READ_START] = effect_read_start,
+    [AGENT_SAVE_BEGIN] = effect_save_begin,
+    [AGENT_SAVE_COMMIT] = effect_save_commit,
+    [AGENT_DROP] = effect_drop,
+    [AGENT_CLEAN] = effect_clean,
+    [AGENT_EXIT] = effect_exit,
+};
+
+void worker_leave(struct worker *worker, int exit_code)
+{
+    if (!worker->is_leaving) {
+        worker->is_leaving = true;
+        worker->exit_code = exit_code;
+        loop_again(worker->loop);
+    }
+}
+
+/* An effect may bring further ones (an attempt that cannot start), which are appended: the list may
+ * move meanwhile. */
+void effects_apply(struct worker *worker)
+{
+    struct agent_outbox *out = &worker->out;
+    for (uint32_t i = 0; i < out->n_effects && !worker->is_leaving; i++) {
+        struct agent_effect effect = out->effects[i];
+        effect_table[effect.kind](worker, &effect);
+    }
+    if (out->failed != OK && !worker->is_leaving) {
+        log_write(LOG_LEVEL_ERROR,
+                  "no memory to go on with: the head will run everything again elsewhere");
+        worker_leave(worker, 1);
+    }
+    agent_outbox_reset(out);
+}

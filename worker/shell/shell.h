@@ -1,0 +1,58 @@
+/* worker/shell/shell.h -- what the files of this folder share. The loop's thread. */
+#ifndef MUSTER_WORKER_SHELL_SHELL_H
+#define MUSTER_WORKER_SHELL_SHELL_H
+
+#include "net/dealer.h"
+#include "sys/files.h"
+#include "sys/machine.h"
+#include "sys/proctree.h"
+#include "sys/spawner.h"
+#include "worker/core/outbox.h"
+#include "worker/shell/snapshots.h"
+#include "worker/shell/trial_socket.h"
+#include "worker/shell/worker.h"
+
+struct attempt_run;
+
+struct worker {
+    const struct worker_options *options;
+    struct loop *loop;
+    struct dealer *dealer;
+    struct agent *agent;
+    struct agent_outbox out;
+    struct trial_sockets *sockets;
+    struct snapshots *snapshots;
+    struct spawner *spawner;
+    struct attempt_run *runs; /* by ref */
+    uint32_t last_serial;
+    char node_dir[FILES_PATH_MAX_BYTES];
+    int lock_fd;                           /* of node_dir; -1: none */
+    char prefix[64];                       /* of every mark of this node's attempts */
+    char bin_dir[FILES_PATH_MAX_BYTES];    /* "": unknown */
+    char python_dir[FILES_PATH_MAX_BYTES]; /* "": there is none */
+    struct machine machine;
+    struct machine_meter meter;
+    time_ms load_at;       /* the next look at the load */
+    time_ms kill_retry_at; /* INT64_MAX: none */
+    uint64_t oom_kills;    /* of the kernel, as seen last */
+    uint64_t nofile;       /* the limit of open files that attempts get */
+    uv_signal_t signals[2];
+    uint32_t n_signals;
+    bool was_welcomed;
+    bool is_leaving;
+    int exit_code;
+};
+
+/* ---- effects.c ---- */
+/* Carries out everything in the outbox, also what comes of it meanwhile, and empties it. */
+void effects_apply(struct worker *worker);
+void worker_leave(struct worker *worker, int exit_code);
+
+/* ---- folders.c ---- */
+/* state_dir/nodes/<node>/ and what is in it; leftovers of an agent before this one are ended and
+ * removed. Blocks. */
+MUST_CHECK error_code folders_make(struct worker *worker, struct report *report);
+/* Where the muster command and its Python module lie. */
+void folders_find_own(struct worker *worker);
+
+#endif
