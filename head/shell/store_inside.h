@@ -17,11 +17,11 @@ enum {
     STORE_KEY_MAX = 256,     /* of a key with its prefix */
 };
 
-/* In the order in which they are passed; PHASE_READY after a reconnect comes without 3 to 5. */
+/* In the order in which they are passed. */
 enum store_phase {
     PHASE_DOWN,
     PHASE_CHECK,
-    PHASE_VERIFY,
+    PHASE_VERIFY, /* after a reconnect, instead of the next three */
     PHASE_TAKE,
     PHASE_TEST,
     PHASE_LOAD,
@@ -130,7 +130,7 @@ void store_check(struct store *store);   /* store_check.c */
 void store_take(struct store *store);    /* store_takeover.c */
 void store_verify(struct store *store);  /* store_takeover.c, instead of take to load when loaded */
 void store_test(struct store *store);    /* store_selftest.c */
-void store_load(struct store *store);    /* store_load.c */
+void store_load(struct store *store);    /* store_load.c, and fini */
 void store_load_fini(struct store *store);
 void store_ready(struct store *store); /* store.c */
 
@@ -146,8 +146,7 @@ bool store_space_ok(const struct store *store, size_t size_bytes, char *ret_why,
 void store_reads_end(struct store *store, error_code code);
 
 /* ---- store_script.c: what runs inside Redis ---- */
-extern const char *const store_script_batch,
-    *const store_script_take, *const store_script_tested, *const store_script_beat,
-                                                              *const store_script_release;
+extern const char *const store_script_batch, *const store_script_take;
+extern const char *const store_script_tested, *const store_script_beat, *const store_script_release;
 
 #endif

@@ -69,7 +69,7 @@ static error_code dealer_connect(struct dealer *dealer, struct report *report)
         .keys = &dealer->keys,
         .id = dealer->id,
     };
-    error_code code = link_open(&dealer->link, &options, report);
+    error_code code = dealer_link_open(&dealer->link, &options, report);
     if (code == OK) {
         dealer->counters.connects++;
         dealer->state = DEALER_CONNECTING;
@@ -113,7 +113,7 @@ static void dealer_link_end(struct dealer *dealer, time_ms now, int64_t delay_ms
     if (dealer->link.is_refused) {
         dealer->counters.handshakes_failed++;
     }
-    link_close(&dealer->link);
+    dealer_link_close(&dealer->link);
     dealer_wait(dealer, delay_ms);
     if (was_up) {
         dealer->counters.downs++;
@@ -125,7 +125,7 @@ static void on_dealer_timer(uv_timer_t *timer)
 {
     struct dealer *dealer = ((struct dealer_timer *)timer->data)->dealer;
     if (dealer->state == DEALER_CONNECTING) {
-        link_close(&dealer->link);
+        dealer_link_close(&dealer->link);
         dealer_wait(dealer, 0);
     } else if (dealer->state == DEALER_WAITING && dealer_connect(dealer, NULL) != OK) {
         dealer_wait(dealer, 0); /* no descriptors or no memory now */
@@ -159,7 +159,7 @@ static bool dealer_frame_take(struct dealer *dealer, time_ms now)
 static void dealer_events_take(struct dealer *dealer, time_ms now)
 {
     while (dealer->state != DEALER_WAITING) {
-        switch (link_event_next(&dealer->link)) {
+        switch (dealer_link_event_next(&dealer->link)) {
         case LINK_NONE:
             return;
         case LINK_UP:
@@ -197,7 +197,7 @@ static bool dealer_source(void *context, time_ms now)
         }
     }
     dealer->is_calling = false;
-    return dealer->must_reconnect || link_can_read(&dealer->link);
+    return dealer->must_reconnect || dealer_link_can_read(&dealer->link);
 }
 
 static void on_dealer_timer_closed(uv_handle_t *handle)
@@ -298,7 +298,7 @@ void dealer_close(struct dealer *dealer)
     if (dealer->is_sourced) {
         loop_source_remove(dealer->loop, dealer_source, dealer);
     }
-    link_close(&dealer->link);
+    dealer_link_close(&dealer->link);
     if (dealer->timer != NULL) {
         uv_close((uv_handle_t *)&dealer->timer->timer, on_dealer_timer_closed);
     }
@@ -329,7 +329,7 @@ error_code dealer_send(struct dealer *dealer, struct bytes frame)
         dealer->counters.frames_out++;
         dealer->counters.bytes_out += frame.len;
     }
-    if (link_can_read(&dealer->link)) {
+    if (dealer_link_can_read(&dealer->link)) {
         loop_again(dealer->loop);
     }
     return code;

@@ -89,7 +89,8 @@ static error_code link_monitor_open(struct link *link, const struct link_options
     return code;
 }
 
-error_code link_open(struct link *link, const struct link_options *options, struct report *report)
+error_code dealer_link_open(struct link *link, const struct link_options *options,
+                            struct report *report)
 {
     *link = (struct link){0};
     error_code code = link_socket_open(link, options, report);
@@ -107,12 +108,12 @@ error_code link_open(struct link *link, const struct link_options *options, stru
         code = watch_open(options->uv, link->monitor, &link->monitor_watch);
     }
     if (code != OK) {
-        link_close(link);
+        dealer_link_close(link);
     }
     return code;
 }
 
-void link_close(struct link *link)
+void dealer_link_close(struct link *link)
 {
     watch_close(link->socket_watch);
     watch_close(link->monitor_watch);
@@ -146,7 +147,7 @@ static uint32_t monitor_receive(void *monitor)
     return event;
 }
 
-link_event link_event_next(struct link *link)
+link_event dealer_link_event_next(struct link *link)
 {
     for (;;) {
         uint32_t event = monitor_receive(link->monitor);
@@ -165,7 +166,7 @@ link_event link_event_next(struct link *link)
     }
 }
 
-bool link_can_read(struct link *link)
+bool dealer_link_can_read(struct link *link)
 {
     return link->socket != NULL &&
            (socket_can_read(link->socket) || socket_can_read(link->monitor));

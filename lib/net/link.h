@@ -34,10 +34,10 @@ struct link_options {
 };
 
 /* Writes *link in any case; on failure it is closed. */
-MUST_CHECK error_code link_open(struct link *link, const struct link_options *options,
-                                struct report *report);
-void link_close(struct link *link); /* takes half-open and closed ones */
-link_event link_event_next(struct link *link);
-bool link_can_read(struct link *link); /* frame or event, see socket_can_read() */
+MUST_CHECK error_code dealer_link_open(struct link *link, const struct link_options *options,
+                                       struct report *report);
+void dealer_link_close(struct link *link); /* takes half-open and closed ones */
+link_event dealer_link_event_next(struct link *link);
+bool dealer_link_can_read(struct link *link); /* frame or event, see socket_can_read() */
 
 #endif

@@ -46,6 +46,7 @@ struct attempt_run {
     time_ms started_at, ended_at;
     bool is_killed;         /* SIGKILL was asked for */
     bool is_kill_running;   /* in the pool */
+    time_ms kill_retry_at;  /* 0: none */
     uint32_t n_left_behind; /* processes that outlived the main one */
     UT_hash_handle hh;
 };

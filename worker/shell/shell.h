@@ -39,6 +39,7 @@ struct worker {
     uv_signal_t signals[2];
     uint32_t n_signals;
     bool was_welcomed;
+    bool is_draining;
     bool is_leaving;
     int exit_code;
 };
@@ -47,6 +48,10 @@ struct worker {
 /* Carries out everything in the outbox, also what comes of it meanwhile, and empties it. */
 void effects_apply(struct worker *worker);
 void worker_leave(struct worker *worker, int exit_code);
+
+/* ---- link.c ---- */
+MUST_CHECK error_code link_open(struct worker *worker, const char *head_public,
+                                uint64_t incarnation, struct report *report);
 
 /* ---- folders.c ---- */
 /* state_dir/nodes/<node>/ and what is in it; leftovers of an agent before this one are ended and

@@ -1,0 +1,418 @@
+/* tests/unit/cores/sim.h -- head/core and worker/core as they ship, in one process, around models of
+ * all that lies between and about them: clock, connections, store, shells, trainers, disks, people.
+ * Everything follows from one seed. This header: the state of the world, its calendar, its trace. */
+#ifndef MUSTER_TESTS_CORES_SIM_H
+#define MUSTER_TESTS_CORES_SIM_H
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "head/core/core.h"
+#include "head/core/state.h"
+#include "worker/core/agent.h"
+#include "worker/core/outbox.h"
+#include "worker/core/state.h"
+
+#define UNUSED __attribute__((unused))
+
+enum {
+    SIM_NODES_MAX = 3,
+    SIM_PROCESSES_MAX = 96,
+    SIM_EVENTS_MAX = 1 << 16,
+    SIM_SNAPSHOTS_MAX = 4096,
+    SIM_CLIENTS_MAX = 32,
+    SIM_REQUESTS_MAX = 64, /* of one trainer, unanswered: INTERFACES' window */
+    SIM_FILE_MAX = 2048,
+    SIM_START_MS = 1000000,
+};
+
+/* name; whose time it takes: H the head's, N a node's, S the store's, W the world's */
+#define SIM_EVENTS(X)                                                                              \
+    X(FRAME_UP, H)                                                                                 \
+    X(FRAME_DOWN, N)                                                                               \
+    X(STORE_APPLY, S)                                                                              \
+    X(STORE_REPLY, S)                                                                              \
+    X(HEAD_START, W)                                                                               \
+    X(LINK_UP, W)                                                                                  \
+    X(LINK_DEAD, W)                                                                                \
+    X(AGENT_START, W)                                                                              \
+    X(PROCESS_STARTED, N)                                                                          \
+    X(PROCESS_EXIT, N)                                                                             \
+    X(TRAINER, N)                                                                                  \
+    X(REQUESTS, N)                                                                                 \
+    X(SAVE_BEGUN, N)                                                                               \
+    X(SAVE_DONE, N)                                                                                \
+    X(CLIENT, H)                                                                                   \
+    X(FAULT, W)
+
+typedef enum {
+#define X(name, owner) SIM_##name,
+    SIM_EVENTS(X)
+#undef X
+} sim_event_kind;
+
+struct sim_event {
+    time_ms at;
+    uint64_t order; /* between equal times */
+    sim_event_kind kind;
+    uint32_t node;
+    uint64_t life; /* of what it belongs to: a head, an incarnation, a connection, a process */
+    struct attempt_ref ref;
+    uint64_t connection;
+    int64_t step;
+    uint32_t ordinal; /* of a snapshot; of a client */
+};
+
+struct sim;
+typedef void sim_handler(struct sim *sim, const struct sim_event *event);
+
+/* ---- the store ---- */
+
+struct sim_cell {
+    char *name; /* key, '\n', field */
+    uint8_t *value;
+    size_t len;
+    UT_hash_handle hh;
+};
+
+struct sim_entry { /* of a sweep's log */
+    uint32_t sweep;
+    uint8_t *value;
+    size_t len;
+};
+
+/* What the store says of a task, by its last record. */
+struct sim_task {
+    task_id id;
+    struct record_task r; /* no pointer of it is valid */
+    char node[NODE_NAME_MAX + 1];
+    bool is_cancel_acked;
+    uint32_t n_attempts_at_cancel;
+    UT_hash_handle hh;
+};
+
+/* What the store has of an attempt's rows. */
+struct sim_rows {
+    char name[TASK_ID_TEXT_MAX + 16];
+    uint64_t last_seq;
+    UT_hash_handle hh;
+};
+
+struct sim_store {
+    struct sim_cell *cells;
+    struct sim_entry *entries;
+    uint32_t n_entries, cap_entries;
+    struct sim_task *tasks;
+    struct sim_rows *rows;
+    uint64_t n; /* of the last batch applied */
+    time_ms stalled_until;
+};
+
+/* ---- a connection ---- */
+
+struct sim_frame {
+    struct list link;
+    time_ms at;
+    message_type type;
+    size_t len;
+    uint8_t bytes[];
+};
+
+struct sim_link {
+    bool is_up;
+    bool is_muted; /* nothing arrives any more, and nobody was told */
+    uint64_t life;
+    struct list up, down; /* in order */
+    time_ms up_last, down_last;
+};
+
+/* ---- a trainer's process ---- */
+
+typedef enum { TRAINER_BOOT, TRAINER_TRAIN, TRAINER_WAIT, TRAINER_LEAVE, TRAINER_IDLE } trainer_mood;
+
+struct sim_request {
+    trainer_request_kind kind;
+    int64_t step;
+    uint64_t seq;      /* REPORT: how many were made before it, and itself */
+    bool is_milestone; /* REPORT: as far as the trainer knows */
+    double value;
+    uint32_t names; /* which set of metric names */
+    bye_word bye;
+};
+
+struct sim_ring {
+    struct sim_request items[SIM_REQUESTS_MAX];
+    uint32_t first, n;
+};
+
+struct sim_process {
+    bool is_used;
+    uint64_t serial;
+    struct attempt_ref ref;
+    bool is_trial, is_alive, is_leaving;
+    uint64_t connection; /* 0: none */
+    bool is_read_stopped;
+    struct sim_ring unread; /* written by the trainer, not read by the agent */
+    struct sim_ring owed;   /* waits for an answer */
+    trainer_mood mood;
+    int64_t step, last, milestone; /* done; to be done in all; known */
+    int64_t pace_ms;
+    uint64_t seq;
+    uint32_t window;
+    uint32_t can;
+    uint32_t acts; /* gathered, not acted on yet */
+    bool is_silent, is_disobedient, is_patient;
+    int exit_code;
+    end_cause exit_cause;
+    uint64_t seed;
+};
+
+/* ---- a node: an agent, its shell, its disk ---- */
+
+struct sim_node {
+    uint32_t index;
+    char name[8];
+    int64_t cpus;
+    const char *gpus[2];
+    char gpu_names[2][24];
+    uint32_t n_gpus;
+    struct agent *agent; /* NULL: it does not run */
+    struct agent_outbox out;
+    uint64_t incarnation;
+    uint64_t peer; /* at this head; 0: not seen */
+    bool is_admitted;
+    time_ms stalled_until;
+    struct sim_link link;
+    struct snapshot_ref disk[SIM_SNAPSHOTS_MAX];
+    task_id disk_task[SIM_SNAPSHOTS_MAX];
+    uint32_t n_disk;
+    struct sim_process processes[SIM_PROCESSES_MAX];
+};
+
+/* ---- people ---- */
+
+typedef enum {
+    CLIENT_SWEEP,
+    CLIENT_JOB,
+    CLIENT_CANCEL_SWEEP,
+    CLIENT_STOP_SWEEP,
+    CLIENT_CANCEL_TASK,
+    CLIENT_STOP_TASK,
+    CLIENT_VIEW,
+    CLIENT_SHUTDOWN,
+} sim_client_kind;
+
+struct sim_client {
+    sim_client_kind kind;
+    char key[24];
+    char file[SIM_FILE_MAX];
+    uint64_t request; /* 0: not asked at this head */
+    bool is_answered;
+    uint32_t status;
+    uint32_t number; /* SWEEP, JOB: as answered; else of the target */
+    uint32_t index;
+};
+
+struct sim_head {
+    struct core *core; /* NULL: dead */
+    uint64_t life;
+    uint64_t epoch;
+    uint64_t peers; /* numbers given */
+    const struct batch *batch; /* in flight */
+    bool is_applied;
+    time_ms stalled_until;
+    time_ms last_turn;
+    bool has_exited;
+};
+
+/* name; how often, among the faults of a seed that has it */
+#define SIM_FAULTS(X)                                                                              \
+    X(link_break, 6)                                                                               \
+    X(link_mute, 2)                                                                                \
+    X(head_kill, 4)                                                                                \
+    X(head_stall, 2)                                                                               \
+    X(store_stall, 3)                                                                              \
+    X(agent_kill, 3)                                                                               \
+    X(agent_stall, 1)                                                                              \
+    X(agent_drain, 2)                                                                              \
+    X(trainer_kill, 4)                                                                             \
+    X(node_away, 2)                                                                                \
+    X(cluster_stop, 1)
+
+enum {
+#define X(name, weight) FAULT_##name,
+    SIM_FAULTS(X)
+#undef X
+        FAULT_COUNT
+};
+
+/* What the runs have met: a run of seeds that misses one of them proves nothing about it. */
+#define SIM_COUNTS(X)                                                                              \
+    X(batches)                                                                                     \
+    X(replies_lost)                                                                                \
+    X(kills_before_apply)                                                                          \
+    X(kills_after_apply)                                                                           \
+    X(enrolments)                                                                                  \
+    X(attempts)                                                                                    \
+    X(attempts_lost)                                                                               \
+    X(retries)                                                                                     \
+    X(restored)                                                                                    \
+    X(late)                                                                                        \
+    X(milestones)                                                                                  \
+    X(rows)                                                                                        \
+    X(snapshots)                                                                                   \
+    X(drops)                                                                                       \
+    X(disowned)                                                                                    \
+    X(drained)                                                                                     \
+    X(refused)                                                                                     \
+    X(sweeps_done)                                                                                 \
+    X(sweeps_failed)                                                                               \
+    X(sweeps_cancelled)                                                                            \
+    X(targets)                                                                                     \
+    X(walls)                                                                                       \
+    X(compares)                                                                                    \
+    X(resubmits)
+
+struct sim_counts {
+#define X(name) uint64_t name;
+    SIM_COUNTS(X)
+#undef X
+    uint64_t faults[FAULT_COUNT];
+};
+
+struct sim {
+    uint64_t seed;
+    bool is_tracing;
+    bool is_calm; /* no more faults */
+    struct random random;
+    time_ms now;
+    struct sim_event *events; /* a heap */
+    uint32_t n_events;
+    uint64_t order;
+    uint64_t steps;
+    uint64_t hash; /* of all that happened */
+    uint64_t serials;
+    uint64_t requests;
+    struct sim_store store;
+    struct sim_head head;
+    uint32_t n_nodes;
+    struct sim_node nodes[SIM_NODES_MAX];
+    uint32_t n_clients;
+    struct sim_client clients[SIM_CLIENTS_MAX];
+    uint32_t fault_weights[FAULT_COUNT];
+    int64_t fault_pause_ms; /* about so long between two */
+    int64_t delay_ms;       /* of a frame, at most */
+    int64_t disk_ms;        /* of a batch, at most */
+    uint32_t crash_permille;
+    struct sim_counts counts;
+};
+
+/* ---- chance ---- */
+
+static inline uint64_t sim_below(struct sim *sim, uint64_t bound)
+{
+    return random_below(&sim->random, bound);
+}
+
+static inline bool sim_chance(struct sim *sim, uint32_t permille)
+{
+    return sim_below(sim, 1000) < permille;
+}
+
+/* Mostly short, now and then long. */
+static inline int64_t sim_delay(struct sim *sim, int64_t max_ms)
+{
+    int64_t scale = sim_chance(sim, 50) ? max_ms * 4 : sim_chance(sim, 500) ? max_ms : max_ms / 8;
+    return (int64_t)sim_below(sim, (uint64_t)scale + 1);
+}
+
+/* ---- the trace, and what must hold ---- */
+
+static UNUSED void sim_trace(struct sim *sim, const char *format, ...) PRINTF_LIKE(2, 3);
+static UNUSED void sim_trace(struct sim *sim, const char *format, ...)
+{
+    if (!sim->is_tracing) {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    printf("%9.3f  ", (double)(sim->now - SIM_START_MS) / 1000.0);
+    vprintf(format, args);
+    putchar('\n');
+    va_end(args);
+}
+
+static inline void sim_hash(struct sim *sim, uint64_t word)
+{
+    sim->hash = (sim->hash ^ word) * 0x100000001b3U;
+}
+
+#define sim_require(sim, condition, ...)                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fflush(stdout);                                                                        \
+            fprintf(stderr, "seed %llu, t=%.3f s: ", (unsigned long long)(sim)->seed,              \
+                    (double)((sim)->now - SIM_START_MS) / 1000.0);                                 \
+            fprintf(stderr, __VA_ARGS__);                                                          \
+            fprintf(stderr, "\n  replay: unit_cores_sim_test %llu\n",                              \
+                    (unsigned long long)(sim)->seed);                                              \
+            fail();                                                                                \
+        }                                                                                          \
+    } while (0)
+
+/* ---- the calendar ---- */
+
+static inline bool sim_is_before(const struct sim_event *a, const struct sim_event *b)
+{
+    return a->at != b->at ? a->at < b->at : a->order < b->order;
+}
+
+static UNUSED void sim_push(struct sim *sim, struct sim_event event)
+{
+    sim_require(sim, sim->n_events < SIM_EVENTS_MAX, "the calendar is full");
+    event.order = ++sim->order;
+    uint32_t i = sim->n_events++;
+    for (; i > 0 && sim_is_before(&event, &sim->events[(i - 1) / 2]); i = (i - 1) / 2) {
+        sim->events[i] = sim->events[(i - 1) / 2];
+    }
+    sim->events[i] = event;
+}
+
+static UNUSED struct sim_event sim_pop(struct sim *sim)
+{
+    struct sim_event top = sim->events[0], last = sim->events[--sim->n_events];
+    uint32_t i = 0;
+    for (;;) {
+        uint32_t child = 2 * i + 1;
+        if (child + 1 < sim->n_events &&
+            sim_is_before(&sim->events[child + 1], &sim->events[child])) {
+            child++;
+        }
+        if (child >= sim->n_events || sim_is_before(&last, &sim->events[child])) {
+            break;
+        }
+        sim->events[i] = sim->events[child];
+        i = child;
+    }
+    sim->events[i] = last;
+    return top;
+}
+
+static inline struct sim_process *sim_process_by_serial(struct sim_node *node, uint64_t serial)
+{
+    for (uint32_t i = 0; i < SIM_PROCESSES_MAX; i++) {
+        if (node->processes[i].is_used && node->processes[i].serial == serial) {
+            return &node->processes[i];
+        }
+    }
+    return NULL;
+}
+
+#endif
