@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "head/shell/redis_server.h"
+#include "net/keys.h"
 #include "sys/clock.h"
 #include "sys/files.h"
 #include "sys/locks.h"
@@ -447,6 +448,24 @@ static int folders_make(const struct supervisor_options *options)
     return EXIT_OK;
 }
 
+/* Head and worker start at the same time: what both read is made before, at the first start. */
+static error_code keys_make(const struct supervisor_options *options, struct report *report)
+{
+    char folder[PATH_MAX];
+    struct key_pair pair;
+    struct join_key join;
+    snprintf(folder, sizeof folder, "%s/keys", options->state_dir);
+    error_code error = keys_init();
+    if (error == OK) {
+        error = head_keys_load(folder, &pair, report);
+    }
+    if (error == OK) {
+        error = join_key_load(folder, pair.public_key, &join, report);
+        key_pair_fini(&pair);
+    }
+    return error;
+}
+
 int supervisor_run(struct cli *cli, const struct supervisor_options *options)
 {
     (void)cli;
@@ -468,6 +487,9 @@ int supervisor_run(struct cli *cli, const struct supervisor_options *options)
                         options->state_dir, holder);
     }
     ssize_t n = readlink("/proc/self/exe", s.program, sizeof s.program - 1);
+    if (error == OK) {
+        error = keys_make(options, &report);
+    }
     if (error == OK && n > 0) {
         error =
             state_ipc_address(options->state_dir, s.join_address, sizeof s.join_address, &report);

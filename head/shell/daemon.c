@@ -229,6 +229,9 @@ static error_code on_store_record(void *context, const char *table, struct bytes
                                   struct bytes value, struct report *report)
 {
     struct daemon *d = context;
+    if (d->head.core == NULL) {
+        return ERR_NO_MEMORY;
+    }
     if (strcmp(table, "meta") != 0) {
         return core_load_record(d->head.core, table, field, value, report);
     }

@@ -57,8 +57,7 @@ struct store_loading {
 struct store_watching {
     uint64_t since_ms; /* 0: nothing was seen yet */
     char holder[STORE_HOLDER_TEXT_BYTES];
-    char active[128];
-    char beat[24], n[24];
+    char active[128], beat[24], n[24];
 };
 
 struct store {
@@ -74,18 +73,16 @@ struct store {
     int64_t batch_timeout_ms, takeover_silence_ms;
     /* the connection */
     enum store_phase phase;
-    struct redis_link *link; /* NULL: none now */
-    uint32_t attempts;       /* to connect, since the last success */
+    struct redis_link *link;         /* NULL: none now */
+    uint32_t attempts, open_handles; /* attempts to connect since the last success */
     uv_timer_t retry, beat;
     store_step_fn *retry_step;
-    uint32_t open_handles;
     /* what is known */
     char holder[STORE_HOLDER_TEXT_BYTES];
     char batch_sha[STORE_SHA_TEXT_BYTES]; /* "": the server has not told it yet */
     char version[32], policy[96], fsync[16];
-    bool is_aof, is_durable;
+    bool is_aof, is_durable, is_loaded;
     uint64_t epoch, n;
-    bool is_loaded;
     char state[16];
     struct store_watching watching;
     struct store_loading loading;

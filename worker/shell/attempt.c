@@ -96,6 +96,7 @@ static void run_continue(struct attempt_run *run)
 
 void attempt_step_done(struct attempt_run *run, error_code error, const struct report *report)
 {
+    struct loop *loop = run->worker->loop;
     assert(run->state == RUN_PREPARING);
     if (error != OK) {
         run_failed(run, report);
@@ -103,7 +104,7 @@ void attempt_step_done(struct attempt_run *run, error_code error, const struct r
         run->n_prepared++;
         run_continue(run);
     }
-    loop_again(run->worker->loop);
+    loop_again(loop);
 }
 
 /* The effect's lease is gone with its turn, and steps may take longer. */

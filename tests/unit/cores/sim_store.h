@@ -1,0 +1,344 @@
+/* tests/unit/cores/sim_store.h -- the store in memory: batches are applied whole, once. Every value
+ * must decode, and no record may say what cannot follow what was there before. */
+#ifndef MUSTER_TESTS_CORES_SIM_STORE_H
+#define MUSTER_TESTS_CORES_SIM_STORE_H
+
+#include "sim.h"
+
+/* ---- cells ---- */
+
+static struct sim_cell *sim_cell_find(const struct sim_store *store, const char *key,
+                                      const char *field)
+{
+    char name[512];
+    struct sim_cell *cell;
+    snprintf(name, sizeof name, "%s\n%s", key, field);
+    HASH_FIND_STR(store->cells, name, cell);
+    return cell;
+}
+
+static UNUSED struct sim_task *sim_task_find(const struct sim *sim, task_id id)
+{
+    struct sim_task *task;
+    HASH_FIND(hh, sim->store.tasks, &id, sizeof id, task);
+    return task;
+}
+
+/* The record of a hash's field, decoded; false: there is none. */
+static UNUSED bool sim_store_get(struct sim *sim, const char *key, const char *field,
+                                 const struct schema *schema, struct arena *arena, void *ret_record)
+{
+    const struct sim_cell *cell = sim_cell_find(&sim->store, key, field);
+    if (cell == NULL) {
+        return false;
+    }
+    struct bytes bytes = {cell->value, cell->len};
+    sim_require(sim, record_decode(schema, bytes, arena, ret_record, NULL) == OK,
+                "%s %s does not decode", key, field);
+    return true;
+}
+
+/* ---- what a record may say ---- */
+
+static bool sim_is_on_node(task_state state)
+{
+    return state == TASK_LEASED || state == TASK_RUNNING || state == TASK_STOPPING;
+}
+
+static void sim_task_follows(struct sim *sim, const struct sim_task *old,
+                             const struct record_task *r)
+{
+    const struct record_task *o = &old->r;
+    char id[TASK_ID_TEXT_MAX];
+    task_id_print(r->id, id);
+    sim_require(sim, r->n_attempts >= o->n_attempts, "%s lost an attempt", id);
+    sim_require(sim, o->n_attempts == 0 || r->attempt >= o->attempt, "%s: attempt went back", id);
+    sim_require(sim, r->order.n >= o->order.n, "%s: its order went back", id);
+    sim_require(sim, r->order.n > o->order.n || r->order.act == o->order.act,
+                "%s: an order was changed", id);
+    sim_require(sim,
+                r->failures >= o->failures && r->lost >= o->lost && r->preempted >= o->preempted,
+                "%s: a charge was taken back", id);
+    sim_require(sim, r->snapshot.ordinal >= o->snapshot.ordinal || r->attempt > o->attempt,
+                "%s: its snapshot went back", id);
+    sim_require(sim, r->last_seq >= o->last_seq || r->attempt > o->attempt,
+                "%s: its reports went back", id);
+    sim_require(sim, r->n_params == o->n_params, "%s: its parameters changed", id);
+    if (o->state == TASK_ENDED) {
+        sim_require(sim, r->state == TASK_ENDED && r->outcome == o->outcome,
+                    "%s ended %s and now says %s", id, task_outcome_names[o->outcome],
+                    task_outcome_names[r->outcome]);
+    }
+    sim_require(sim, !old->is_cancel_acked || r->n_attempts == old->n_attempts_at_cancel,
+                "%s was cancelled and is leased again", id);
+}
+
+static void sim_on_task(struct sim *sim, const char *field, struct bytes value)
+{
+    struct arena arena;
+    struct record_task r;
+    arena_init(&arena, 1 << 20);
+    sim_require(sim, record_decode(&record_task_schema, value, &arena, &r, NULL) == OK,
+                "task %s does not decode", field);
+    sim_require(sim, (r.state == TASK_ENDED) == (r.outcome != OUTCOME_NONE),
+                "task %s: state and outcome do not fit", field);
+    sim_require(sim, r.n_attempts == 0 ? r.attempt == 0 : r.attempt + 1 == r.n_attempts,
+                "task %s: attempt %u of %u", field, r.attempt, r.n_attempts);
+    struct sim_task *task = sim_task_find(sim, r.id);
+    if (task == NULL) {
+        task = calloc(1, sizeof *task);
+        task->id = r.id;
+        HASH_ADD(hh, sim->store.tasks, id, sizeof task->id, task);
+        sim_require(sim, r.n_attempts <= 1, "task %s is new and had %u attempts", field,
+                    r.n_attempts);
+    } else {
+        sim_task_follows(sim, task, &r);
+        sim->counts.retries += r.failures > task->r.failures && r.state != TASK_ENDED;
+        sim->counts.attempts_lost += r.lost > task->r.lost;
+        sim->counts.snapshots += r.snapshot.ordinal > task->r.snapshot.ordinal;
+    }
+    if (r.n_attempts > task->r.n_attempts) {
+        sim->counts.attempts += r.n_attempts - task->r.n_attempts;
+    }
+    task->r = r;
+    snprintf(task->node, sizeof task->node, "%s", r.node != NULL ? r.node : "");
+    sim_trace(sim, "store   %-6s %s%s%s attempt %u order %llu%s last %lld", field,
+              task_state_names[r.state], r.outcome != OUTCOME_NONE ? " " : "",
+              task_outcome_names[r.outcome], r.attempt, (unsigned long long)r.order.n,
+              r.order.act == ACT_STOP ? " stop" : "", (long long)r.last_step);
+    arena_fini(&arena);
+}
+
+static struct sim_rows *sim_rows_of(struct sim *sim, task_id id, uint32_t attempt)
+{
+    char name[TASK_ID_TEXT_MAX + 16], text[TASK_ID_TEXT_MAX];
+    struct sim_rows *rows;
+    snprintf(name, sizeof name, "%s:%u", task_id_print(id, text), attempt);
+    HASH_FIND_STR(sim->store.rows, name, rows);
+    if (rows == NULL) {
+        rows = calloc(1, sizeof *rows);
+        snprintf(rows->name, sizeof rows->name, "%s", name);
+        HASH_ADD_STR(sim->store.rows, name, rows);
+    }
+    return rows;
+}
+
+/* Each row once, in order, none left out (nothing is thinned here). */
+static void sim_on_rows(struct sim *sim, const char *key, const char *field, struct bytes value)
+{
+    struct arena arena;
+    struct metric_rows block;
+    task_id id;
+    uint32_t attempt = 0;
+    unsigned long long first = 0;
+    arena_init(&arena, 1 << 20);
+    sim_require(sim, task_id_parse(key + strlen("rows:"), &id) == OK, "a key %s", key);
+    sim_require(sim, sscanf(field, "%u:%llu", &attempt, &first) == 2, "a field %s of %s", field,
+                key);
+    sim_require(sim, record_decode(&metric_rows_schema, value, &arena, &block, NULL) == OK,
+                "%s %s does not decode", key, field);
+    sim_require(sim, block.n_rows > 0 && block.rows[0].seq == first, "%s %s: first seq", key,
+                field);
+    struct sim_rows *rows = sim_rows_of(sim, id, attempt);
+    for (uint32_t i = 0; i < block.n_rows; i++) {
+        sim_require(sim, block.rows[i].seq == rows->last_seq + 1,
+                    "%s attempt %u: row %llu follows row %llu", key, attempt,
+                    (unsigned long long)block.rows[i].seq, (unsigned long long)rows->last_seq);
+        rows->last_seq = block.rows[i].seq;
+    }
+    sim->counts.rows += block.n_rows;
+    arena_fini(&arena);
+}
+
+static void sim_on_attempt(struct sim *sim, const char *field, struct bytes value)
+{
+    struct arena arena;
+    struct record_attempt r;
+    arena_init(&arena, 1 << 20);
+    sim_require(sim, record_decode(&record_attempt_schema, value, &arena, &r, NULL) == OK,
+                "attempt %s does not decode", field);
+    sim_require(sim, sim_cell_find(&sim->store, "attempts", field) == NULL,
+                "attempt %s has two accepted ends", field);
+    const struct sim_rows *rows = sim_rows_of(sim, r.task, r.attempt);
+    sim_require(sim, r.result.cause == CAUSE_LOST || r.result.last_seq == rows->last_seq,
+                "attempt %s made %llu reports, %llu are stored", field,
+                (unsigned long long)r.result.last_seq, (unsigned long long)rows->last_seq);
+    sim->counts.refused += r.result.cause == CAUSE_REFUSED;
+    sim->counts.drained += r.result.cause == CAUSE_AGENT_LEFT;
+    sim_trace(sim, "store   %-6s ends: %s, exit %u, signal %u, handed %llu, bye %s", field,
+              end_cause_names[r.result.cause], r.result.exit_code, r.result.signal,
+              (unsigned long long)r.result.handed, bye_word_names[r.result.bye]);
+    arena_fini(&arena);
+}
+
+static void sim_on_sweep(struct sim *sim, const char *field, struct bytes value)
+{
+    struct arena arena, old_arena;
+    struct record_sweep r, old;
+    arena_init(&arena, 4 << 20);
+    arena_init(&old_arena, 4 << 20);
+    sim_require(sim, record_decode(&record_sweep_schema, value, &arena, &r, NULL) == OK,
+                "sweep %s does not decode", field);
+    if (sim_store_get(sim, "sweeps", field, &record_sweep_schema, &old_arena, &old)) {
+        sim_require(sim, old.state < SWEEP_DONE || r.state == old.state,
+                    "sweep %s was %s and is %s", field, sweep_state_names[old.state],
+                    sweep_state_names[r.state]);
+        sim_require(sim, old.seed == r.seed && strcmp(old.file, r.file) == 0,
+                    "sweep %s became another", field);
+    }
+    sim->counts.sweeps_done += r.state == SWEEP_DONE;
+    sim->counts.sweeps_failed += r.state == SWEEP_FAILED;
+    sim->counts.sweeps_cancelled += r.state == SWEEP_CANCELLED;
+    sim_trace(sim, "store   sweep %s is %s %s", field, sweep_state_names[r.state],
+              order_why_names[r.why]);
+    arena_fini(&arena);
+    arena_fini(&old_arena);
+}
+
+static void sim_on_node(struct sim *sim, const char *field, struct bytes value)
+{
+    struct arena arena;
+    struct record_node r, old;
+    arena_init(&arena, 1 << 20);
+    sim_require(sim, record_decode(&record_node_schema, value, &arena, &r, NULL) == OK,
+                "node %s does not decode", field);
+    if (sim_store_get(sim, "nodes", field, &record_node_schema, &arena, &old)) {
+        sim_require(sim, old.incarnation != r.incarnation || r.applied >= old.applied,
+                    "node %s: its events went back", field);
+        if (old.state != r.state) {
+            sim_trace(sim, "store   node %s is %s", field, node_state_names[r.state]);
+        }
+    }
+    arena_fini(&arena);
+}
+
+static void sim_on_job(struct sim *sim, const char *field, struct bytes value)
+{
+    struct arena arena;
+    struct record_job r;
+    arena_init(&arena, 1 << 20);
+    sim_require(sim, record_decode(&record_job_schema, value, &arena, &r, NULL) == OK,
+                "job %s does not decode", field);
+    arena_fini(&arena);
+}
+
+static void sim_on_meta(struct sim *sim, const char *field, struct bytes value)
+{
+    const struct sim_cell *old = sim_cell_find(&sim->store, "meta", field);
+    char text[32] = "";
+    sim_require(sim, value.len < sizeof text, "meta %s is long", field);
+    memcpy(text, value.data, value.len);
+    sim_require(sim,
+                old == NULL || strtoull(text, NULL, 10) >= strtoull((char *)old->value, NULL, 10),
+                "meta %s went back to %s", field, text);
+}
+
+static const struct {
+    const char *key;
+    void (*check)(struct sim *sim, const char *field, struct bytes value);
+} sim_tables[] = {
+    {"tasks", sim_on_task}, {"attempts", sim_on_attempt}, {"sweeps", sim_on_sweep},
+    {"nodes", sim_on_node}, {"jobs", sim_on_job},         {"meta", sim_on_meta},
+};
+
+static void sim_store_hset(struct sim *sim, const struct store_op *op)
+{
+    char field[256], name[512];
+    sim_require(sim, op->field.len < sizeof field, "a long field of %s", op->key);
+    memcpy(field, op->field.data, op->field.len);
+    field[op->field.len] = '\0';
+    bool is_known = false;
+    for (size_t i = 0; i < sizeof sim_tables / sizeof sim_tables[0]; i++) {
+        if (strcmp(sim_tables[i].key, op->key) == 0) {
+            sim_tables[i].check(sim, field, op->value);
+            is_known = true;
+        }
+    }
+    struct sim_cell *cell = sim_cell_find(&sim->store, op->key, field);
+    if (!is_known) {
+        sim_require(sim, strncmp(op->key, "rows:", 5) == 0, "nobody knows the key %s", op->key);
+        sim_require(sim, cell == NULL, "%s %s was written twice", op->key, field);
+        sim_on_rows(sim, op->key, field, op->value);
+    }
+    if (cell == NULL) {
+        snprintf(name, sizeof name, "%s\n%s", op->key, field);
+        cell = calloc(1, sizeof *cell);
+        cell->name = strdup(name);
+        HASH_ADD_KEYPTR(hh, sim->store.cells, cell->name, strlen(cell->name), cell);
+    }
+    free(cell->value);
+    cell->value = calloc(1, op->value.len + 1);
+    memcpy(cell->value, op->value.data, op->value.len);
+    cell->len = op->value.len;
+}
+
+static void sim_store_rpush(struct sim *sim, const struct store_op *op)
+{
+    struct sim_store *store = &sim->store;
+    struct arena arena;
+    struct record_log log;
+    arena_init(&arena, 1 << 20);
+    sim_require(sim, strncmp(op->key, "log:", 4) == 0, "nobody knows the list %s", op->key);
+    sim_require(sim, record_decode(&record_log_schema, op->value, &arena, &log, NULL) == OK,
+                "an entry of %s does not decode", op->key);
+    sim->counts.targets += log.kind == LOG_TARGET;
+    sim->counts.walls += log.kind == LOG_WALL;
+    sim->counts.milestones += log.kind == LOG_MILESTONE;
+    sim_trace(sim, "store   %s %s trial %u step %lld value %g", op->key, log_kind_names[log.kind],
+              log.trial, (long long)log.step, log.value);
+    arena_fini(&arena);
+    if (store->n_entries == store->cap_entries) {
+        store->cap_entries = store->cap_entries == 0 ? 256 : store->cap_entries * 2;
+        store->entries = realloc(store->entries, store->cap_entries * sizeof *store->entries);
+    }
+    uint8_t *copy = malloc(op->value.len);
+    memcpy(copy, op->value.data, op->value.len);
+    store->entries[store->n_entries++] =
+        (struct sim_entry){(uint32_t)strtoul(op->key + 4, NULL, 10), copy, op->value.len};
+}
+
+static UNUSED void sim_store_apply(struct sim *sim, const struct batch *batch)
+{
+    sim_require(sim, batch->n == sim->store.n + 1, "batch %llu after batch %llu",
+                (unsigned long long)batch->n, (unsigned long long)sim->store.n);
+    sim_require(sim, batch->n_ops > 0, "batch %llu is empty", (unsigned long long)batch->n);
+    for (uint32_t i = 0; i < batch->n_ops; i++) {
+        const struct store_op *op = &batch->ops[i];
+        sim_require(sim, op->kind == OP_HSET || op->kind == OP_RPUSH, "nothing is deleted yet");
+        if (op->kind == OP_HSET) {
+            sim_store_hset(sim, op);
+        } else {
+            sim_store_rpush(sim, op);
+        }
+    }
+    sim->store.n = batch->n;
+    sim->counts.batches++;
+    sim_hash(sim, batch->n_ops);
+}
+
+static UNUSED void sim_store_free(struct sim_store *store)
+{
+    struct sim_cell *cell, *next_cell;
+    HASH_ITER (hh, store->cells, cell, next_cell) {
+        HASH_DELETE(hh, store->cells, cell);
+        free(cell->name);
+        free(cell->value);
+        free(cell);
+    }
+    struct sim_task *task, *next_task;
+    HASH_ITER (hh, store->tasks, task, next_task) {
+        HASH_DELETE(hh, store->tasks, task);
+        free(task);
+    }
+    struct sim_rows *rows, *next_rows;
+    HASH_ITER (hh, store->rows, rows, next_rows) {
+        HASH_DELETE(hh, store->rows, rows);
+        free(rows);
+    }
+    for (uint32_t i = 0; i < store->n_entries; i++) {
+        free(store->entries[i].value);
+    }
+    free(store->entries);
+}
+
+#endif
