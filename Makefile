@@ -58,7 +58,7 @@ tidy: ## clang-tidy over all sources
 bench: build ## Run the benches (BENCH=name for one); results go to bench/RESULTS.md by hand
 	@bench/run $(BUILD) $(BENCH)
 
-docs: build ## Print the generated references (docs/API.md, docs/STATES.md) anew
+docs: build ## Print the generated references (docs/STATES.md) anew
 	@scripts/docs $(BUILD)
 
 install: build ## Install to PREFIX (default /usr/local)

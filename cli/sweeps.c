@@ -64,12 +64,17 @@ int cli_sweep_number(struct cli *cli, struct client **client, const char *text,
 static int sweep_argument(struct cli *cli, struct client **ret_client, uint32_t *ret_number)
 {
     struct client *client = NULL;
+    uint64_t number;
+    const char *text = cli->n_arguments > 0 ? cli->arguments[0] : NULL;
+    if (text != NULL && strcmp(text, "last") != 0 &&
+        !cli_number("a sweep", text, UINT32_MAX, &number)) {
+        return EXIT_USAGE;
+    }
     int code = cli_connect(cli, false, false, &client);
     if (code != EXIT_OK) {
         return code;
     }
-    code =
-        cli_sweep_number(cli, &client, cli->n_arguments > 0 ? cli->arguments[0] : NULL, ret_number);
+    code = cli_sweep_number(cli, &client, text, ret_number);
     if (code != EXIT_OK) {
         client_close(client);
         return code;

@@ -129,6 +129,9 @@ static void training_run(muster_trial *trial, struct training *t, const struct s
         int acts = muster_report(trial, t->at.step, 2, names, values);
         printf("epoch %lld  val_loss %.4f  val_acc %.4f\n", (long long)t->at.step, values[0], values[1]);
         fflush(stdout);
+        if (acts > 0 && (acts & MUSTER_CHECKPOINT) != 0) {
+            training_save(trial, t);
+        }
         if (acts > 0 && (acts & (MUSTER_STOP | MUSTER_PAUSE)) != 0) {
             return;
         }

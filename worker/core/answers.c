@@ -29,6 +29,20 @@ static void line_milestone(struct json_out *json, const struct attempt *attempt)
     }
 }
 
+/* A trainer that can is asked for a snapshot before it reports its next milestone, so that the decision always finds one
+ * of exactly that step. A milestone may be a trial's end, so `end` asks for it too. */
+static void line_save(struct json_out *json, const struct attempt *attempt, bool is_hello)
+{
+    bool is_wanted = attempt->lease->is_trial && !agent_order_is_leave(&attempt->order) &&
+                     attempt->order.until != INT64_MAX && attempt->lease->checkpoints_on != 0 &&
+                     (attempt->can & CAN_CHECKPOINT) != 0;
+    if (is_wanted) {
+        json_i64(json, "save", attempt->order.until);
+    } else if (is_hello) {
+        json_out_null(json, "save");
+    }
+}
+
 static void line_hello(struct agent *agent, struct attempt *attempt)
 {
     const struct msg_lease *lease = attempt->lease;
@@ -45,7 +59,7 @@ static void line_hello(struct agent *agent, struct attempt *attempt)
     json_u64(&json, "attempt", attempt->ref.attempt);
     json_u64(&json, "seed", lease->seed);
     line_milestone(&json, attempt);
-    json_out_null(&json, "save");
+    line_save(&json, attempt, true);
     json_object_end(&json);
 }
 
@@ -58,6 +72,7 @@ static void line_report(struct agent *agent, struct attempt *attempt, bool is_la
     } else {
         json_i64(&json, "act", agent_order_hand(attempt, true));
         line_milestone(&json, attempt);
+        line_save(&json, attempt, false);
     }
     json_object_end(&json);
 }

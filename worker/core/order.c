@@ -106,15 +106,6 @@ uint32_t agent_order_hand(struct attempt *attempt, bool is_report)
     } else if (attempt->is_told_by_drain) {
         act |= order_drain_bits(attempt, is_report);
     }
-    /* The order after a milestone asks for a checkpoint of it. When it came late, or the answer's
-     * connection was lost, the next report's answer carries it. */
-    if (is_report && attempt->is_rung_owed && attempt->order.n > attempt->reached) {
-        attempt->is_rung_owed = false;
-        if ((attempt->lease->checkpoints_on & CHECKPOINT_ON_RUNG) != 0 &&
-            (attempt->can & CAN_CHECKPOINT) != 0) {
-            act |= TRAINER_ACT_CHECKPOINT;
-        }
-    }
     attempt->handed = attempt->order.n;
     return act;
 }

@@ -70,7 +70,6 @@ static void report_milestone(struct agent *agent, time_ms now, struct attempt *a
                              const struct trainer_request *request, struct agent_outbox *out)
 {
     attempt->reached = attempt->order.n;
-    attempt->is_rung_owed = true;
     agent_rows_clear(&attempt->thinned);
     if (!agent_rows_takes(&attempt->block, request->names, request->n_metrics)) {
         agent_report_flush(agent, now, attempt, false, out);

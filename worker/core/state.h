@@ -72,7 +72,6 @@ struct attempt {
     uint64_t reached;    /* the highest order whose milestone was reached; 0: none */
     uint64_t handed;     /* the highest order that the trainer was told (answer or signal) */
     uint64_t leave_told; /* the order to leave whose checkpoint bit was given; 0: none */
-    bool is_rung_owed;   /* a milestone was reached and no answer has carried its order yet */
 
     /* the trainer */
     uint32_t can;

@@ -46,16 +46,17 @@ static void test_order_answers_the_held_milestone_with_its_act(void **state)
     rig_end(&r);
 }
 
-static void test_order_at_a_rung_asks_for_a_checkpoint_of_a_trainer_that_can(void **state)
+static void test_order_asks_a_trainer_that_can_to_save_before_the_next_milestone(void **state)
 {
     (void)state;
     static const struct {
         uint32_t on, can;
         const char *answer;
     } cases[] = {
-        {CHECKPOINT_ON_RUNG, CAN_CHECKPOINT, "{\"ok\":1,\"act\":1,\"milestone\":9}"},
+        {CHECKPOINT_ON_RUNG, CAN_CHECKPOINT, "{\"ok\":1,\"act\":0,\"milestone\":9,\"save\":9}"},
         {CHECKPOINT_ON_RUNG, CAN_PAUSE, "{\"ok\":1,\"act\":0,\"milestone\":9}"},
-        {CHECKPOINT_ON_END, CAN_CHECKPOINT, "{\"ok\":1,\"act\":0,\"milestone\":9}"},
+        {CHECKPOINT_ON_END, CAN_CHECKPOINT, "{\"ok\":1,\"act\":0,\"milestone\":9,\"save\":9}"},
+        {0, CAN_CHECKPOINT, "{\"ok\":1,\"act\":0,\"milestone\":9}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct rig r;
@@ -67,7 +68,7 @@ static void test_order_at_a_rung_asks_for_a_checkpoint_of_a_trainer_that_can(voi
         rig_order(&r, RIG_REF, &(struct order){.n = 2, .until = 9});
         rig_answer(&r, 1, cases[i].answer);
         rig_report(&r, 1, 4, 0.5);
-        rig_answer(&r, 1, "{\"ok\":1,\"act\":0,\"milestone\":9}");
+        rig_answer(&r, 1, cases[i].answer);
         rig_forget(&r);
         rig_end(&r);
     }
@@ -106,10 +107,10 @@ static void test_order_late_answer_lets_training_go_on_and_the_next_answer_carri
     assert_int_equal(agent_attempt_find(r.agent, RIG_REF)->handed, 1); /* by hello, not by this */
 
     rig_report(&r, 1, 4, 0.5); /* the milestone counts once */
-    rig_answer(&r, 1, "{\"ok\":1,\"act\":0,\"milestone\":3}");
+    rig_answer(&r, 1, "{\"ok\":1,\"act\":0,\"milestone\":3,\"save\":3}");
     rig_order(&r, RIG_REF, &(struct order){.n = 2, .until = 9});
     rig_report(&r, 1, 5, 0.5);
-    rig_answer(&r, 1, "{\"ok\":1,\"act\":1,\"milestone\":9}"); /* the checkpoint that is owed */
+    rig_answer(&r, 1, "{\"ok\":1,\"act\":0,\"milestone\":9,\"save\":9}");
     rig_report(&r, 1, 10, 0.5);
     rig_wait(&r, ROWS_BLOCK_MS);
     const struct node_event *event = rig_event(&r, EVENT_MILESTONE);
@@ -256,7 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order_stop_is_told_by_every_report_until_the_trainer_leaves),
         cmocka_unit_test(test_order_answers_the_held_milestone_with_its_act),
-        cmocka_unit_test(test_order_at_a_rung_asks_for_a_checkpoint_of_a_trainer_that_can),
+        cmocka_unit_test(test_order_asks_a_trainer_that_can_to_save_before_the_next_milestone),
         cmocka_unit_test(test_order_pause_asks_for_a_checkpoint_too),
         cmocka_unit_test(test_order_late_answer_lets_training_go_on_and_the_next_answer_carries_it),
         cmocka_unit_test(test_order_for_a_trainer_that_never_spoke_is_a_signal),
