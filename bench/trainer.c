@@ -1,6 +1,7 @@
-/* A trainer for the benches: `reports` reports of one metric, `wait_ms` asleep before each (it leaves the CPU), or spinning
- * with `busy` 1. Appends one line to BENCH_LOG: pid, start, first answered report, end (CLOCK_MONOTONIC, microseconds), and
- * for each report how long the call took. */
+/* A trainer for the benches: `reports` reports of one metric, `wait_ms` asleep before each (it
+ * leaves the CPU), or spinning with `busy` 1. Appends one line to BENCH_LOG: pid, start, first
+ * answered report, end (CLOCK_MONOTONIC, microseconds), and for each report how long the call took.
+ */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +59,8 @@ int main(void)
     int fd = path != NULL ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
     if (fd >= 0) {
         char line[16384];
-        int n = snprintf(line, sizeof line, "%d %.0f %.0f %.0f", (int)getpid(), started, first, now_us());
+        int n = snprintf(line, sizeof line, "%d %.0f %.0f %.0f", (int)getpid(), started, first,
+                         now_us());
         for (int i = 0; i < shown; i++) {
             n += snprintf(line + n, sizeof line - (size_t)n, " %.1f", calls[i]);
         }

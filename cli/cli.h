@@ -140,6 +140,8 @@ void client_answer_fini(struct client_answer *answer);
 int client_answer_fail(const struct client_answer *answer);
 
 /* ---- cluster.c ---- */
+/* May this user use the state folder? EXIT_OK or the exit code after the message. */
+int cli_state_check(const struct cli *cli);
 /* A client to a head that answers; starts an embedded cluster first if `may_start` and none runs
  * here. EXIT_OK or the exit code after the message. */
 int cli_connect(struct cli *cli, bool may_start, bool with_worker, struct client **ret_client);

@@ -1,11 +1,16 @@
 /* Reaching a head: the one that runs, or one started here for the occasion. */
+#include <errno.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/reading.h"
 #include "cli/supervisor.h"
+#include "sys/locks.h"
 
 enum { ANSWER_MS = 30000, RESTART_MS = 15000, LINGER_SECONDS = 60 };
 
@@ -26,44 +31,96 @@ static bool is_elsewhere(const struct cli *cli)
     return cli_option(cli, "head") != NULL || (head != NULL && head[0] != '\0');
 }
 
-int cli_connect(struct cli *cli, bool may_start, bool with_worker, struct client **ret_client)
+int cli_state_check(const struct cli *cli)
+{
+    struct stat about;
+    bool is_there = stat(cli->state_dir, &about) == 0;
+    if ((!is_there && errno != EACCES) || (is_there && access(cli->state_dir, R_OK | X_OK) == 0)) {
+        return EXIT_OK;
+    }
+    const struct passwd *owner = is_there ? getpwuid(about.st_uid) : NULL;
+    return cli_fail(EXIT_UNREACHABLE,
+                    "you may not use the state folder %s%s%s; give another with --state",
+                    cli->state_dir, owner != NULL ? ", it belongs to " : "",
+                    owner != NULL ? owner->pw_name : "");
+}
+
+static bool is_supervised(const struct cli *cli)
+{
+    char path[CLI_PATH_MAX + 32];
+    uint32_t holder;
+    snprintf(path, sizeof path, "%s/run/supervisor.lock", cli->state_dir);
+    return lock_is_held(path, &holder);
+}
+
+/* The head that runs, if it may serve this command; NULL: none does. */
+static int connect_running(struct cli *cli, bool with_worker, struct client **ret_client)
 {
     struct report report = {0};
     struct client *client = NULL;
+    bool is_here = !is_elsewhere(cli);
+    if (is_here && with_worker) {
+        reading_end(cli->state_dir); /* It has no worker and would never run anything. */
+    } else if (is_here && reading_join(cli->state_dir) == READING_LEAVING) {
+        reading_wait(cli->state_dir);
+    }
     error_code error = client_open(cli, &client, &report);
     if (error == OK && client_answers(client)) {
         *ret_client = client;
         return EXIT_OK;
     }
+    if (!is_here && client != NULL) {
+        error = ERR_INVALID;
+        cli_fail(EXIT_UNREACHABLE, "the head at %s cannot be reached; check --head or MUSTER_HEAD",
+                 client_url(client));
+    } else if (error != OK && error != ERR_UNREACHABLE) {
+        cli_fail_report(EXIT_UNREACHABLE, &report);
+    }
     client_close(client);
-    if (error != OK && error != ERR_UNREACHABLE) {
-        return cli_fail_report(EXIT_UNREACHABLE, &report);
+    return error == OK || error == ERR_UNREACHABLE ? EXIT_OK : EXIT_UNREACHABLE;
+}
+
+int cli_connect(struct cli *cli, bool may_start, bool with_worker, struct client **ret_client)
+{
+    struct report report = {0};
+    struct client *client = NULL;
+    int code = is_elsewhere(cli) ? EXIT_OK : cli_state_check(cli);
+    code = code == EXIT_OK ? connect_running(cli, with_worker, &client) : code;
+    if (code != EXIT_OK) {
+        return code;
     }
-    if (is_elsewhere(cli)) {
-        return cli_fail(EXIT_UNREACHABLE,
-                        "the head that was named cannot be reached; check --head or MUSTER_HEAD");
+    bool is_orphan = client != NULL && with_worker && !is_elsewhere(cli) && !is_supervised(cli);
+    if (client != NULL && !is_orphan) {
+        *ret_client = client;
+        return EXIT_OK;
     }
+    client_close(client);
     if (!may_start && access(cli->state_dir, F_OK) != 0) {
         return cli_fail(EXIT_UNREACHABLE,
                         "no cluster was ever started in %s; start one with 'muster up'",
                         cli->state_dir);
     }
+    /* One whose supervisor was killed is adopted, and stays as long as its head does. */
     struct supervisor_options options = {
         .state_dir = cli->state_dir,
         .linger_ms = with_worker ? LINGER_SECONDS * 1000 : 1000,
-        .has_linger = true,
+        .has_linger = !is_orphan,
         .no_worker = !with_worker,
+        .is_reading = !with_worker,
     };
     if (!with_worker) {
         fprintf(stderr,
                 "muster: no head runs in %s; starting one to read (it leaves at once after)\n",
                 cli->state_dir);
     }
-    int code = supervisor_start_detached(cli, &options);
+    code = supervisor_start_detached(cli, &options);
     if (code != EXIT_OK) {
         return code;
     }
-    error = client_open(cli, &client, &report);
+    if (!with_worker) {
+        (void)reading_join(cli->state_dir); /* It waits a second for its first reader. */
+    }
+    error_code error = client_open(cli, &client, &report);
     if (error != OK) {
         return cli_fail_report(EXIT_UNREACHABLE, &report);
     }

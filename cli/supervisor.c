@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/reading.h"
 #include "head/shell/redis_server.h"
 #include "net/keys.h"
 #include "sys/clock.h"
@@ -33,7 +34,9 @@ enum {
     BACKOFF_MAX_MS = 5000,
     STABLE_MS = 10000, /* lived so long: the backoff begins anew */
     LEAVE_MS = 75000,  /* the head's own limit is a minute */
-    KILL_MS = 5000,    /* from SIGTERM to SIGKILL of what should have left */
+    READING_MS = 1000, /* a cluster for reading stays so long without a reader */
+    READING_LOOK_MS = 250,
+    KILL_MS = 5000, /* from SIGTERM to SIGKILL of what should have left */
     ARGUMENTS_MAX = 160,
 };
 
@@ -60,6 +63,8 @@ struct supervisor {
     int exit_code;
     int signal_fd;
     unsigned n_signals;
+    int reading_fd;     /* -1: no cluster for reading */
+    int64_t reading_ms; /* when there was last a reader */
 };
 
 static int64_t now_ms(void)
@@ -357,7 +362,23 @@ static int poll_timeout_ms(const struct supervisor *s)
     if (s->is_leaving && s->leave_ms < next) {
         next = s->leave_ms;
     }
+    if (s->reading_fd >= 0 && !s->is_leaving) {
+        next = now + READING_LOOK_MS;
+    }
     return next > now ? (int)(next - now) + 1 : 1;
+}
+
+/* A cluster for reading leaves with its last reader. */
+static void reading_check(struct supervisor *s)
+{
+    if (s->reading_fd < 0 || s->is_leaving) {
+        return;
+    }
+    if (!s->has_told_ready || reading_is_read(s->reading_fd)) {
+        s->reading_ms = now_ms();
+    } else if (now_ms() - s->reading_ms >= READING_MS && reading_is_over(s->reading_fd)) {
+        leave_begin(s);
+    }
 }
 
 static void on_signals(struct supervisor *s)
@@ -422,6 +443,7 @@ static int supervise(struct supervisor *s)
     while (!s->is_leaving || !leave_step(s)) {
         roles_start(s);
         ready_check(s);
+        reading_check(s);
         poll_once(s);
         if (now_ms() - log_checked_ms > 60000) {
             log_checked_ms = now_ms();
@@ -497,6 +519,7 @@ int supervisor_run(struct cli *cli, const struct supervisor_options *options)
     if (error != OK || n <= 0) {
         return cli_fail_report(EXIT_REQUEST, &report);
     }
+    s.reading_fd = reading_mark(options->state_dir, options->is_reading);
     state_path(&s, path, "logs/%s.log", "supervisor");
     if (options->ready_fd > 0 && log_open(path, &report) != OK) {
         return cli_fail_report(EXIT_REQUEST, &report);
@@ -559,6 +582,9 @@ static void detached_exec(const struct supervisor_options *options, int ready_fd
     }
     if (options->no_worker) {
         argv[n++] = "--no-worker";
+    }
+    if (options->is_reading) {
+        argv[n++] = "--for-reading";
     }
     for (int i = 0; i < options->n_worker_arguments && n < ARGUMENTS_MAX - 1; i++) {
         argv[n++] = options->worker_arguments[i];

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/reading.h"
 #include "cli/supervisor.h"
 #include "head/shell/head.h"
 #include "spec/sweep.h"
@@ -108,6 +109,7 @@ int verb_up(struct cli *cli)
     struct supervisor_options options = {
         .state_dir = cli->state_dir,
         .no_worker = cli_option(cli, "no-worker") != NULL,
+        .is_reading = cli_option(cli, "for-reading") != NULL,
     };
     const char *linger = cli_option(cli, "linger");
     if (!ready_fd_read(cli, &options.ready_fd) ||
@@ -117,6 +119,13 @@ int verb_up(struct cli *cli)
     int code = node_options_read(cli, &checked, custom, labels);
     if (code != EXIT_OK) {
         return code;
+    }
+    code = cli_state_check(cli);
+    if (code != EXIT_OK) {
+        return code;
+    }
+    if (!options.is_reading) {
+        reading_end(cli->state_dir); /* Nothing would ever run in it. */
     }
     options.has_linger = linger != NULL;
     options.worker_arguments = arguments;
@@ -162,6 +171,10 @@ int verb_down(struct cli *cli)
     if (timeout != NULL && !cli_duration("--timeout", timeout, &timeout_ms)) {
         return EXIT_USAGE;
     }
+    int code = cli_state_check(cli);
+    if (code != EXIT_OK) {
+        return code;
+    }
     if (is_all_gone(cli)) {
         fprintf(stderr, "muster: no cluster runs in %s\n", cli->state_dir);
         return EXIT_OK;
@@ -173,7 +186,7 @@ int verb_down(struct cli *cli)
         /* Its supervisor was killed: a new one adopts what goes on, and can then end it in order.
          */
         struct supervisor_options options = {.state_dir = cli->state_dir, .no_worker = true};
-        int code = supervisor_start_detached(cli, &options);
+        code = supervisor_start_detached(cli, &options);
         if (code != EXIT_OK) {
             return code;
         }
@@ -182,7 +195,6 @@ int verb_down(struct cli *cli)
     struct client_answer answer;
     struct report report = {0};
     char body[64];
-    int code = EXIT_OK;
     snprintf(body, sizeof body, "{\"grace_ms\":%lld}", (long long)timeout_ms);
     if (client_open(cli, &client, &report) == OK) {
         code = client_call_patiently(cli, &client, "POST", "/api/v1/shutdown", body, NULL, &answer);
@@ -200,6 +212,9 @@ int verb_down(struct cli *cli)
                             cli->state_dir, cli->state_dir);
         }
         usleep(20000);
+    }
+    if (code == EXIT_OK) {
+        fprintf(stderr, "muster: the cluster in %s has left\n", cli->state_dir);
     }
     return code;
 }

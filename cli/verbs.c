@@ -27,6 +27,7 @@ static const struct cli_option up_options[] = {
     {"detach", 'd', NULL, "start in the background, return when it is ready"},
     {"linger", 0, "S", "leave S seconds after the last work and reader (default: stay)"},
     {"no-worker", 0, NULL, "head and store only"},
+    {"for-reading", 0, NULL, "leave with the last command that reads (used by those)"},
     NODE_OPTIONS,
     {"ready-fd", 0, "FD", "write a byte there when ready"},
     {0},

@@ -1,6 +1,8 @@
-/* muster.h -- the trainer's side of muster, in C. Link with -lmuster (pkg-config muster); it needs libc only.
+/* muster.h -- the trainer's side of muster, in C. Link with -lmuster (pkg-config muster); it needs
+ * libc only.
  *
- * A trainer opens its trial, reads its parameters, reports a step at a time and obeys what the report returns:
+ * A trainer opens its trial, reads its parameters, reports a step at a time and obeys what the
+ * report returns:
  *
  *     muster_trial *t = muster_open(MUSTER_CAN_CHECKPOINT);
  *     double lr = 0.1;
@@ -12,15 +14,17 @@
  *             const char *folder = muster_save_begin(t, step);
  *             if (folder != NULL && write_model(folder) == 0) muster_save_commit(t);
  *         }
- *         if (muster_report(t, step, 1, (const char *[]){"loss"}, &loss) & (MUSTER_STOP | MUSTER_PAUSE)) break;
+ *         if (muster_report(t, step, 1, (const char *[]){"loss"}, &loss) & (MUSTER_STOP |
+ * MUSTER_PAUSE)) break;
  *     }
  *     muster_close(t, MUSTER_DONE, NULL);
  *
- * Without MUSTER_SOCKET in the environment the same program runs by itself: parameters come from MUSTER_P_<name> if set,
- * reports go to stderr, nothing asks it to stop.
+ * Without MUSTER_SOCKET in the environment the same program runs by itself: parameters come from
+ * MUSTER_P_<name> if set, reports go to stderr, nothing asks it to stop.
  *
- * Thread-safe: calls on one trial are taken one after another. No call ends the process. A muster that does not answer
- * never holds training longer than ten seconds without a byte; training then goes on. */
+ * Thread-safe: calls on one trial are taken one after another. No call ends the process. A muster
+ * that does not answer never holds training longer than ten seconds without a byte; training then
+ * goes on. */
 #ifndef MUSTER_H
 #define MUSTER_H
 
@@ -39,49 +43,75 @@ extern "C" {
 
 typedef struct muster_trial muster_trial;
 
-/* What muster_report() returns: bits, obeyed in the order checkpoint, exploit, pause, stop. */
+/* What muster_report() returns: bits, obeyed in the order checkpoint, exploit, pause, stop.
+ * MUSTER_CHECKPOINT asks for a snapshot of the weights as they are at that report; it is left out
+ * if that snapshot is committed already. */
 enum { MUSTER_CHECKPOINT = 1, MUSTER_PAUSE = 2, MUSTER_STOP = 4, MUSTER_EXPLOIT = 8 };
 /* What the trainer is able to do, for muster_open(). */
 enum { MUSTER_CAN_CHECKPOINT = 1, MUSTER_CAN_PAUSE = 2, MUSTER_CAN_EXPLOIT = 4 };
 /* How it ended, for muster_close(). */
-enum { MUSTER_DONE = 0, MUSTER_PAUSED = 1, MUSTER_INVALID = 2 /* these parameters make no sense: never tried again */, MUSTER_ERROR = 3 };
-/* Negative results. muster_error() has the words. */
-enum { MUSTER_ERR_NAME = -1, MUSTER_ERR_TYPE = -2, MUSTER_ERR_REFUSED = -3, MUSTER_ERR_SILENT = -4, MUSTER_ERR_SYSTEM = -5 };
+enum {
+    MUSTER_DONE = 0,
+    MUSTER_PAUSED = 1,
+    MUSTER_INVALID = 2 /* these parameters make no sense: never tried again */,
+    MUSTER_ERROR = 3
+};
+/* Negative results. muster_error() has the words. Their low eight bits are 0, so that a bit of
+ * muster_report()'s result can be tested without looking at its sign. */
+enum {
+    MUSTER_ERR_NAME = -0x100,
+    MUSTER_ERR_TYPE = -0x200,
+    MUSTER_ERR_REFUSED = -0x300, /* muster said no */
+    MUSTER_ERR_SILENT = -0x400,  /* muster said nothing, or is gone */
+};
 
 /* Never NULL but without memory. Blocks for one round trip (at most ten seconds). */
 MUSTER_API muster_trial *muster_open(unsigned can);
-/* Says good-bye (blocks until that is on disk, or ten silent seconds) and frees the trial. NULL is fine. */
+/* Says good-bye (blocks until that is on disk, or ten silent seconds) and frees the trial, which no
+ * other thread may use any more. `note` is cut after 1,024 bytes. NULL is fine. */
 MUSTER_API void muster_close(muster_trial *trial, int outcome, const char *note);
 
-/* A parameter: 0 and *ret_value written, or MUSTER_ERR_NAME (no such parameter; *ret_value as it was) or MUSTER_ERR_TYPE. */
+/* A parameter: 0 and *ret_value written, or MUSTER_ERR_NAME (no such parameter) or MUSTER_ERR_TYPE
+ * (no number, or no whole one); *ret_value is then as it was. true and false are the numbers 1 and
+ * 0. */
 MUSTER_API int muster_f64(muster_trial *trial, const char *name, double *ret_value);
 MUSTER_API int muster_i64(muster_trial *trial, const char *name, int64_t *ret_value);
-/* Text as people see it ("0.01", "adamw"); NULL if there is none. Owned by the trial, until it is closed. */
+/* Text as people see it ("0.01", "adamw"); NULL if there is none. Owned by the trial, until it is
+ * closed or exploits. */
 MUSTER_API const char *muster_str(muster_trial *trial, const char *name);
 /* "12.41", or "" when it runs by itself. */
 MUSTER_API const char *muster_id(muster_trial *trial);
 /* The trial's own seed, the same in every attempt; 0 when it runs by itself without MUSTER_SEED. */
 MUSTER_API uint64_t muster_seed(muster_trial *trial);
-/* Folder of the snapshot to start from (read only), or NULL; valid until the trial is closed. */
+/* Folder of the snapshot to start from (read only), or NULL; valid until the trial is closed or
+ * exploits. */
 MUSTER_API const char *muster_restore(muster_trial *trial);
-/* Steps done by the weights in muster_restore(); 0 from nothing. */
+/* Steps done by the weights in muster_restore(); 0 from nothing. Reports do not change it. */
 MUSTER_API int64_t muster_step(muster_trial *trial);
 
-/* Metrics after `step` (> every step reported before). Returns the act bits (>= 0), or MUSTER_ERR_REFUSED for a report
- * that muster did not take (muster_error() says why; training may go on). Below the milestone it costs microseconds;
- * at the milestone it waits for the decision. Non-finite values are legal. */
-MUSTER_API int muster_report(muster_trial *trial, int64_t step, size_t n, const char *const names[], const double values[]);
+/* Metrics after `step` (> every step reported before). Returns the act bits (>= 0), or
+ * MUSTER_ERR_REFUSED: muster did not take this report, or one before it whose answer came only now
+ * (muster_error() says why; training may go on). Below the milestone it costs microseconds; at the
+ * milestone it waits for the decision. 0 also when muster is silent or gone. Non-finite values are
+ * legal. */
+MUSTER_API int muster_report(muster_trial *trial, int64_t step, size_t n, const char *const names[],
+                             const double values[]);
 /* The step before whose report a snapshot is wanted; -1: none. It may change with every report. */
 MUSTER_API int64_t muster_save_at(muster_trial *trial);
-/* 1 if a snapshot is wanted before reporting `step`: muster_save_at() says so, or `is_last` and the sweep keeps the end. */
+/* 1 if a snapshot is wanted before reporting `step`: `step` is muster_save_at() or the first one
+ * after it, or `is_last` and the sweep keeps the end. 0 once the snapshot of `step` is committed.
+ */
 MUSTER_API int muster_save_due(muster_trial *trial, int64_t step, int is_last);
-/* An empty folder to write the snapshot of `step` into; NULL: none now (muster_error()). One at a time. */
+/* An empty folder to write the snapshot of `step` into; NULL: none now (muster_error()). One at a
+ * time. */
 MUSTER_API const char *muster_save_begin(muster_trial *trial, int64_t step);
 /* The folder is complete: it becomes a snapshot, whole or not at all. 0, or a negative result. */
 MUSTER_API int muster_save_commit(muster_trial *trial);
-/* In-place exploit: asks for the new parameters and snapshot. 0, or MUSTER_ERR_REFUSED where no exploit was ordered. */
+/* In-place exploit: asks for the new parameters and snapshot. 0, MUSTER_ERR_REFUSED where no
+ * exploit was ordered, or MUSTER_ERR_SILENT. */
 MUSTER_API int muster_exploit(muster_trial *trial);
-/* Words for the last negative result or NULL folder; "" if there was none. */
+/* Words for the last negative result, NULL or silence; "" if there was none. The caller's thread
+ * keeps them until its next call of muster_error(). */
 MUSTER_API const char *muster_error(muster_trial *trial);
 
 #ifdef __cplusplus

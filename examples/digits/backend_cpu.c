@@ -1,17 +1,18 @@
-/* Dense kernels for a CPU. Inner loops run over n, a multiple of 16, so that the compiler turns each into whole vectors;
- * target_clones picks the widest set of the machine at start. */
+/* Dense kernels for a CPU. Inner loops run over n, a multiple of 16, so that the compiler turns
+ * each into whole vectors; target_clones picks the widest set of the machine at start. */
 #include <string.h>
 
 #include "digits.h"
 
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&      \
+    !defined(__clang__)
 #define CLONES __attribute__((target_clones("avx512f", "avx2,fma", "default")))
 #else
 #define CLONES
 #endif
 
-CLONES static void affine(float *restrict c, const float *restrict a, const float *restrict b, const float *restrict bias,
-                          int m, int k, int n)
+CLONES static void affine(float *restrict c, const float *restrict a, const float *restrict b,
+                          const float *restrict bias, int m, int k, int n)
 {
     for (int i = 0; i < m; i++) {
         float *row = c + (size_t)i * (size_t)n;
@@ -26,8 +27,8 @@ CLONES static void affine(float *restrict c, const float *restrict a, const floa
     }
 }
 
-CLONES static void affine_grad(float *restrict c, float *restrict bias, const float *restrict a, const float *restrict d,
-                               int m, int k, int n)
+CLONES static void affine_grad(float *restrict c, float *restrict bias, const float *restrict a,
+                               const float *restrict d, int m, int k, int n)
 {
     for (int i = 0; i < m; i++) {
         const float *row = d + (size_t)i * (size_t)n;
@@ -44,7 +45,8 @@ CLONES static void affine_grad(float *restrict c, float *restrict bias, const fl
     }
 }
 
-CLONES static void affine_back(float *restrict c, const float *restrict d, const float *restrict b, int m, int k, int n)
+CLONES static void affine_back(float *restrict c, const float *restrict d, const float *restrict b,
+                               int m, int k, int n)
 {
     for (int i = 0; i < m; i++) {
         const float *row = d + (size_t)i * (size_t)n;

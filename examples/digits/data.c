@@ -44,8 +44,8 @@ static void dataset_split(struct dataset *all, struct dataset *train, struct dat
     }
     for (int i = 0; i < all->n; i++) {
         struct dataset *to = i % VALIDATION_EVERY == 0 ? validation : train;
-        memcpy(to->images + (size_t)to->n * DIGITS_INPUTS, all->images + (size_t)order[i] * DIGITS_INPUTS,
-               DIGITS_INPUTS * sizeof(float));
+        memcpy(to->images + (size_t)to->n * DIGITS_INPUTS,
+               all->images + (size_t)order[i] * DIGITS_INPUTS, DIGITS_INPUTS * sizeof(float));
         to->labels[to->n++] = all->labels[order[i]];
     }
 }
@@ -71,7 +71,9 @@ int dataset_load(const char *path, struct dataset *ret_train, struct dataset *re
     char line[256];
     struct dataset all = {0}, train = {0}, validation = {0};
     FILE *file = fopen(path, "re");
-    int result = dataset_init(&all) == 0 && dataset_init(&train) == 0 && dataset_init(&validation) == 0 ? 0 : -1;
+    int result =
+        dataset_init(&all) == 0 && dataset_init(&train) == 0 && dataset_init(&validation) == 0 ? 0
+                                                                                               : -1;
     if (file == NULL) {
         fprintf(stderr, "digits: %s cannot be read\n", path);
         result = -1;
@@ -80,7 +82,8 @@ int dataset_load(const char *path, struct dataset *ret_train, struct dataset *re
         if (line[0] == '#') {
             continue;
         }
-        if (all.n == DIGITS_IMAGES_MAX || image_read(line, all.images + (size_t)all.n * DIGITS_INPUTS, &all.labels[all.n]) != 0) {
+        if (all.n == DIGITS_IMAGES_MAX ||
+            image_read(line, all.images + (size_t)all.n * DIGITS_INPUTS, &all.labels[all.n]) != 0) {
             fprintf(stderr, "digits: %s:%d is no image\n", path, number);
             result = -1;
         }

@@ -35,9 +35,11 @@ static float *layer_block(struct layer *layer, float *at, float **weights, float
     return *bias + layer->outputs;
 }
 
-int model_init(struct model *model, const struct backend *backend, int hidden_layers, int width, int batch_max, struct rng *rng)
+int model_init(struct model *model, const struct backend *backend, int hidden_layers, int width,
+               int batch_max, struct rng *rng)
 {
-    *model = (struct model){.backend = backend, .n_layers = hidden_layers + 1, .batch_max = batch_max};
+    *model =
+        (struct model){.backend = backend, .n_layers = hidden_layers + 1, .batch_max = batch_max};
     int widest = DIGITS_INPUTS > width ? DIGITS_INPUTS : width;
     for (int i = 0, inputs = DIGITS_INPUTS; i < model->n_layers; i++) {
         struct layer *layer = &model->layers[i];
@@ -49,9 +51,11 @@ int model_init(struct model *model, const struct backend *backend, int hidden_la
     model->grads = calloc(model->n_params, sizeof(float));
     model->delta = calloc((size_t)batch_max * (size_t)widest, sizeof(float));
     model->delta_next = calloc((size_t)batch_max * (size_t)widest, sizeof(float));
-    bool is_complete = model->params != NULL && model->grads != NULL && model->delta != NULL && model->delta_next != NULL;
+    bool is_complete = model->params != NULL && model->grads != NULL && model->delta != NULL &&
+                       model->delta_next != NULL;
     for (int i = 0; i < model->n_layers && is_complete; i++) {
-        model->activations[i + 1] = calloc((size_t)batch_max * (size_t)model->layers[i].outputs, sizeof(float));
+        model->activations[i + 1] =
+            calloc((size_t)batch_max * (size_t)model->layers[i].outputs, sizeof(float));
         is_complete = model->activations[i + 1] != NULL;
     }
     if (!is_complete) {
@@ -90,7 +94,8 @@ static void model_forward(struct model *model, const float *images, int batch)
     for (int i = 0; i < model->n_layers; i++) {
         const struct layer *layer = &model->layers[i];
         float *y = model->activations[i + 1];
-        model->backend->affine(y, x, layer->weights, layer->bias, batch, layer->inputs, layer->outputs);
+        model->backend->affine(y, x, layer->weights, layer->bias, batch, layer->inputs,
+                               layer->outputs);
         if (i + 1 < model->n_layers) {
             model->backend->relu(y, batch * layer->outputs);
         }
@@ -98,8 +103,10 @@ static void model_forward(struct model *model, const float *images, int batch)
     }
 }
 
-/* Softmax over the ten classes; delta becomes (p - onehot) / batch. Returns the summed loss; counts right answers. */
-static double softmax_loss(const float *logits, float *delta, const uint8_t *labels, int batch, int *ret_right)
+/* Softmax over the ten classes; delta becomes (p - onehot) / batch. Returns the summed loss; counts
+ * right answers. */
+static double softmax_loss(const float *logits, float *delta, const uint8_t *labels, int batch,
+                           int *ret_right)
 {
     double loss = 0;
     *ret_right = 0;
@@ -125,18 +132,22 @@ static double softmax_loss(const float *logits, float *delta, const uint8_t *lab
     return loss;
 }
 
-double model_loss_and_grads(struct model *model, const float *images, const uint8_t *labels, int batch)
+double model_loss_and_grads(struct model *model, const float *images, const uint8_t *labels,
+                            int batch)
 {
     int right;
     model_forward(model, images, batch);
-    double loss = softmax_loss(model->activations[model->n_layers], model->delta, labels, batch, &right);
+    double loss =
+        softmax_loss(model->activations[model->n_layers], model->delta, labels, batch, &right);
     memset(model->grads, 0, model->n_params * sizeof(float));
     for (int i = model->n_layers - 1; i >= 0; i--) {
         const struct layer *layer = &model->layers[i];
         const float *x = i == 0 ? images : model->activations[i];
-        model->backend->affine_grad(layer->grad_weights, layer->grad_bias, x, model->delta, batch, layer->inputs, layer->outputs);
+        model->backend->affine_grad(layer->grad_weights, layer->grad_bias, x, model->delta, batch,
+                                    layer->inputs, layer->outputs);
         if (i > 0) {
-            model->backend->affine_back(model->delta_next, model->delta, layer->weights, batch, layer->inputs, layer->outputs);
+            model->backend->affine_back(model->delta_next, model->delta, layer->weights, batch,
+                                        layer->inputs, layer->outputs);
             model->backend->relu_grad(model->delta_next, x, batch * layer->inputs);
             float *swap = model->delta;
             model->delta = model->delta_next;
@@ -153,7 +164,8 @@ double model_accuracy(struct model *model, const struct dataset *data, double *r
     for (int at = 0; at < data->n; at += model->batch_max) {
         int batch = data->n - at < model->batch_max ? data->n - at : model->batch_max, right_here;
         model_forward(model, data->images + (size_t)at * DIGITS_INPUTS, batch);
-        loss += softmax_loss(model->activations[model->n_layers], model->delta, data->labels + at, batch, &right_here);
+        loss += softmax_loss(model->activations[model->n_layers], model->delta, data->labels + at,
+                             batch, &right_here);
         right += right_here;
     }
     *ret_loss = loss / data->n;

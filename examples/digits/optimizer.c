@@ -3,7 +3,8 @@
 
 #include "digits.h"
 
-static void sgd_step(const struct optimizer *self, float *params, const float *grads, float *m, float *v, size_t n, int64_t t)
+static void sgd_step(const struct optimizer *self, float *params, const float *grads, float *m,
+                     float *v, size_t n, int64_t t)
 {
     (void)v, (void)t;
     float lr = (float)self->lr, momentum = (float)self->momentum, decay = (float)self->weight_decay;
@@ -14,7 +15,8 @@ static void sgd_step(const struct optimizer *self, float *params, const float *g
 }
 
 /* Beta 0.9 and 0.999, epsilon 1e-8: the values of Kingma, Ba 2015, algorithm 1. */
-static void adamw_step(const struct optimizer *self, float *params, const float *grads, float *m, float *v, size_t n, int64_t t)
+static void adamw_step(const struct optimizer *self, float *params, const float *grads, float *m,
+                       float *v, size_t n, int64_t t)
 {
     float beta1 = 0.9F, beta2 = 0.999F, decay = (float)(self->lr * self->weight_decay);
     float rate = (float)(self->lr / (1.0 - pow(0.9, (double)t)));

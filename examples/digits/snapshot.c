@@ -1,4 +1,5 @@
-/* One file `model.bin`: a header, then params, m and v as float. Sizes are checked before anything is taken over. */
+/* One file `model.bin`: a header, then params, m and v as float. Sizes are checked before anything
+ * is taken over. */
 #include <stdio.h>
 #include <string.h>
 
@@ -25,21 +26,28 @@ static FILE *snapshot_open(const char *folder, const char *mode)
     return file;
 }
 
-int snapshot_write(const char *folder, const struct model *model, const float *m, const float *v, const struct snapshot *about)
+int snapshot_write(const char *folder, const struct model *model, const float *m, const float *v,
+                   const struct snapshot *about)
 {
     FILE *file = snapshot_open(folder, "wbe");
     if (file == NULL) {
         return -1;
     }
-    struct header header = {.n_params = model->n_params, .step = about->step, .updates = about->updates, .rng = about->rng.state};
+    struct header header = {.n_params = model->n_params,
+                            .step = about->step,
+                            .updates = about->updates,
+                            .rng = about->rng.state};
     memcpy(header.magic, magic, sizeof magic);
     size_t n = model->n_params;
-    bool is_whole = fwrite(&header, sizeof header, 1, file) == 1 && fwrite(model->params, sizeof(float), n, file) == n &&
-                    fwrite(m, sizeof(float), n, file) == n && fwrite(v, sizeof(float), n, file) == n;
+    bool is_whole = fwrite(&header, sizeof header, 1, file) == 1 &&
+                    fwrite(model->params, sizeof(float), n, file) == n &&
+                    fwrite(m, sizeof(float), n, file) == n &&
+                    fwrite(v, sizeof(float), n, file) == n;
     return fclose(file) == 0 && is_whole ? 0 : -1;
 }
 
-int snapshot_read(const char *folder, struct model *model, float *m, float *v, struct snapshot *ret_about)
+int snapshot_read(const char *folder, struct model *model, float *m, float *v,
+                  struct snapshot *ret_about)
 {
     FILE *file = snapshot_open(folder, "rbe");
     if (file == NULL) {
@@ -47,9 +55,10 @@ int snapshot_read(const char *folder, struct model *model, float *m, float *v, s
     }
     struct header header;
     size_t n = model->n_params;
-    bool is_ours = fread(&header, sizeof header, 1, file) == 1 && memcmp(header.magic, magic, sizeof magic) == 0 && header.n_params == n;
-    bool is_whole = is_ours && fread(model->params, sizeof(float), n, file) == n && fread(m, sizeof(float), n, file) == n &&
-                    fread(v, sizeof(float), n, file) == n;
+    bool is_ours = fread(&header, sizeof header, 1, file) == 1 &&
+                   memcmp(header.magic, magic, sizeof magic) == 0 && header.n_params == n;
+    bool is_whole = is_ours && fread(model->params, sizeof(float), n, file) == n &&
+                    fread(m, sizeof(float), n, file) == n && fread(v, sizeof(float), n, file) == n;
     fclose(file);
     if (!is_whole) {
         fprintf(stderr, "digits: the snapshot in %s is damaged or of another shape\n", folder);

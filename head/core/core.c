@@ -173,6 +173,11 @@ void core_store_state_set(struct core *core, const char *state)
     }
 }
 
+size_t core_waiting_bytes(const struct core *core)
+{
+    return core->out.effects_bytes;
+}
+
 error_code core_failed(const struct core *core)
 {
     return core->out.failed;

@@ -84,6 +84,9 @@ const struct head_effect *core_effect_next(struct core *core);
 void core_store_state_set(struct core *core, const char *state);
 /* Milliseconds that the batch in flight has waited; 0: none. */
 int64_t core_batch_age(const struct core *core, time_ms now);
+/* Of everything that waits for the store: a shell that takes reads while it does bounds them by
+ * this. */
+size_t core_waiting_bytes(const struct core *core);
 /* ERR_NO_MEMORY once memory ran out in a handler: the shell leaves, the store has everything. */
 error_code core_failed(const struct core *core);
 

@@ -20,6 +20,20 @@ static bool core_name_is_good(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
 }
 
+/* What the scheduler could not take, before anything of the node is touched. */
+static bool core_resources_are_good(const struct msg_enrol *msg)
+{
+    bool is_good = msg->cpus >= 0;
+    for (uint32_t i = 0; i < msg->n_gpus; i++) {
+        size_t n = strlen(msg->gpus[i]);
+        is_good &= n > 0 && n <= GPU_UUID_MAX;
+    }
+    for (uint32_t i = 0; i < msg->n_custom; i++) {
+        is_good &= msg->custom[i].amount >= 0;
+    }
+    return is_good;
+}
+
 /* A new start of the agent: what its last start ran is over. */
 static void core_node_renew(struct core *core, time_ms now, struct node *node,
                             const struct msg_enrol *msg)
@@ -147,8 +161,15 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
                           "a node's name is 1 to 63 of A-Z a-z 0-9 . _ -, its incarnation not 0");
         return;
     }
+    if (!core_resources_are_good(msg)) {
+        core_enrol_refuse(core, peer, ERR_INVALID,
+                          "amounts are not below 0, and a GPU's UUID is 1 to 63 bytes");
+        return;
+    }
     if (core->is_leaving) {
-        core_enrol_refuse(core, peer, ERR_BUSY, "the cluster is shutting down");
+        /* It was away when the others were told. */
+        struct msg_leave leave = {core->config.epoch};
+        outbox_send(&core->out, peer, MSG_LEAVE, &leave);
         return;
     }
     struct node *node = core_node_find(core, msg->node);

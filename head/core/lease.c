@@ -69,16 +69,11 @@ static void lease_from_job(const struct task *task, struct msg_lease *lease)
     lease->tail_bytes = TAIL_MAX_BYTES;
 }
 
-void core_lease_send(struct core *core, const struct task *task)
+/* params and env: room for what the work has of them. */
+static void lease_fill(const struct task *task, struct msg_lease *lease, struct named_value *params,
+                       struct label_pair *env)
 {
-    struct named_value params[SPEC_PARAMETERS_MAX];
-    const struct sweep *sweep = task->work->sweep;
-    struct label_pair *env = mem_calloc(sweep != NULL ? sweep->spec.n_env : 0, sizeof *env);
-    if (env == NULL) {
-        core_fail(core, ERR_NO_MEMORY);
-        return;
-    }
-    struct msg_lease lease = {
+    *lease = (struct msg_lease){
         .task = task->r.id,
         .attempt = task->r.attempt,
         .order = task->r.order,
@@ -87,13 +82,72 @@ void core_lease_send(struct core *core, const struct task *task)
         .n_gpus = task->r.n_gpus,
         .age = task->r.age,
     };
-    if (sweep != NULL) {
-        lease_from_sweep(task, &lease, params, env);
+    if (task->work->sweep != NULL) {
+        lease_from_sweep(task, lease, params, env);
     } else {
-        lease_from_job(task, &lease);
+        lease_from_job(task, lease);
     }
+}
+
+void core_lease_send(struct core *core, const struct task *task)
+{
+    struct named_value params[SPEC_PARAMETERS_MAX];
+    struct msg_lease lease;
+    const struct sweep *sweep = task->work->sweep;
+    struct label_pair *env = mem_calloc(sweep != NULL ? sweep->spec.n_env : 0, sizeof *env);
+    if (env == NULL) {
+        core_fail(core, ERR_NO_MEMORY);
+        return;
+    }
+    lease_fill(task, &lease, params, env);
     outbox_send(&core->out, task->node->peer, MSG_LEASE, &lease);
     mem_free(env);
+}
+
+static size_t value_text_size(const struct value *value)
+{
+    return value->kind == VALUE_STR ? strlen(value->str) : 0;
+}
+
+/* The value of a parameter that takes the most room. */
+static struct value param_largest(const struct param_spec *param)
+{
+    struct value largest = param->kind == PARAM_CHOICE ? param->values[0] : param->constant;
+    for (uint32_t i = 1; param->kind == PARAM_CHOICE && i < param->n_values; i++) {
+        if (value_text_size(&param->values[i]) > value_text_size(&largest)) {
+            largest = param->values[i];
+        }
+    }
+    return largest;
+}
+
+error_code core_lease_check(const struct work *work, struct report *report)
+{
+    enum { LATER_BYTES = 32 << 10 }; /* GPUs, numbers and the snapshot, which are not known yet */
+    struct value largest[SPEC_PARAMETERS_MAX];
+    struct named_value params[SPEC_PARAMETERS_MAX];
+    struct msg_lease lease;
+    const struct sweep *sweep = work->sweep;
+    struct task task = {.work = (struct work *)(uintptr_t)work, .r.params = largest};
+    struct label_pair *env = mem_calloc(sweep != NULL ? sweep->spec.n_env : 0, sizeof *env);
+    if (env == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    for (uint32_t i = 0; sweep != NULL && i < sweep->spec.n_parameters; i++) {
+        largest[task.r.n_params++] = param_largest(&sweep->spec.parameters[i]);
+    }
+    lease_fill(&task, &lease, params, env);
+    struct buf buf;
+    buf_init(&buf, MSG_MAX_BYTES - LATER_BYTES);
+    error_code error = message_encode(MSG_LEASE, &lease, &buf);
+    buf_fini(&buf);
+    mem_free(env);
+    return error == ERR_LIMIT
+               ? report_fail(report, ERR_LIMIT,
+                             "command, env and parameters together are larger than %d bytes; put "
+                             "the large part into a file",
+                             MSG_MAX_BYTES - LATER_BYTES)
+               : error;
 }
 
 /* The next attempt of a queued task; attempts count from 0 and are used up even if they never
@@ -151,8 +205,8 @@ static void core_tickets_refresh(struct core *core)
 {
     list_each (&core->due, struct sweep, due_link, sweep) {
         list_remove(&sweep->due_link);
-        bool is_open =
-            sweep->r.state == SWEEP_RUNNING && !core->is_leaving && tune_tickets(sweep->tuner) > 0;
+        bool is_open = sweep->r.state == SWEEP_RUNNING && !core->is_leaving &&
+                       core->task_total < CORE_TASKS_MAX && tune_tickets(sweep->tuner) > 0;
         if (!is_open) {
             scheduler_dequeue(core->scheduler, &sweep->ticket.item);
         } else if (sweep->ready == NULL) {
@@ -188,6 +242,11 @@ void core_schedule(struct core *core, time_ms now)
         }
         struct waiting *waiting = list_entry(item, struct waiting, item);
         struct task *task = waiting->task;
+        if (task == NULL && core->task_total >= CORE_TASKS_MAX) {
+            scheduler_give(core->scheduler, &allocation);
+            core_sweep_due(core, waiting->sweep); /* Its ticket is not put up again. */
+            continue;
+        }
         if (task == NULL) {
             task = core_ticket_take(core, now, waiting->sweep);
         }

@@ -11,11 +11,12 @@ struct effect {
     struct buf body;
 };
 
-static void effect_free(struct effect *effect)
+static void effect_free(struct outbox *out, struct effect *effect)
 {
     if (effect == NULL) {
         return;
     }
+    out->effects_bytes -= effect->effect.bytes.len;
     list_remove(&effect->link);
     buf_fini(&effect->body);
     mem_free(effect);
@@ -24,9 +25,9 @@ static void effect_free(struct effect *effect)
 void outbox_fini(struct outbox *out)
 {
     list_each (&out->effects, struct effect, link, effect) {
-        effect_free(effect);
+        effect_free(out, effect);
     }
-    effect_free(out->opened);
+    effect_free(out, out->opened);
     out->opened = NULL;
     outbox_batch_fini(out);
 }
@@ -67,6 +68,7 @@ static void effect_seal(struct outbox *out, struct effect *effect)
         out->failed = effect->body.failed;
     }
     effect->effect.bytes = buf_bytes(&effect->body);
+    out->effects_bytes += effect->effect.bytes.len;
 }
 
 void outbox_send(struct outbox *out, uint64_t peer, message_type type, const void *message)
@@ -117,7 +119,7 @@ void outbox_exit(struct outbox *out)
 
 const struct head_effect *outbox_next(struct outbox *out)
 {
-    effect_free(out->opened);
+    effect_free(out, out->opened);
     out->opened = NULL;
     struct effect *effect = list_first(&out->effects, struct effect, link);
     if (effect == NULL || effect->group > out->durable_number) {

@@ -30,6 +30,7 @@ struct outbox {
     /* effects (outbox.c) */
     struct list effects;   /* in order; each with its group */
     struct effect *opened; /* the one that outbox_next() gave out */
+    size_t effects_bytes;  /* of all that wait */
 };
 
 void outbox_init(struct outbox *out, uint64_t last_batch_n);

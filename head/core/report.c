@@ -25,7 +25,8 @@ static void core_rows_store(struct core *core, const struct task *task,
     snprintf(field, sizeof field, "%u:%llu", task->r.attempt,
              (unsigned long long)rows->rows[0].seq);
     struct buf buf;
-    buf_init(&buf, MSG_MAX_BYTES);
+    /* A frame may hold reals of four bytes; the block has eight for each. */
+    buf_init(&buf, 2 * MSG_MAX_BYTES);
     error_code error = record_encode(&metric_rows_schema, rows, &buf);
     if (error != OK) {
         core_fail(core, error);
@@ -195,8 +196,9 @@ void on_event_milestone(struct core *core, time_ms now, struct task *task,
     if (metric >= 0) {
         core_target_check(core, now, task, rows, (uint32_t)metric, rows->n_rows - 1);
     }
-    /* A newer order was written while this report was on its way: that one answers. */
-    if (event->reached < task->r.order.n) {
+    /* A newer order was written while this report was on its way: that one answers. An order to
+     * leave has no milestone: a trainer that reports for ever does not talk itself out of it. */
+    if (event->reached < task->r.order.n || task->r.order.act != ACT_GO) {
         core_order_send(core, task);
         core_sweep_advance(core, now, task->work->sweep);
         return;

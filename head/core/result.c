@@ -43,6 +43,22 @@ static void core_snapshot_drop(struct core *core, const struct task *task,
     outbox_send(&core->out, task->node != NULL ? task->node->peer : 0, MSG_DROP, &msg);
 }
 
+/* Snapshots do not move between nodes: elsewhere a trial starts from nothing, and no record names
+ * those that its last node keeps. One that is away is told at its next enrolment. */
+void core_snapshots_forget(struct core *core, struct task *task)
+{
+    struct snapshot_ref *refs[] = {&task->r.snapshot, &task->r.best_snapshot};
+    const struct node *node = task->r.node != NULL ? core_node_find(core, task->r.node) : NULL;
+    for (int i = 0; i < 2; i++) {
+        struct snapshot_name name = {task->r.id, refs[i]->ordinal};
+        struct msg_drop msg = {&name, 1};
+        if (name.ordinal != 0 && node != NULL) {
+            outbox_send(&core->out, node->peer, MSG_DROP, &msg);
+        }
+        *refs[i] = (struct snapshot_ref){0};
+    }
+}
+
 /* The last snapshot's own step got a value: the best one is kept beside the last. */
 void core_snapshot_judge(struct core *core, struct task *task, int64_t step, double value)
 {
@@ -126,12 +142,22 @@ typedef enum {
     END_FAILED,
 } attempt_end;
 
-/* Handed: why decides, whatever the exit code. Not handed: the result decides. */
+/* What ran for the blink of an eye counts as started, though its start was never told. */
+static bool core_end_has_run(const struct task *task, const struct attempt_result *result)
+{
+    bool never_ran = result->cause == CAUSE_CANNOT_START || result->cause == CAUSE_REFUSED ||
+                     result->cause == CAUSE_AGENT_LEFT;
+    return task->r.state == TASK_RUNNING || result->has_started || !never_ran;
+}
+
+/* Handed: why decides, whatever the exit code. Not handed: the result decides. An agent that
+ * refuses what it had started has failed it. */
 static attempt_end core_end_judge(const struct task *task, const struct attempt_result *result)
 {
     bool is_told = task->r.order.act == ACT_STOP;
     bool is_handed = is_told && result->handed >= task->r.order.n;
-    if (result->cause == CAUSE_REFUSED) {
+    bool has_run = core_end_has_run(task, result);
+    if (result->cause == CAUSE_REFUSED && !has_run) {
         return is_told ? END_TOLD : END_REFUSED;
     }
     bool is_done = result->cause == CAUSE_EXIT && result->exit_code == 0;
@@ -141,7 +167,7 @@ static attempt_end core_end_judge(const struct task *task, const struct attempt_
     if (result->cause == CAUSE_AGENT_LEFT) {
         return END_GIVEN_BACK;
     }
-    if (result->bye == BYE_INVALID) {
+    if (result->bye == BYE_INVALID && has_run) {
         return END_INVALID;
     }
     if (is_done) {
@@ -173,13 +199,10 @@ static void core_end_failed(struct core *core, time_ms now, struct task *task)
     }
 }
 
-/* Leased but never said to have started: what ran for the blink of an eye counts as started. */
 static void core_end_start(struct core *core, time_ms now, struct task *task,
                            const struct attempt_result *result)
 {
-    bool never_ran = result->cause == CAUSE_CANNOT_START || result->cause == CAUSE_REFUSED ||
-                     result->cause == CAUSE_AGENT_LEFT;
-    if (task->r.state == TASK_LEASED && (result->has_started || !never_ran)) {
+    if (task->r.state == TASK_LEASED && core_end_has_run(task, result)) {
         task->r.started = result->started_at;
         core_task_move(core, now, task, TASK_EVENT_STARTED);
     }

@@ -213,6 +213,9 @@ void on_suggested(struct core *core, time_ms now, uint32_t sweep, uint32_t trial
 /* ---- lease.c ---- */
 void core_schedule(struct core *core, time_ms now);
 void core_lease_send(struct core *core, const struct task *task);
+/* ERR_LIMIT: its largest lease would be no frame. Asked before a work is taken: one that was would
+ * end this head and each after it. */
+error_code core_lease_check(const struct work *work, struct report *report);
 
 /* ---- order.c ---- */
 void core_order_next(struct core *core, time_ms now, struct task *task, order_act act,
@@ -254,6 +257,8 @@ void on_event_result(struct core *core, time_ms now, struct task *task,
 
 /* result.c: `step` got `value`; if the last snapshot is of that step, it may be the best one. */
 void core_snapshot_judge(struct core *core, struct task *task, int64_t step, double value);
+/* It goes to another node than its last, whose snapshots stay behind. */
+void core_snapshots_forget(struct core *core, struct task *task);
 
 /* ---- notice.c ---- */
 void core_notice_task(struct core *core, time_ms now, const struct task *task);

@@ -19,27 +19,65 @@ static void core_answer_number(struct core *core, uint64_t request, uint32_t sta
     buf_fini(&buf);
 }
 
-/* True if the request is answered by what was made with this key before. */
-static bool core_key_answer(struct core *core, uint64_t request, const char *key, const char *hash)
+/* What a key made before; NULL: nothing. */
+static const struct work *core_key_work(struct core *core, const char *key)
 {
     struct used_key *used = key != NULL && key[0] != '\0' ? core_key_find(core, key) : NULL;
-    if (used == NULL) {
+    return used != NULL ? used->work : NULL;
+}
+
+/* Hashes decide where both have one, else the thing itself. */
+static bool core_sweep_is_same(const struct sweep *old, const struct submit_sweep *submit)
+{
+    if (old == NULL) {
         return false;
     }
-    const char *old =
-        used->work->sweep != NULL ? used->work->sweep->r.file_hash : used->work->job->r.file_hash;
-    if (old != NULL && hash != NULL && strcmp(old, hash) == 0) {
-        core_answer_number(core, request, 200, used->work);
-        return true;
+    if (old->r.file_hash != NULL && submit->file_hash != NULL) {
+        return strcmp(old->r.file_hash, submit->file_hash) == 0;
+    }
+    return strcmp(old->r.file, submit->file) == 0 && strcmp(old->r.workdir, submit->workdir) == 0;
+}
+
+static void job_encode(const struct record_job *record, struct buf *ret_buf)
+{
+    struct record_job bare = *record;
+    bare.number = 0;
+    bare.created = bare.ended = 0;
+    buf_init(ret_buf, SPEC_FILE_MAX_BYTES * 4);
+    ignore_error(record_encode(&record_job_schema, &bare, ret_buf), "then it is not the same");
+}
+
+static bool core_job_is_same(const struct job *old, const struct record_job *record)
+{
+    if (old == NULL) {
+        return false;
+    }
+    if (old->r.file_hash != NULL && record->file_hash != NULL) {
+        return strcmp(old->r.file_hash, record->file_hash) == 0;
+    }
+    struct buf a, b;
+    job_encode(&old->r, &a);
+    job_encode(record, &b);
+    bool is_same = a.len > 0 && a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+    buf_fini(&a);
+    buf_fini(&b);
+    return is_same;
+}
+
+static void core_key_answer(struct core *core, uint64_t request, const char *key,
+                            const struct work *made, bool is_same)
+{
+    if (is_same) {
+        core_answer_number(core, request, 200, made);
+        return;
     }
     struct report report = {0};
     ignore_error(
         report_fail(&report, ERR_CONFLICT,
                     "the key '%s' belongs to %u, which was made from another file; use a new key",
-                    key, used->work->number),
+                    key, made->number),
         "answered");
     core_answer_error(core, request, 409, &report);
-    return true;
 }
 
 /* Refuses what no node that is known could ever run; with no node known yet, it waits for one. */
@@ -133,7 +171,9 @@ error_code core_sweep_install(struct core *core, struct sweep *sweep, uint32_t n
 void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
                      const struct submit_sweep *submit)
 {
-    if (core_key_answer(core, request, submit->key, submit->file_hash)) {
+    const struct work *made = core_key_work(core, submit->key);
+    if (made != NULL) {
+        core_key_answer(core, request, submit->key, made, core_sweep_is_same(made->sweep, submit));
         return;
     }
     struct report report = {0};
@@ -170,6 +210,11 @@ void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
         .resumed_at = now,
     };
     error = schema_validate(&record_sweep_schema, &record, &report);
+    if (error == OK) {
+        struct sweep draft = {.r = record, .spec = spec};
+        struct work work = {.sweep = &draft};
+        error = core_lease_check(&work, &report);
+    }
     struct sweep *sweep = error == OK ? core_sweep_own(core, &record) : NULL;
     arena_fini(&arena);
     if (sweep == NULL) {
@@ -285,7 +330,9 @@ struct job *core_job_install(struct core *core, const struct record_job *record,
 void on_job_submit(struct core *core, time_ms now, uint64_t request,
                    const struct record_job *record)
 {
-    if (core_key_answer(core, request, record->key, record->file_hash)) {
+    const struct work *known = core_key_work(core, record->key);
+    if (known != NULL) {
+        core_key_answer(core, request, record->key, known, core_job_is_same(known->job, record));
         return;
     }
     struct report report = {0};
@@ -294,6 +341,12 @@ void on_job_submit(struct core *core, time_ms now, uint64_t request,
         error = report_fail(&report, ERR_BUSY, "the cluster is shutting down");
     } else if (record->n_words == 0) {
         error = report_fail(&report, ERR_INVALID, "a task needs a command");
+    } else if (core->task_total >= CORE_TASKS_MAX) {
+        error = report_fail(&report, ERR_LIMIT, "there are %d tasks already", CORE_TASKS_MAX);
+    } else {
+        struct job draft = {.r = *record};
+        struct work work = {.job = &draft};
+        error = core_lease_check(&work, &report);
     }
     uint32_t number = error == OK ? core_number_next(core) : 0;
     struct record_job made = *record;

@@ -136,6 +136,7 @@ void core_task_place(struct core *core, struct task *task, struct node *node,
     node->n_tasks++;
     core_gpus_set(core, task, allocation);
     if (task->r.node == NULL || strcmp(task->r.node, node->r.name) != 0) {
+        core_snapshots_forget(core, task);
         core_str_set(core, &task->r.node, node->r.name);
     }
     task->r.incarnation = node->r.incarnation;

@@ -55,6 +55,8 @@ void on_shutdown(struct core *core, time_ms now, uint64_t request, time_ms deadl
             struct msg_leave leave = {core->config.epoch};
             outbox_send(&core->out, node->peer, MSG_LEAVE, &leave);
         }
+    } else if (deadline < core->leave_deadline) {
+        core->leave_deadline = deadline; /* Asked again, with less patience. */
     }
     core_answer_ok(core, request);
 }

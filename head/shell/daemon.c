@@ -435,9 +435,6 @@ static void on_turn(void *context, const struct loop_turn *turn)
     } else {
         loop_deadline_set(d->head.loop, INT64_MAX);
     }
-    if (d->is_exiting) {
-        loop_again(d->head.loop);
-    }
 }
 
 static void on_signal(uv_signal_t *handle, int signal)
@@ -452,6 +449,11 @@ static void on_signal(uv_signal_t *handle, int signal)
         return;
     }
     d->head.is_leaving = true;
+    if (d->n_terminations > 2) { /* Not even for the store: what was acknowledged is in it. */
+        d->head.has_failed = true;
+        head_leave(d, 1);
+        return;
+    }
     on_shutdown(d->head.core, now, 0, d->n_terminations > 1 ? now : now + SHUTDOWN_MS);
     loop_again(d->head.loop);
 }
@@ -503,6 +505,7 @@ static void head_close(struct daemon *d)
 {
     struct head *head = &d->head;
     http_stop(head->http, HTTP_DRAIN_MS);
+    head->http = NULL; /* Reads of the store that end now have nobody to answer. */
     router_free(head->router);
     if (head->store != NULL) {
         store_close(head->store, on_store_closed, d);

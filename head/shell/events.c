@@ -70,7 +70,27 @@ void notices_add(struct head *head, struct bytes json)
     buf_fini(&text);
 }
 
-/* Events after the id that the reader names; all that the ring holds if it names none. */
+/* The first of the newest events after `from` that together fit into a quarter of a new reader's
+ * queue. */
+static uint64_t notices_first(const struct notices *notices, uint64_t from)
+{
+    enum { NAME_BYTES = 128 }; /* what an event has around its JSON */
+    size_t left = HTTP_STREAM_QUEUE_MAX_BYTES / 4;
+    uint64_t first = notices->next;
+    while (first > from + 1) {
+        const char *json = notices->ring[(first - 1) % RING];
+        size_t size = (json != NULL ? strlen(json) : 0) + NAME_BYTES;
+        if (size > left) {
+            break;
+        }
+        left -= size;
+        first--;
+    }
+    return first;
+}
+
+/* Events after the id that the reader names; the newest that the ring holds if it names none. One
+ * that named an id and cannot have all that came after it is told so: `reset`. */
 static void notices_replay(struct head *head, uint64_t request, const char *last_id)
 {
     struct notices *notices = head->notices;
@@ -79,16 +99,16 @@ static void notices_replay(struct head *head, uint64_t request, const char *last
     struct buf text;
     buf_init(&text, HTTP_STREAM_QUEUE_MAX_BYTES);
     bool is_named = last_id != NULL && sscanf(last_id, "%" SCNu64 "-%" SCNu64, &epoch, &from) == 2;
-    if (is_named && (epoch != notices->epoch || from + 1 < oldest || from >= notices->next)) {
+    bool is_lost =
+        is_named && (epoch != notices->epoch || from + 1 < oldest || from >= notices->next);
+    from = is_named && !is_lost ? from : oldest - 1;
+    uint64_t first = notices_first(notices, from);
+    if (is_lost || (is_named && first > from + 1)) {
         sse_print(&text, NULL, "reset", (struct bytes){(const uint8_t *)"{}", 2});
-        from = oldest - 1;
-    } else if (!is_named) {
-        from = oldest - 1;
     }
-    /* A new reader gets the newest ones that fit into a quarter of its queue. */
-    for (uint64_t number = from + 1; number < notices->next; number++) {
+    for (uint64_t number = first; number < notices->next; number++) {
         const char *json = notices->ring[number % RING];
-        if (json != NULL && text.len + strlen(json) < HTTP_STREAM_QUEUE_MAX_BYTES / 4 + 65536) {
+        if (json != NULL) {
             notice_print(notices, number, json, &text);
         }
     }

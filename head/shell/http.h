@@ -134,6 +134,9 @@ MUST_CHECK error_code http_stream_open(struct http *http, uint64_t id, const cha
 /* Queued, in order. ERR_NOT_FOUND: gone; ERR_LIMIT: its reader is too far behind and has just been
  * closed. */
 MUST_CHECK error_code http_stream_write(struct http *http, uint64_t id, struct bytes bytes);
+/* Bytes that may be queued now; 0 if it is gone. Who sends much waits for room instead of being
+ * closed as too far behind. */
+size_t http_stream_room(struct http *http, uint64_t id);
 void http_stream_end(struct http *http, uint64_t id); /* what is queued still leaves */
 
 #endif

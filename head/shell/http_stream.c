@@ -140,6 +140,14 @@ error_code http_stream_write(struct http *http, uint64_t id, struct bytes bytes)
     return OK;
 }
 
+size_t http_stream_room(struct http *http, uint64_t id)
+{
+    const struct request *request = request_find(http, id);
+    return request != NULL && request->is_stream
+               ? HTTP_STREAM_QUEUE_MAX_BYTES - stream_pending(request)
+               : 0;
+}
+
 void http_stream_end(struct http *http, uint64_t id)
 {
     struct request *request = request_find(http, id);

@@ -16,6 +16,7 @@ enum {
     CHUNK_BYTES = 64 << 10,
     AHEAD_BYTES = 512 << 10, /* sent to a reader in one turn at most */
     LOOK_MS = 50,
+    QUEUE_SPARE_BYTES = 4 << 10,
 };
 
 struct follow {
@@ -74,7 +75,9 @@ static bool follow_read(struct head *head, const char *node, struct follow *foll
     follow->inode[stream] = about.st_ino;
     bool is_there = true;
     for (size_t sent = 0; is_there; sent += CHUNK_BYTES) {
-        if (sent >= AHEAD_BYTES) {
+        /* A slow reader is waited for: the file keeps what it has not taken. */
+        if (sent >= AHEAD_BYTES ||
+            http_stream_room(head->http, follow->request) < sizeof data + QUEUE_SPARE_BYTES) {
             *ret_more = true;
             break;
         }

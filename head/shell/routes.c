@@ -7,7 +7,11 @@
 #include "head/shell/shell.h"
 #include "sys/log.h"
 
-enum { BATCH_SLOW_MS = 5000, RETRY_AFTER_S = 1 };
+enum {
+    BATCH_SLOW_MS = 5000,
+    RETRY_AFTER_S = 1,
+    WAITING_MAX_BYTES = 64 << 20, /* answers that wait for the store */
+};
 
 /* What the path's numbers were. */
 struct route_call {
@@ -25,6 +29,14 @@ static void answer_json(struct route_call *call, uint32_t status, const char *te
 {
     http_answer(call->head->http, call->request->id, status, "application/json",
                 (struct bytes){(const uint8_t *)text, strlen(text)});
+}
+
+/* Reads wait for the batch in flight. While the store is away for long, clients that ask again and
+ * again would fill the memory with answers: past the limit they are sent away. */
+static bool is_too_much_waiting(const struct head *head)
+{
+    return core_batch_age(head->core, loop_now(head->loop)) > BATCH_SLOW_MS &&
+           core_waiting_bytes(head->core) > WAITING_MAX_BYTES;
 }
 
 /* ---- reading ---- */
@@ -457,6 +469,12 @@ void routes_on_request(void *context, const struct http_request *request)
         bool is_head = request->method == HTTP_HEAD && routes[i].method == HTTP_GET;
         if (routes[i].method != request->method && !is_head) {
             continue;
+        }
+        if (request->access != HTTP_OPEN && routes[i].handler != get_status &&
+            routes[i].handler != get_metrics && is_too_much_waiting(head)) {
+            http_answer_error(head->http, request->id, 503, "busy",
+                              "the store does not answer and many wait for it: try again");
+            return;
         }
         if (call_body(&call)) {
             routes[i].handler(&call);

@@ -101,6 +101,9 @@ static void reading_free(struct reading *reading)
 
 static void answer_list(struct head *head, uint64_t request, struct buf *text, bool has_failed)
 {
+    if (head->http == NULL) {
+        return; /* The head is closing. */
+    }
     if (has_failed || text->failed != OK) {
         http_answer_error(head->http, request, 503, "no_memory", "too much to answer at once");
     } else {
@@ -113,9 +116,9 @@ static void on_rows_end(void *context, error_code code)
     struct reading *reading = context;
     struct buf text;
     buf_init(&text, ROWS_TEXT_MAX);
-    if (code == ERR_UNREACHABLE) {
-        http_answer_error(reading->head->http, reading->request, 503, "unreachable",
-                          "the store is away; try again");
+    if (code != OK && reading->head->http != NULL) {
+        http_answer_error(reading->head->http, reading->request, 503, error_word(code),
+                          "the store could not be read; try again");
     } else if (code == OK) {
         struct json_out json = json_out_to(&text);
         if (reading->n > 0) {

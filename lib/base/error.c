@@ -78,11 +78,8 @@ error_code error_from_errno(int number)
     return ERR_SYSTEM;
 }
 
-static void report_vset(struct report *report, error_code code, uint32_t line, uint32_t column,
-                        const char *format, va_list args) __attribute__((format(printf, 5, 0)));
-
-static void report_vset(struct report *report, error_code code, uint32_t line, uint32_t column,
-                        const char *format, va_list args)
+void report_set(struct report *report, error_code code, uint32_t line, uint32_t column,
+                const char *format, ...)
 {
     if (report == NULL) {
         return;
@@ -90,28 +87,12 @@ static void report_vset(struct report *report, error_code code, uint32_t line, u
     report->code = code;
     report->line = line;
     report->column = column;
+    va_list args;
+    va_start(args, format);
     if (vsnprintf(report->text, sizeof report->text, format, args) < 0) {
         report->text[0] = '\0';
     }
-}
-
-error_code report_fail(struct report *report, error_code code, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    report_vset(report, code, 0, 0, format, args);
     va_end(args);
-    return code;
-}
-
-error_code report_fail_at(struct report *report, error_code code, uint32_t line, uint32_t column,
-                          const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    report_vset(report, code, line, column, format, args);
-    va_end(args);
-    return code;
 }
 
 void report_add(struct report *report, const char *format, ...)

@@ -62,12 +62,22 @@ struct report {
     char text[REPORT_TEXT_MAX];
 };
 
-/* Both write code and text (cut at the limit) and return `code`, so that `return report_fail(...)`
- * reads well. */
-error_code report_fail(struct report *report, error_code code, const char *format, ...)
-    PRINTF_LIKE(3, 4);
-error_code report_fail_at(struct report *report, error_code code, uint32_t line, uint32_t column,
-                          const char *format, ...) PRINTF_LIKE(5, 6);
+/* Both write code and text (cut at the limit) and give `code`, so that `return report_fail(...)` reads well. The code
+ * is given by the macro, not by a function, so that compiler and analyzer see that it is not OK. */
+#define report_fail(report, code, ...)                                                             \
+    ({                                                                                             \
+        error_code report_code_ = (code);                                                          \
+        report_set((report), report_code_, 0, 0, __VA_ARGS__);                                     \
+        report_code_;                                                                              \
+    })
+#define report_fail_at(report, code, line, column, ...)                                            \
+    ({                                                                                             \
+        error_code report_code_ = (code);                                                          \
+        report_set((report), report_code_, (line), (column), __VA_ARGS__);                         \
+        report_code_;                                                                              \
+    })
+void report_set(struct report *report, error_code code, uint32_t line, uint32_t column,
+                const char *format, ...) PRINTF_LIKE(5, 6);
 /* Appends to the text, e.g. "; did you mean 'lr'?". */
 void report_add(struct report *report, const char *format, ...) PRINTF_LIKE(2, 3);
 /* "text at file:line:column" into ret_text (as far as known). */

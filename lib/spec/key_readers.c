@@ -65,7 +65,7 @@ error_code key_read_i64(struct reader *r, const struct spec_node *node, const st
 error_code key_read_u32(struct reader *r, const struct spec_node *node, const struct spec_key *key,
                         void *base)
 {
-    int64_t number;
+    int64_t number = 0;
     struct spec_key wide = *key;
     wide.offset = 0;
     error_code error = key_read_i64(r, node, &wide, &number);
@@ -255,7 +255,7 @@ error_code key_read_size(struct reader *r, const struct spec_node *node, const s
 error_code key_read_size_u32(struct reader *r, const struct spec_node *node,
                              const struct spec_key *key, void *base)
 {
-    int64_t number;
+    int64_t number = 0;
     error_code error = quantity_read(r, node, key, &sizes, &number);
     if (error == OK) {
         uint32_t narrow = (uint32_t)number;

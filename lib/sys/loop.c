@@ -166,7 +166,7 @@ void loop_free(struct loop *loop)
     assert(!loop->is_running);
     uv_handle_t *handles[] = {(uv_handle_t *)&loop->check, (uv_handle_t *)&loop->idle,
                               (uv_handle_t *)&loop->timer};
-    for (uint32_t i = 0; i < loop->n_handles; i++) {
+    for (uint32_t i = 0; i < loop->n_handles && i < 3; i++) {
         uv_close(handles[i], NULL);
     }
     uv_walk(&loop->uv, on_loop_walk, NULL);

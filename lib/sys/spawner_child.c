@@ -87,7 +87,7 @@ static void child_streams(struct spawn_child *child)
     }
     /* Linux before 5.9 has no close_range. */
     if (syscall(SYS_close_range, 3U, ~0U, 0U) != 0) {
-        struct rlimit limit;
+        struct rlimit limit = {0};
         if (errno != ENOSYS || getrlimit(RLIMIT_NOFILE, &limit) != 0) {
             child_fail(child, SPAWN_STREAMS);
         }

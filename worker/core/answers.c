@@ -124,7 +124,10 @@ static bool answer_is_ready(const struct agent *agent, const struct connection *
     case ANSWER_RECEIVED:
         return true;
     case ANSWER_MILESTONE:
-        return answer->is_late || connection->attempt->order.n > answer->n;
+        /* An order that was written for another reason may overtake the report: the answer says
+         * that both are on disk. */
+        return answer->is_late || (connection->attempt->order.n > answer->n &&
+                                   agent->stream.acked >= connection->attempt->reached_number);
     case ANSWER_BYE:
         return agent->stream.acked >= answer->n;
     case ANSWER_SAVE:

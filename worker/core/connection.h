@@ -13,7 +13,8 @@ typedef enum {
     ANSWER_TEXT,      /* ready; `text` */
     ANSWER_HELLO,     /* ready; printed when it leaves */
     ANSWER_RECEIVED,  /* of a report below the milestone: ready, printed when it leaves */
-    ANSWER_MILESTONE, /* ready when an order above `n` is here, or late */
+    ANSWER_MILESTONE, /* ready when an order above `n` is here and its event is acknowledged, or
+                         late */
     ANSWER_BYE,       /* ready when event `n` is acknowledged */
     ANSWER_SAVE,      /* becomes TEXT when the shell has answered */
     ANSWER_COMMIT,

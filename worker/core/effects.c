@@ -89,6 +89,7 @@ void agent_outbox_answer(struct agent_outbox *out, uint64_t connection, const ch
         agent_outbox_fail(out, ERR_NO_MEMORY);
         return;
     }
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the arena gives zeroes */
     memcpy(line, text, length);
     line[length] = '\n';
     outbox_add(out,

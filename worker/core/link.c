@@ -105,7 +105,7 @@ static void link_event_acked(struct agent *agent, time_ms now, const struct kept
     if (attempt == NULL) {
         return;
     }
-    if (event->kind == EVENT_BYE) {
+    if (event->kind == EVENT_BYE || event->kind == EVENT_MILESTONE) {
         agent_answers_pump(agent, now, attempt, out);
     } else if (event->kind == EVENT_RESULT && attempt->state == ATTEMPT_ENDED) {
         agent_attempt_acked(agent, attempt, out);

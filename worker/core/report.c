@@ -4,15 +4,16 @@
 
 #include "worker/core/parts.h"
 
-/* One event of the block's rows; the block is empty after it. */
-static void report_rows_tell(struct agent *agent, time_ms now, struct attempt *attempt,
-                             struct row_block *block, struct node_event *event,
-                             struct agent_outbox *out)
+/* One event of the block's rows, and its number; the block is empty after it. */
+static uint64_t report_rows_tell(struct agent *agent, time_ms now, struct attempt *attempt,
+                                 struct row_block *block, struct node_event *event,
+                                 struct agent_outbox *out)
 {
     const char *names[METRICS_MAX];
     agent_rows_view(block, names, &event->rows);
-    agent_event(agent, now, attempt, event, out);
+    uint64_t number = agent_event(agent, now, attempt, event, out);
     agent_rows_clear(block);
+    return number;
 }
 
 void agent_report_flush(struct agent *agent, time_ms now, struct attempt *attempt, bool is_last,
@@ -79,7 +80,7 @@ static void report_milestone(struct agent *agent, time_ms now, struct attempt *a
         return; /* no memory: noted */
     }
     struct node_event event = {.kind = EVENT_MILESTONE, .reached = attempt->reached};
-    report_rows_tell(agent, now, attempt, &attempt->block, &event, out);
+    attempt->reached_number = report_rows_tell(agent, now, attempt, &attempt->block, &event, out);
 }
 
 void agent_report(struct agent *agent, time_ms now, struct connection *connection,

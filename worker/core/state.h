@@ -68,10 +68,11 @@ struct attempt {
     struct list connections;
 
     /* orders */
-    struct order order;  /* the highest seen */
-    uint64_t reached;    /* the highest order whose milestone was reached; 0: none */
-    uint64_t handed;     /* the highest order that the trainer was told (answer or signal) */
-    uint64_t leave_told; /* the order to leave whose checkpoint bit was given; 0: none */
+    struct order order;      /* the highest seen */
+    uint64_t reached;        /* the highest order whose milestone was reached; 0: none */
+    uint64_t reached_number; /* of the event that told it */
+    uint64_t handed;         /* the highest order that the trainer was told (answer or signal) */
+    uint64_t leave_told;     /* the order to leave whose checkpoint bit was given; 0: none */
 
     /* the trainer */
     uint32_t can;

@@ -8,17 +8,32 @@
 #include "base/mem.h"
 #include "sys/clock.h"
 
+/* A spare's socket listens inside its folder already; one that must lie elsewhere does not. */
+static bool run_has_own_socket(const struct attempt_run *run)
+{
+    return run->has_spare && strncmp(run->socket_path, run->spare.dir, strlen(run->spare.dir)) == 0;
+}
+
 static error_code attempt_socket_prepare(struct attempt_run *run, struct report *report)
 {
+    int listen_fd = -1;
     error_code error = trial_socket_path(run->dir, run->socket_path, report);
+    if (error == OK && run_has_own_socket(run)) {
+        listen_fd = run->spare.listen_fd;
+        run->spare.listen_fd = -1;
+    }
     return error != OK ? error
-                       : trial_socket_open(run->worker->sockets, run->socket_path, run->ref,
-                                           &run->socket, report);
+                       : trial_socket_open(run->worker->sockets, run->socket_path, listen_fd,
+                                           run->ref, &run->socket, report);
 }
 
 static void attempt_socket_release(struct attempt_run *run)
 {
-    trial_socket_close(run->socket);
+    if (run_has_own_socket(run)) {
+        run->spare.listen_fd = trial_socket_detach(run->socket);
+    } else {
+        trial_socket_close(run->socket);
+    }
     run->socket = NULL;
 }
 
@@ -160,6 +175,15 @@ void attempt_signal(struct worker *worker, struct attempt_ref ref, int signal)
     ignore_error(kill(-run->pid, signal) == 0 ? OK : ERR_SYSTEM, "it has ended by itself");
 }
 
+/* Who has done what it should has little to explain. */
+static void tail_shorten(struct bytes *tail)
+{
+    if (tail->len > ATTEMPT_TAIL_DONE_BYTES) {
+        tail->data += tail->len - ATTEMPT_TAIL_DONE_BYTES;
+        tail->len = ATTEMPT_TAIL_DONE_BYTES;
+    }
+}
+
 void attempt_tree_gone(struct attempt_run *run)
 {
     struct worker *worker = run->worker;
@@ -169,6 +193,10 @@ void attempt_tree_gone(struct attempt_run *run)
     attempt_logs_drain(run);
     trial_socket_drain(run->socket);
     attempt_logs_tails(run, &facts.out_tail, &facts.err_tail);
+    if (facts.cause == CAUSE_EXIT && facts.exit_code == 0) {
+        tail_shorten(&facts.out_tail);
+        tail_shorten(&facts.err_tail);
+    }
     run->state = RUN_ENDED;
     on_attempt_exited(worker->agent, clock_now(), run->ref, &facts, &worker->out);
     run_release(run, STEPS_OF_FOLDER);

@@ -8,7 +8,7 @@
 #include "worker/shell/shell.h"
 
 enum {
-    ATTEMPT_STEPS_MAX = 8,
+    ATTEMPT_TAIL_DONE_BYTES = 4 << 10, /* of each stream of an attempt that exited with 0 */
     ATTEMPT_PATH_MAX = FILES_PATH_MAX_BYTES,
     ATTEMPT_KILL_RETRY_MS = 200,
     ATTEMPT_LOG_READS_PER_TURN = 8, /* of 64 KiB */
@@ -33,6 +33,8 @@ struct attempt_run {
     char tmp_dir[ATTEMPT_PATH_MAX + 16];
     char save_dir[ATTEMPT_PATH_MAX + 32]; /* of the save under way */
     uint32_t n_saves;
+    bool has_spare;     /* the folder was one */
+    struct spare spare; /* its dir is `dir` now */
     /* of the socket */
     char socket_path[TRIAL_SOCKET_PATH_MAX + 1];
     struct trial_socket *socket;

@@ -1,10 +1,12 @@
 /* The attempt's private folder: its socket (s), params.json, tmp/, save/ and work/, which is
  * ${trial.dir}. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "spec/macros.h"
 #include "worker/shell/attempt.h"
@@ -50,38 +52,81 @@ static error_code folder_make(const char *path, struct report *report)
                        strerror(number));
 }
 
+/* Nobody else sees the file yet, so it is written in place. */
 static error_code params_write(const struct attempt_run *run, struct report *report)
 {
     struct buf text;
     buf_init(&text, MSG_MAX_BYTES * 2);
     ignore_error(macros_params_json(run->lease->params, run->lease->n_params, &text), "sticky");
     ignore_error(buf_append_byte(&text, '\n'), "sticky");
+    int fd = text.failed == OK
+                 ? open(run->params_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)
+                 : -1;
+    ssize_t written = fd < 0 ? -1 : write(fd, text.data, text.len);
+    int number = errno;
     error_code error = text.failed;
-    if (error == OK) {
-        error = file_write(run->params_file, buf_bytes(&text), 0600, report);
+    if (error == OK && (written < 0 || (size_t)written != text.len)) {
+        number = written >= 0 ? ENOSPC : number;
+        error = report_fail(report, error_from_errno(number), "cannot write %s: %s",
+                            run->params_file, strerror(number));
+    }
+    if (fd >= 0) {
+        close(fd);
     }
     buf_fini(&text);
     return error;
 }
 
-error_code attempt_folder_prepare(struct attempt_run *run, struct report *report)
+/* The same attempt is never leased twice to one incarnation: what is there is the rest of an older
+ * one. */
+static bool folder_rename(const struct attempt_run *run, const char *from)
+{
+    if (rename(from, run->dir) == 0) {
+        return true;
+    }
+    return (errno == ENOTEMPTY || errno == EEXIST) && dir_remove_tree(run->dir, NULL) == OK &&
+           rename(from, run->dir) == 0;
+}
+
+/* Takes a spare; false: there is none. */
+static bool folder_adopt(struct attempt_run *run)
+{
+    struct spare spare;
+    if (!spares_take(run->worker->spares, &spare)) {
+        return false;
+    }
+    if (!folder_rename(run, spare.dir)) {
+        spares_give(run->worker->spares, &spare);
+        return false;
+    }
+    run->spare = spare;
+    memcpy(run->spare.dir, run->dir, sizeof run->spare.dir);
+    run->has_spare = true;
+    return true;
+}
+
+static error_code folder_make_all(struct attempt_run *run, struct report *report)
 {
     char saves[ATTEMPT_PATH_MAX + 16];
-    error_code error = folder_paths(run, report);
-    /* The same attempt is never leased twice to one incarnation; what is there is an older one's
-     * rest. */
-    if (error == OK && mkdir(run->dir, 0700) != 0) {
-        error = dir_remove_tree(run->dir, report);
-        error = error == OK ? folder_make(run->dir, report) : error;
-    }
-    if (error == OK) {
-        error = path_print(report, saves, sizeof saves, run->dir, "save");
-    }
+    error_code error = path_print(report, saves, sizeof saves, run->dir, "save");
+    error = error == OK ? dir_remove_tree(run->dir, report) : error;
+    error = error == OK ? folder_make(run->dir, report) : error;
     error = error == OK ? folder_make(run->trial_dir, report) : error;
     error = error == OK ? folder_make(run->tmp_dir, report) : error;
-    error = error == OK ? folder_make(saves, report) : error;
+    return error == OK ? folder_make(saves, report) : error;
+}
+
+error_code attempt_folder_prepare(struct attempt_run *run, struct report *report)
+{
+    error_code error = folder_paths(run, report);
+    if (error != OK) {
+        return error;
+    }
+    if (!folder_adopt(run)) {
+        error = folder_make_all(run, report);
+    }
     error = error == OK ? params_write(run, report) : error;
-    if (error != OK && run->dir[0] != '\0') {
+    if (error != OK) {
         attempt_folder_release(run); /* a half one */
     }
     return error;
@@ -89,5 +134,10 @@ error_code attempt_folder_prepare(struct attempt_run *run, struct report *report
 
 void attempt_folder_release(struct attempt_run *run)
 {
-    snapshots_remove_folder(run->worker->snapshots, run->dir);
+    if (run->has_spare) {
+        spares_give(run->worker->spares, &run->spare);
+        run->has_spare = false;
+    } else {
+        snapshots_remove_folder(run->worker->snapshots, run->dir);
+    }
 }

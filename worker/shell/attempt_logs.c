@@ -18,8 +18,9 @@ struct log_stream {
     struct attempt_logs *logs;
     uv_poll_t poll;
     int read_fd;
-    int write_fd; /* the process's end, until it has started */
-    struct logfile *file;
+    int write_fd;         /* the process's end, until it has started */
+    struct logfile *file; /* NULL: not a byte came yet */
+    const char *ending;
 };
 
 struct attempt_logs {
@@ -41,12 +42,40 @@ static void activity_tell(struct attempt_run *run)
     }
 }
 
+/* The first byte makes the file: most attempts of a large sweep print nothing, and a file is dear.
+ */
+static struct logfile *stream_file(struct log_stream *stream)
+{
+    const struct attempt_run *run = stream->logs->run;
+    char path[FILES_PATH_MAX_BYTES + 64], id[TASK_ID_TEXT_MAX];
+    if (stream->file != NULL) {
+        return stream->file;
+    }
+    int n = snprintf(path, sizeof path, "%s/logs/%s", run->worker->node_dir,
+                     task_id_print(run->ref.task, id));
+    /* On a full disk the trial goes on without a log. */
+    ignore_error(dir_make(path, NULL), "the log is tried again with each write");
+    ignore_error(snprintf(path + n, sizeof path - (size_t)n, "/%" PRIu32 ".%s", run->ref.attempt,
+                          stream->ending) < 0,
+                 "it fits");
+    uint32_t tail_bytes = run->lease->tail_bytes;
+    ignore_error(
+        logfile_open(path,
+                     tail_bytes > LOGFILE_TAIL_MAX_BYTES ? LOGFILE_TAIL_MAX_BYTES : tail_bytes,
+                     &stream->file),
+        "what comes is lost until there is memory");
+    return stream->file;
+}
+
 /* True: a whole block came, so there may be more. */
 static bool stream_read(struct log_stream *stream)
 {
     ssize_t n = read(stream->read_fd, read_block, sizeof read_block);
     if (n > 0) {
-        logfile_write(stream->file, (struct bytes){read_block, (size_t)n});
+        struct logfile *file = stream_file(stream);
+        if (file != NULL) {
+            logfile_write(file, (struct bytes){read_block, (size_t)n});
+        }
         activity_tell(stream->logs->run);
         return true;
     }
@@ -75,8 +104,11 @@ void attempt_logs_drain(struct attempt_run *run)
 
 void attempt_logs_tails(struct attempt_run *run, struct bytes *ret_out, struct bytes *ret_err)
 {
-    *ret_out = logfile_tail(run->logs->streams[0].file);
-    *ret_err = logfile_tail(run->logs->streams[1].file);
+    struct bytes *tails[STREAMS] = {ret_out, ret_err};
+    for (int i = 0; i < STREAMS; i++) {
+        struct logfile *file = run->logs->streams[i].file;
+        *tails[i] = file != NULL ? logfile_tail(file) : (struct bytes){0};
+    }
 }
 
 /* ---- the end ---- */
@@ -138,21 +170,9 @@ void attempt_logs_started(struct attempt_run *run)
 /* ---- the beginning ---- */
 
 static error_code stream_open(struct attempt_run *run, struct log_stream *stream,
-                              const char *folder, const char *ending, struct report *report)
+                              struct report *report)
 {
-    char path[FILES_PATH_MAX_BYTES];
-    int fds[2],
-        n = snprintf(path, sizeof path, "%s/%" PRIu32 ".%s", folder, run->ref.attempt, ending);
-    if (n < 0 || (size_t)n >= sizeof path) {
-        return report_fail(report, ERR_LIMIT, "the path of its log is too long");
-    }
-    uint32_t tail_bytes = run->lease->tail_bytes;
-    error_code error = logfile_open(
-        path, tail_bytes > LOGFILE_TAIL_MAX_BYTES ? LOGFILE_TAIL_MAX_BYTES : tail_bytes,
-        &stream->file);
-    if (error != OK) {
-        return report_fail(report, error, "cannot open its log %s", path);
-    }
+    int fds[2];
     if (pipe2(fds, O_CLOEXEC) != 0) {
         return report_fail(report, error_from_errno(errno), "cannot make a pipe: %s",
                            strerror(errno));
@@ -173,25 +193,18 @@ static error_code stream_open(struct attempt_run *run, struct log_stream *stream
 error_code attempt_logs_prepare(struct attempt_run *run, struct report *report)
 {
     static const char *const endings[STREAMS] = {"out", "err"};
-    char folder[FILES_PATH_MAX_BYTES], id[TASK_ID_TEXT_MAX];
-    int n = snprintf(folder, sizeof folder, "%s/logs/%s", run->worker->node_dir,
-                     task_id_print(run->ref.task, id));
-    if (n < 0 || (size_t)n >= sizeof folder) {
-        return report_fail(report, ERR_LIMIT, "the path of its log is too long");
-    }
-    /* On a full disk the trial goes on without a log. */
-    ignore_error(dir_make(folder, NULL), "the log is tried again with each write");
     run->logs = mem_zalloc(sizeof *run->logs);
     if (run->logs == NULL) {
         return report_fail(report, ERR_NO_MEMORY, "no memory for its logs");
     }
     run->logs->run = run;
     for (int i = 0; i < STREAMS; i++) {
-        run->logs->streams[i] = (struct log_stream){run->logs, .read_fd = -1, .write_fd = -1};
+        run->logs->streams[i] =
+            (struct log_stream){run->logs, .read_fd = -1, .write_fd = -1, .ending = endings[i]};
     }
     error_code error = OK;
     for (int i = 0; error == OK && i < STREAMS; i++) {
-        error = stream_open(run, &run->logs->streams[i], folder, endings[i], report);
+        error = stream_open(run, &run->logs->streams[i], report);
     }
     if (error != OK) {
         attempt_logs_release(run);

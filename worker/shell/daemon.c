@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "spec/types.h"
 #include "sys/clock.h"
 #include "sys/locks.h"
 #include "sys/log.h"
@@ -178,6 +179,17 @@ static error_code on_snapshot_found(void *context, struct snapshot_name name)
     return agent_snapshot_found(worker->agent, name);
 }
 
+/* As many as may start at once, and two while those are being made. */
+static error_code spares_open(struct worker *worker)
+{
+    char folder[FILES_PATH_MAX_BYTES + 16];
+    int64_t cpus = worker->options->cpus > 0 ? worker->options->cpus : worker->machine.cpus;
+    uint32_t want =
+        cpus < SPARES_MAX * (int64_t)AMOUNT_ONE ? (uint32_t)(cpus / AMOUNT_ONE) : SPARES_MAX;
+    ignore_error(snprintf(folder, sizeof folder, "%s/spares", worker->node_dir) < 0, "it fits");
+    return spares_new(worker->loop, folder, want + 2, &worker->spares);
+}
+
 static error_code endpoints_open(struct worker *worker, const struct identity *identity,
                                  struct report *report)
 {
@@ -185,6 +197,9 @@ static error_code endpoints_open(struct worker *worker, const struct identity *i
     error_code error = trial_sockets_new(worker->loop, &trial_callbacks, &worker->sockets);
     if (error == OK) {
         error = spawner_new(loop_uv(worker->loop), &worker->spawner, report);
+    }
+    if (error == OK) {
+        error = spares_open(worker);
     }
     return error == OK
                ? link_open(worker, identity->join.head_public, identity->incarnation, report)
@@ -274,9 +289,14 @@ static void loop_close(struct worker *worker)
     for (uint32_t i = 0; i < worker->n_signals; i++) {
         uv_close((uv_handle_t *)&worker->signals[i], NULL);
     }
-    while (worker->snapshots != NULL && snapshots_busy(worker->snapshots)) {
+    if (worker->spares != NULL) {
+        spares_stop(worker->spares);
+    }
+    while ((worker->snapshots != NULL && snapshots_busy(worker->snapshots)) ||
+           (worker->spares != NULL && spares_busy(worker->spares))) {
         uv_run(loop_uv(worker->loop), UV_RUN_ONCE);
     }
+    spares_free(worker->spares);
     loop_free(worker->loop);
 }
 

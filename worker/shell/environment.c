@@ -103,25 +103,33 @@ static error_code environment_lease(struct environment *env, const struct msg_le
     return OK;
 }
 
+/* What is too long for an exec is left out. */
+static void environment_set_printed(struct environment *env, const char *name, struct buf *text,
+                                    error_code error)
+{
+    if (error == OK) {
+        environment_set(env, name, buf_text(text));
+    }
+    if (error == ERR_NO_MEMORY || text->failed == ERR_NO_MEMORY) {
+        env->failed = ERR_NO_MEMORY;
+    }
+}
+
 /* Each parameter on its own, and all of them as one JSON object. */
-static error_code environment_params(struct environment *env, const struct msg_lease *lease)
+static void environment_params(struct environment *env, const struct msg_lease *lease)
 {
     char name[MACROS_ENV_NAME_MAX];
     struct buf text;
     buf_init(&text, MACROS_TEXT_MAX_BYTES - MACROS_ENV_NAME_MAX);
     for (uint32_t i = 0; i < lease->n_params; i++) {
         buf_reset(&text);
-        if (value_print(lease->params[i].value, &text) == OK) {
-            environment_set(env, macros_env_name(lease->params[i].name, name), buf_text(&text));
-        }
+        error_code error = value_print(lease->params[i].value, &text);
+        environment_set_printed(env, macros_env_name(lease->params[i].name, name), &text, error);
     }
     buf_reset(&text);
-    if (macros_params_json(lease->params, lease->n_params, &text) == OK) {
-        environment_set(env, "MUSTER_PARAMS", buf_text(&text));
-    }
-    error_code error = text.failed == ERR_NO_MEMORY ? ERR_NO_MEMORY : OK;
+    error_code error = macros_params_json(lease->params, lease->n_params, &text);
+    environment_set_printed(env, "MUSTER_PARAMS", &text, error);
     buf_fini(&text);
-    return error;
 }
 
 static void environment_gpus(struct environment *env, const struct msg_lease *lease)
@@ -201,12 +209,11 @@ error_code environment_make(const struct msg_lease *lease, const struct environm
     if (error != OK) {
         return error;
     }
-    error = environment_params(&env, lease);
+    environment_params(&env, lease);
     environment_own(&env, lease, facts);
-    error = error != OK ? error : env.failed;
-    if (error != OK) {
-        return report_fail(report, error,
-                           "its environment is larger than %d MiB or memory is short",
+    if (env.failed != OK) {
+        return report_fail(report, env.failed,
+                           "its environment is larger than %d MiB, or memory is short",
                            ENVIRONMENT_MAX_BYTES >> 20);
     }
     *ret_envp = env.entries;

@@ -98,6 +98,9 @@ error_code folders_make(struct worker *worker, struct report *report)
     if (error == OK) {
         error = node_subfolder(worker, "attempts", true, report);
     }
+    if (error == OK) {
+        error = node_subfolder(worker, "spares", true, report);
+    }
     return error == OK ? node_subfolder(worker, "logs", false, report) : error;
 }
 

@@ -9,6 +9,7 @@
 #include "sys/spawner.h"
 #include "worker/core/outbox.h"
 #include "worker/shell/snapshots.h"
+#include "worker/shell/spares.h"
 #include "worker/shell/trial_socket.h"
 #include "worker/shell/worker.h"
 
@@ -23,6 +24,7 @@ struct worker {
     struct trial_sockets *sockets;
     struct snapshots *snapshots;
     struct spawner *spawner;
+    struct spares *spares;
     struct attempt_run *runs; /* by ref */
     uint32_t last_serial;
     char node_dir[FILES_PATH_MAX_BYTES];

@@ -196,12 +196,6 @@ error_code snapshots_verify(struct snapshots *snapshots, const char *folder, str
 static void job_remove(struct job *job)
 {
     job->error = dir_remove_tree(job->folder, &job->report);
-    /* The last snapshot of a trial takes the trial's folder with it; another one keeps it. */
-    char *slash = job->manifest.ordinal > 0 ? strrchr(job->folder, '/') : NULL;
-    if (slash != NULL) {
-        *slash = '\0';
-        ignore_error(rmdir(job->folder) == 0 ? OK : ERR_SYSTEM, "it is not empty");
-    }
 }
 
 static void job_remove_tell(struct job *job)
@@ -218,7 +212,6 @@ void snapshots_drop(struct snapshots *snapshots, struct snapshot_name name)
                           ? job_new(snapshots, path, job_remove, job_remove_tell)
                           : NULL;
     if (job != NULL) {
-        job->manifest.ordinal = name.ordinal;
         ignore_error(job_start(job), "found again at the next start");
     }
 }
@@ -287,6 +280,8 @@ static error_code find_of_task(struct snapshots *snapshots, const char *id, task
         }
     }
     closedir(folder);
+    /* Not when its last snapshot goes: a commit could be about to use it. */
+    ignore_error(rmdir(path) == 0 ? OK : ERR_SYSTEM, "it is not empty");
     return error;
 }
 

@@ -135,7 +135,7 @@ static void connection_pump_later(struct trial_connection *connection)
     struct trial_sockets *sockets = connection->socket->sockets;
     list_remove(&connection->ready_link);
     list_push_back(&sockets->ready, &connection->ready_link);
-    loop_again(sockets->loop);
+    loop_again(sockets->loop); /* unless it is before the sources of a turn, there is one more */
 }
 
 bool trial_connection_pump(struct trial_connection *connection, uint32_t lines_max)
@@ -223,7 +223,7 @@ static void on_connection_poll(uv_poll_t *poll, int status, int events)
     if (status >= 0 && (events & UV_READABLE) != 0) {
         ignore_error(connection_read(connection) ? OK : ERR_AGAIN, "seen in is_ended");
     }
-    trial_connection_pump(connection, TRIAL_SOCKET_LINES_PER_TURN);
+    connection_pump_later(connection); /* by the source, in this very turn */
 }
 
 void trial_connection_drain(struct trial_connection *connection)

@@ -97,7 +97,7 @@ static void on_socket_poll(uv_poll_t *poll, int status, int events)
     }
 }
 
-static error_code socket_listen(const char *path, int *ret_fd, struct report *report)
+error_code trial_socket_listen(const char *path, int *ret_fd, struct report *report)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -116,30 +116,36 @@ static error_code socket_listen(const char *path, int *ret_fd, struct report *re
     return OK;
 }
 
-error_code trial_socket_open(struct trial_sockets *sockets, const char *path,
+error_code trial_socket_open(struct trial_sockets *sockets, const char *path, int listen_fd,
                              struct attempt_ref ref, struct trial_socket **ret_socket,
                              struct report *report)
 {
     struct trial_socket *socket = mem_zalloc(sizeof *socket);
-    if (socket == NULL) {
-        return report_fail(report, ERR_NO_MEMORY, "no memory for its socket");
-    }
-    *socket = (struct trial_socket){.sockets = sockets, .ref = ref, .fd = -1};
-    list_init(&socket->link);
-    list_init(&socket->connections);
     size_t len = strlen(path);
-    error_code error = len <= TRIAL_SOCKET_PATH_MAX
-                           ? socket_listen(path, &socket->fd, report)
-                           : report_fail(report, ERR_LIMIT, "the path %s is too long", path);
-    if (error == OK && uv_poll_init(loop_uv(sockets->loop), &socket->poll, socket->fd) != 0) {
-        close(socket->fd);
-        unlink(path);
+    error_code error = OK;
+    if (socket == NULL) {
+        error = report_fail(report, ERR_NO_MEMORY, "no memory for its socket");
+    } else if (len > TRIAL_SOCKET_PATH_MAX) {
+        error = report_fail(report, ERR_LIMIT, "the path %s is too long", path);
+    } else if (listen_fd < 0) {
+        error = trial_socket_listen(path, &listen_fd, report);
+    }
+    if (error == OK && uv_poll_init(loop_uv(sockets->loop), &socket->poll, listen_fd) != 0) {
         error = report_fail(report, ERR_SYSTEM, "cannot wait for its socket");
     }
     if (error != OK) {
+        if (listen_fd >= 0) {
+            close(listen_fd);
+            unlink(path);
+        }
         mem_free(socket);
         return error;
     }
+    socket->sockets = sockets;
+    socket->ref = ref;
+    socket->fd = listen_fd;
+    list_init(&socket->link);
+    list_init(&socket->connections);
     memcpy(socket->path, path, len + 1);
     socket->poll.data = socket;
     uv_poll_start(&socket->poll, UV_READABLE, on_socket_poll);
@@ -173,19 +179,24 @@ static void sockets_unstall(struct trial_sockets *sockets)
     }
 }
 
-void trial_socket_close(struct trial_socket *socket)
+int trial_socket_detach(struct trial_socket *socket)
 {
-    if (socket == NULL) {
-        return;
-    }
+    int fd = socket->fd;
     list_each (&socket->connections, struct trial_connection, link, connection) {
         trial_connection_end(connection);
     }
     list_remove(&socket->link);
     uv_close((uv_handle_t *)&socket->poll, on_socket_freed);
-    close(socket->fd);
-    unlink(socket->path);
     sockets_unstall(socket->sockets);
+    return fd;
+}
+
+void trial_socket_close(struct trial_socket *socket)
+{
+    if (socket != NULL) {
+        close(trial_socket_detach(socket));
+        unlink(socket->path); /* it is freed in the loop's next pass */
+    }
 }
 
 /* ---- all of them ---- */

@@ -47,16 +47,20 @@ void trial_sockets_free(struct trial_sockets *sockets);
 MUST_CHECK error_code trial_socket_path(const char *folder,
                                         char ret_path[TRIAL_SOCKET_PATH_MAX + 1],
                                         struct report *report);
-/* Listens at `path` (0600; an old socket there is replaced). */
+/* Listens at `path` (0600; an old socket there is replaced). Any thread. */
+MUST_CHECK error_code trial_socket_listen(const char *path, int *ret_fd, struct report *report);
+/* `listen_fd` listens at `path` already and is taken, also on failure; -1: begins to listen. */
 MUST_CHECK error_code trial_socket_open(struct trial_sockets *sockets, const char *path,
-                                        struct attempt_ref ref, struct trial_socket **ret_socket,
-                                        struct report *report);
+                                        int listen_fd, struct attempt_ref ref,
+                                        struct trial_socket **ret_socket, struct report *report);
 /* Reads everything that its connections hold, also those not accepted yet and those that were not
  * to be read; for an attempt whose processes are gone. */
 void trial_socket_drain(struct trial_socket *socket);
 /* Closes and removes the listener, and its connections without a word to on_close(). NULL is fine.
  */
 void trial_socket_close(struct trial_socket *socket);
+/* The same, but the listener and its name stay: the descriptor is now the caller's. */
+int trial_socket_detach(struct trial_socket *socket);
 
 /* By number; of one that is closed already: nothing happens. */
 void trial_connection_answer(struct trial_sockets *sockets, uint64_t connection, const char *text);

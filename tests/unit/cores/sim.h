@@ -1,6 +1,7 @@
-/* tests/unit/cores/sim.h -- head/core and worker/core as they ship, in one process, around models of
- * all that lies between and about them: clock, connections, store, shells, trainers, disks, people.
- * Everything follows from one seed. This header: the state of the world, its calendar, its trace. */
+/* tests/unit/cores/sim.h -- head/core and worker/core as they ship, in one process, around models
+ * of all that lies between and about them: clock, connections, store, shells, trainers, disks,
+ * people. Everything follows from one seed. This header: the state of the world, its calendar, its
+ * trace. */
 #ifndef MUSTER_TESTS_CORES_SIM_H
 #define MUSTER_TESTS_CORES_SIM_H
 
@@ -18,6 +19,7 @@
 #include "head/core/state.h"
 #include "worker/core/agent.h"
 #include "worker/core/outbox.h"
+#include "worker/core/parts.h"
 #include "worker/core/state.h"
 
 #define UNUSED __attribute__((unused))
@@ -28,6 +30,7 @@ enum {
     SIM_EVENTS_MAX = 1 << 16,
     SIM_SNAPSHOTS_MAX = 4096,
     SIM_CLIENTS_MAX = 32,
+    SIM_KEYS_MAX = 8,
     SIM_REQUESTS_MAX = 64, /* of one trainer, unanswered: INTERFACES' window */
     SIM_FILE_MAX = 2048,
     SIM_START_MS = 1000000,
@@ -119,6 +122,7 @@ struct sim_store {
 
 struct sim_frame {
     struct list link;
+    uint64_t incarnation; /* that wrote it */
     time_ms at;
     message_type type;
     size_t len;
@@ -135,13 +139,19 @@ struct sim_link {
 
 /* ---- a trainer's process ---- */
 
-typedef enum { TRAINER_BOOT, TRAINER_TRAIN, TRAINER_WAIT, TRAINER_LEAVE, TRAINER_IDLE } trainer_mood;
+typedef enum {
+    TRAINER_BOOT,
+    TRAINER_TRAIN,
+    TRAINER_WAIT,
+    TRAINER_LEAVE,
+    TRAINER_IDLE
+} trainer_mood;
 
 struct sim_request {
     trainer_request_kind kind;
     int64_t step;
     uint64_t seq;      /* REPORT: how many were made before it, and itself */
-    bool is_milestone; /* REPORT: as far as the trainer knows */
+    bool is_milestone; /* REPORT: the agent told it as one */
     double value;
     uint32_t names; /* which set of metric names */
     bye_word bye;
@@ -163,6 +173,9 @@ struct sim_process {
     struct sim_ring owed;   /* waits for an answer */
     trainer_mood mood;
     int64_t step, last, milestone; /* done; to be done in all; known */
+    int64_t late;                  /* the milestone that was answered late: it comes no more */
+    int64_t next;                  /* the step of its next report; -1: not known yet */
+    int64_t save_at, saved_for;    /* asked to save before its report of this step; -1: not */
     int64_t pace_ms;
     uint64_t seq;
     uint32_t window;
@@ -172,6 +185,12 @@ struct sim_process {
     int exit_code;
     end_cause exit_cause;
     uint64_t seed;
+};
+
+/* Each incarnation comes with a key of its own; the head's shell has a number for it. */
+struct sim_key {
+    uint64_t incarnation, peer;
+    bool is_admitted;
 };
 
 /* ---- a node: an agent, its shell, its disk ---- */
@@ -186,9 +205,9 @@ struct sim_node {
     struct agent *agent; /* NULL: it does not run */
     struct agent_outbox out;
     uint64_t incarnation;
-    uint64_t peer; /* at this head; 0: not seen */
-    bool is_admitted;
-    time_ms stalled_until;
+    struct sim_key keys[SIM_KEYS_MAX]; /* that this head has seen, the oldest forgotten */
+    uint32_t n_keys;
+    time_ms stalled_until, stalled_since;
     struct sim_link link;
     struct snapshot_ref disk[SIM_SNAPSHOTS_MAX];
     task_id disk_task[SIM_SNAPSHOTS_MAX];
@@ -224,7 +243,7 @@ struct sim_head {
     struct core *core; /* NULL: dead */
     uint64_t life;
     uint64_t epoch;
-    uint64_t peers; /* numbers given */
+    uint64_t peers;            /* numbers given */
     const struct batch *batch; /* in flight */
     bool is_applied;
     time_ms stalled_until;
@@ -290,7 +309,8 @@ struct sim_counts {
 struct sim {
     uint64_t seed;
     bool is_tracing;
-    bool is_calm; /* no more faults */
+    bool is_calm;   /* no more faults */
+    bool is_ending; /* and whoever leaves stays away */
     struct random random;
     time_ms now;
     struct sim_event *events; /* a heap */
@@ -311,6 +331,7 @@ struct sim {
     int64_t delay_ms;       /* of a frame, at most */
     int64_t disk_ms;        /* of a batch, at most */
     uint32_t crash_permille;
+    int64_t node_timeout_ms, orphan_timeout_ms; /* of the head's settings */
     struct sim_counts counts;
 };
 

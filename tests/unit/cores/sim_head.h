@@ -19,6 +19,8 @@ static void sim_core_load(struct sim *sim, uint64_t epoch, struct core **ret_cor
                                  .state_dir = "/state",
                                  .epoch = epoch,
                                  .pid = 1,
+                                 .node_timeout_ms = sim->node_timeout_ms,
+                                 .orphan_timeout_ms = sim->orphan_timeout_ms,
                                  .seed = sim->seed};
     struct report report = {0};
     struct core *core;
@@ -88,8 +90,7 @@ static void sim_applied_is_durable(struct sim *sim, struct sim_node *node, uint6
     struct record_node r;
     arena_init(&arena, 1 << 20);
     bool is_there = sim_store_get(sim, "nodes", node->name, &record_node_schema, &arena, &r);
-    sim_require(sim,
-                is_there && (r.incarnation != incarnation || r.applied >= applied),
+    sim_require(sim, is_there && (r.incarnation != incarnation || r.applied >= applied),
                 "%s: event %llu acknowledged before it was on disk", node->name,
                 (unsigned long long)applied);
     arena_fini(&arena);
@@ -123,11 +124,49 @@ static const struct {
     {MSG_WELCOME, sim_welcome_is_durable},
 };
 
+static struct sim_key *sim_key_by_peer(struct sim_node *node, uint64_t peer)
+{
+    for (uint32_t i = 0; i < node->n_keys; i++) {
+        if (node->keys[i].peer == peer) {
+            return &node->keys[i];
+        }
+    }
+    return NULL;
+}
+
+static struct sim_key *sim_key_of(struct sim *sim, struct sim_node *node, uint64_t incarnation)
+{
+    for (uint32_t i = 0; i < node->n_keys; i++) {
+        if (node->keys[i].incarnation == incarnation) {
+            return &node->keys[i];
+        }
+    }
+    if (node->n_keys == SIM_KEYS_MAX) {
+        memmove(node->keys, node->keys + 1, --node->n_keys * sizeof node->keys[0]);
+    }
+    node->keys[node->n_keys] = (struct sim_key){incarnation, ++sim->head.peers, false};
+    return &node->keys[node->n_keys++];
+}
+
+/* By the shell itself, not with a batch; to a connection that is over nothing is sent. */
+static void sim_reply_at_once(struct sim *sim, struct sim_node *node, const struct sim_key *key,
+                              message_type type, const void *message)
+{
+    struct buf frame;
+    buf_init(&frame, MSG_MAX_BYTES);
+    sim_require(sim, message_encode(type, message, &frame) == OK, "a reply does not encode");
+    if (key->incarnation == node->incarnation) {
+        sim_frame_put(sim, node, false, type, buf_bytes(&frame));
+    }
+    buf_fini(&frame);
+}
+
 static void sim_send_take(struct sim *sim, const struct head_effect *effect)
 {
     struct sim_node *node = NULL;
     for (uint32_t i = 0; i < sim->n_nodes; i++) {
-        node = sim->nodes[i].peer == effect->peer ? &sim->nodes[i] : node;
+        const struct sim_key *key = sim_key_by_peer(&sim->nodes[i], effect->peer);
+        node = key != NULL && key->incarnation == sim->nodes[i].incarnation ? &sim->nodes[i] : node;
     }
     if (node == NULL) {
         return; /* a key that is not connected any more */
@@ -223,10 +262,10 @@ static UNUSED void sim_on_store_apply(struct sim *sim, const struct sim_event *e
     }
     bool is_lost = !sim->is_calm && sim_chance(sim, 20);
     sim->counts.replies_lost += is_lost;
-    sim_push(sim, (struct sim_event){
-                      .at = sim->now + (is_lost ? 1000 : sim_delay(sim, sim->disk_ms)),
-                      .kind = is_lost ? SIM_STORE_APPLY : SIM_STORE_REPLY,
-                      .life = head->life});
+    sim_push(sim,
+             (struct sim_event){.at = sim->now + (is_lost ? 1000 : sim_delay(sim, sim->disk_ms)),
+                                .kind = is_lost ? SIM_STORE_APPLY : SIM_STORE_REPLY,
+                                .life = head->life});
 }
 
 static UNUSED void sim_on_store_reply(struct sim *sim, const struct sim_event *event)
@@ -260,29 +299,20 @@ static void sim_head_read(struct sim *sim, struct sim_node *node, struct sim_fra
                                NULL) == OK,
                 "a frame of an agent does not decode");
     sim_trace(sim, "head    reads %s %s", node->name, message_name(type));
-    if (node->peer == 0) {
-        node->peer = ++sim->head.peers;
-        node->is_admitted = false;
-    }
-    struct msg_who who = {sim->head.epoch};
-    struct buf answer;
-    buf_init(&answer, MSG_MAX_BYTES);
+    struct sim_key *key = sim_key_of(sim, node, frame->incarnation);
     if (type == MSG_ENROL) {
-        node->is_admitted = true;
-        on_enrol(core, sim->now, node->peer, message);
-    } else if (!node->is_admitted) {
-        sim_require(sim, message_encode(MSG_WHO, &who, &answer) == OK, "who");
-        sim_frame_put(sim, node, false, MSG_WHO, buf_bytes(&answer));
+        key->is_admitted = true;
+        on_enrol(core, sim->now, key->peer, message);
+    } else if (!key->is_admitted) {
+        sim_reply_at_once(sim, node, key, MSG_WHO, &(struct msg_who){sim->head.epoch});
     } else if (type == MSG_EVENTS) {
-        on_events(core, sim->now, node->peer, message);
+        on_events(core, sim->now, key->peer, message);
     } else if (type == MSG_HEARTBEAT) {
         const struct msg_heartbeat *heartbeat = message;
         struct msg_ack ack = {.incarnation = heartbeat->incarnation};
-        sim_require(sim, message_encode(MSG_ACK, &ack, &answer) == OK, "ack");
-        sim_frame_put(sim, node, false, MSG_ACK, buf_bytes(&answer));
-        on_heartbeat(core, sim->now, node->peer, message);
+        sim_reply_at_once(sim, node, key, MSG_ACK, &ack);
+        on_heartbeat(core, sim->now, key->peer, message);
     }
-    buf_fini(&answer);
     arena_fini(&arena);
     free(frame);
 }
@@ -333,8 +363,7 @@ static UNUSED void sim_head_kill(struct sim *sim, int64_t away_ms)
     head->batch = NULL;
     head->life++;
     for (uint32_t i = 0; i < sim->n_nodes; i++) {
-        sim->nodes[i].peer = 0;
-        sim->nodes[i].is_admitted = false;
+        sim->nodes[i].n_keys = 0;
         if (sim->nodes[i].link.is_up) {
             sim_link_break(sim, &sim->nodes[i], false);
             sim_link_later(sim, &sim->nodes[i], 10 + sim_delay(sim, 200));

@@ -18,7 +18,8 @@ static UNUSED void sim_frame_put(struct sim *sim, struct sim_node *node, bool is
     time_ms *last = is_up ? &link->up_last : &link->down_last;
     time_ms at = sim->now + sim_delay(sim, sim->delay_ms);
     *last = at > *last ? at : *last;
-    *frame = (struct sim_frame){.at = *last, .type = type, .len = bytes.len};
+    *frame = (struct sim_frame){
+        .incarnation = node->incarnation, .at = *last, .type = type, .len = bytes.len};
     memcpy(frame->bytes, bytes.data, bytes.len);
     list_push_back(is_up ? &link->up : &link->down, &frame->link);
     sim_push(sim, (struct sim_event){.at = *last,
@@ -80,8 +81,8 @@ static UNUSED void sim_on_frame_down(struct sim *sim, const struct sim_event *ev
     }
     frame = list_first(&node->link.down, struct sim_frame, link);
     if (frame != NULL && frame->at <= sim->now && node->agent != NULL) {
-        sim_push(sim, (struct sim_event){
-                          .at = sim->now, .kind = SIM_FRAME_DOWN, .node = node->index});
+        sim_push(sim,
+                 (struct sim_event){.at = sim->now, .kind = SIM_FRAME_DOWN, .node = node->index});
     }
 }
 

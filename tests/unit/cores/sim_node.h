@@ -11,8 +11,8 @@
 static uint32_t sim_disk_find(const struct sim_node *node, task_id task, uint32_t ordinal)
 {
     uint32_t i = 0;
-    while (i < node->n_disk && !(task_id_equal(node->disk_task[i], task) &&
-                                 node->disk[i].ordinal == ordinal)) {
+    while (i < node->n_disk &&
+           !(task_id_equal(node->disk_task[i], task) && node->disk[i].ordinal == ordinal)) {
         i++;
     }
     return i;
@@ -73,8 +73,7 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
     sim_require(sim, sim_process_of(node, e->ref) == NULL, "%s:%u starts twice", id,
                 e->ref.attempt);
     if (lease->restore.ordinal != 0) {
-        sim_require(sim,
-                    sim_disk_find(node, e->ref.task, lease->restore.ordinal) < node->n_disk,
+        sim_require(sim, sim_disk_find(node, e->ref.task, lease->restore.ordinal) < node->n_disk,
                     "%s:%u is to go on from snapshot %u, which is not on %s", id, e->ref.attempt,
                     lease->restore.ordinal, node->name);
     }
@@ -85,8 +84,12 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
         .is_trial = lease->is_trial,
         .seed = lease->is_trial ? lease->seed : sim->serials,
         .pace_ms = 5 + (int64_t)sim_below(sim, 200),
-        .last = 1 + (int64_t)sim_below(sim, 12),
+        .last = 1 + (int64_t)sim_below(sim, sim_chance(sim, 300) ? 60 : 12),
         .window = sim_chance(sim, 500) ? 1 : 1 + (uint32_t)sim_below(sim, 8),
+        .late = -1,
+        .next = -1,
+        .save_at = -1,
+        .saved_for = -1,
         .can = (sim_chance(sim, 700) ? CAN_CHECKPOINT : 0) | (sim_chance(sim, 500) ? CAN_PAUSE : 0),
         .is_silent = sim_chance(sim, 30),
         .is_disobedient = !sim->is_calm && sim_chance(sim, 60),
@@ -138,26 +141,24 @@ static void sim_take_read(struct sim *sim, struct sim_node *node, const struct a
     struct sim_process *p = sim_process_by_connection(node, e->connection);
     if (p != NULL) {
         p->is_read_stopped = e->kind == AGENT_READ_STOP;
-        sim_push(sim, (struct sim_event){.at = sim->now,
-                                         .kind = SIM_REQUESTS,
-                                         .node = node->index,
-                                         .life = p->serial});
+        sim_push(sim,
+                 (struct sim_event){
+                     .at = sim->now, .kind = SIM_REQUESTS, .node = node->index, .life = p->serial});
     }
 }
 
 static void sim_take_save(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
 {
-    sim_push(sim,
-             (struct sim_event){
-                 .at = sim->now + sim_delay(sim, 30),
-                 .kind = e->kind == AGENT_SAVE_BEGIN ? SIM_SAVE_BEGUN : SIM_SAVE_DONE,
-                 .node = node->index,
-                 .life = node->incarnation,
-                 .ref = e->ref,
-                 .connection = e->connection,
-                 .step = e->kind == AGENT_SAVE_BEGIN ? e->step : e->snapshot.step,
-                 .ordinal = e->snapshot.ordinal,
-             });
+    sim_push(sim, (struct sim_event){
+                      .at = sim->now + sim_delay(sim, 30),
+                      .kind = e->kind == AGENT_SAVE_BEGIN ? SIM_SAVE_BEGUN : SIM_SAVE_DONE,
+                      .node = node->index,
+                      .life = node->incarnation,
+                      .ref = e->ref,
+                      .connection = e->connection,
+                      .step = e->kind == AGENT_SAVE_BEGIN ? e->step : e->snapshot.step,
+                      .ordinal = e->snapshot.ordinal,
+                  });
 }
 
 static void sim_take_drop(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
@@ -190,11 +191,9 @@ static void sim_take_reconnect(struct sim *sim, struct sim_node *node, const str
     sim_link_later(sim, node, e->at > sim->now ? e->at - sim->now : 0);
 }
 
-static void sim_agent_end(struct sim *sim, struct sim_node *node, int64_t away_ms);
-
 static void sim_take_exit(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
 {
-    (void)e;
+    sim_require(sim, e->code == 0 || !sim->is_ending, "%s leaves with %d", node->name, e->code);
     sim_push(sim, (struct sim_event){.at = sim->now,
                                      .kind = SIM_AGENT_START,
                                      .node = node->index,
@@ -204,12 +203,12 @@ static void sim_take_exit(struct sim *sim, struct sim_node *node, const struct a
 
 static void (*const sim_takes[])(struct sim *sim, struct sim_node *node,
                                  const struct agent_effect *e) = {
-    [AGENT_SEND] = sim_take_send,          [AGENT_RECONNECT] = sim_take_reconnect,
-    [AGENT_START] = sim_take_start,        [AGENT_SIGNAL] = sim_take_signal,
-    [AGENT_ANSWER] = sim_take_answer,      [AGENT_CLOSE] = sim_take_close,
-    [AGENT_READ_STOP] = sim_take_read,     [AGENT_READ_START] = sim_take_read,
-    [AGENT_SAVE_BEGIN] = sim_take_save,    [AGENT_SAVE_COMMIT] = sim_take_save,
-    [AGENT_DROP] = sim_take_drop,          [AGENT_CLEAN] = sim_take_clean,
+    [AGENT_SEND] = sim_take_send,       [AGENT_RECONNECT] = sim_take_reconnect,
+    [AGENT_START] = sim_take_start,     [AGENT_SIGNAL] = sim_take_signal,
+    [AGENT_ANSWER] = sim_take_answer,   [AGENT_CLOSE] = sim_take_close,
+    [AGENT_READ_STOP] = sim_take_read,  [AGENT_READ_START] = sim_take_read,
+    [AGENT_SAVE_BEGIN] = sim_take_save, [AGENT_SAVE_COMMIT] = sim_take_save,
+    [AGENT_DROP] = sim_take_drop,       [AGENT_CLEAN] = sim_take_clean,
     [AGENT_EXIT] = sim_take_exit,
 };
 
@@ -221,6 +220,7 @@ static void sim_node_check(struct sim *sim, struct sim_node *node)
     list_each (&node->agent->attempts, struct attempt, link, attempt) {
         bool holds = attempt->state == ATTEMPT_STARTING || attempt->state == ATTEMPT_RUNNING ||
                      attempt->state == ATTEMPT_ENDING;
+        sim->counts.disowned += attempt->state == ATTEMPT_DISOWNED;
         if (!holds) {
             continue;
         }
@@ -321,6 +321,21 @@ static UNUSED void sim_on_process_exit(struct sim *sim, const struct sim_event *
 
 static const char *const sim_names[] = {"loss", "acc", "loss"};
 
+/* The agent judges what is a milestone: an order that says otherwise may have come meanwhile. */
+static void sim_request_tell(struct sim *sim, struct sim_node *node, struct sim_process *p,
+                             const struct sim_request *said, const struct trainer_request *request)
+{
+    const struct attempt *attempt = agent_attempt_find(node->agent, p->ref);
+    uint64_t reached = attempt != NULL ? attempt->reached : 0;
+    on_trainer_request(node->agent, sim->now, p->connection, request, &node->out);
+    for (uint32_t i = 0; said->kind == TRAINER_REPORT && i < p->owed.n; i++) {
+        struct sim_request *owed = &p->owed.items[(p->owed.first + i) % SIM_REQUESTS_MAX];
+        if (owed->kind == TRAINER_REPORT && owed->seq == said->seq) {
+            owed->is_milestone = attempt != NULL && attempt->reached > reached;
+        }
+    }
+}
+
 /* What the trainer wrote and the agent may read. */
 static UNUSED void sim_on_requests(struct sim *sim, const struct sim_event *event)
 {
@@ -343,11 +358,13 @@ static UNUSED void sim_on_requests(struct sim *sim, const struct sim_event *even
             .step = said.step,
             .names = said.names == 2 ? sim_names + 1 : sim_names,
             .values = values,
-            .n_metrics = said.names == 0 ? 1 : said.names == 1 ? 2 : 1,
+            .n_metrics = said.names == 0   ? 1
+                         : said.names == 1 ? 2
+                                           : 1,
             .bye = said.bye,
             .note = said.bye == BYE_INVALID ? "lr is too high" : NULL,
         };
-        on_trainer_request(node->agent, sim->now, p->connection, &request, &node->out);
+        sim_request_tell(sim, node, p, &said, &request);
         sim_node_drain(sim, node);
     }
 }
@@ -400,20 +417,21 @@ static void sim_saves_settle(struct sim *sim, struct sim_node *node)
 }
 
 /* Killed or left; every process of it ends with it. */
-static void sim_agent_end(struct sim *sim, struct sim_node *node, int64_t away_ms)
+static void sim_agent_leave(struct sim *sim, struct sim_node *node)
 {
     sim_trace(sim, "%-7s is gone", node->name);
     sim_saves_settle(sim, node);
-    list_each (&node->agent->attempts, struct attempt, link, attempt) {
-        sim->counts.disowned += attempt->state == ATTEMPT_DISOWNED;
-    }
     agent_free(node->agent);
     agent_outbox_reset(&node->out);
     node->agent = NULL;
     sim_link_break(sim, node, true);
     memset(node->processes, 0, sizeof node->processes);
-    node->peer = 0;
-    node->is_admitted = false;
+    node->stalled_until = 0;
+}
+
+static void sim_agent_end(struct sim *sim, struct sim_node *node, int64_t away_ms)
+{
+    sim_agent_leave(sim, node);
     sim_push(sim, (struct sim_event){.at = sim->now + away_ms,
                                      .kind = SIM_AGENT_START,
                                      .node = node->index,
@@ -455,7 +473,9 @@ static UNUSED void sim_on_agent_start(struct sim *sim, const struct sim_event *e
     if (node->incarnation != event->life) {
         return;
     }
-    if (event->ordinal == 1 && node->agent != NULL) {
+    if (event->ordinal == 1 && node->agent != NULL && sim->is_ending) {
+        sim_agent_leave(sim, node);
+    } else if (event->ordinal == 1 && node->agent != NULL) {
         sim_agent_end(sim, node, 100 + sim_delay(sim, sim->is_calm ? 500 : 20000));
     } else if (event->ordinal == 0 && node->agent == NULL) {
         sim_agent_new(sim, node);

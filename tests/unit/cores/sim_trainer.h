@@ -3,6 +3,8 @@
 #ifndef MUSTER_TESTS_CORES_SIM_TRAINER_H
 #define MUSTER_TESTS_CORES_SIM_TRAINER_H
 
+#include <math.h>
+
 #include "sim_store.h"
 
 static void sim_trainer_later(struct sim *sim, struct sim_node *node, struct sim_process *p,
@@ -66,15 +68,28 @@ static double sim_value(uint64_t seed, int64_t step)
 
 static void sim_trainer_report(struct sim *sim, struct sim_node *node, struct sim_process *p)
 {
-    p->step += 1 + (sim_chance(sim, 50) ? (int64_t)sim_below(sim, 4) : 0);
-    bool is_milestone = p->step >= p->milestone;
-    sim_trainer_say(sim, node, p,
-                    (struct sim_request){.kind = TRAINER_REPORT,
-                                         .step = p->step,
-                                         .seq = ++p->seq,
-                                         .is_milestone = is_milestone,
-                                         .value = sim_value(p->seed, p->step),
-                                         .names = sim_chance(sim, 100) ? 1 + sim_below(sim, 2) : 0});
+    if (p->next < 0) {
+        p->next = p->step + 1 + (sim_chance(sim, 50) ? (int64_t)sim_below(sim, 4) : 0);
+    }
+    if (p->save_at >= 0 && p->next >= p->save_at && p->saved_for != p->save_at) {
+        p->mood = TRAINER_WAIT; /* for what is owed: a save is never pipelined */
+        if (p->owed.n == 0) {
+            p->saved_for = p->save_at;
+            sim_trainer_say(sim, node, p,
+                            (struct sim_request){.kind = TRAINER_SAVE, .step = p->next});
+        }
+        return;
+    }
+    p->step = p->next;
+    p->next = -1;
+    bool is_milestone = p->step >= p->milestone && p->milestone != p->late;
+    sim_trainer_say(
+        sim, node, p,
+        (struct sim_request){.kind = TRAINER_REPORT,
+                             .step = p->step,
+                             .seq = ++p->seq,
+                             .value = sim_value(p->seed, p->step),
+                             .names = sim_chance(sim, 100) ? 1 + (uint32_t)sim_below(sim, 2) : 0});
     if (!is_milestone && p->step < p->last && p->owed.n < p->window) {
         p->mood = TRAINER_TRAIN;
         sim_trainer_later(sim, node, p, 1 + (int64_t)sim_below(sim, (uint64_t)p->pace_ms));
@@ -99,8 +114,7 @@ static void sim_trainer_go_on(struct sim *sim, struct sim_node *node, struct sim
 {
     if ((p->acts & TRAINER_ACT_CHECKPOINT) != 0 && p->step >= 0) {
         p->acts &= ~(uint32_t)TRAINER_ACT_CHECKPOINT;
-        sim_trainer_say(sim, node, p,
-                        (struct sim_request){.kind = TRAINER_SAVE, .step = p->step});
+        sim_trainer_say(sim, node, p, (struct sim_request){.kind = TRAINER_SAVE, .step = p->step});
         return;
     }
     bool is_told = (p->acts & (TRAINER_ACT_STOP | TRAINER_ACT_PAUSE)) != 0;
@@ -126,9 +140,9 @@ static UNUSED void sim_on_trainer(struct sim *sim, const struct sim_event *event
     if (!sim->is_calm && sim_chance(sim, sim->crash_permille)) {
         bool is_signal = sim_chance(sim, 400);
         sim_exit_later(sim, node, p, is_signal ? CAUSE_SIGNAL : CAUSE_EXIT,
-                       is_signal                ? SIGSEGV
+                       is_signal              ? SIGSEGV
                        : sim_chance(sim, 200) ? 75
-                                                : 3,
+                                              : 3,
                        0);
         return;
     }
@@ -160,6 +174,7 @@ static void sim_answer_hello(struct sim *sim, struct sim_node *node, struct sim_
     bool is_fresh = strstr(line, "\"restore\":null") != NULL;
     p->step = is_fresh ? -1 : sim_line_number(line, "\"step\":", 0);
     p->acts |= (uint32_t)sim_line_number(line, "\"act\":", 0);
+    p->save_at = sim_line_number(line, "\"save\":", -1);
     if (!is_fresh) {
         sim->counts.restored++;
     }
@@ -171,6 +186,7 @@ static void sim_answer_report(struct sim *sim, struct sim_node *node, struct sim
 {
     if (strstr(line, "\"late\":1") != NULL) {
         sim->counts.late++;
+        p->late = p->milestone;
     } else {
         /* Acknowledged: it is on disk. */
         const struct sim_rows *rows = sim_rows_of(sim, p->ref.task, p->ref.attempt);
@@ -180,6 +196,7 @@ static void sim_answer_report(struct sim *sim, struct sim_node *node, struct sim
                     task_id_print(p->ref.task, id), (long long)request->step);
         p->milestone = sim_line_number(line, "\"milestone\":", INT64_MAX);
         p->acts |= (uint32_t)sim_line_number(line, "\"act\":", 0);
+        p->save_at = sim_line_number(line, "\"save\":", -1);
     }
     if (p->owed.n == 0) {
         sim_trainer_go_on(sim, node, p);
@@ -212,9 +229,9 @@ static void sim_answer_bye(struct sim *sim, struct sim_node *node, struct sim_pr
 
 static void (*const sim_answers[])(struct sim *sim, struct sim_node *node, struct sim_process *p,
                                    const struct sim_request *request, const char *line) = {
-    [TRAINER_HELLO] = sim_answer_hello,   [TRAINER_REPORT] = sim_answer_report,
-    [TRAINER_SAVE] = sim_answer_save,     [TRAINER_COMMIT] = sim_answer_commit,
-    [TRAINER_EXPLOIT] = NULL,             [TRAINER_BYE] = sim_answer_bye,
+    [TRAINER_HELLO] = sim_answer_hello, [TRAINER_REPORT] = sim_answer_report,
+    [TRAINER_SAVE] = sim_answer_save,   [TRAINER_COMMIT] = sim_answer_commit,
+    [TRAINER_EXPLOIT] = NULL,           [TRAINER_BYE] = sim_answer_bye,
 };
 
 /* A line of the agent. The trainer's next request comes later: the agent is not called from here.

@@ -205,6 +205,24 @@ static void test_order_while_starting_waits_for_the_process(void **state)
     rig_end(&r);
 }
 
+/* The answer says that report and order are on disk: an order that was written for another reason
+ * may be there first. */
+static void test_order_that_overtakes_a_milestone_answers_when_the_milestone_is_on_disk(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct msg_lease lease = rig_lease(RIG_REF);
+    order_rig(&r, &lease, 0);
+    rig_report(&r, 1, 3, 0.5);
+    rig_event(&r, EVENT_MILESTONE);
+    rig_order_alone(&r, RIG_REF, &(struct order){2, INT64_MAX, ACT_STOP, WHY_CANCEL, 10000});
+    rig_none(&r);
+    rig_ack_all(&r);
+    rig_answer(&r, 1, "{\"ok\":1,\"act\":4,\"milestone\":null}");
+    rig_none(&r);
+    rig_free(&r);
+}
+
 static void test_order_to_go_on_after_all_takes_the_signals_back(void **state)
 {
     (void)state;
@@ -265,6 +283,8 @@ int main(void)
         cmocka_unit_test(test_order_overstayed_gets_sigterm_after_grace_and_sigkill_after_as_much),
         cmocka_unit_test(test_order_that_came_with_the_lease_is_told_at_the_start),
         cmocka_unit_test(test_order_while_starting_waits_for_the_process),
+        cmocka_unit_test(
+            test_order_that_overtakes_a_milestone_answers_when_the_milestone_is_on_disk),
         cmocka_unit_test(test_order_to_go_on_after_all_takes_the_signals_back),
         cmocka_unit_test(test_order_not_handed_leaves_the_result_to_decide),
         cmocka_unit_test(test_order_more_urgent_shortens_the_grace),

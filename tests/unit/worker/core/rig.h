@@ -368,10 +368,18 @@ static UNUSED void rig_answer(struct rig *rig, uint64_t connection, const char *
     assert_string_equal(line, text);
 }
 
-static UNUSED void rig_order(struct rig *rig, struct attempt_ref ref, const struct order *order)
+static UNUSED void rig_order_alone(struct rig *rig, struct attempt_ref ref,
+                                   const struct order *order)
 {
     struct msg_order message = {.task = ref.task, .attempt = ref.attempt, .order = *order};
     rig_head(rig, MSG_ORDER, &message);
+}
+
+/* As the head tells it: the order, then that the events before it are on disk. */
+static UNUSED void rig_order(struct rig *rig, struct attempt_ref ref, const struct order *order)
+{
+    rig_order_alone(rig, ref, order);
+    rig_ack_all(rig);
 }
 
 /* A running trial with connection 1 open and greeted. */

@@ -1,0 +1,194 @@
+/* Reports and snapshots. A report below the milestone is pipelined: written, its answer taken when
+ * it is there. Anything that needs its own answer first takes all that is owed. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "trial.h"
+
+enum { WINDOW = 64 };
+
+/* ---- reports ---- */
+
+static bool name_is_plain(const char *name)
+{
+    for (const char *c = name; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || *c == '"' || *c == '\\') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* 0: a bad name, or too long. */
+static size_t report_print(char *line, size_t size, int64_t step, size_t n,
+                           const char *const names[], const double values[])
+{
+    size_t used =
+        (size_t)snprintf(line, size, "{\"report\":{\"step\":%lld,\"m\":{", (long long)step);
+    for (size_t i = 0; i < n; i++) {
+        char value[32];
+        if (isfinite(values[i])) {
+            snprintf(value, sizeof value, "%.17g", values[i]);
+        } else {
+            const char *word = isnan(values[i]) ? "nan" : values[i] > 0 ? "inf" : "-inf";
+            snprintf(value, sizeof value, "\"%s\"", word);
+        }
+        if (!name_is_plain(names[i])) {
+            return 0;
+        }
+        int more =
+            snprintf(line + used, size - used, "%s\"%s\":%s", i > 0 ? "," : "", names[i], value);
+        if (more < 0 || (size_t)more >= size - used) {
+            return 0;
+        }
+        used += (size_t)more;
+    }
+    int end = snprintf(line + used, size - used, "}}}\n");
+    return (size_t)end < size - used ? used + (size_t)end : 0;
+}
+
+static void report_alone(int64_t step, size_t n, const char *const names[], const double values[])
+{
+    flockfile(stderr);
+    fprintf(stderr, "step=%lld", (long long)step);
+    for (size_t i = 0; i < n; i++) {
+        fprintf(stderr, " %s=%.6g", names[i], values[i]);
+    }
+    fputc('\n', stderr);
+    funlockfile(stderr);
+}
+
+/* What this report returns of its own answer and of all answers taken before it. Bits to obey go
+ * before an earlier report's refusal, which then waits for the next call. */
+static int report_result(muster_trial *t, int64_t step, int own)
+{
+    if (own < 0) {
+        return own;
+    }
+    int acts = own | t->acts;
+    t->acts = 0;
+    if (t->saved == step) {
+        acts &= ~MUSTER_CHECKPOINT; /* these weights are kept already */
+    }
+    if (acts == 0 && t->is_refused) {
+        t->is_refused = false;
+        return MUSTER_ERR_REFUSED;
+    }
+    return acts;
+}
+
+static int report_send(muster_trial *t, int64_t step, const char *line, size_t n)
+{
+    trial_owed_take(t, WINDOW - 1);
+    if (step >= t->milestone) {
+        trial_owed_take(t, 0);
+    }
+    /* The answers just taken may have moved it. */
+    bool is_milestone = step >= t->milestone;
+    if (!connection_write(&t->connection, line, n)) {
+        return 0;
+    }
+    if (is_milestone) {
+        return connection_read(&t->connection, true) ? trial_report_answer(t) : 0;
+    }
+    trial_owed_take(t, WINDOW);
+    return 0;
+}
+
+int muster_report(muster_trial *t, int64_t step, size_t n, const char *const names[],
+                  const double values[])
+{
+    char line[LINE_MAX_BYTES];
+    int acts = 0;
+    trial_lock(t);
+    if (t->is_alone) {
+        report_alone(step, n, names, values);
+    } else if (t->connection.fd >= 0) {
+        size_t length = report_print(line, sizeof line, step, n, names, values);
+        if (length == 0) {
+            acts = connection_error(&t->connection, MUSTER_ERR_REFUSED,
+                                    "a report with a bad metric name, or longer than 64 KiB");
+        } else {
+            acts = report_result(t, step, report_send(t, step, line, length));
+        }
+    }
+    trial_unlock(t);
+    return acts;
+}
+
+/* ---- snapshots ---- */
+
+int64_t muster_save_at(muster_trial *t)
+{
+    trial_lock(t);
+    int64_t step = t->save_at;
+    trial_unlock(t);
+    return step;
+}
+
+/* A trainer that reports every second step may pass the step asked for: the first one not below it
+ * counts. */
+int muster_save_due(muster_trial *t, int64_t step, int is_last)
+{
+    trial_lock(t);
+    bool is_asked = t->save_at >= 0 && step >= t->save_at && t->saved < t->save_at;
+    bool is_end = is_last && t->keeps_end && t->saved != step;
+    int is_due = t->connection.fd >= 0 && (is_asked || is_end);
+    trial_unlock(t);
+    return is_due;
+}
+
+const char *muster_save_begin(muster_trial *t, int64_t step)
+{
+    char line[96];
+    bool has_folder = false;
+    trial_lock(t);
+    int n = snprintf(line, sizeof line, "{\"save\":{\"step\":%lld}}\n", (long long)step);
+    if (t->connection.fd < 0) {
+        connection_error(&t->connection, 0, "there is no muster to save to");
+    } else if (trial_exchange(t, line, (size_t)n) && trial_answer_is_ok(t)) {
+        struct json_span dir = json_find(connection_answer(&t->connection), "dir");
+        has_folder = json_text(dir, t->save_dir, sizeof t->save_dir);
+        t->save_step = step;
+    }
+    trial_unlock(t);
+    return has_folder ? t->save_dir : NULL;
+}
+
+/* 0, or a negative result: one request whose answer is its own. */
+static int request(muster_trial *t, const char *line, size_t n)
+{
+    if (t->connection.fd < 0) {
+        return connection_error(&t->connection, MUSTER_ERR_SILENT, "there is no muster to ask");
+    }
+    if (!trial_exchange(t, line, n)) {
+        return MUSTER_ERR_SILENT;
+    }
+    return trial_answer_is_ok(t) ? 0 : MUSTER_ERR_REFUSED;
+}
+
+int muster_save_commit(muster_trial *t)
+{
+    char line[96];
+    trial_lock(t);
+    int n = snprintf(line, sizeof line, "{\"commit\":{\"step\":%lld}}\n", (long long)t->save_step);
+    int code = request(t, line, (size_t)n);
+    if (code == 0) {
+        t->saved = t->save_step;
+    }
+    trial_unlock(t);
+    return code;
+}
+
+int muster_exploit(muster_trial *t)
+{
+    static const char line[] = "{\"exploit\":1}\n";
+    trial_lock(t);
+    int code = request(t, line, sizeof line - 1);
+    if (code == 0) {
+        trial_start_take(t);
+    }
+    trial_unlock(t);
+    return code;
+}

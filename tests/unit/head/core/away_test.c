@@ -1,0 +1,114 @@
+/* Trials that move to another node, and nodes that were away when something was said. */
+#include "rig.h"
+
+enum { OTHER_PEER = RIG_PEER + 1, OTHER_INCARNATION = RIG_INCARNATION + 1 };
+
+static void other_enrol(struct rig *r)
+{
+    struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
+                            .schema_version = 1,
+                            .secret = "s",
+                            .node = "other",
+                            .incarnation = OTHER_INCARNATION,
+                            .host = "h",
+                            .pid = 9,
+                            .version = "test",
+                            .cpus = AMOUNT_ONE,
+                            .memory_bytes = 1 << 30,
+                            .first_event = 1};
+    on_enrol(r->core, r->now, OTHER_PEER, &msg);
+    rig_turn(r);
+}
+
+static unsigned sent_to(const struct rig *r, uint64_t peer, message_type type)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < r->n_sent; i++) {
+        n += r->sent[i].kind == HEAD_SEND && r->sent[i].type == type && r->sent[i].peer == peer;
+    }
+    return n;
+}
+
+/* Snapshots do not move yet: what lies on the old node's disk is not to be found on the new one. */
+static void test_trial_on_another_node_starts_from_nothing(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    char file[1024];
+    snprintf(file, sizeof file, "%slimits: {concurrency: 1}\n", rig_sweep);
+    rig_enrol(r, 1);
+    rig_submit(r, file, NULL);
+    rig_started(r, rig_id(1, 1), 0);
+    struct snapshot_ref snapshot = {.ordinal = 1, .step = 1};
+    rig_event(
+        r, (struct node_event){.kind = EVENT_SNAPSHOT, .task = rig_id(1, 1), .snapshot = snapshot});
+    rig_report_event(r, EVENT_ROWS, rig_id(1, 1), 0, 1, 0.5, 0);
+    const struct task *task = rig_task(r, rig_id(1, 1));
+    assert_int_equal(task->r.best_snapshot.ordinal, 1);
+
+    rig_event(r, (struct node_event){.kind = EVENT_DRAINING});
+    rig_result(r, rig_id(1, 1), 0, CAUSE_AGENT_LEFT, 0, 0);
+    assert_int_equal(task->r.state, TASK_QUEUED);
+    assert_int_equal(task->r.snapshot.ordinal, 1); /* it may come back */
+    rig_sent_clear(r);
+    other_enrol(r);
+    struct arena arena;
+    arena_init(&arena, MSG_ARENA_MAX_BYTES);
+    const struct msg_lease *lease = rig_sent_last(r, MSG_LEASE, &arena);
+    assert_non_null(lease);
+    assert_int_equal(lease->attempt, 1);
+    assert_int_equal(lease->restore.ordinal, 0);
+    assert_int_equal(task->r.best_snapshot.ordinal, 0);
+    assert_true(sent_to(r, RIG_PEER, MSG_DROP) >= 1);
+    assert_int_equal(sent_to(r, OTHER_PEER, MSG_DROP), 0);
+    arena_fini(&arena);
+    rig_free(r);
+}
+
+static void test_trial_on_its_own_node_goes_on_from_its_snapshot(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_enrol(r, 1);
+    rig_submit(r, rig_sweep, NULL);
+    rig_started(r, rig_id(1, 1), 0);
+    struct snapshot_ref snapshot = {.ordinal = 1, .step = 1};
+    rig_event(
+        r, (struct node_event){.kind = EVENT_SNAPSHOT, .task = rig_id(1, 1), .snapshot = snapshot});
+    rig_sent_clear(r);
+    rig_result(r, rig_id(1, 1), 0, CAUSE_EXIT, 75, 0);
+    struct arena arena;
+    arena_init(&arena, MSG_ARENA_MAX_BYTES);
+    const struct msg_lease *lease = rig_sent_last(r, MSG_LEASE, &arena);
+    assert_non_null(lease);
+    assert_int_equal(lease->restore.ordinal, 1);
+    assert_int_equal(rig_sent_count(r, MSG_DROP), 0);
+    arena_fini(&arena);
+    rig_free(r);
+}
+
+/* It did not hear that the cluster is shut down: it is told when it comes. */
+static void test_node_that_comes_while_the_cluster_leaves_is_told_to_leave(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_enrol(r, 1);
+    on_shutdown(r->core, r->now, 1, r->now + 10000);
+    rig_turn(r);
+    assert_int_equal(sent_to(r, RIG_PEER, MSG_LEAVE), 1);
+    other_enrol(r);
+    assert_int_equal(sent_to(r, OTHER_PEER, MSG_LEAVE), 1);
+    assert_int_equal(sent_to(r, OTHER_PEER, MSG_REFUSED), 0);
+    assert_int_equal(sent_to(r, OTHER_PEER, MSG_WELCOME), 0);
+    rig_free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_trial_on_another_node_starts_from_nothing),
+        cmocka_unit_test(test_trial_on_its_own_node_goes_on_from_its_snapshot),
+        cmocka_unit_test(test_node_that_comes_while_the_cluster_leaves_is_told_to_leave),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

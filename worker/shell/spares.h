@@ -1,0 +1,40 @@
+/* worker/shell/spares.h -- attempts' folders that are there before they are needed. A file system
+ * may take half a millisecond for each new file: so a start renames a folder that was made in
+ * libuv's pool, and a folder in which the attempt before left nothing is used again. The loop's
+ * thread; owned by the worker.
+ *
+ * A spare holds work/ tmp/ save/ and params.json, all empty, and s: a socket that listens already
+ * (a socket's name moves with its folder). */
+#ifndef MUSTER_WORKER_SHELL_SPARES_H
+#define MUSTER_WORKER_SHELL_SPARES_H
+
+#include "sys/files.h"
+#include "sys/loop.h"
+
+struct spares;
+
+enum { SPARES_MAX = 32 };
+
+struct spare {
+    char dir[FILES_PATH_MAX_BYTES];
+    int listen_fd;       /* -1: the path is too long for a socket */
+    uint64_t socket_ino; /* of s */
+};
+
+/* Makes them in `folder`, which is copied, until `want` are there; those that are given back are
+ * kept up to SPARES_MAX. */
+MUST_CHECK error_code spares_new(struct loop *loop, const char *folder, uint32_t want,
+                                 struct spares **ret_spares);
+/* The folder is now the caller's, and the descriptor. False: none is ready; make one yourself. */
+bool spares_take(struct spares *spares, struct spare *ret_spare);
+/* Gives one back, wherever it was renamed to: looked at, and kept or removed, in the pool. Takes
+ * the descriptor. */
+void spares_give(struct spares *spares, const struct spare *spare);
+/* Something of it is in the pool; spares_free() only when not. */
+bool spares_busy(const struct spares *spares);
+/* From now on no more are made or kept. */
+void spares_stop(struct spares *spares);
+/* Removes those that are left. Blocks on the disk. NULL is fine. */
+void spares_free(struct spares *spares);
+
+#endif
