@@ -443,8 +443,8 @@ static int supervise(struct supervisor *s)
     while (!s->is_leaving || !leave_step(s)) {
         roles_start(s);
         ready_check(s);
-        reading_check(s);
         poll_once(s);
+        reading_check(s); /* After the wait: what begins to leave is told at once. */
         if (now_ms() - log_checked_ms > 60000) {
             log_checked_ms = now_ms();
             redis_server_log_bound(s->options->state_dir);

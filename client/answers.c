@@ -20,7 +20,7 @@ int64_t trial_answer_i64(const muster_trial *t, const char *key, int64_t otherwi
 {
     double number;
     struct json_span span = json_find(connection_answer(&t->connection), key);
-    bool fits = json_number(span, &number) && fabs(number) <= 9e15;
+    bool fits = json_number(span, &number) && fabs(number) <= WHOLE_MAX;
     return fits ? (int64_t)number : otherwise;
 }
 
@@ -56,23 +56,37 @@ int trial_report_answer(muster_trial *t)
     return (int)trial_answer_i64(t, "act", 0);
 }
 
+/* One answer of a pipelined report; false: it is not there, or muster is silent. */
+static bool owed_one_take(muster_trial *t, bool can_wait)
+{
+    if (!connection_read(&t->connection, can_wait)) {
+        return false;
+    }
+    int acts = trial_report_answer(t);
+    if (acts < 0) {
+        t->is_refused = true;
+    } else {
+        t->acts |= acts;
+    }
+    return true;
+}
+
 void trial_owed_take(muster_trial *t, unsigned left)
 {
     struct connection *c = &t->connection;
-    while (connection_owed(c) > 0 && connection_read(c, connection_owed(c) > left)) {
-        int acts = trial_report_answer(t);
-        if (acts < 0) {
-            t->is_refused = true;
-        } else {
-            t->acts |= acts;
-        }
+    while (connection_owed(c) > 0 && owed_one_take(t, connection_owed(c) > left)) {
     }
 }
 
 bool trial_exchange(muster_trial *t, const char *text, size_t n)
 {
-    trial_owed_take(t, 0);
-    return connection_write(&t->connection, text, n) && connection_read(&t->connection, true);
+    struct connection *c = &t->connection;
+    if (!connection_write(c, text, n)) {
+        return false;
+    }
+    while (connection_owed(c) > 1 && owed_one_take(t, true)) {
+    }
+    return connection_owed(c) == 1 && connection_read(c, true);
 }
 
 void trial_start_take(muster_trial *t)

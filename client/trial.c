@@ -133,7 +133,7 @@ int muster_i64(muster_trial *t, const char *name, int64_t *ret_value)
 {
     double number = 0;
     int code = muster_f64(t, name, &number);
-    if (code == 0 && fabs(number) <= 9e15 && (double)(int64_t)number == number) {
+    if (code == 0 && fabs(number) <= WHOLE_MAX && (double)(int64_t)number == number) {
         *ret_value = (int64_t)number;
     } else if (code == 0) {
         trial_lock(t);

@@ -11,6 +11,7 @@
 #include "params.h"
 
 enum { PATH_TEXT_MAX = 4096 };
+#define WHOLE_MAX 9007199254740992.0 /* 2^53: JSON's numbers are doubles */
 
 struct muster_trial {
     pthread_mutex_t lock;
@@ -48,7 +49,7 @@ int trial_report_answer(muster_trial *t);
 /* Takes the answers of pipelined reports: those that are there, and waits until at most `left` are
  * owed. */
 void trial_owed_take(muster_trial *t, unsigned left);
-/* One line out, its own answer in; false: none came. */
+/* One line out, its own answer in, after all that is owed before it; false: none came. */
 bool trial_exchange(muster_trial *t, const char *text, size_t n);
 
 #endif

@@ -219,7 +219,7 @@ static void play_bye(struct rig *rig)
 {
     agent_read(rig);
     agent_say(rig, RIG_HELLO);
-    agent_expect(rig, "{\"bye\":\"invalid\",\"note\":\"a 'quoted'  line \xc3\xa9  end\"}");
+    agent_expect(rig, "{\"bye\":\"invalid\",\"note\":\"a 'quoted'  line \xc3\xa9   end\"}");
     agent_say(rig, "{\"ok\":1}");
 }
 

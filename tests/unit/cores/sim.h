@@ -31,6 +31,7 @@ enum {
     SIM_SNAPSHOTS_MAX = 4096,
     SIM_CLIENTS_MAX = 32,
     SIM_KEYS_MAX = 8,
+    SIM_SILENCES_MAX = 4,
     SIM_REQUESTS_MAX = 64, /* of one trainer, unanswered: INTERFACES' window */
     SIM_FILE_MAX = 2048,
     SIM_START_MS = 1000000,
@@ -181,7 +182,8 @@ struct sim_process {
     uint32_t window;
     uint32_t can;
     uint32_t acts; /* gathered, not acted on yet */
-    bool is_silent, is_disobedient, is_patient;
+    bool is_silent, is_disobedient;
+    bool is_hanging; /* only SIGKILL ends it */
     int exit_code;
     end_cause exit_cause;
     uint64_t seed;
@@ -191,6 +193,10 @@ struct sim_process {
 struct sim_key {
     uint64_t incarnation, peer;
     bool is_admitted;
+};
+
+struct sim_silence {
+    time_ms from, to;
 };
 
 /* ---- a node: an agent, its shell, its disk ---- */
@@ -208,6 +214,9 @@ struct sim_node {
     struct sim_key keys[SIM_KEYS_MAX]; /* that this head has seen, the oldest forgotten */
     uint32_t n_keys;
     time_ms stalled_until, stalled_since;
+    time_ms heard; /* by the head */
+    struct sim_silence
+        silences[SIM_SILENCES_MAX]; /* before, longer than node_timeout; the newest first */
     struct sim_link link;
     struct snapshot_ref disk[SIM_SNAPSHOTS_MAX];
     task_id disk_task[SIM_SNAPSHOTS_MAX];
@@ -248,6 +257,7 @@ struct sim_head {
     bool is_applied;
     time_ms stalled_until;
     time_ms last_turn;
+    time_ms started;
     bool has_exited;
 };
 
@@ -283,6 +293,7 @@ enum {
     X(attempts_lost)                                                                               \
     X(retries)                                                                                     \
     X(restored)                                                                                    \
+    X(hanging)                                                                                     \
     X(late)                                                                                        \
     X(milestones)                                                                                  \
     X(rows)                                                                                        \
@@ -296,6 +307,7 @@ enum {
     X(sweeps_cancelled)                                                                            \
     X(targets)                                                                                     \
     X(walls)                                                                                       \
+    X(agreements)                                                                                  \
     X(compares)                                                                                    \
     X(resubmits)
 

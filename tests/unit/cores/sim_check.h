@@ -80,6 +80,41 @@ static void sim_compare(struct sim *sim)
     }
 }
 
+/* Nothing is under way between the head and a node: both say the same of what runs there. */
+static UNUSED void sim_agreement(struct sim *sim, struct sim_node *node)
+{
+    const struct outbox *out = &sim->head.core->out;
+    const struct node *known = core_node_find(sim->head.core, node->name);
+    const struct sim_key *key = known != NULL ? sim_key_by_peer(node, known->peer) : NULL;
+    bool is_quiet = sim->head.batch == NULL && out->open == NULL && list_is_empty(&out->groups) &&
+                    list_is_empty(&out->effects) && node->link.is_up && !node->link.is_muted &&
+                    list_is_empty(&node->link.up) && list_is_empty(&node->link.down) &&
+                    list_is_empty(&node->agent->stream.kept) &&
+                    node->agent->link.state == LINK_WELCOMED && key != NULL &&
+                    key->incarnation == node->incarnation;
+    if (!is_quiet) {
+        return;
+    }
+    sim->counts.agreements++;
+    uint32_t n = 0;
+    list_each (&known->tasks, struct task, node_link, task) {
+        struct attempt_ref ref = {task->r.id, task->r.attempt};
+        const struct attempt *attempt = agent_attempt_find(node->agent, ref);
+        sim_require(sim, attempt != NULL && attempt->state != ATTEMPT_DISOWNED,
+                    "the head thinks that %u.%u:%u is on %s", ref.task.job, ref.task.index,
+                    ref.attempt, node->name);
+        sim_require(sim, attempt->order.n == task->r.order.n,
+                    "%u.%u:%u: the head gave order %llu, %s has %llu", ref.task.job, ref.task.index,
+                    ref.attempt, (unsigned long long)task->r.order.n, node->name,
+                    (unsigned long long)attempt->order.n);
+        n++;
+    }
+    list_each (&node->agent->attempts, struct attempt, link, held) {
+        n -= held->state != ATTEMPT_DISOWNED;
+    }
+    sim_require(sim, n == 0, "%s runs what the head knows nothing of", node->name);
+}
+
 /* NULL: all is over; else what is not. */
 static const char *sim_unfinished(struct sim *sim, char *ret_text, size_t size_bytes)
 {

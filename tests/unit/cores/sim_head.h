@@ -302,14 +302,17 @@ static void sim_head_read(struct sim *sim, struct sim_node *node, struct sim_fra
     struct sim_key *key = sim_key_of(sim, node, frame->incarnation);
     if (type == MSG_ENROL) {
         key->is_admitted = true;
+        sim_node_heard(sim, node);
         on_enrol(core, sim->now, key->peer, message);
     } else if (!key->is_admitted) {
         sim_reply_at_once(sim, node, key, MSG_WHO, &(struct msg_who){sim->head.epoch});
     } else if (type == MSG_EVENTS) {
+        sim_node_heard(sim, node);
         on_events(core, sim->now, key->peer, message);
     } else if (type == MSG_HEARTBEAT) {
         const struct msg_heartbeat *heartbeat = message;
         struct msg_ack ack = {.incarnation = heartbeat->incarnation};
+        sim_node_heard(sim, node);
         sim_reply_at_once(sim, node, key, MSG_ACK, &ack);
         on_heartbeat(core, sim->now, key->peer, message);
     }
@@ -385,6 +388,7 @@ static UNUSED void sim_on_head_start(struct sim *sim, const struct sim_event *ev
     sim_core_load(sim, ++head->epoch, &head->core);
     head->stalled_until = 0;
     head->has_exited = false;
+    head->started = sim->now;
     sim_trace(sim, "head    starts, epoch %llu", (unsigned long long)head->epoch);
     sim_head_turn(sim);
 }

@@ -91,6 +91,7 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
         .save_at = -1,
         .saved_for = -1,
         .can = (sim_chance(sim, 700) ? CAN_CHECKPOINT : 0) | (sim_chance(sim, 500) ? CAN_PAUSE : 0),
+        .is_hanging = !sim->is_calm && lease->timeout_trial_ms > 0 && sim_chance(sim, 50),
         .is_silent = sim_chance(sim, 30),
         .is_disobedient = !sim->is_calm && sim_chance(sim, 60),
     };
@@ -110,7 +111,7 @@ static void sim_take_signal(struct sim *sim, struct sim_node *node, const struct
     }
     if (e->signal == SIGKILL) {
         sim_exit_later(sim, node, p, CAUSE_SIGNAL, SIGKILL, 1 + (int64_t)sim_below(sim, 20));
-    } else if (sim_chance(sim, 900)) {
+    } else if (!p->is_hanging && sim_chance(sim, 900)) {
         bool is_graceful = sim_chance(sim, 300);
         sim_exit_later(sim, node, p, is_graceful ? CAUSE_EXIT : CAUSE_SIGNAL,
                        is_graceful ? 0 : SIGTERM, 1 + (int64_t)sim_below(sim, 300));

@@ -56,6 +56,9 @@ static void sim_task_follows(struct sim *sim, const struct sim_task *old,
     sim_require(sim, r->order.n >= o->order.n, "%s: its order went back", id);
     sim_require(sim, r->order.n > o->order.n || r->order.act == o->order.act,
                 "%s: an order was changed", id);
+    sim_require(
+        sim, o->order.act != ACT_STOP || o->order.why != WHY_CANCEL || r->order.why == WHY_CANCEL,
+        "%s: its cancel was taken back", id);
     sim_require(sim,
                 r->failures >= o->failures && r->lost >= o->lost && r->preempted >= o->preempted,
                 "%s: a charge was taken back", id);
@@ -71,6 +74,32 @@ static void sim_task_follows(struct sim *sim, const struct sim_task *old,
     }
     sim_require(sim, !old->is_cancel_acked || r->n_attempts == old->n_attempts_at_cancel,
                 "%s was cancelled and is leased again", id);
+}
+
+/* An attempt ended with a result: whatever it committed on its node's disk is on record. */
+static void sim_commits_follow(struct sim *sim, const struct sim_task *old,
+                               const struct record_task *r)
+{
+    struct arena arena;
+    struct record_attempt end;
+    char field[TASK_ID_TEXT_MAX + 16], id[TASK_ID_TEXT_MAX];
+    arena_init(&arena, 1 << 20);
+    snprintf(field, sizeof field, "%s:%u", task_id_print(r->id, id), r->attempt);
+    bool has_result = sim_is_on_node(old->r.state) && old->r.attempt == r->attempt &&
+                      !sim_is_on_node(r->state) &&
+                      sim_store_get(sim, "attempts", field, &record_attempt_schema, &arena, &end) &&
+                      end.result.cause != CAUSE_LOST;
+    for (uint32_t i = 0; has_result && i < sim->n_nodes; i++) {
+        const struct sim_node *node = &sim->nodes[i];
+        for (uint32_t k = 0; strcmp(node->name, old->node) == 0 && k < node->n_disk; k++) {
+            bool is_its =
+                task_id_equal(node->disk_task[k], r->id) && node->disk[k].attempt == r->attempt;
+            sim_require(sim, !is_its || node->disk[k].ordinal <= r->snapshot.ordinal,
+                        "%s ended, and its snapshot %u is not on record", field,
+                        node->disk[k].ordinal);
+        }
+    }
+    arena_fini(&arena);
 }
 
 static void sim_on_task(struct sim *sim, const char *field, struct bytes value)
@@ -93,6 +122,7 @@ static void sim_on_task(struct sim *sim, const char *field, struct bytes value)
                     r.n_attempts);
     } else {
         sim_task_follows(sim, task, &r);
+        sim_commits_follow(sim, task, &r);
         sim->counts.retries += r.failures > task->r.failures && r.state != TASK_ENDED;
         sim->counts.attempts_lost += r.lost > task->r.lost;
         sim->counts.snapshots += r.snapshot.ordinal > task->r.snapshot.ordinal;
@@ -150,6 +180,46 @@ static void sim_on_rows(struct sim *sim, const char *key, const char *field, str
     arena_fini(&arena);
 }
 
+static int64_t sim_node_timeout_ms(const struct sim *sim)
+{
+    return sim->node_timeout_ms != 0 ? sim->node_timeout_ms : (int64_t)CORE_NODE_TIMEOUT_MS;
+}
+
+static time_ms sim_heard_since(const struct sim *sim, const struct sim_node *node)
+{
+    return node->heard > sim->head.started ? node->heard : sim->head.started;
+}
+
+static UNUSED void sim_node_heard(struct sim *sim, struct sim_node *node)
+{
+    struct sim_silence silence = {sim_heard_since(sim, node), sim->now};
+    if (silence.to - silence.from > sim_node_timeout_ms(sim)) {
+        memmove(node->silences + 1, node->silences,
+                (SIM_SILENCES_MAX - 1) * sizeof node->silences[0]);
+        node->silences[0] = silence;
+    }
+    node->heard = sim->now;
+}
+
+/* An attempt is lost only with its agent, or after as long a silence as was agreed. */
+static void sim_loss_is_due(struct sim *sim, const char *field, const struct record_attempt *r)
+{
+    const struct sim_node *node = NULL;
+    for (uint32_t i = 0; i < sim->n_nodes; i++) {
+        node = strcmp(sim->nodes[i].name, r->node) == 0 ? &sim->nodes[i] : node;
+    }
+    sim_require(sim, node != NULL, "attempt %s was lost on %s", field, r->node);
+    time_ms ended = r->result.ended_at, since = sim_heard_since(sim, node);
+    bool is_due = node->incarnation != r->incarnation || ended - since > sim_node_timeout_ms(sim);
+    for (int i = 0; i < SIM_SILENCES_MAX; i++) {
+        const struct sim_silence *silence = &node->silences[i];
+        is_due =
+            is_due || (ended <= silence->to && ended - silence->from > sim_node_timeout_ms(sim));
+    }
+    sim_require(sim, is_due, "attempt %s was lost and %s was silent for %lld ms", field, node->name,
+                (long long)(ended - since));
+}
+
 static void sim_on_attempt(struct sim *sim, const char *field, struct bytes value)
 {
     struct arena arena;
@@ -163,6 +233,9 @@ static void sim_on_attempt(struct sim *sim, const char *field, struct bytes valu
     sim_require(sim, r.result.cause == CAUSE_LOST || r.result.last_seq == rows->last_seq,
                 "attempt %s made %llu reports, %llu are stored", field,
                 (unsigned long long)r.result.last_seq, (unsigned long long)rows->last_seq);
+    if (r.result.cause == CAUSE_LOST) {
+        sim_loss_is_due(sim, field, &r);
+    }
     sim->counts.refused += r.result.cause == CAUSE_REFUSED;
     sim->counts.drained += r.result.cause == CAUSE_AGENT_LEFT;
     sim_trace(sim, "store   %-6s ends: %s, exit %u, signal %u, handed %llu, bye %s", field,

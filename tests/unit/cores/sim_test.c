@@ -131,6 +131,11 @@ static void sim_step(struct sim *sim)
         sim->now = sim_later(sim->now, timer);
         sim_timer_run(sim, whose);
     }
+    for (uint32_t i = 0; sim->head.core != NULL && i < sim->n_nodes; i++) {
+        if (sim->nodes[i].agent != NULL) {
+            sim_agreement(sim, &sim->nodes[i]);
+        }
+    }
     sim->steps = sim->now == before ? sim->steps + 1 : 0;
     sim_require(sim, sim->steps < 20000, "time stands still");
     if (sim->head.has_exited && sim->head.core != NULL && !sim->is_ending) {

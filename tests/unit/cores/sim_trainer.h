@@ -146,7 +146,10 @@ static UNUSED void sim_on_trainer(struct sim *sim, const struct sim_event *event
                        0);
         return;
     }
-    if (p->mood == TRAINER_BOOT && (!p->is_trial || p->is_silent)) {
+    if (p->is_hanging) {
+        sim->counts.hanging++;
+        p->mood = TRAINER_IDLE;
+    } else if (p->mood == TRAINER_BOOT && (!p->is_trial || p->is_silent)) {
         sim_exit_later(sim, node, p, CAUSE_EXIT, 0, p->last * p->pace_ms);
     } else if (p->mood == TRAINER_BOOT) {
         sim_trainer_say(sim, node, p, (struct sim_request){.kind = TRAINER_HELLO});

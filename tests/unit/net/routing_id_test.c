@@ -56,8 +56,8 @@ static void test_routing_id_damaged_is_refused(void **state)
         "node/000000000000000A/00000001/0000000000000001",
         "no de/0000000000000001/00000001/0000000000000001",
         "node/0000000000000001/00000001/0000000000000001/",
-        "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn/0000000000000001/"
-        "00000001/0000000000000001",
+        ("nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn/0000000000000001/"
+         "00000001/0000000000000001"),
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct routing_id id;

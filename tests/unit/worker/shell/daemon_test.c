@@ -374,6 +374,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_worker_is_second_in_its_folder_it_is_refused_with_the_pid),
         cmocka_unit_test(test_head_restarts_attempts_go_on_and_results_come_once),
     };
-    cmocka_set_test_filter(getenv("ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
