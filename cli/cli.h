@@ -76,7 +76,8 @@ const char *cli_option(const struct cli *cli, const char *name);
 const char *cli_option_at(const struct cli *cli, const char *name, int k);
 /* Parses argv by the table; EXIT_OK, or the exit code after the message. */
 int cli_parse(struct cli *cli, int argc, char **argv);
-void cli_help(FILE *to, const struct cli_verb *verb);
+/* One verb; without it the verbs of a noun, or all. */
+void cli_help(FILE *to, const struct cli_verb *verb, const char *noun);
 /* "muster: <text>" on stderr; returns `code`. */
 int cli_fail(int code, const char *format, ...) PRINTF_LIKE(2, 3);
 int cli_fail_report(int code, const struct report *report);
@@ -101,6 +102,8 @@ struct cli_column {
 /* Prints {"items": [...]} in the form that was asked for. */
 int cli_print_items(const struct cli *cli, json_t *list, const struct cli_column *columns,
                     int n_columns);
+/* One value and a line end; numbers as short as they read back the same. */
+void cli_json_write(FILE *to, const json_t *value, bool is_pretty);
 int cli_print_object(const struct cli *cli, json_t *object);
 /* One value as people see it, into ret_text; "" for null. */
 void cli_value_print(const json_t *value, char *ret_text, size_t size_bytes);
@@ -131,7 +134,8 @@ const char *client_url(const struct client *client);
 MUST_CHECK error_code client_call(struct client *client, const char *method, const char *path,
                                   const char *body, const char *key, int64_t timeout_ms,
                                   struct client_answer *ret_answer, struct report *report);
-/* Gives the body piece by piece until it ends or `on_data` says so. */
+/* Gives the body piece by piece until it ends or `on_data` says so. Another status than 200 gives
+ * no body; the report then has the head's words. */
 MUST_CHECK error_code client_stream(struct client *client, const char *path,
                                     const char *last_event_id, client_data_fn *on_data,
                                     void *context, long *ret_status, struct report *report);
@@ -156,6 +160,8 @@ int client_get_json(struct cli *cli, struct client **client, const char *path, j
  * restarts. */
 int cli_get(struct cli *cli, const char *path, json_t **ret_json);
 
+/* sweeps.c: "12" or "last" is well formed; else false after the message. */
+bool cli_sweep_check(const char *text);
 /* sweeps.c: "12", "last" or nothing (the last) -> the number; EXIT_OK or the exit code after the
  * message. */
 int cli_sweep_number(struct cli *cli, struct client **client, const char *text,
@@ -167,9 +173,6 @@ int cli_sweep_watch(struct cli *cli, struct client **client, uint32_t sweep, boo
                     int64_t timeout_ms);
 /* Adds --filter and --limit as query parameters. EXIT_OK or the exit code after the message. */
 int cli_list_query(struct cli *cli, const char *path, struct buf *ret_path);
-/* logs.c: a stream of a task's output to stdout (and stderr). */
-int cli_logs(struct cli *cli, struct client **client, task_id id, bool is_following,
-             const char *stream, const char *attempt, const char *tail);
 
 /* ---- the verbs ---- */
 #define CLI_VERB(name) int name(struct cli *cli)

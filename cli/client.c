@@ -157,15 +157,24 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     return buf_append(body, data, size * count) == OK ? size * count : 0;
 }
 
+enum { ERROR_BODY_MAX = 64 << 10 };
+
 struct stream_context {
     client_data_fn *on_data;
     void *context;
+    CURL *easy;
+    struct buf error; /* the body of an answer that is no stream */
     bool is_ended;
 };
 
 static size_t on_stream(char *data, size_t size, size_t count, void *context)
 {
     struct stream_context *stream = context;
+    long status = 0;
+    curl.easy_getinfo(stream->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status != 200) {
+        return buf_append(&stream->error, data, size * count) == OK ? size * count : 0;
+    }
     if (!stream->on_data(stream->context, data, size * count)) {
         stream->is_ended = true;
         return 0;
@@ -250,7 +259,8 @@ error_code client_stream(struct client *client, const char *path, const char *la
                          struct report *report)
 {
     char id_header[128];
-    struct stream_context stream = {on_data, context, false};
+    struct stream_context stream = {.on_data = on_data, .context = context, .easy = client->easy};
+    buf_init(&stream.error, ERROR_BODY_MAX);
     snprintf(id_header, sizeof id_header, "Last-Event-ID: %.64s",
              last_event_id != NULL ? last_event_id : "");
     struct curl_slist *headers = client_prepare(
@@ -263,6 +273,13 @@ error_code client_stream(struct client *client, const char *path, const char *la
     CURLcode code = curl.easy_perform(client->easy);
     curl.easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, ret_status);
     curl.slist_free_all(headers);
+    if (*ret_status != 200 && stream.error.len > 0) {
+        json_t *json = json_loadb((const char *)stream.error.data, stream.error.len, 0, NULL);
+        ignore_error(report_fail(report, ERR_INVALID, "%s", cli_json_str(json, "error.text")),
+                     "the status says so");
+        json_decref(json);
+    }
+    buf_fini(&stream.error);
     return code == CURLE_OK || stream.is_ended ? OK : client_error(client, code, report);
 }
 

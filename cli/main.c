@@ -1,6 +1,7 @@
 /* The muster command: parses the line by the table and runs the verb. */
 #include <limits.h>
 #include <locale.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,6 +28,8 @@ static int cli_state_dir(struct cli *cli)
     const char *given = cli_option(cli, "state");
     given = given != NULL ? given : getenv("MUSTER_STATE");
     const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    const struct passwd *user = home == NULL || home[0] != '/' ? getpwuid(getuid()) : NULL;
+    home = user != NULL ? user->pw_dir : home;
     int n;
     if (given != NULL && given[0] == '/') {
         n = snprintf(cli->state_dir, sizeof cli->state_dir, "%s", given);
@@ -39,9 +42,11 @@ static int cli_state_dir(struct cli *cli)
         n = snprintf(cli->state_dir, sizeof cli->state_dir, "%s/%s", cwd, given);
     } else if (xdg != NULL && xdg[0] == '/') {
         n = snprintf(cli->state_dir, sizeof cli->state_dir, "%s/muster", xdg);
+    } else if (home != NULL && home[0] == '/') {
+        n = snprintf(cli->state_dir, sizeof cli->state_dir, "%s/.local/state/muster", home);
     } else {
-        n = snprintf(cli->state_dir, sizeof cli->state_dir, "%s/.local/state/muster",
-                     home != NULL && home[0] == '/' ? home : "/root");
+        return cli_fail(EXIT_USAGE, "HOME is not set; say with --state or MUSTER_STATE where the "
+                                    "cluster keeps its files");
     }
     if (n < 0 || (size_t)n > 3000) {
         return cli_fail(EXIT_USAGE, "the state folder's path is too long; give a shorter --state");

@@ -240,7 +240,7 @@ static int cli_verb_take(struct cli *cli, int argc, char **argv, int *at)
         noun = word;
         if (argc < 3 || argv[2][0] == '-') {
             if (argc >= 3 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
-                cli_help(stdout, NULL);
+                cli_help(stdout, NULL, noun);
                 return EXIT_OK;
             }
             return cli_fail(EXIT_USAGE,
@@ -281,7 +281,7 @@ int cli_parse(struct cli *cli, int argc, char **argv)
         return code;
     }
     if (cli_option(cli, "help") != NULL) {
-        cli_help(stdout, cli->verb);
+        cli_help(stdout, cli->verb, NULL);
         cli->verb = NULL;
         return EXIT_OK;
     }
@@ -296,8 +296,9 @@ int cli_parse(struct cli *cli, int argc, char **argv)
     }
     if (cli->n_arguments < verb->arguments_min ||
         (verb->arguments_max >= 0 && cli->n_arguments > verb->arguments_max)) {
-        return cli_fail(EXIT_USAGE, "usage: muster %s%s%s %s", noun, space, verb->name,
-                        verb->arguments);
+        return cli_fail(EXIT_USAGE, "usage: muster %s%s%s%s%s; see 'muster help %s%s%s'", noun,
+                        space, verb->name, verb->arguments[0] != '\0' ? " " : "", verb->arguments,
+                        noun, space, verb->name);
     }
     return EXIT_OK;
 }
@@ -318,7 +319,7 @@ static void cli_help_options(FILE *to, const struct cli_option *options)
     }
 }
 
-void cli_help(FILE *to, const struct cli_verb *verb)
+void cli_help(FILE *to, const struct cli_verb *verb, const char *noun)
 {
     if (verb != NULL) {
         fprintf(to, "usage: muster %s%s%s%s [options]%s%s\n\n%s.\n\n",
@@ -335,6 +336,9 @@ void cli_help(FILE *to, const struct cli_verb *verb)
     for (unsigned i = 0; i < cli_verbs_count; i++) {
         char left[64];
         const struct cli_verb *v = &cli_verbs[i];
+        if (noun != NULL && (v->noun == NULL || strcmp(v->noun, noun) != 0)) {
+            continue;
+        }
         snprintf(left, sizeof left, "%s%s%s %s", v->noun != NULL ? v->noun : "",
                  v->noun != NULL ? " " : "", v->name, v->arguments);
         fprintf(to, "  %-24s %s\n", left, v->help);
@@ -357,7 +361,7 @@ int verb_help(struct cli *cli)
             return cli_unknown_verb(cli->arguments[0], cli->arguments[1]);
         }
     }
-    cli_help(stdout, verb);
+    cli_help(stdout, verb, verb == NULL && cli->n_arguments > 0 ? cli->arguments[0] : NULL);
     return EXIT_OK;
 }
 

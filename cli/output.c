@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/json_out.h"
 #include "base/mem.h"
 #include "base/value.h"
 #include "cli/cli.h"
@@ -104,11 +105,89 @@ void cli_value_print(const json_t *value, char *ret_text, size_t size_bytes)
     }
 }
 
+enum { JSON_TEXT_MAX = 512 << 20 };
+
+static void json_append(struct buf *buf, const json_t *value, int indent);
+
+/* A line break before an item; nothing in the compact form, whose indent is below 0. */
+static void json_break(struct buf *buf, int indent)
+{
+    if (indent >= 0) {
+        ignore_error(buf_printf(buf, "\n%*s", 2 * indent, ""), "sticky");
+    }
+}
+
+static void json_items_append(struct buf *buf, const json_t *value, int indent)
+{
+    bool is_object = json_is_object(value), is_first = true;
+    const char *name;
+    json_t *item;
+    size_t i;
+    int inner = indent >= 0 ? indent + 1 : indent;
+    ignore_error(buf_append_byte(buf, is_object ? '{' : '['), "sticky");
+    json_object_foreach((json_t *)(uintptr_t)value, name, item)
+    {
+        ignore_error(buf_append_text(buf, is_first ? "" : ","), "sticky");
+        is_first = false;
+        json_break(buf, inner);
+        ignore_error(json_text_str(buf, name), "sticky");
+        ignore_error(buf_append_text(buf, indent >= 0 ? ": " : ":"), "sticky");
+        json_append(buf, item, inner);
+    }
+    json_array_foreach(value, i, item)
+    {
+        ignore_error(buf_append_text(buf, is_first ? "" : ","), "sticky");
+        is_first = false;
+        json_break(buf, inner);
+        json_append(buf, item, inner);
+    }
+    if (!is_first) {
+        json_break(buf, indent);
+    }
+    ignore_error(buf_append_byte(buf, is_object ? '}' : ']'), "sticky");
+}
+
+static void json_append(struct buf *buf, const json_t *value, int indent)
+{
+    char text[64];
+    if (json_is_object(value) || json_is_array(value)) {
+        json_items_append(buf, value, indent);
+    } else if (json_is_string(value)) {
+        ignore_error(json_text_strn(buf, json_string_value(value), json_string_length(value)),
+                     "sticky");
+    } else if (json_is_real(value)) {
+        ignore_error(json_text_real(buf, json_real_value(value)), "sticky");
+    } else {
+        snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
+        ignore_error(buf_append_text(buf, json_is_integer(value) ? text
+                                          : json_is_true(value)  ? "true"
+                                          : json_is_false(value) ? "false"
+                                                                 : "null"),
+                     "sticky");
+    }
+}
+
+void cli_json_write(FILE *to, const json_t *value, bool is_pretty)
+{
+    struct buf buf;
+    buf_init(&buf, JSON_TEXT_MAX);
+    json_append(&buf, value, is_pretty ? 0 : -1);
+    if (buf.failed == OK) {
+        fwrite(buf.data, 1, buf.len, to);
+        fputc('\n', to);
+    } else {
+        cli_fail(EXIT_REQUEST, "the answer is too large to print");
+    }
+    buf_fini(&buf);
+}
+
 int cli_print_object(const struct cli *cli, json_t *object)
 {
-    (void)cli;
-    json_dumpf(object, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII * 0);
-    fputc('\n', stdout);
+    cli_output output;
+    if (!cli_output_parse(cli, &output)) {
+        return EXIT_USAGE;
+    }
+    cli_json_write(stdout, object, output != OUTPUT_NDJSON);
     return EXIT_OK;
 }
 
@@ -128,6 +207,24 @@ static void cell_print(const json_t *item, const char *path, char *ret_text)
     }
 }
 
+/* Of UTF-8 text: its bytes would make columns ragged. */
+static size_t characters(const char *text)
+{
+    size_t n = 0;
+    for (; *text != '\0'; text++) {
+        n += ((unsigned char)*text & 0xC0) != 0x80;
+    }
+    return n;
+}
+
+static void cell_pad(const char *text, int width, const struct cli_column *column, bool is_first,
+                     bool is_last)
+{
+    int pad = width - (int)characters(text);
+    printf("%s%*s%s%*s", is_first ? "" : "  ", column->is_right ? pad : 0, "", text,
+           column->is_right || is_last ? 0 : pad, "");
+}
+
 static void table_print(json_t *items, const struct cli_column *columns, int n_columns)
 {
     char text[CELL_MAX];
@@ -140,25 +237,19 @@ static void table_print(json_t *items, const struct cli_column *columns, int n_c
     {
         for (int c = 0; c < n_columns; c++) {
             cell_print(item, columns[c].path, text);
-            size_t n = strlen(text);
+            size_t n = characters(text);
             width[c] = n > width[c] ? n : width[c];
         }
     }
     for (int c = 0; c < n_columns; c++) {
-        printf("%s%*s", c > 0 ? "  " : "",
-               (columns[c].is_right ? 1 : -1) *
-                   (c + 1 < n_columns || columns[c].is_right ? (int)width[c] : 0),
-               columns[c].title);
+        cell_pad(columns[c].title, (int)width[c], &columns[c], c == 0, c + 1 == n_columns);
     }
     putchar('\n');
     json_array_foreach(items, i, item)
     {
         for (int c = 0; c < n_columns; c++) {
             cell_print(item, columns[c].path, text);
-            printf("%s%*s", c > 0 ? "  " : "",
-                   (columns[c].is_right ? 1 : -1) *
-                       (c + 1 < n_columns || columns[c].is_right ? (int)width[c] : 0),
-                   text);
+            cell_pad(text, (int)width[c], &columns[c], c == 0, c + 1 == n_columns);
         }
         putchar('\n');
     }
@@ -179,8 +270,7 @@ int cli_print_items(const struct cli *cli, json_t *list, const struct cli_column
     if (output == OUTPUT_NDJSON) {
         json_array_foreach(items, i, item)
         {
-            json_dumpf(item, stdout, JSON_COMPACT);
-            putchar('\n');
+            cli_json_write(stdout, item, false);
         }
         return EXIT_OK;
     }

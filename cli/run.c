@@ -1,13 +1,13 @@
 /* muster run: one command, its output, its exit code. */
 #include <limits.h>
+#include <math.h>
 #include <pwd.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/logs.h"
 
 static bool run_number(json_t *body, const struct cli *cli, const char *option, const char *key,
                        double scale)
@@ -33,8 +33,41 @@ static bool run_number(json_t *body, const struct cli *cli, const char *option, 
                  scale == 1 ? " or a size such as 2G" : "", text);
         return false;
     }
+    if (strcmp(option, "gpus") == 0 && number > 1 && number != floor(number)) {
+        cli_fail(EXIT_USAGE, "--gpus wants a whole number, or a fraction below 1, not '%s'", text);
+        return false;
+    }
     json_object_set_new(body, key, json_integer((json_int_t)(number * scale + 0.5)));
     return true;
+}
+
+static bool run_count(json_t *body, const struct cli *cli, const char *option, const char *key,
+                      uint64_t max)
+{
+    char what[32];
+    uint64_t number;
+    const char *text = cli_option(cli, option);
+    snprintf(what, sizeof what, "--%s", option);
+    if (text == NULL) {
+        return true;
+    }
+    return cli_number(what, text, max, &number) &&
+           json_object_set_new(body, key, json_integer((json_int_t)number)) == 0;
+}
+
+/* A command is run as it is written: the head would take ${X} for a macro of a sweep file. */
+static json_t *literal(const char *text)
+{
+    struct buf buf;
+    buf_init(&buf, 1 << 20);
+    for (; *text != '\0'; text++) {
+        ignore_error(buf_append_text(&buf, strncmp(text, "${", 2) == 0 ? "$" : ""),
+                     "checked below");
+        ignore_error(buf_append_byte(&buf, (uint8_t)*text), "checked below");
+    }
+    json_t *value = buf.failed == OK ? json_string(buf_text(&buf)) : NULL;
+    buf_fini(&buf);
+    return value;
 }
 
 static bool run_pairs(json_t *body, const struct cli *cli, const char *option, const char *key,
@@ -56,7 +89,7 @@ static bool run_pairs(json_t *body, const struct cli *cli, const char *option, c
         json_t *pair = json_pack("{s:s%}", "name", text, (size_t)(equals - text));
         json_object_set_new(pair, is_amount ? "amount" : "value",
                             is_amount ? json_integer((json_int_t)(number * 10000 + 0.5))
-                                      : json_string(equals + 1));
+                                      : literal(equals + 1));
         json_array_append_new(pairs, pair);
     }
     json_object_set_new(body, key, pairs);
@@ -69,7 +102,12 @@ static json_t *run_body(const struct cli *cli)
     unsigned char hash[32];
     json_t *words = json_array(), *require = json_array();
     for (int i = 0; i < cli->n_command; i++) {
-        json_array_append_new(words, json_string(cli->command[i]));
+        if (json_array_append_new(words, literal(cli->command[i])) != 0) {
+            json_decref(words);
+            json_decref(require);
+            cli_fail(EXIT_USAGE, "the command is no UTF-8 text, or too long");
+            return NULL;
+        }
     }
     const char *text;
     for (int k = 0; (text = cli_option_at(cli, "require", k)) != NULL; k++) {
@@ -84,8 +122,8 @@ static json_t *run_body(const struct cli *cli)
     bool is_good = body != NULL && run_number(body, cli, "cpus", "cpus", 10000) &&
                    run_number(body, cli, "gpus", "gpus", 10000) &&
                    run_number(body, cli, "memory", "memory_bytes", 1) &&
-                   run_number(body, cli, "priority", "priority", 0.9999999) &&
-                   run_number(body, cli, "retries", "retries_max", 0.9999999) &&
+                   run_count(body, cli, "priority", "priority", 100) &&
+                   run_count(body, cli, "retries", "retries_max", 1000000) &&
                    run_pairs(body, cli, "env", "env", false) &&
                    run_pairs(body, cli, "custom", "custom", true);
     if (!is_good) {
@@ -126,31 +164,23 @@ static int run_exit_code(const json_t *task)
 static int run_follow(struct cli *cli, struct client **client, task_id id)
 {
     char path[128];
-    snprintf(path, sizeof path, "/api/v1/tasks/%u.%u", id.job, id.index);
-    for (;;) {
-        json_t *task = NULL;
-        int code = cli_logs(cli, client, id, true, "both", NULL, NULL);
-        if (code == EXIT_OK || code == EXIT_UNREACHABLE) {
-            code = client_get_json(cli, client, path, &task);
-        }
-        if (code != EXIT_OK) {
-            return code;
-        }
-        bool is_over = strcmp(cli_json_str(task, "state"), "ended") == 0;
-        code = is_over ? run_exit_code(task) : EXIT_OK;
-        json_decref(task);
-        if (is_over) {
-            return code;
-        }
-        if (cli_is_interrupted) {
-            fprintf(stderr,
-                    "\ndetached; task %u.%u goes on. Come back with 'muster task logs -f %u.%u', "
-                    "end it with 'muster task cancel %u.%u'\n",
-                    id.job, id.index, id.job, id.index, id.job, id.index);
-            return EXIT_INTERRUPTED;
-        }
-        usleep(50000);
+    json_t *task = NULL;
+    struct logs_wanted wanted = {.id = id, .out = stdout, .err = stderr, .is_following = true};
+    int code = cli_logs(cli, client, &wanted);
+    if (code == EXIT_INTERRUPTED) {
+        fprintf(stderr,
+                "\ndetached; task %u.%u goes on. Come back with 'muster task logs -f %u.%u', end "
+                "it with 'muster task cancel %u.%u'\n",
+                id.job, id.index, id.job, id.index, id.job, id.index);
     }
+    if (code != EXIT_OK) {
+        return code;
+    }
+    snprintf(path, sizeof path, "/api/v1/tasks/%u.%u", id.job, id.index);
+    code = client_get_json(cli, client, path, &task);
+    code = code == EXIT_OK ? run_exit_code(task) : code;
+    json_decref(task);
+    return code;
 }
 
 int verb_run(struct cli *cli)

@@ -42,17 +42,41 @@ int verb_status(struct cli *cli)
     return code;
 }
 
+/* For the table: 23.5G. */
+static void nodes_memory_add(const struct cli *cli, json_t *list)
+{
+    cli_output output;
+    json_t *items = json_object_get(list, "items"), *node;
+    size_t i;
+    if (!cli_output_parse(cli, &output) || output != OUTPUT_TABLE) {
+        return;
+    }
+    json_array_foreach(items, i, node)
+    {
+        static const char units[] = "BKMGT";
+        char text[32];
+        double memory = (double)cli_json_int(node, "memory");
+        int unit = 0;
+        for (; memory >= 1024 && units[unit + 1] != '\0'; unit++) {
+            memory /= 1024;
+        }
+        snprintf(text, sizeof text, "%.4g%c", memory, units[unit]);
+        json_object_set_new(node, "memory_text", json_string(text));
+    }
+}
+
 int verb_node_list(struct cli *cli)
 {
     static const struct cli_column columns[] = {
         {"NAME", "name", false}, {"STATE", "state", false},   {"HOST", "host", false},
-        {"CPUS", "cpus", true},  {"USED", "cpus_used", true}, {"MEMORY", "memory", true},
+        {"CPUS", "cpus", true},  {"USED", "cpus_used", true}, {"MEMORY", "memory_text", true},
         {"GPUS", "gpus", false}, {"USED", "gpus_used", true}, {"RUN", "running", true},
         {"PID", "pid", true},    {"JOINED", "joined", false},
     };
     json_t *list = NULL;
     int code = cli_get(cli, "/api/v1/nodes", &list);
     if (code == EXIT_OK) {
+        nodes_memory_add(cli, list);
         code = cli_print_items(cli, list, columns, sizeof columns / sizeof columns[0]);
     }
     json_decref(list);
@@ -62,6 +86,19 @@ int verb_node_list(struct cli *cli)
 int verb_explain(struct cli *cli)
 {
     const char *text = cli->arguments[0];
+    char last[16];
+    struct client *client = NULL;
+    uint32_t number;
+    if (strcmp(text, "last") == 0) {
+        int found = cli_connect(cli, false, false, &client);
+        found = found == EXIT_OK ? cli_sweep_number(cli, &client, NULL, &number) : found;
+        client_close(client);
+        if (found != EXIT_OK) {
+            return found;
+        }
+        snprintf(last, sizeof last, "%u", number);
+        text = last;
+    }
     if (strspn(text, "0123456789.") != strlen(text) || strlen(text) > 30) {
         return cli_fail(EXIT_USAGE,
                         "explain wants a sweep, task or trial, e.g. 12 or 12.41, not '%s'", text);
@@ -93,6 +130,7 @@ struct events {
     char last_id[64];
     bool is_following;
     cli_output output;
+    unsigned n; /* items of the one JSON value */
 };
 
 static void event_line(struct events *events, const char *line)
@@ -103,7 +141,10 @@ static void event_line(struct events *events, const char *line)
     if (strncmp(line, "data: ", 6) != 0) {
         return;
     }
-    if (events->output != OUTPUT_TABLE) {
+    if (events->output == OUTPUT_JSON && !events->is_following) {
+        printf("%s\n%s", events->n > 0 ? "," : "", line + 6);
+        events->n++;
+    } else if (events->output != OUTPUT_TABLE) {
         puts(line + 6);
     } else {
         json_t *event = json_loads(line + 6, 0, NULL);
@@ -146,6 +187,8 @@ int verb_events(struct cli *cli)
     }
     cli_interrupt_catch();
     buf_init(&events.line, 1 << 20);
+    bool is_list = events.output == OUTPUT_JSON && !events.is_following;
+    fputs(is_list ? "{\"api\":\"v1\",\"items\":[" : "", stdout);
     for (int attempt = 0; attempt < 100 && !cli_is_interrupted; attempt++) {
         long status = 0;
         error_code error = client_stream(
@@ -162,6 +205,9 @@ int verb_events(struct cli *cli)
             client_close(client);
             client = again;
         }
+    }
+    if (is_list) {
+        printf("\n],\"total\":%u,\"next\":null}\n", events.n);
     }
     buf_fini(&events.line);
     client_close(client);

@@ -3,10 +3,40 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "schema/records.h"
+
+struct words {
+    const char *const *names;
+    size_t n;
+};
+
+/* The words that stand in what the verb lists; those there are go to ret_words. */
+static bool state_is_known(const struct cli *cli, const char *word, char ret_words[512])
+{
+    enum { SWEEPS, TASKS, OUTCOMES };
+    static const struct words tables[] = {
+        {sweep_state_names, sizeof sweep_state_names / sizeof sweep_state_names[0]},
+        {task_state_names, sizeof task_state_names / sizeof task_state_names[0]},
+        {task_outcome_names, sizeof task_outcome_names / sizeof task_outcome_names[0]}};
+    bool is_sweeps = strcmp(cli->verb->noun, "sweep") == 0, is_known = false;
+    size_t used = 0;
+    for (int t = is_sweeps ? SWEEPS : TASKS; t <= (is_sweeps ? SWEEPS : OUTCOMES); t++) {
+        for (size_t i = 0; i < tables[t].n; i++) {
+            const char *name = tables[t].names[i];
+            is_known |= name[0] != '\0' && strcmp(name, word) == 0;
+            if (name[0] != '\0' && used < 512) {
+                used += (size_t)snprintf(ret_words + used, 512 - used, "%s%s", used > 0 ? ", " : "",
+                                         name);
+            }
+        }
+    }
+    return is_known;
+}
 
 int cli_list_query(struct cli *cli, const char *path, struct buf *ret_path)
 {
     static const char *const keys[] = {"state", "sweep", "job"};
+    char words[512];
     char separator = '?';
     ignore_error(buf_append_text(ret_path, path), "checked at the end");
     const char *filter;
@@ -20,6 +50,10 @@ int cli_list_query(struct cli *cli, const char *path, struct buf *ret_path)
         if (!is_known ||
             strspn(equals + 1, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(equals + 1)) {
             return cli_fail(EXIT_USAGE, "--filter wants state=WORD or sweep=N, not '%s'", filter);
+        }
+        if (strncmp(filter, "state=", 6) == 0 && !state_is_known(cli, equals + 1, words)) {
+            return cli_fail(EXIT_USAGE, "there is no state or outcome '%s'; there are %s",
+                            equals + 1, words);
         }
         ignore_error(buf_printf(ret_path, "%c%s", separator, filter), "checked at the end");
         separator = '&';
@@ -35,16 +69,24 @@ int cli_list_query(struct cli *cli, const char *path, struct buf *ret_path)
     return ret_path->failed == OK ? EXIT_OK : cli_fail(EXIT_USAGE, "too long a filter");
 }
 
+bool cli_sweep_check(const char *text)
+{
+    char *end = NULL;
+    unsigned long number = text[0] >= '0' && text[0] <= '9' ? strtoul(text, &end, 10) : 0;
+    bool is_good =
+        strcmp(text, "last") == 0 || (number > 0 && number <= UINT32_MAX && *end == '\0');
+    if (!is_good) {
+        cli_fail(EXIT_USAGE, "a sweep is a number, or 'last'; not '%s'", text);
+    }
+    return is_good;
+}
+
 int cli_sweep_number(struct cli *cli, struct client **client, const char *text,
                      uint32_t *ret_number)
 {
-    uint64_t number;
     if (text != NULL && strcmp(text, "last") != 0) {
-        if (!cli_number("a sweep", text, UINT32_MAX, &number)) {
-            return EXIT_USAGE;
-        }
-        *ret_number = (uint32_t)number;
-        return EXIT_OK;
+        *ret_number = (uint32_t)strtoul(text, NULL, 10);
+        return cli_sweep_check(text) ? EXIT_OK : EXIT_USAGE;
     }
     json_t *list = NULL;
     int code = client_get_json(cli, client, "/api/v1/sweeps", &list);
@@ -60,14 +102,15 @@ int cli_sweep_number(struct cli *cli, struct client **client, const char *text,
                             "there is no sweep yet; start one with 'muster sweep run FILE'");
 }
 
-/* Connects and finds the sweep that the argument names. */
+/* Connects and finds the sweep that the argument, or else --filter sweep=N, names. */
 static int sweep_argument(struct cli *cli, struct client **ret_client, uint32_t *ret_number)
 {
     struct client *client = NULL;
-    uint64_t number;
-    const char *text = cli->n_arguments > 0 ? cli->arguments[0] : NULL;
-    if (text != NULL && strcmp(text, "last") != 0 &&
-        !cli_number("a sweep", text, UINT32_MAX, &number)) {
+    const char *text = cli->n_arguments > 0 ? cli->arguments[0] : NULL, *filter;
+    for (int k = 0; text == NULL && (filter = cli_option_at(cli, "filter", k)) != NULL; k++) {
+        text = strncmp(filter, "sweep=", 6) == 0 ? filter + 6 : NULL;
+    }
+    if (text != NULL && !cli_sweep_check(text)) {
         return EXIT_USAGE;
     }
     int code = cli_connect(cli, false, false, &client);
@@ -137,7 +180,7 @@ static void sweep_print(const json_t *sweep)
 static const struct cli_column trial_columns[] = {
     {"ID", "id", true},          {"STATE", "state", false},       {"OUTCOME", "outcome", false},
     {"STEP", "step", true},      {"BEST", "best.metrics", false}, {"LAST", "last.metrics", false},
-    {"PARAMS", "params", false}, {"ATTEMPTS", "attempts", true},
+    {"PARAMS", "params", false}, {"ATTEMPTS", "attempts", true},  {"REASON", "reason", false},
 };
 
 int verb_sweep_show(struct cli *cli)
@@ -235,6 +278,13 @@ int verb_sweep_watch(struct cli *cli)
     return sweep_follow(cli, false);
 }
 
+static bool sweep_has_ended(const json_t *sweep)
+{
+    const char *state = cli_json_str(sweep, "state");
+    return strcmp(state, "done") == 0 || strcmp(state, "failed") == 0 ||
+           strcmp(state, "cancelled") == 0;
+}
+
 static int sweep_post(struct cli *cli, const char *verb, const char *past)
 {
     struct client *client = NULL;
@@ -250,6 +300,19 @@ static int sweep_post(struct cli *cli, const char *verb, const char *past)
     }
     char path[128], body[64] = "{}";
     struct client_answer answer;
+    json_t *sweep = NULL;
+    snprintf(path, sizeof path, "/api/v1/sweeps/%u", number);
+    code = client_get_json(cli, &client, path, &sweep);
+    if (code != EXIT_OK || sweep_has_ended(sweep)) {
+        if (code == EXIT_OK) {
+            fprintf(stderr, "sweep %u has ended already: %s\n", number,
+                    cli_json_str(sweep, "state"));
+        }
+        json_decref(sweep);
+        client_close(client);
+        return code;
+    }
+    json_decref(sweep);
     snprintf(path, sizeof path, "/api/v1/sweeps/%u/%s", number, verb);
     if (grace_ms >= 0) {
         snprintf(body, sizeof body, "{\"grace_ms\":%lld}", (long long)grace_ms);

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/logs.h"
 
 int cli_task_id(const char *text, task_id *ret_id)
 {
@@ -81,11 +81,31 @@ static void trial_print(const json_t *trial)
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         char text[2048];
         cli_value_print(cli_json_get(trial, lines[i].path), text, sizeof text);
-        bool is_zero = strcmp(text, "0") == 0 && strcmp(lines[i].title, "exit") != 0;
+        /* An exit code is there only where a process exited. */
+        bool has_exited = cli_json_int(trial, "signal") == 0 &&
+                          strcmp(cli_json_str(trial, "state"), "ended") == 0 &&
+                          cli_json_str(trial, "started")[0] != '\0';
+        bool is_zero =
+            strcmp(text, "0") == 0 && (strcmp(lines[i].title, "exit") != 0 || !has_exited);
         if (text[0] != '\0' && !is_zero) {
             printf("  %-11s %s\n", lines[i].title, text);
         }
     }
+}
+
+/* As it was given to `run`, which writes $${ for ${. */
+static void command_show(json_t *task)
+{
+    char *text = strdup(cli_json_str(task, "command")), *to = text;
+    for (const char *from = text; from != NULL && *from != '\0'; from++) {
+        from += strncmp(from, "$${", 3) == 0;
+        *to++ = *from;
+    }
+    if (text != NULL && text[0] != '\0') {
+        *to = '\0';
+        json_object_set_new(task, "command", json_string(text));
+    }
+    free(text);
 }
 
 static int show(struct cli *cli)
@@ -114,6 +134,7 @@ static int show(struct cli *cli)
             code = client_get_json(cli, &client, path, &attempts);
             failure_print(attempts);
         }
+        command_show(trial);
         trial_print(trial);
     }
     json_decref(trial);
@@ -132,13 +153,37 @@ int verb_task_show(struct cli *cli)
     return show(cli);
 }
 
+/* For the table: "3", "signal 9", and nothing where no process ended. */
+static void tasks_exit_add(const struct cli *cli, json_t *list)
+{
+    cli_output output;
+    json_t *items = json_object_get(list, "items"), *task;
+    size_t i;
+    if (!cli_output_parse(cli, &output) || output != OUTPUT_TABLE) {
+        return;
+    }
+    json_array_foreach(items, i, task)
+    {
+        char text[32] = "";
+        int64_t signal = cli_json_int(task, "signal");
+        bool has_ended = strcmp(cli_json_str(task, "state"), "ended") == 0 &&
+                         cli_json_str(task, "started")[0] != '\0';
+        if (has_ended) {
+            snprintf(text, sizeof text, signal > 0 ? "signal %lld" : "%lld",
+                     (long long)(signal > 0 ? signal : cli_json_int(task, "exit_code")));
+        }
+        json_object_set_new(task, "exit", json_string(text));
+        command_show(task);
+    }
+}
+
 int verb_task_list(struct cli *cli)
 {
     static const struct cli_column columns[] = {
         {"ID", "id", true},
         {"STATE", "state", false},
         {"OUTCOME", "outcome", false},
-        {"EXIT", "exit_code", true},
+        {"EXIT", "exit", true},
         {"ATTEMPTS", "attempts", true},
         {"NODE", "node", false},
         {"CREATED", "created", false},
@@ -150,6 +195,7 @@ int verb_task_list(struct cli *cli)
     int code = cli_list_query(cli, "/api/v1/tasks", &path);
     code = code == EXIT_OK ? cli_get(cli, buf_text(&path), &list) : code;
     if (code == EXIT_OK) {
+        tasks_exit_add(cli, list);
         code = cli_print_items(cli, list, columns, sizeof columns / sizeof columns[0]);
     }
     json_decref(list);
@@ -173,8 +219,21 @@ int verb_trial_cancel(struct cli *cli)
         return code;
     }
     char path[128], body[64] = "{}";
-    snprintf(path, sizeof path, "/api/v1/%s/%u.%u/cancel", is_trial_verb(cli) ? "trials" : "tasks",
-             id.job, id.index);
+    json_t *task = NULL;
+    const char *kind = is_trial_verb(cli) ? "trials" : "tasks";
+    snprintf(path, sizeof path, "/api/v1/%s/%u.%u", kind, id.job, id.index);
+    code = client_get_json(cli, &client, path, &task);
+    bool has_ended = code == EXIT_OK && strcmp(cli_json_str(task, "state"), "ended") == 0;
+    if (has_ended) {
+        fprintf(stderr, "%s has ended already: %s\n", cli->arguments[0],
+                cli_json_str(task, "outcome"));
+    }
+    json_decref(task);
+    if (code != EXIT_OK || has_ended) {
+        client_close(client);
+        return code;
+    }
+    snprintf(path, sizeof path, "/api/v1/%s/%u.%u/cancel", kind, id.job, id.index);
     if (grace_ms >= 0) {
         snprintf(body, sizeof body, "{\"grace_ms\":%lld}", (long long)grace_ms);
     }
@@ -190,66 +249,47 @@ int verb_trial_cancel(struct cli *cli)
     return code;
 }
 
-/* ---- logs ---- */
-
-struct logs_sink {
-    FILE *to;
-};
-
-static bool on_log_data(void *context, const char *data, size_t size)
+static bool tail_check(const char *text)
 {
-    struct logs_sink *sink = context;
-    if (size > 0) {
-        fwrite(data, 1, size, sink->to);
-        fflush(sink->to);
-    }
-    return !cli_is_interrupted;
-}
-
-int cli_logs(struct cli *cli, struct client **client, task_id id, bool is_following,
-             const char *stream, const char *attempt, const char *tail)
-{
-    (void)cli;
-    char path[256];
-    struct report report = {0};
-    struct logs_sink sink = {strcmp(stream, "err") == 0 ? stderr : stdout};
-    long status = 0;
-    snprintf(path, sizeof path, "/api/v1/tasks/%u.%u/logs?stream=%s%s%s%s%s%s", id.job, id.index,
-             stream, is_following ? "&follow=1" : "", attempt != NULL ? "&attempt=" : "",
-             attempt != NULL ? attempt : "", tail != NULL ? "&tail=" : "",
-             tail != NULL ? tail : "");
-    error_code error = client_stream(*client, path, NULL, on_log_data, &sink, &status, &report);
-    if (error != OK) {
-        return cli_fail_report(EXIT_UNREACHABLE, &report);
-    }
-    return status == 200 ? EXIT_OK : status == 404 ? EXIT_NOT_FOUND : EXIT_REQUEST;
+    uint64_t number;
+    return cli_number("--tail", text, UINT32_MAX, &number);
 }
 
 int verb_trial_logs(struct cli *cli)
 {
-    task_id id;
-    uint64_t number;
+    struct logs_wanted wanted = {
+        .is_trial = is_trial_verb(cli),
+        .is_following = cli_option(cli, "follow") != NULL,
+        .out = stdout,
+        .err = stdout,
+        .tail = cli_option(cli, "tail"),
+    };
+    uint64_t number = 0;
     struct client *client = NULL;
     const char *stream = cli_option(cli, "stream"), *attempt = cli_option(cli, "attempt");
-    const char *tail = cli_option(cli, "tail");
-    bool is_following = cli_option(cli, "follow") != NULL;
-    int code = cli_task_id(cli->arguments[0], &id);
+    int code = cli_task_id(cli->arguments[0], &wanted.id);
     if (code != EXIT_OK ||
         (attempt != NULL && !cli_number("--attempt", attempt, UINT32_MAX, &number)) ||
-        (tail != NULL && !cli_number("--tail", tail, UINT32_MAX, &number))) {
+        (wanted.tail != NULL && !tail_check(wanted.tail))) {
         return EXIT_USAGE;
     }
     if (stream != NULL && strcmp(stream, "out") != 0 && strcmp(stream, "err") != 0) {
         return cli_fail(EXIT_USAGE, "--stream wants out or err, not '%s'", stream);
+    }
+    wanted.has_attempt = attempt != NULL;
+    wanted.attempt = (uint32_t)number;
+    if (stream != NULL && strcmp(stream, "out") == 0) {
+        wanted.err = NULL;
+    } else if (stream != NULL) {
+        wanted.out = NULL;
+        wanted.err = stderr;
     }
     code = cli_connect(cli, false, false, &client);
     if (code != EXIT_OK) {
         return code;
     }
     cli_interrupt_catch();
-    code =
-        cli_logs(cli, &client, id, is_following, stream != NULL ? stream : "both", attempt, tail);
-    code = cli_is_interrupted ? EXIT_INTERRUPTED : code;
+    code = cli_logs(cli, &client, &wanted);
     client_close(client);
     return code;
 }

@@ -1,25 +1,30 @@
 /* A sweep until its end: live on a terminal, else a line a change and at most one in 30 s. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/live.h"
 
-enum { LIVE_MS = 250, QUIET_MS = 50, QUIET_MAX_MS = 500, LINE_EVERY_MS = 30000, ROWS_MAX = 12 };
+enum {
+    LIVE_MS = 250,
+    QUIET_MS = 50,
+    QUIET_MAX_MS = 500,
+    LINE_EVERY_MS = 30000,
+    WAITING_MS = 2000, /* so long without a running trial: say why */
+};
 
 struct watch {
     struct cli *cli;
     struct client **client;
     uint32_t sweep;
     bool is_live;
-    bool has_colour;
-    int lines; /* drawn and to be drawn over */
+    struct live live;
     int64_t started_ms;
     int64_t line_ms; /* when the last plain line was written */
     int64_t ended;   /* of the last plain line */
-    char best[64];
+    int64_t busy_ms; /* when a trial ran last */
+    char why[512];   /* what it waits for; "" if it runs */
 };
 
 static int64_t now_ms(void)
@@ -35,94 +40,6 @@ static void pause_ms(int64_t ms)
     nanosleep(&t, NULL);
 }
 
-static int terminal_columns(void)
-{
-    struct winsize size;
-    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
-}
-
-static void clock_print(double seconds, char *ret_text, size_t size_bytes)
-{
-    long s = (long)seconds;
-    snprintf(ret_text, size_bytes, "%02ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
-}
-
-static void line_write(struct watch *watch, const char *text)
-{
-    int columns = terminal_columns();
-    fprintf(stderr, "\033[K%.*s\n", columns - 1, text);
-    watch->lines++;
-}
-
-static void header_print(const json_t *sweep, char *ret_text, size_t size_bytes)
-{
-    char clock[32], bar[21] = "", left[64];
-    int64_t ended = cli_json_int(sweep, "done") + cli_json_int(sweep, "stopped") +
-                    cli_json_int(sweep, "failed") + cli_json_int(sweep, "cancelled") +
-                    cli_json_int(sweep, "invalid");
-    int64_t trials = cli_json_int(sweep, "trials"), running = cli_json_int(sweep, "running");
-    clock_print(json_number_value(cli_json_get(sweep, "age")), clock, sizeof clock);
-    for (int i = 0; trials > 0 && i < 20; i++) {
-        bar[i] = i < ended * 20 / trials ? '#' : i < (ended + running) * 20 / trials ? '=' : '.';
-        bar[i + 1] = '\0';
-    }
-    snprintf(left, sizeof left, "%lld left", (long long)(trials - ended - running));
-    snprintf(ret_text, size_bytes,
-             "%s #%lld  %s + %s  %s %s  %s  %lld done  %lld stop  %lld run  %lld fail  %s",
-             cli_json_str(sweep, "name"), (long long)cli_json_int(sweep, "id"),
-             cli_json_str(sweep, "search"), cli_json_str(sweep, "schedule"),
-             cli_json_str(sweep, "state"), clock, bar, (long long)cli_json_int(sweep, "done"),
-             (long long)cli_json_int(sweep, "stopped"), (long long)running,
-             (long long)cli_json_int(sweep, "failed"), trials > 0 ? left : "");
-}
-
-static bool best_print(const json_t *sweep, char *ret_text, size_t size_bytes)
-{
-    char value[64], params[512];
-    if (cli_json_str(sweep, "best")[0] == '\0') {
-        ret_text[0] = '\0';
-        return false;
-    }
-    cli_value_print(cli_json_get(sweep, "best_value"), value, sizeof value);
-    cli_params_print(cli_json_get(sweep, "best_params"), params, sizeof params);
-    snprintf(ret_text, size_bytes, "best %s %s  trial %s  (%s)", cli_json_str(sweep, "metric"),
-             value, cli_json_str(sweep, "best"), params);
-    return true;
-}
-
-static void live_draw(struct watch *watch, const json_t *sweep, json_t *trials)
-{
-    char text[2048];
-    if (watch->lines > 0) {
-        fprintf(stderr, "\033[%dA\r", watch->lines);
-    }
-    int before = watch->lines;
-    watch->lines = 0;
-    header_print(sweep, text, sizeof text);
-    line_write(watch, text);
-    best_print(sweep, text, sizeof text);
-    line_write(watch, text);
-    size_t i;
-    json_t *trial;
-    json_array_foreach(json_object_get(trials, "items"), i, trial)
-    {
-        if (i >= ROWS_MAX) {
-            break;
-        }
-        char last[256], params[512];
-        cli_params_print(cli_json_get(trial, "last.metrics"), last, sizeof last);
-        cli_params_print(cli_json_get(trial, "params"), params, sizeof params);
-        snprintf(text, sizeof text, "  %-9s %-9s %5lld  %-34s %s", cli_json_str(trial, "id"),
-                 cli_json_str(trial, "state"), (long long)cli_json_int(trial, "step"), last,
-                 params);
-        line_write(watch, text);
-    }
-    for (int extra = before - watch->lines; extra > 0; extra--) {
-        line_write(watch, "");
-    }
-    fflush(stderr);
-}
-
 static void plain_line(struct watch *watch, const json_t *sweep)
 {
     char text[2048], best[1024];
@@ -133,27 +50,104 @@ static void plain_line(struct watch *watch, const json_t *sweep)
     if (!is_first && (!is_change || now_ms() - watch->line_ms < LINE_EVERY_MS)) {
         return;
     }
-    header_print(sweep, text, sizeof text);
-    fprintf(stderr, "%s%s%s\n", text, best_print(sweep, best, sizeof best) ? "  " : "", best);
+    live_header(sweep, 0, text, sizeof text);
+    fprintf(stderr, "%s%s%s\n", text, live_best(sweep, best, sizeof best) ? "  " : "", best);
     watch->line_ms = now_ms();
     watch->ended = ended;
 }
 
-static int watch_end(struct watch *watch, const json_t *sweep)
+static const char *const end_words[][2] = {{"target", " (metric.target was reached)"},
+                                           {"failures", " (stop.failures was reached)"},
+                                           {"wall", " (stop.wall was reached)"},
+                                           {"stop", " (it was told to stop)"}};
+
+static const char *end_why(const json_t *sweep)
+{
+    for (size_t i = 0; i < sizeof end_words / sizeof end_words[0]; i++) {
+        if (strcmp(cli_json_str(sweep, "why"), end_words[i][0]) == 0) {
+            return end_words[i][1];
+        }
+    }
+    return "";
+}
+
+/* The first trial with this outcome, NULL if there is none. */
+static json_t *trial_ended(const struct watch *watch, const char *outcome)
+{
+    char path[128];
+    json_t *list = NULL;
+    snprintf(path, sizeof path, "/api/v1/sweeps/%u/trials?state=%s&limit=1", watch->sweep, outcome);
+    if (client_get_json(watch->cli, watch->client, path, &list) != EXIT_OK) {
+        return NULL;
+    }
+    json_t *trial = json_incref(json_array_get(json_object_get(list, "items"), 0));
+    json_decref(list);
+    return trial;
+}
+
+/* A misspelt metric is the usual reason of a sweep without a result. */
+static void end_without_best(const struct watch *watch, const json_t *sweep)
+{
+    json_t *trial = trial_ended(watch, "done");
+    const char *name;
+    json_t *value;
+    if (trial == NULL) {
+        return;
+    }
+    printf("no trial reported %s; %s reported", cli_json_str(sweep, "metric"),
+           cli_json_str(trial, "id"));
+    const json_t *metrics = cli_json_get(trial, "last.metrics");
+    json_object_foreach((json_t *)(uintptr_t)metrics, name, value)
+    {
+        printf(" %s", name);
+    }
+    puts(json_object_size(metrics) > 0 ? "" : " nothing");
+    json_decref(trial);
+}
+
+static void end_failed(const struct watch *watch, const json_t *sweep)
+{
+    json_t *trial = trial_ended(watch, "failed");
+    const char *error = cli_json_str(sweep, "error");
+    if (trial != NULL) {
+        printf("%s%sthe first that failed: %s, %s; see 'muster trial show %s'\n", error,
+               error[0] != '\0' ? "; " : "", cli_json_str(trial, "id"),
+               cli_json_str(trial, "reason"), cli_json_str(trial, "id"));
+    } else if (error[0] != '\0') {
+        puts(error);
+    }
+    json_decref(trial);
+}
+
+static void end_counts_print(const json_t *sweep)
+{
+    static const char *const counts[][2] = {{"done", "trials done"},
+                                            {"stopped", "stopped early"},
+                                            {"failed", "failed"},
+                                            {"invalid", "invalid"},
+                                            {"cancelled", "cancelled"}};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        int64_t n = cli_json_int(sweep, counts[i][0]);
+        if (n > 0 || i < 3) {
+            printf("%s%lld %s", i > 0 ? ", " : "", (long long)n, counts[i][1]);
+        }
+    }
+    putchar('\n');
+}
+
+static int watch_end(struct watch *watch, json_t *sweep)
 {
     char clock[32], value[64], params[1024];
     const char *state = cli_json_str(sweep, "state");
     cli_output output;
     if (cli_output_parse(watch->cli, &output) && output != OUTPUT_TABLE) {
-        json_dumpf(sweep, stdout, output == OUTPUT_JSON ? JSON_INDENT(2) : JSON_COMPACT);
-        putchar('\n');
+        cli_json_write(stdout, sweep, output == OUTPUT_JSON);
     } else {
-        clock_print(json_number_value(cli_json_get(sweep, "age")), clock, sizeof clock);
+        live_clock(json_number_value(cli_json_get(sweep, "age")), clock, sizeof clock);
         cli_value_print(cli_json_get(sweep, "best_value"), value, sizeof value);
         cli_params_print(cli_json_get(sweep, "best_params"), params, sizeof params);
-        printf("sweep %u %s in %s: %lld trials done, %lld stopped early, %lld failed\n",
-               watch->sweep, state, clock, (long long)cli_json_int(sweep, "done"),
-               (long long)cli_json_int(sweep, "stopped"), (long long)cli_json_int(sweep, "failed"));
+        printf("sweep %u %s%s in %s: ", watch->sweep, state, end_why(sweep), clock);
+        end_counts_print(sweep);
         if (cli_json_str(sweep, "best")[0] != '\0') {
             printf("best %s %s at step %lld, trial %s\n  parameters  %s\n",
                    cli_json_str(sweep, "metric"), value,
@@ -162,10 +156,11 @@ static int watch_end(struct watch *watch, const json_t *sweep)
             if (cli_json_str(sweep, "best_checkpoint")[0] != '\0') {
                 printf("  checkpoint  %s\n", cli_json_str(sweep, "best_checkpoint"));
             }
+        } else {
+            end_without_best(watch, sweep);
         }
-        if (cli_json_str(sweep, "error")[0] != '\0') {
-            printf("error: %s; see 'muster trial list %u --filter state=failed'\n",
-                   cli_json_str(sweep, "error"), watch->sweep);
+        if (cli_json_int(sweep, "failed") > 0) {
+            end_failed(watch, sweep);
         }
         printf("again: muster sweep show %u\n", watch->sweep);
     }
@@ -181,6 +176,32 @@ static bool sweep_is_over(const json_t *sweep)
            strcmp(state, "cancelled") == 0;
 }
 
+/* Nothing runs: people want to know what it waits for. */
+static void watch_why(struct watch *watch, const json_t *sweep)
+{
+    char path[128], before[sizeof watch->why];
+    json_t *answer = NULL;
+    if (cli_json_int(sweep, "running") > 0 || sweep_is_over(sweep)) {
+        watch->busy_ms = now_ms();
+        watch->why[0] = '\0';
+        return;
+    }
+    if (now_ms() - watch->busy_ms < WAITING_MS) {
+        return;
+    }
+    watch->busy_ms = now_ms() - WAITING_MS / 2; /* Asked again in a second. */
+    snprintf(path, sizeof path, "/api/v1/explain/%u", watch->sweep);
+    if (client_get_json(watch->cli, watch->client, path, &answer) != EXIT_OK) {
+        return;
+    }
+    memcpy(before, watch->why, sizeof before);
+    snprintf(watch->why, sizeof watch->why, "%s", cli_json_str(answer, "text"));
+    if (!watch->is_live && strcmp(before, watch->why) != 0) {
+        fprintf(stderr, "muster: %s\n", watch->why);
+    }
+    json_decref(answer);
+}
+
 /* One look; -1 to go on, else the exit code. */
 static int watch_once(struct watch *watch, bool is_quiet)
 {
@@ -190,12 +211,15 @@ static int watch_once(struct watch *watch, bool is_quiet)
     int code = client_get_json(watch->cli, watch->client, path, &sweep);
     if (code == EXIT_OK && watch->is_live) {
         snprintf(path, sizeof path, "/api/v1/sweeps/%u/trials?state=running&limit=%d", watch->sweep,
-                 ROWS_MAX);
+                 LIVE_ROWS_MAX);
         code = client_get_json(watch->cli, watch->client, path, &trials);
     }
     if (code == EXIT_OK) {
+        if (!is_quiet) {
+            watch_why(watch, sweep);
+        }
         if (watch->is_live) {
-            live_draw(watch, sweep, trials);
+            live_draw(&watch->live, sweep, trials, watch->why);
         } else if (!is_quiet) {
             plain_line(watch, sweep);
         }
@@ -216,6 +240,7 @@ int cli_sweep_watch(struct cli *cli, struct client **client, uint32_t sweep, boo
         .is_live = !is_quiet && isatty(STDERR_FILENO) && getenv("TERM") != NULL &&
                    strcmp(getenv("TERM"), "dumb") != 0,
         .started_ms = now_ms(),
+        .busy_ms = now_ms(),
     };
     cli_interrupt_catch();
     int code = -1;
@@ -226,9 +251,9 @@ int cli_sweep_watch(struct cli *cli, struct client **client, uint32_t sweep, boo
         wait_ms = watch.is_live ? LIVE_MS : wait_ms < QUIET_MAX_MS ? wait_ms * 5 / 4 : QUIET_MAX_MS;
         if (code < 0 && cli_is_interrupted) {
             fprintf(stderr,
-                    "\ndetached; sweep %u goes on. Come back with 'muster sweep watch %u', end it "
+                    "%sdetached; sweep %u goes on. Come back with 'muster sweep watch %u', end it "
                     "with 'muster sweep cancel %u'\n",
-                    sweep, sweep, sweep);
+                    watch.is_live ? "" : "\n", sweep, sweep, sweep);
             code = EXIT_INTERRUPTED;
         }
         if (code < 0 && timeout_ms >= 0 && now_ms() - watch.started_ms >= timeout_ms) {

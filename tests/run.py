@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-CMOCKA = re.compile(r"^\[\s*(OK|FAILED|SKIPPED|ERROR)\s*\]\s+(\S+)\s*$", re.M)
+CMOCKA = re.compile(r"^\[\s*(OK|FAILED|SKIPPED)\s*\]\s+(?!\d+ test\(s\))(.+?)\s*$", re.M)
 SCRIPT = re.compile(r"^(ok|FAIL|SKIP) (\S+)(.*)$", re.M)
 WORD = {"OK": "passed", "ok": "passed", "FAILED": "failed", "FAIL": "failed", "ERROR": "failed", "SKIPPED": "skipped", "SKIP": "skipped"}
 
@@ -52,6 +52,10 @@ def run(test):
     except subprocess.TimeoutExpired as late:
         text, code = (late.stdout or b"").decode("utf-8", "replace") + "\ntimed out", -1
     found = outcomes(text)
+    if not found and code == 0 and command[0].endswith(("python3", "sh")):
+        found[name] = "passed"  # a check that says nothing of its parts
+    if not found and code == properties.get("SKIP_RETURN_CODE"):
+        found[name], code = "skipped", 0
     if code != 0 and "failed" not in found.values():
         found[f"{name} (exit {code})"] = "failed"
     if not found:

@@ -10,6 +10,9 @@
                 with t.save() as folder:
                     write(model, folder)
             t.report(val_loss=loss)
+        if t.save_due:                              # told to leave, and what was trained since is not kept yet
+            with t.save() as folder:
+                write(model, folder)
 
 Without MUSTER_SOCKET the same script runs by itself: parameters come from MUSTER_PARAMS or MUSTER_P_<name> if set (or the
 `defaults` of trial()), reports go to stderr, nothing asks it to stop.
@@ -19,9 +22,11 @@ muster never ends the process and never holds training longer than ten seconds w
 import contextlib
 import json
 import math
+import operator
 import os
 import select
 import socket
+import struct
 import sys
 import threading
 
@@ -29,6 +34,8 @@ CHECKPOINT, PAUSE, STOP, EXPLOIT = 1, 2, 4, 8
 SILENT_SECONDS = 10.0
 WINDOW = 64
 LINE_MAX = 64 << 10
+NOTE_MAX = 1000
+EX_TEMPFAIL = 75
 
 __all__ = ["trial", "Trial", "Params", "Refused", "Invalid", "CHECKPOINT", "PAUSE", "STOP", "EXPLOIT"]
 
@@ -52,63 +59,127 @@ class Params(dict):
 
 
 class _Connection:
-    """JSON lines over the trial socket. Reports are pipelined; every other request takes all owed answers first."""
+    """JSON lines over the trial socket, answers in the order of the requests.
+
+    Every answer has the number of its request. When nobody waits for an answer any more its number is given up, and it is
+    skipped when it comes. After ten seconds without a byte the connection is silent: no call waits until a byte comes again.
+    """
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.connect(path)
-        self.socket.setblocking(False)
+        try:
+            # connect() waits as long as the listener's queue is full.
+            limit = struct.pack("ll", int(SILENT_SECONDS), int(SILENT_SECONDS % 1 * 1e6))
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+            self.socket.connect(path)
+            self.socket.setblocking(False)
+        except BaseException:
+            self.socket.close()
+            raise
         self.input = bytearray()
-        self.owed = 0
-        self.skipped = 0
+        self.sent = self.answered = self.given_up = 0
+        self.is_silent = False
 
     def close(self):
         self.socket.close()
 
+    @property
+    def owed(self):
+        return self.sent - max(self.answered, self.given_up)
+
+    def give_up(self):
+        """Nobody waits for what is owed."""
+        self.given_up = self.sent
+
+    def _silent(self):
+        self.give_up()
+        if not self.is_silent:
+            self.is_silent = True
+            print("muster: no byte for ten seconds; training goes on", file=sys.stderr)
+
     def write(self, message):
+        """One request, whole or not at all; False if muster does not read."""
         data = (json.dumps(message, separators=(",", ":")) + "\n").encode()
         if len(data) > LINE_MAX:
             raise Refused("a line longer than 64 KiB")
-        while data:
-            if not select.select([], [self.socket], [], SILENT_SECONDS)[1]:
-                raise OSError("muster does not read")
-            data = data[self.socket.send(data):]
+        done = 0
+        self.sent += 1
+        try:
+            while done < len(data):
+                try:
+                    done += self.socket.send(data[done:])
+                except BlockingIOError:
+                    if not select.select([], [self.socket], [], 0 if self.is_silent else SILENT_SECONDS)[1]:
+                        if done:
+                            raise OSError("muster does not read") from None  # half a line cannot be taken back
+                        self.sent -= 1
+                        self._silent()
+                        return False
+        except OSError:
+            raise
+        except BaseException:
+            self.close()  # Ctrl-C, perhaps within a line: nothing more can be said on this connection
+            raise
+        return True
 
     def _line(self):
-        """The next complete answer, or None. An empty line only says that muster lives."""
+        """The next answer that somebody waits for, or None. An empty line only says that muster lives."""
         while True:
             end = self.input.find(b"\n")
             if end < 0:
+                if len(self.input) > LINE_MAX:
+                    raise OSError("muster wrote a line longer than 64 KiB")
                 return None
             line = bytes(self.input[:end])
             del self.input[: end + 1]
             if not line:
                 continue
-            if self.skipped:
-                self.skipped -= 1
+            self.answered += 1
+            if self.answered <= self.given_up:
                 continue
-            return json.loads(line)
+            answer = json.loads(line)
+            if not isinstance(answer, dict):
+                raise ValueError("an answer of muster is no object")
+            return answer
 
-    def take(self, wait):
-        """One answer; None if none is there (wait=False) or ten seconds passed without a byte."""
+    def read(self, wait):
+        """The next answer; None if none is there (wait=False) or muster is silent."""
         while True:
             answer = self._line()
             if answer is not None:
                 return answer
-            if not select.select([self.socket], [], [], SILENT_SECONDS if wait else 0)[0]:
+            seconds = SILENT_SECONDS if wait and not self.is_silent else 0
+            if not select.select([self.socket], [], [], seconds)[0]:
+                if wait:
+                    self._silent()
                 return None
             data = self.socket.recv(LINE_MAX)
             if not data:
                 raise OSError("muster closed the socket")
+            self.is_silent = False
             self.input += data
 
 
-def _wire(value):
-    """Metric values: bare numbers, NumPy and torch scalars too; non-finite ones as strings."""
-    number = float(value)
+def _metric(name, value):
+    """A bare number, from NumPy and torch scalars too; a non-finite one as its word."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TypeError(f"the metric '{name}' is no number: {error}") from None
     if math.isfinite(number):
         return number
     return "nan" if math.isnan(number) else "inf" if number > 0 else "-inf"
+
+
+def _whole(step):
+    """A step: a whole number of any type, 3.0 too."""
+    try:
+        return operator.index(step)
+    except TypeError:
+        number = float(step)
+        if not number.is_integer():
+            raise TypeError(f"a step is a whole number, not {step!r}") from None
+        return int(number)
 
 
 class Trial:
@@ -116,7 +187,7 @@ class Trial:
 
     params   Params: the parameters
     restore  folder of the snapshot to start from (read only), or None
-    step     the step to train now (inside `while t.next()`); before it, the steps done by `restore`
+    step     the step to train now (inside `while t.next()`); else the steps done by the weights
     id       "12.41", or "" when it runs by itself
     seed     the trial's own seed, the same in every attempt (0 by itself without MUSTER_SEED)
     changed  parameters and restore are new ones since the last next()
@@ -132,28 +203,30 @@ class Trial:
         self._acts = 0
         self._milestone = None
         self._save_at = None
+        self._saved = None  # the step of the last snapshot
         self._until = None
         self._keeps_end = "end" in os.environ.get("MUSTER_CHECKPOINTS", "").split(",")
         self._lock = threading.RLock()
+        self._pid = os.getpid()
         self._connection = None
         path = os.environ.get("MUSTER_SOCKET")
         self._is_alone = not path
+        self._params_of_environment()
         if self._is_alone:
-            self._params_alone()
             return
         try:
             self._connection = _Connection(path)
-            answer = self._exchange({"hello": 1, "can": list(can)})
         except OSError as error:
             self._drop(error)
-            answer = None
+        answer = self._exchange({"hello": 1, "can": list(can)})
         if answer is not None:
             self._start(answer)
             self.id = answer.get("trial", "")
             self.seed = answer.get("seed", self.seed)
             self._acts |= answer.get("act", 0)
 
-    def _params_alone(self):
+    def _params_of_environment(self):
+        """What holds by itself, and for a trial whose muster does not answer."""
         if os.environ.get("MUSTER_PARAMS"):
             self.params.update(json.loads(os.environ["MUSTER_PARAMS"]))
         for name in list(self.params):
@@ -166,77 +239,102 @@ class Trial:
 
     # ---- the connection ----
 
+    def _is_open(self):
+        """A child made by fork() shares the socket and must not speak on it."""
+        return self._connection is not None and os.getpid() == self._pid
+
     def _drop(self, error):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
         print(f"muster: {error}; training goes on", file=sys.stderr)
 
-    def _report_answer(self, answer):
+    @staticmethod
+    def _check(answer):
         if not answer.get("ok"):
             raise Refused(f"{answer.get('error')}: {answer.get('text', '')}")
-        self._milestone = answer.get("milestone", self._milestone)
-        self._save_at = answer.get("save", self._save_at)
+        return answer
+
+    def _told(self, answer):
+        """What the answer to a report says. A late one has no milestone: what it would say comes with the next."""
+        self._check(answer)
+        if "milestone" in answer:
+            self._milestone = answer["milestone"]
+            self._save_at = answer.get("save")
         self._acts |= answer.get("act", 0)
 
-    def _take_owed(self, left):
-        """Takes the answers that are there, or all until at most `left` are owed."""
+    def _take_owed(self, left, refused):
+        """Answers of pipelined reports: those that are there, and waits until at most `left` are owed."""
         connection = self._connection
         while connection.owed:
-            answer = connection.take(wait=connection.owed > left)
+            answer = connection.read(wait=connection.owed > left)
             if answer is None:
-                if connection.owed > left:
-                    self._silent()
                 return
-            connection.owed -= 1
-            self._report_answer(answer)
+            try:
+                self._told(answer)
+            except Refused as why:
+                refused.append(why)
 
-    def _silent(self, also=0):
-        connection = self._connection
-        connection.skipped += connection.owed + also
-        connection.owed = 0
-        print("muster: no byte for ten seconds; training goes on", file=sys.stderr)
+    def _ask(self, message):
+        """Writes a request, takes what is owed before it, then its own answer; None: none came. Under the lock.
+
+        A pipelined report that turns out to be refused is raised only after the request has its answer, so that nothing of
+        what is asked now is lost; a refusal of the request itself goes first."""
+        connection, refused = self._connection, []
+        try:
+            if not connection.write(message):
+                return None, refused
+            while connection.owed > 1:
+                answer = connection.read(wait=True)
+                if answer is None:
+                    return None, refused
+                try:
+                    self._told(answer)
+                except Refused as why:
+                    refused.append(why)
+            return connection.read(wait=True) if connection.owed else None, refused
+        except (OSError, ValueError) as error:
+            self._drop(error)
+            return None, refused
+        except Refused:
+            raise
+        except BaseException:
+            connection.give_up()  # Ctrl-C while it waited: the answers are skipped when they come
+            raise
 
     def _exchange(self, message):
         """The answer to one request; None if there is no muster to answer. Refused if it says no."""
         with self._lock:
-            if self._connection is None:
+            if not self._is_open():
                 return None
-            try:
-                self._take_owed(0)
-                self._connection.write(message)
-                answer = self._connection.take(wait=True)
-                if answer is None:
-                    self._silent(also=1)
-                    return None
-            except (OSError, ValueError) as error:
-                self._drop(error)
-                return None
-        if not answer.get("ok"):
-            raise Refused(f"{answer.get('error')}: {answer.get('text', '')}")
-        return answer
+            answer, refused = self._ask(message)
+            for why in refused:
+                print(f"muster: a report was refused: {why}", file=sys.stderr)
+        return self._check(answer) if answer is not None else None
 
     def _start(self, answer):
         self.params = Params(answer.get("params") or {})
         self.restore = answer.get("restore")
         self.step = answer.get("step", 0)
+        self._saved = self.step if self.restore else None
         self._milestone = answer.get("milestone")
         self._save_at = answer.get("save")
 
     # ---- what a trainer calls ----
 
     def next(self, until=None):
-        """Moves to the next step. False when `until` steps are done or the trial is told to leave."""
+        """Moves to the next step. False when `until` steps are done or the trial is told to leave; t.step is then what the
+        weights have done, and save_due says whether a snapshot of them is wanted."""
         self._until = until
         self.changed = False
-        if self._acts & (STOP | PAUSE):
-            return False
         if self._acts & EXPLOIT:
             self._acts &= ~EXPLOIT
             answer = self._exchange({"exploit": 1})
             if answer is not None:
                 self._start(answer)
                 self.changed = True
+        if self._acts & (STOP | PAUSE):
+            return False
         if until is not None and self.step >= until:
             return False
         self.step += 1
@@ -244,61 +342,90 @@ class Trial:
 
     @property
     def save_due(self):
-        """True when a snapshot is wanted before this step's report."""
-        if self._connection is None:
+        """True when a snapshot of this step is wanted: before its report, and once more after the loop. False once it is
+        committed."""
+        if not self._is_open() or self._saved == self.step:
             return False
+        asked = self._save_at is not None and self.step >= self._save_at and (self._saved is None or self._saved < self._save_at)
         is_last = self._until is not None and self.step >= self._until
-        return self._save_at == self.step or bool(self._acts & CHECKPOINT) or (is_last and self._keeps_end)
+        return asked or bool(self._acts & CHECKPOINT) or (is_last and self._keeps_end)
 
     @contextlib.contextmanager
     def save(self, step=None):
-        """An empty folder to write the snapshot into; it is committed, whole, when the block ends without an error."""
-        step = self.step if step is None else step
+        """An empty folder to write the snapshot into; it is committed, whole, when the block ends without an exception, and
+        never if it ends with one. Refused if muster takes none now. Where no muster answers, the folder is thrown away."""
+        step = self.step if step is None else _whole(step)
         answer = self._exchange({"save": {"step": step}})
         if answer is None:
-            raise Refused("there is no muster to save to")
-        yield answer["dir"]
-        self._acts &= ~CHECKPOINT
-        self._exchange({"commit": {"step": step}})
+            import tempfile  # its import is slow, and this is rare
 
-    def report(self, step=None, **metrics):
-        """Metrics after this step. Returns the act bits; next() obeys stop and pause by itself."""
-        step = self.step if step is None else step
-        if self._is_alone:
-            print(f"step={step} " + " ".join(f"{name}={float(value):.6g}" for name, value in metrics.items()), file=sys.stderr)
-            return 0
+            with tempfile.TemporaryDirectory(prefix="muster-save-") as folder:
+                print(f"muster: the snapshot of step {step} is thrown away; there is no muster to take it", file=sys.stderr)
+                yield folder
+            return
+        yield answer["dir"]
+        if self._exchange({"commit": {"step": step}}) is None:
+            print(f"muster: it is not known whether the snapshot of step {step} was taken", file=sys.stderr)
+            return
+        self._saved = step
+        self._acts &= ~CHECKPOINT
+
+    def report(self, /, step=None, **metrics):
+        """Metrics after this step; names that are no Python names as **{"val/loss": x}. Returns the act bits; next() obeys stop
+        and pause by itself. Refused if muster did not take this report, or one before it whose answer came only now: this one
+        is then told nevertheless."""
+        step = self.step if step is None else _whole(step)
+        values = {name: _metric(name, value) for name, value in metrics.items()}
         with self._lock:
-            if self._connection is None:
-                return 0
-            message = {"report": {"step": step, "m": {name: _wire(value) for name, value in metrics.items()}}}
-            at_milestone = self._milestone is not None and step >= self._milestone
-            try:
-                self._take_owed(0 if at_milestone else WINDOW - 1)
-                self._connection.write(message)
-                if at_milestone:
-                    answer = self._connection.take(wait=True)
-                    if answer is None:
-                        self._silent(also=1)
-                    else:
-                        self._report_answer(answer)
-                else:
-                    self._connection.owed += 1
-                    self._take_owed(WINDOW - 1)
-            except (OSError, ValueError) as error:
-                self._drop(error)
-                return 0
+            if self._is_alone:
+                print(f"step={step} " + " ".join(f"{name}={float(value):.6g}" for name, value in values.items()), file=sys.stderr)
+            refused = []
+            if self._is_open():
+                refused = self._report({"report": {"step": step, "m": values}}, step)
             self.step = step
+            if self._saved == step:
+                self._acts &= ~CHECKPOINT  # these weights are kept already
+            if refused:
+                raise refused[0]
             return self._acts
 
-    def close(self, outcome="done", note=""):
-        """Says good-bye: done, paused, invalid or error. trial() does it by itself."""
+    def _report(self, message, step):
+        """The refusals that came to light."""
+        connection, refused = self._connection, []
         try:
-            self._exchange({"bye": outcome, "note": str(note)[:1000]})
+            self._take_owed(WINDOW - 1, refused)
+            if self._milestone is not None and step >= self._milestone:
+                answer, before = self._ask(message)
+                refused += before
+                if answer is not None:
+                    try:
+                        self._told(answer)
+                    except Refused as why:
+                        refused.insert(0, why)
+            elif connection.write(message):
+                self._take_owed(WINDOW, refused)
+        except (OSError, ValueError) as error:
+            self._drop(error)
+        except Refused as why:
+            refused.insert(0, why)
+        return refused
+
+    def close(self, outcome="done", note=""):
+        """Says good-bye: done, paused, invalid or error. trial() does it by itself. A second one does nothing."""
+        try:
+            self._exchange({"bye": outcome, "note": str(note)[:NOTE_MAX]})
         except Refused:
             pass
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _exit_word(code, told):
+    """The good-bye of sys.exit(code)."""
+    if code is None or code == 0:
+        return told
+    return "paused" if code == EX_TEMPFAIL else "error"
 
 
 @contextlib.contextmanager
@@ -308,15 +435,23 @@ def trial(defaults=None, can=("checkpoint",)):
     defaults  parameters for a run by itself, {name: value}
     can       what the trainer is able to do: "checkpoint", "pause", "exploit"
 
-    An exception inside is told as `error` and raised again; muster.Invalid is told as `invalid` and ends the block quietly.
+    An exception inside is told as `error` and raised again, Ctrl-C too; muster.Invalid is told as `invalid` and ends the block
+    quietly; sys.exit() is told as what its code means.
     """
     t = Trial(defaults, can)
+
+    def told():
+        return "paused" if t._acts & PAUSE else "done"
+
     try:
         yield t
     except Invalid as error:
         t.close("invalid", error)
         return
-    except BaseException as error:
-        t.close("error", f"{type(error).__name__}: {error}")
+    except SystemExit as leave:
+        t.close(_exit_word(leave.code, told()), "" if leave.code in (None, 0) else f"exit {leave.code}")
         raise
-    t.close("paused" if t._acts & PAUSE else "done")
+    except BaseException as error:
+        t.close("error", f"{type(error).__name__}: {error}".rstrip(": "))
+        raise
+    t.close(told())

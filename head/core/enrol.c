@@ -166,13 +166,17 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
                           "amounts are not below 0, and a GPU's UUID is 1 to 63 bytes");
         return;
     }
+    struct node *node = core_node_find(core, msg->node);
     if (core->is_leaving) {
-        /* It was away when the others were told. */
+        /* It was away when the others were told; what became of its attempts is heard all the same.
+         */
         struct msg_leave leave = {core->config.epoch};
         outbox_send(&core->out, peer, MSG_LEAVE, &leave);
-        return;
+        if (node == NULL || node->r.incarnation != msg->incarnation ||
+            node->r.state == NODE_GONE) {
+            return;
+        }
     }
-    struct node *node = core_node_find(core, msg->node);
     if (node == NULL) {
         node =
             HASH_COUNT(core->nodes) < SCHEDULER_NODES_MAX ? core_node_add(core, msg->node) : NULL;

@@ -183,8 +183,10 @@ static void play_refusal_and_stop(struct rig *rig)
     play_start(rig, RIG_HELLO);
     agent_read(rig);
     agent_read(rig);
-    agent_say(rig, "{\"ok\":0,\"error\":\"bad_step\",\"text\":\"\"}");
-    agent_say(rig, "{\"ok\":1,\"act\":4,\"milestone\":null}");
+    /* In one piece, so that the trainer takes both in one call. */
+    agent_say(
+        rig,
+        "{\"ok\":0,\"error\":\"bad_step\",\"text\":\"\"}\n{\"ok\":1,\"act\":4,\"milestone\":null}");
     sem_post(&rig->done);
     agent_bye(rig);
 }
@@ -193,13 +195,20 @@ static void test_report_refused_before_does_not_hide_a_stop(void **state)
 {
     (void)state;
     struct rig rig;
+    int told[2] = {0}, n = 0;
     rig_begin(&rig, play_refusal_and_stop, 0);
-    report(rig.trial, 1, 1);
-    report(rig.trial, 2, 1);
-    rig_wait(&rig, &rig.done);
-    assert_int_equal(report(rig.trial, 3, 1), MUSTER_STOP);
-    assert_int_equal(report(rig.trial, 4, 1), MUSTER_ERR_REFUSED);
-    assert_int_equal(report(rig.trial, 5, 1), 0);
+    for (int64_t step = 1; step <= 5; step++) {
+        int result = report(rig.trial, step, 1);
+        if (result != 0) {
+            assert_true(n < 2);
+            told[n++] = result;
+        }
+        if (step == 2) {
+            rig_wait(&rig, &rig.done);
+        }
+    }
+    assert_int_equal(told[0], MUSTER_STOP);
+    assert_int_equal(told[1], MUSTER_ERR_REFUSED);
     rig_end(&rig);
 }
 

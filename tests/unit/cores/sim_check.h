@@ -91,7 +91,7 @@ static UNUSED void sim_agreement(struct sim *sim, struct sim_node *node)
                     list_is_empty(&node->link.up) && list_is_empty(&node->link.down) &&
                     list_is_empty(&node->agent->stream.kept) &&
                     node->agent->link.state == LINK_WELCOMED && key != NULL &&
-                    key->incarnation == node->incarnation;
+                    known->r.state != NODE_GONE && key->incarnation == node->incarnation;
     if (!is_quiet) {
         return;
     }

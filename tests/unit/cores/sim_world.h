@@ -300,7 +300,7 @@ static void fault_head_kill(struct sim *sim)
 
 static void fault_head_stall(struct sim *sim)
 {
-    if (sim->head.core != NULL) {
+    if (sim->head.core != NULL && sim->head.stalled_until <= sim->now) {
         sim->head.stalled_until = sim->now + 500 + sim_delay(sim, 10000);
         sim_trace(sim, "head    stalls");
     }
@@ -308,8 +308,10 @@ static void fault_head_stall(struct sim *sim)
 
 static void fault_store_stall(struct sim *sim)
 {
-    sim->store.stalled_until = sim->now + 500 + sim_delay(sim, 5000);
-    sim_trace(sim, "store   stalls");
+    if (sim->store.stalled_until <= sim->now) {
+        sim->store.stalled_until = sim->now + 500 + sim_delay(sim, 5000);
+        sim_trace(sim, "store   stalls");
+    }
 }
 
 static void fault_agent_kill(struct sim *sim)
