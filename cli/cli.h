@@ -64,6 +64,7 @@ struct cli {
     } options[CLI_OPTIONS_MAX];
     int n_options;
     char state_dir[CLI_PATH_MAX];
+    bool may_start; /* cli_connect() was told so: a submission may start a cluster */
 };
 
 extern const struct cli_verb cli_verbs[];

@@ -10,9 +10,15 @@
 #include "cli/cli.h"
 #include "cli/reading.h"
 #include "cli/supervisor.h"
+#include "sys/clock.h"
 #include "sys/locks.h"
 
-enum { ANSWER_MS = 30000, RESTART_MS = 15000, LINGER_SECONDS = 60 };
+enum {
+    ANSWER_MS = 30000,
+    RESTART_MS = 15000, /* a head that is away, or busy, comes back in that time */
+    SILENCE_MS = 90000, /* one that took a request and waits for its store */
+    LINGER_SECONDS = 60,
+};
 
 static bool client_answers(struct client *client)
 {
@@ -84,6 +90,7 @@ int cli_connect(struct cli *cli, bool may_start, bool with_worker, struct client
 {
     struct report report = {0};
     struct client *client = NULL;
+    cli->may_start = may_start && with_worker;
     int code = is_elsewhere(cli) ? EXIT_OK : cli_state_check(cli);
     code = code == EXIT_OK ? connect_running(cli, with_worker, &client) : code;
     if (code != EXIT_OK) {
@@ -139,22 +146,36 @@ int client_call_patiently(struct cli *cli, struct client **client, const char *m
                           struct client_answer *ret_answer)
 {
     struct report report = {0};
-    for (long waited_ms = 0;; waited_ms += 100) {
+    int64_t start_ms = clock_monotonic_us() / 1000;
+    bool may_start = cli->may_start && strcmp(method, "POST") == 0;
+    for (;;) {
         error_code error =
             client_call(*client, method, path, body, key, ANSWER_MS, ret_answer, &report);
         bool is_busy = error == OK && ret_answer->status == 503;
+        int64_t waited_ms = clock_monotonic_us() / 1000 - start_ms;
+        int64_t patience_ms = error == ERR_TIMEOUT ? SILENCE_MS : RESTART_MS;
         if (error == OK && !is_busy) {
             return EXIT_OK;
         }
         if (is_busy) {
-            if (waited_ms >= RESTART_MS) {
+            if (waited_ms >= patience_ms) {
                 return EXIT_OK; /* Its own words say why. */
             }
             client_answer_fini(ret_answer);
-        } else if (waited_ms >= RESTART_MS) {
+        } else if (waited_ms >= patience_ms) {
             return cli_fail_report(EXIT_UNREACHABLE, &report);
         }
         pause_ms(100);
+        /* The cluster left before it took this: a new one does. Once. */
+        if (may_start && !is_busy && !is_elsewhere(cli) && !is_supervised(cli)) {
+            struct client *next = NULL;
+            may_start = false;
+            if (cli_connect(cli, true, true, &next) == EXIT_OK) {
+                client_close(*client);
+                *client = next;
+                continue;
+            }
+        }
         /* A head that was restarted may listen elsewhere. */
         struct client *again = NULL;
         if (client_open(cli, &again, NULL) == OK) {

@@ -38,6 +38,11 @@ enum {
     READING_LOOK_MS = 250,
     KILL_MS = 5000, /* from SIGTERM to SIGKILL of what should have left */
     ARGUMENTS_MAX = 160,
+    CMDLINE_MAX = 16 << 10,
+    EARLY_ENDS_MAX = 8, /* a start in the background whose roles end so often is given up */
+    READY_MS = 60000,
+    TURN_MS = 30000, /* for the last cluster of the folder to leave, or another's to be ready */
+    EXIT_TAKEN = 75, /* of a supervisor in the background: another one holds the folder */
 };
 
 struct role {
@@ -52,12 +57,16 @@ struct role {
 };
 
 struct supervisor {
-    const struct supervisor_options *options;
+    struct supervisor_options *options; /* its own copy: what is adopted keeps its own ways */
+    char adopted_text[CMDLINE_MAX];
+    const char *adopted_arguments[ARGUMENTS_MAX];
     char program[PATH_MAX];
     char join_address[256];
     struct role roles[ROLES];
     struct redis_server redis;
     bool has_told_ready;
+    bool has_adopted;
+    unsigned n_early_ends;
     bool is_leaving;
     int64_t leave_ms; /* deadline of the step that leaving is at */
     int exit_code;
@@ -150,6 +159,27 @@ static void role_forked(struct supervisor *s, int role, pid_t pid, int ready_fd)
     log_write(LOG_LEVEL_INFO, "%s started, pid %d", role_names[role], (int)pid);
 }
 
+static void leave_begin(struct supervisor *s)
+{
+    if (!s->is_leaving) {
+        s->is_leaving = true;
+        s->leave_ms = now_ms() + LEAVE_MS;
+        log_write(LOG_LEVEL_INFO, "leaving");
+    }
+}
+
+/* Somebody waits for a start in the background. What runs already is not ended for it. */
+static void early_end_count(struct supervisor *s)
+{
+    if (!s->has_told_ready && !s->has_adopted && s->options->ready_fd > 0 &&
+        ++s->n_early_ends >= EARLY_ENDS_MAX) {
+        log_write(LOG_LEVEL_ERROR, "given up: roles ended %u times before all were ready",
+                  s->n_early_ends);
+        s->exit_code = EXIT_REQUEST;
+        leave_begin(s);
+    }
+}
+
 static void role_retry_later(struct role *r)
 {
     r->backoff_ms = r->backoff_ms == 0 ? BACKOFF_MIN_MS : r->backoff_ms * 2;
@@ -159,12 +189,73 @@ static void role_retry_later(struct role *r)
     r->restart_ms = now_ms() + r->backoff_ms;
 }
 
+/* The words of a process's command line, in `text`; how many. */
+static int cmdline_read(uint32_t pid, char text[CMDLINE_MAX], const char *words[ARGUMENTS_MAX])
+{
+    char path[64];
+    int n = 0;
+    snprintf(path, sizeof path, "/proc/%u/cmdline", pid);
+    FILE *file = fopen(path, "re");
+    size_t length = file != NULL ? fread(text, 1, CMDLINE_MAX - 1, file) : 0;
+    if (file != NULL) {
+        fclose(file);
+    }
+    text[length] = '\0';
+    for (size_t at = 0; at < length && n < ARGUMENTS_MAX; at += strlen(text + at) + 1) {
+        words[n++] = text + at;
+    }
+    return n;
+}
+
+/* Started again, it gets what it was started with: the head its linger, the worker its options. */
+static void head_options_adopt(struct supervisor *s, uint32_t pid)
+{
+    char text[CMDLINE_MAX];
+    const char *words[ARGUMENTS_MAX];
+    int n = cmdline_read(pid, text, words);
+    s->options->has_linger = n > 0 ? false : s->options->has_linger;
+    for (int i = 0; i + 1 < n; i++) {
+        if (strcmp(words[i], "--linger") == 0) {
+            s->options->has_linger = true;
+            s->options->linger_ms = strtoll(words[i + 1], NULL, 10);
+        }
+    }
+}
+
+static void worker_options_adopt(struct supervisor *s, uint32_t pid)
+{
+    const char *words[ARGUMENTS_MAX];
+    int n = s->options->n_worker_arguments == 0 ? cmdline_read(pid, s->adopted_text, words) : 0;
+    for (int i = 0; i + 2 < n; i++) {
+        if (strcmp(words[i], "--join") == 0) {
+            s->options->n_worker_arguments = n - i - 2;
+            memcpy(s->adopted_arguments, words + i + 2, (size_t)(n - i - 2) * sizeof *words);
+            s->options->worker_arguments = s->adopted_arguments;
+            return;
+        }
+    }
+}
+
 static bool role_adopt(struct supervisor *s, int role, uint32_t holder)
 {
     struct role *r = &s->roles[role];
+    char lock_path[PATH_MAX];
+    uint32_t again = 0;
     int pidfd = holder != 0 ? (int)syscall(SYS_pidfd_open, (pid_t)holder, 0) : -1;
     if (pidfd < 0) {
         return false; /* It is just ending, or has not said its number yet: look again. */
+    }
+    /* Between the two looks it may have ended, and its number be somebody else's. */
+    state_path(s, lock_path, "run/%s.lock", role_names[role]);
+    if (!lock_is_held(lock_path, &again) || again != holder) {
+        close(pidfd);
+        return false;
+    }
+    s->has_adopted = true;
+    if (role == HEAD) {
+        head_options_adopt(s, holder);
+    } else if (role == WORKER) {
+        worker_options_adopt(s, holder);
     }
     *r = (struct role){.pid = (pid_t)holder,
                        .pidfd = pidfd,
@@ -229,6 +320,7 @@ static void role_start(struct supervisor *s, int role)
             close(pipe_fds[0]);
         }
         role_retry_later(r);
+        early_end_count(s);
     }
 }
 
@@ -241,15 +333,6 @@ static bool head_left(const struct supervisor *s, bool is_child, int status)
     state_path(s, path, "%s", "current");
     bool is_clean = is_child ? WIFEXITED(status) && WEXITSTATUS(status) == 0 : true;
     return is_clean && access(path, F_OK) != 0;
-}
-
-static void leave_begin(struct supervisor *s)
-{
-    if (!s->is_leaving) {
-        s->is_leaving = true;
-        s->leave_ms = now_ms() + LEAVE_MS;
-        log_write(LOG_LEVEL_INFO, "leaving");
-    }
 }
 
 static void role_ended(struct supervisor *s, int role)
@@ -277,6 +360,7 @@ static void role_ended(struct supervisor *s, int role)
     }
     if (!s->is_leaving) {
         role_retry_later(r);
+        early_end_count(s);
     }
 }
 
@@ -492,7 +576,8 @@ int supervisor_run(struct cli *cli, const struct supervisor_options *options)
 {
     (void)cli;
     struct report report = {0};
-    struct supervisor s = {.options = options};
+    struct supervisor_options own = *options;
+    struct supervisor s = {.options = &own};
     char path[PATH_MAX];
     uint32_t holder = 0;
     int lock_fd;
@@ -500,13 +585,22 @@ int supervisor_run(struct cli *cli, const struct supervisor_options *options)
     if (code != EXIT_OK) {
         return code;
     }
+    if (options->ready_fd > 0) {
+        fcntl(options->ready_fd, F_SETFD, FD_CLOEXEC); /* or the roles would hold it for ever */
+    }
     state_path(&s, path, "run/%s.lock", "supervisor");
     error_code error = lock_take(path, (uint32_t)getpid(), &lock_fd, &holder, &report);
     if (error == ERR_BUSY) {
-        return cli_fail(EXIT_REQUEST,
+        return cli_fail(options->ready_fd > 0 ? EXIT_TAKEN : EXIT_REQUEST,
                         "a cluster already runs in %s (pid %u); use it, end it with 'muster down', "
                         "or give another --state",
                         options->state_dir, holder);
+    }
+    /* A worker that a killed supervisor left is watched whatever this start was for: its work goes
+     * on, and who only reads or ends the cluster must not leave it alone. */
+    state_path(&s, path, "run/%s.lock", role_names[WORKER]);
+    if (lock_is_held(path, NULL)) {
+        own.no_worker = own.is_reading = false;
     }
     ssize_t n = readlink("/proc/self/exe", s.program, sizeof s.program - 1);
     if (error == OK) {
@@ -519,7 +613,7 @@ int supervisor_run(struct cli *cli, const struct supervisor_options *options)
     if (error != OK || n <= 0) {
         return cli_fail_report(EXIT_REQUEST, &report);
     }
-    s.reading_fd = reading_mark(options->state_dir, options->is_reading);
+    s.reading_fd = reading_mark(options->state_dir, own.is_reading);
     state_path(&s, path, "logs/%s.log", "supervisor");
     if (options->ready_fd > 0 && log_open(path, &report) != OK) {
         return cli_fail_report(EXIT_REQUEST, &report);
@@ -596,16 +690,11 @@ static void detached_exec(const struct supervisor_options *options, int ready_fd
     _exit(127);
 }
 
-int supervisor_start_detached(struct cli *cli, const struct supervisor_options *options)
+/* EXIT_OK once it is ready, EXIT_TAKEN if another one holds the folder, else it failed. */
+static int detached_start(const struct supervisor_options *options)
 {
-    (void)cli;
-    int pipe_fds[2];
-    char byte, lock_path[PATH_MAX];
-    uint32_t holder;
-    int code = folders_make(options);
-    if (code != EXIT_OK) {
-        return code;
-    }
+    int pipe_fds[2], status = 0, n = 0;
+    char byte;
     if (pipe2(pipe_fds, O_CLOEXEC) != 0) {
         return cli_fail(EXIT_REQUEST, "no pipe: %s", strerror(errno));
     }
@@ -614,26 +703,51 @@ int supervisor_start_detached(struct cli *cli, const struct supervisor_options *
         detached_exec(options, pipe_fds[1]);
     }
     close(pipe_fds[1]);
-    ssize_t n = pid > 0 ? read(pipe_fds[0], &byte, 1) : 0;
-    while (n < 0 && errno == EINTR) {
-        n = read(pipe_fds[0], &byte, 1);
+    struct pollfd fd = {.fd = pipe_fds[0], .events = POLLIN};
+    int64_t deadline_ms =
+        now_ms() + (options->ready_timeout_ms > 0 ? options->ready_timeout_ms : READY_MS);
+    while (pid > 0 && n <= 0 && now_ms() < deadline_ms) {
+        n = poll(&fd, 1, (int)(deadline_ms - now_ms()) + 1);
     }
+    bool is_ready = n > 0 && read(pipe_fds[0], &byte, 1) == 1;
     close(pipe_fds[0]);
-    if (n == 1) {
-        return EXIT_OK;
+    if (is_ready || n <= 0 || waitpid(pid, &status, 0) != pid) {
+        return is_ready ? EXIT_OK : EXIT_UNREACHABLE;
     }
-    /* Someone else started one in the same moment: theirs is as good. */
-    snprintf(lock_path, sizeof lock_path, "%s/run/supervisor.lock", options->state_dir);
-    if (lock_is_held(lock_path, &holder) && holder != (uint32_t)pid) {
-        char current[PATH_MAX];
-        snprintf(current, sizeof current, "%s/current", options->state_dir);
-        for (int i = 0; i < 1000; i++) {
-            if (access(current, F_OK) == 0) {
-                return EXIT_OK;
-            }
-            usleep(10000);
+    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_TAKEN ? EXIT_TAKEN : EXIT_UNREACHABLE;
+}
+
+/* Someone else started one in the same moment: theirs is as good. Or the last one is still leaving:
+ * then it is our turn once it has gone. True: one is ready. */
+static bool detached_wait_for_other(const char *state_dir, int64_t deadline_ms)
+{
+    char lock_path[PATH_MAX], current[PATH_MAX];
+    snprintf(lock_path, sizeof lock_path, "%s/run/supervisor.lock", state_dir);
+    snprintf(current, sizeof current, "%s/current", state_dir);
+    while (lock_is_held(lock_path, NULL) && now_ms() < deadline_ms) {
+        if (access(current, F_OK) == 0) {
+            return true;
         }
+        usleep(10000);
     }
+    return false;
+}
+
+int supervisor_start_detached(struct cli *cli, const struct supervisor_options *options)
+{
+    (void)cli;
+    int code = folders_make(options);
+    if (code != EXIT_OK) {
+        return code;
+    }
+    int64_t deadline_ms = now_ms() + TURN_MS;
+    do {
+        code = detached_start(options);
+        if (code == EXIT_OK ||
+            (code == EXIT_TAKEN && detached_wait_for_other(options->state_dir, deadline_ms))) {
+            return EXIT_OK;
+        }
+    } while (code == EXIT_TAKEN && now_ms() < deadline_ms);
     tail_print(options->state_dir, "supervisor");
     tail_print(options->state_dir, "head");
     return cli_fail(EXIT_UNREACHABLE, "the cluster in %s did not start; its logs are in %s/logs",

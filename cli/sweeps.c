@@ -76,7 +76,7 @@ bool cli_sweep_check(const char *text)
     bool is_good =
         strcmp(text, "last") == 0 || (number > 0 && number <= UINT32_MAX && *end == '\0');
     if (!is_good) {
-        cli_fail(EXIT_USAGE, "a sweep is a number, or 'last'; not '%s'", text);
+        cli_fail(EXIT_USAGE, "a sweep is a whole number, or 'last'; not '%s'", text);
     }
     return is_good;
 }

@@ -12,7 +12,12 @@
 #include "sys/locks.h"
 #include "worker/shell/worker.h"
 
-enum { PASSED_MAX = 128, CUSTOM_OPTIONS_MAX = 32, LABEL_OPTIONS_MAX = 64 };
+enum {
+    PASSED_MAX = 128,
+    CUSTOM_OPTIONS_MAX = 32,
+    LABEL_OPTIONS_MAX = 64,
+    ADOPT_MS = 10000, /* for a new supervisor of what is to be ended */
+};
 
 /* The worker's own options as `up` got them, to be passed on. */
 static int worker_arguments(const struct cli *cli, const char **arguments)
@@ -185,10 +190,10 @@ int verb_down(struct cli *cli)
     if (!lock_is_held(lock_path, &holder)) {
         /* Its supervisor was killed: a new one adopts what goes on, and can then end it in order.
          */
-        struct supervisor_options options = {.state_dir = cli->state_dir, .no_worker = true};
-        code = supervisor_start_detached(cli, &options);
-        if (code != EXIT_OK) {
-            return code;
+        struct supervisor_options options = {
+            .state_dir = cli->state_dir, .no_worker = true, .ready_timeout_ms = ADOPT_MS};
+        if (supervisor_start_detached(cli, &options) != EXIT_OK && is_all_gone(cli)) {
+            return EXIT_OK;
         }
     }
     struct client *client = NULL;
@@ -203,8 +208,12 @@ int verb_down(struct cli *cli)
             client_answer_fini(&answer);
         }
         client_close(client);
-    } else if (lock_is_held(lock_path, &holder) && holder > 0) {
-        kill((pid_t)holder, SIGTERM);
+    } else {
+        code = EXIT_UNREACHABLE;
+    }
+    /* A head that cannot be asked is told by its supervisor, which ends it if it is deaf. */
+    if (code == EXIT_UNREACHABLE && lock_is_held(lock_path, &holder) && holder > 0) {
+        code = kill((pid_t)holder, SIGTERM) == 0 ? EXIT_OK : code;
     }
     for (int64_t waited_ms = 0; code == EXIT_OK && !is_all_gone(cli); waited_ms += 20) {
         if (waited_ms > timeout_ms + 30000) {

@@ -25,6 +25,7 @@ struct watch {
     int64_t ended;   /* of the last plain line */
     int64_t busy_ms; /* when a trial ran last */
     char why[512];   /* what it waits for; "" if it runs */
+    int64_t why_ms;  /* when that was written as a line */
 };
 
 static int64_t now_ms(void)
@@ -196,8 +197,11 @@ static void watch_why(struct watch *watch, const json_t *sweep)
     }
     memcpy(before, watch->why, sizeof before);
     snprintf(watch->why, sizeof watch->why, "%s", cli_json_str(answer, "text"));
-    if (!watch->is_live && strcmp(before, watch->why) != 0) {
+    bool is_new = strcmp(before, watch->why) != 0 &&
+                  (watch->why_ms == 0 || now_ms() - watch->why_ms >= LINE_EVERY_MS);
+    if (!watch->is_live && is_new) {
         fprintf(stderr, "muster: %s\n", watch->why);
+        watch->why_ms = now_ms();
     }
     json_decref(answer);
 }

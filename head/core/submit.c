@@ -15,6 +15,9 @@ static void core_answer_number(struct core *core, uint64_t request, uint32_t sta
     json_u64(&json, "id", work->number);
     json_str(&json, "kind", work->sweep != NULL ? "sweep" : "job");
     json_object_end(&json);
+    if (buf.failed != OK) {
+        core_fail(core, buf.failed);
+    }
     outbox_answer(&core->out, request, status, buf_bytes(&buf));
     buf_fini(&buf);
 }
@@ -98,6 +101,17 @@ static error_code core_request_check(struct core *core, const struct request *re
     return error;
 }
 
+/* Whoever failed may have had no memory for a text. */
+static void core_submit_refuse(struct core *core, uint64_t request, error_code error,
+                               struct report *report)
+{
+    if (report->text[0] == '\0') {
+        ignore_error(report_fail(report, error, "it was refused: %s", error_word(error)),
+                     "answered");
+    }
+    core_answer_error(core, request, http_status_of(error), report);
+}
+
 static struct sweep *core_sweep_new(void)
 {
     struct sweep *sweep = mem_zalloc(sizeof *sweep);
@@ -138,6 +152,10 @@ struct sweep *core_sweep_own(struct core *core, const struct record_sweep *recor
     core_str_set(core, &sweep->r.key, record->key);
     core_str_set(core, &sweep->r.file_hash, record->file_hash);
     core_str_set(core, &sweep->r.error, record->error);
+    if (core->out.failed != OK) {
+        core_sweep_free(core, sweep);
+        return NULL;
+    }
     return sweep;
 }
 
@@ -188,7 +206,7 @@ void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
         error = core_request_check(core, &spec.resources, &report);
     }
     if (error != OK) {
-        core_answer_error(core, request, http_status_of(error), &report);
+        core_submit_refuse(core, request, error, &report);
         arena_fini(&arena);
         return;
     }
@@ -218,13 +236,13 @@ void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
     struct sweep *sweep = error == OK ? core_sweep_own(core, &record) : NULL;
     arena_fini(&arena);
     if (sweep == NULL) {
-        core_answer_error(core, request, http_status_of(error), &report);
+        core_submit_refuse(core, request, error != OK ? error : ERR_NO_MEMORY, &report);
         return;
     }
     uint32_t number = core_number_next(core);
     error = core_sweep_install(core, sweep, number, &report);
     if (error != OK) {
-        core_answer_error(core, request, http_status_of(error), &report);
+        core_submit_refuse(core, request, error, &report);
         return;
     }
     core_sweep_dirty(core, sweep);
@@ -360,11 +378,7 @@ void on_job_submit(struct core *core, time_ms now, uint64_t request,
         }
     }
     if (error != OK) {
-        if (report.text[0] == '\0') {
-            ignore_error(report_fail(&report, error, "the task was refused: %s", error_word(error)),
-                         "answered");
-        }
-        core_answer_error(core, request, http_status_of(error), &report);
+        core_submit_refuse(core, request, error, &report);
         return;
     }
     struct task *task = core_task_add(core, job->work, 1);

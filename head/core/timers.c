@@ -65,6 +65,8 @@ static void core_leave_check(struct core *core, time_ms now)
         busy += node->peer != 0 && node->r.state == NODE_DRAINING ? node->n_tasks : 0;
         /* Connected, and not yet said that it drains: its events are on their way. */
         busy += node->peer != 0 && node->r.state == NODE_ALIVE;
+        /* Just away, as after a start of this head: it comes to tell what became of its tasks. */
+        busy += node->peer == 0 && now - node->heard < CORE_SUSPECT_MS ? node->n_tasks : 0;
     }
     if (busy == 0 || now >= core->leave_deadline) {
         core->is_exiting = true;

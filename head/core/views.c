@@ -38,6 +38,9 @@ void core_answer_error(struct core *core, uint64_t request, uint32_t status,
     json_object_begin(&json, NULL);
     schema_print_json(&api_error_schema, &error, &json, "error");
     json_object_end(&json);
+    if (buf.failed != OK) {
+        core_fail(core, buf.failed);
+    }
     outbox_answer(&core->out, request, status, buf_bytes(&buf));
     buf_fini(&buf);
 }
@@ -63,10 +66,12 @@ void view_end(struct view *view)
         outbox_answer(&view->core->out, view->request, 200, buf_bytes(&view->buf));
     } else {
         struct report report = {0};
-        ignore_error(
-            report_fail(&report, ERR_LIMIT, "the answer is too large; use limit and offset"),
-            "answered");
-        core_answer_error(view->core, view->request, 413, &report);
+        bool is_large = view->buf.failed == ERR_LIMIT;
+        ignore_error(report_fail(&report, view->buf.failed, "%s",
+                                 is_large ? "the answer is too large; use limit and offset"
+                                          : "there is no memory for the answer"),
+                     "answered");
+        core_answer_error(view->core, view->request, http_status_of(view->buf.failed), &report);
     }
     buf_fini(&view->buf);
     arena_fini(&view->arena);

@@ -94,6 +94,7 @@ void core_key_add(struct core *core, struct used_key *used, const char *key, str
     used->work = work;
     HASH_ADD_KEYPTR(hh, core->keys, used->key, strlen(used->key), used);
     if (used->hh.tbl == NULL) {
+        used->key = NULL; /* It is not in the table: nobody may take it out. */
         core_fail(core, ERR_NO_MEMORY);
     }
 }

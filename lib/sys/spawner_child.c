@@ -34,15 +34,15 @@ static void child_fail(struct spawn_child *child, spawn_place place)
     }
 }
 
-/* Handlers point into memory that exec takes away, and ignored signals would stay ignored. */
+/* Handlers point into memory that exec takes away, and ignored signals would stay ignored. Straight
+ * from the kernel: libc refuses to touch the two real-time signals it keeps for itself, and its own
+ * posix_spawn leaves those ignored. */
 static void child_signals(struct spawn_child *child)
 {
+    static const unsigned long plain[8]; /* the kernel's struct sigaction, all zero: the default */
     for (int number = 1; number < NSIG; number++) {
-        struct sigaction plain;
-        memset(&plain, 0, sizeof plain);
-        plain.sa_handler = SIG_DFL;
-        if (number != SIGKILL && number != SIGSTOP && sigaction(number, &plain, NULL) != 0 &&
-            errno != EINVAL) { /* EINVAL: the two that libc keeps for itself */
+        if (number != SIGKILL && number != SIGSTOP &&
+            syscall(SYS_rt_sigaction, number, plain, NULL, 8UL) != 0) {
             child_fail(child, SPAWN_SIGNALS);
         }
     }

@@ -299,32 +299,18 @@ class Reports(Case):
                 self.assertFalse(t.next())
 
     def test_refused_report_hides_neither_save_nor_good_bye(self):
+        early = {"ok": 0, "error": "bad_step", "text": "early"}
         def play(agent):
             agent.hello()
             agent.read()
-            agent.save(1)
+            agent.expect({"save": {"step": 1}})
+            agent.say(early, {"ok": 1, "dir": "/none"})
             agent.expect({"commit": {"step": 1}})
             agent.say({"ok": 1})
             agent.read()
-            agent.bye()
-        def say_first(agent):
-            say = agent.say
-            def say_with_refusal(*answers):
-                agent.say = say
-                say({"ok": 0, "error": "bad_step", "text": "early"}, *answers)
-            agent.say = say_with_refusal
-        def play_refused(agent):
-            agent.hello()
-            agent.read()
-            say_first(agent)
-            agent.save(1)
-            agent.expect({"commit": {"step": 1}})
-            agent.say({"ok": 1})
-            agent.read()
-            say_first(agent)
-            agent.bye()
-        del play
-        with Agent(play_refused):
+            agent.expect({"bye": "done", "note": ""})
+            agent.say(early, {"ok": 1})
+        with Agent(play):
             with muster.trial() as t:
                 t.next()
                 t.report(loss=1)
@@ -460,15 +446,6 @@ class Snapshots(Case):
         def play(agent):
             agent.hello()
             agent.read()
-            agent.save(2)
-            agent.say(RECEIVED) if False else None
-            agent.expect({"commit": {"step": 2}})
-            agent.say({"ok": 1})
-            agent.read()
-            agent.bye()
-        def play_in_order(agent):
-            agent.hello()
-            agent.read()
             agent.say(RECEIVED)
             agent.save(2)
             agent.expect({"commit": {"step": 2}})
@@ -476,8 +453,7 @@ class Snapshots(Case):
             agent.read()
             agent.say(RECEIVED)
             agent.bye()
-        del play
-        with Agent(play_in_order):
+        with Agent(play):
             with muster.trial() as t:
                 self.assertEqual(self.train(t, until=2), [2])
 
@@ -595,7 +571,9 @@ class Ends(Case):
         def play(agent):
             agent.hello(milestone=1)
             agent.read()
-            os.kill(os.getpid(), signal.SIGINT)  # the main thread waits, or is about to
+            while sys._current_frames()[threading.main_thread().ident].f_code.co_name != "read":
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)  # the main thread waits for the answer
             agent.wait(agent.go)
             agent.say({"ok": 1, "act": muster.STOP, "milestone": 2})
             agent.done.set()

@@ -203,10 +203,10 @@ struct sim_silence {
 
 struct sim_node {
     uint32_t index;
-    char name[8];
+    char name[16];
     int64_t cpus;
     const char *gpus[2];
-    char gpu_names[2][24];
+    char gpu_names[2][32];
     uint32_t n_gpus;
     struct agent *agent; /* NULL: it does not run */
     struct agent_outbox out;

@@ -213,6 +213,48 @@ static void test_second_shutdown_with_an_earlier_deadline_is_sooner(void **state
     rig_free(r);
 }
 
+/* Shut down right after a start: the node is still on its way back, with what became of its attempts. */
+static void test_shutdown_after_a_restart_waits_for_a_node_that_comes_back(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    task_id id = rig_id(1, 1);
+    rig_enrol(r, 1);
+    rig_submit(r, one_trial, NULL);
+    rig_started(r, id, 0);
+    rig_restart(r);
+    on_shutdown(r->core, r->now, 0, r->now + 60000);
+    on_tick(r->core, r->now);
+    rig_turn(r);
+    assert_true(r->n_sent == 0 || r->sent[r->n_sent - 1].kind != HEAD_EXIT);
+    struct running_ref running = {id, 0, 1};
+    rig_enrol_as(r, RIG_INCARNATION, 1, &running, 1);
+    assert_int_equal(rig_sent_count(r, MSG_LEAVE), 1);
+    rig_event(r, (struct node_event){.kind = EVENT_DRAINING});
+    rig_result(r, id, 0, CAUSE_AGENT_LEFT, 0, 0);
+    assert_int_equal(rig_task(r, id)->r.state, TASK_QUEUED);
+    assert_int_equal(rig_task(r, id)->r.lost, 0);
+    on_tick(r->core, r->now);
+    rig_turn(r);
+    assert_int_equal(r->sent[r->n_sent - 1].kind, HEAD_EXIT);
+    rig_free(r);
+}
+
+static void test_shutdown_does_not_wait_for_a_node_that_stays_away(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_enrol(r, 1);
+    rig_submit(r, one_trial, NULL);
+    rig_restart(r);
+    on_shutdown(r->core, r->now, 0, r->now + 60000);
+    r->now += CORE_SUSPECT_MS;
+    on_tick(r->core, r->now);
+    rig_turn(r);
+    assert_int_equal(r->sent[r->n_sent - 1].kind, HEAD_EXIT);
+    rig_free(r);
+}
+
 /* Past the limit of tasks nothing more is taken, and what there is goes on. */
 static void test_task_limit_refuses_and_does_not_fail(void **state)
 {
@@ -243,6 +285,8 @@ int main(void)
         cmocka_unit_test(test_milestone_against_a_stop_order_undoes_nothing),
         cmocka_unit_test(test_key_without_a_hash_finds_what_it_made),
         cmocka_unit_test(test_second_shutdown_with_an_earlier_deadline_is_sooner),
+        cmocka_unit_test(test_shutdown_after_a_restart_waits_for_a_node_that_comes_back),
+        cmocka_unit_test(test_shutdown_does_not_wait_for_a_node_that_stays_away),
         cmocka_unit_test(test_task_limit_refuses_and_does_not_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
