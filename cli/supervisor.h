@@ -12,8 +12,8 @@ struct supervisor_options {
     int64_t linger_ms;
     bool has_linger;
     bool no_worker;
-    bool is_reading; /* leaves with the last command that reads: cli/reading.h */
-    int ready_fd;                        /* > 0: a byte when everything is ready */
+    bool is_reading;          /* leaves with the last command that reads: cli/reading.h */
+    int ready_fd;             /* > 0: a byte when everything is ready */
     int64_t ready_timeout_ms; /* a start in the background is waited for so long; 0: a minute */
     const char *const *worker_arguments; /* passed on: --cpus, --fake-gpus, ... */
     int n_worker_arguments;

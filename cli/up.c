@@ -55,6 +55,9 @@ static int node_options_read(const struct cli *cli, struct worker_options *optio
         spec_amount_parse(text, &options->cpus, &report) != OK) {
         return cli_fail(EXIT_USAGE, "--cpus: %s", report.text);
     }
+    if (text != NULL && options->cpus == 0) {
+        return cli_fail(EXIT_USAGE, "--cpus wants more than 0; --no-worker offers none");
+    }
     if ((text = cli_option(cli, "memory")) != NULL &&
         spec_size_parse(text, &options->memory_bytes, &report) != OK) {
         return cli_fail(EXIT_USAGE, "--memory: %s", report.text);
@@ -196,6 +199,7 @@ int verb_down(struct cli *cli)
             return EXIT_OK;
         }
     }
+    (void)lock_is_held(lock_path, &holder); /* whom to wait for */
     struct client *client = NULL;
     struct client_answer answer;
     struct report report = {0};
@@ -207,15 +211,20 @@ int verb_down(struct cli *cli)
             code = answer.status == 200 ? EXIT_OK : client_answer_fail(&answer);
             client_answer_fini(&answer);
         }
-        client_close(client);
-    } else {
-        code = EXIT_UNREACHABLE;
     }
     /* A head that cannot be asked is told by its supervisor, which ends it if it is deaf. */
-    if (code == EXIT_UNREACHABLE && lock_is_held(lock_path, &holder) && holder > 0) {
-        code = kill((pid_t)holder, SIGTERM) == 0 ? EXIT_OK : code;
+    bool is_deaf = client == NULL || code == EXIT_UNREACHABLE;
+    client_close(client);
+    if (is_deaf && holder > 0 && lock_is_held(lock_path, NULL)) {
+        kill((pid_t)holder, SIGTERM);
     }
+    code = is_deaf ? EXIT_OK : code;
+    uint32_t now_holder = 0;
     for (int64_t waited_ms = 0; code == EXIT_OK && !is_all_gone(cli); waited_ms += 20) {
+        if (lock_is_held(lock_path, &now_holder) && now_holder > 0 && holder > 0 &&
+            now_holder != holder) {
+            break; /* It has left, and somebody started the next one. */
+        }
         if (waited_ms > timeout_ms + 30000) {
             return cli_fail(EXIT_TIMEOUT, "the cluster in %s has not left yet; see %s/logs",
                             cli->state_dir, cli->state_dir);

@@ -257,7 +257,7 @@ int cli_sweep_watch(struct cli *cli, struct client **client, uint32_t sweep, boo
             fprintf(stderr,
                     "%sdetached; sweep %u goes on. Come back with 'muster sweep watch %u', end it "
                     "with 'muster sweep cancel %u'\n",
-                    watch.is_live ? "" : "\n", sweep, sweep, sweep);
+                    watch.is_live ? "\r\033[K" : "\n", sweep, sweep, sweep);
             code = EXIT_INTERRUPTED;
         }
         if (code < 0 && timeout_ms >= 0 && now_ms() - watch.started_ms >= timeout_ms) {

@@ -125,6 +125,9 @@ def main():
                     model.save(folder, rng)
             t.report(val_loss=loss, val_acc=accuracy)
             print(f"epoch {t.step}  val_loss {loss:.4f}  val_acc {accuracy:.4f}", flush=True)
+        if t.save_due:  # told to leave between two milestones
+            with t.save() as folder:
+                model.save(folder, rng)
 
 
 if __name__ == "__main__":

@@ -93,6 +93,8 @@ error_code core_failed(const struct core *core);
 /* ---- agents; `peer` is the shell's number for a connection's key ---- */
 void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_enrol *msg);
 void on_events(struct core *core, time_ms now, uint64_t peer, const struct msg_events *msg);
+/* The peer that a node's agent speaks as; 0: none. */
+uint64_t core_node_peer(const struct core *core, const char *name);
 void on_heartbeat(struct core *core, time_ms now, uint64_t peer, const struct msg_heartbeat *msg);
 
 /* ---- people and programs; `request` is the shell's number of an HTTP request, answered by

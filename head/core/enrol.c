@@ -48,8 +48,9 @@ static void core_node_renew(struct core *core, time_ms now, struct node *node,
         }
         core_node_move(core, now, node, NODE_JOINING);
     }
-    /* One that was given up and comes back goes on with its numbers: what it made meanwhile tells of attempts that are
-     * not its own any more. A new one starts with the first event that it still has. */
+    /* One that was given up and comes back goes on with its numbers: what it made meanwhile tells
+     * of attempts that are not its own any more. A new one starts with the first event that it
+     * still has. */
     uint64_t applied = node->r.incarnation == msg->incarnation ? node->r.applied : 0;
     if (msg->first_event > applied + 1) {
         applied = msg->first_event - 1;
@@ -172,8 +173,7 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
          */
         struct msg_leave leave = {core->config.epoch};
         outbox_send(&core->out, peer, MSG_LEAVE, &leave);
-        if (node == NULL || node->r.incarnation != msg->incarnation ||
-            node->r.state == NODE_GONE) {
+        if (node == NULL || node->r.incarnation != msg->incarnation || node->r.state == NODE_GONE) {
             return;
         }
     }

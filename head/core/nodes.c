@@ -18,6 +18,12 @@ struct node *core_node_of_peer(struct core *core, uint64_t peer)
     return node;
 }
 
+uint64_t core_node_peer(const struct core *core, const char *name)
+{
+    const struct node *node = core_node_find((struct core *)(uintptr_t)core, name);
+    return node != NULL ? node->peer : 0;
+}
+
 struct node *core_node_add(struct core *core, const char *name)
 {
     struct node *node = mem_zalloc(sizeof *node);

@@ -221,8 +221,8 @@ void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
         .git = submit->git,
         .key = submit->key,
         .file_hash = submit->file_hash,
-        .seed =
-            spec.has_seed ? spec.seed : (core->config.seed ^ core->next_number * 0x9E3779B97F4A7C15U) >> 11,
+        .seed = spec.has_seed ? spec.seed
+                              : (core->config.seed ^ core->next_number * 0x9E3779B97F4A7C15U) >> 11,
         .state = SWEEP_RUNNING,
         .created = now,
         .resumed_at = now,

@@ -27,7 +27,14 @@ static bool peer_enrol(struct head *head, time_ms now, const struct router_peer 
                  error_word(error));
         return false;
     }
+    uint64_t before = core_node_peer(head->core, msg->node);
     on_enrol(head->core, now, peer->number, msg);
+    /* Each start of an agent has a key of its own: the last one's would fill the table in the end.
+     */
+    if (before != 0 && before != peer->number &&
+        core_node_peer(head->core, msg->node) == peer->number) {
+        router_peer_forget(head->router, before);
+    }
     return true;
 }
 

@@ -62,8 +62,9 @@ struct report {
     char text[REPORT_TEXT_MAX];
 };
 
-/* Both write code and text (cut at the limit) and give `code`, so that `return report_fail(...)` reads well. The code
- * is given by the macro, not by a function, so that compiler and analyzer see that it is not OK. */
+/* Both write code and text (cut at the limit) and give `code`, so that `return report_fail(...)`
+ * reads well. The code is given by the macro, not by a function, so that compiler and analyzer see
+ * that it is not OK. */
 #define report_fail(report, code, ...)                                                             \
     ({                                                                                             \
         error_code report_code_ = (code);                                                          \

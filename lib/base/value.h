@@ -41,7 +41,8 @@ static inline struct value value_str(const char *str)
     return (struct value){.kind = VALUE_STR, .str = str};
 }
 
-bool value_equal(struct value a, struct value b); /* same kind and value; 0.0 is not -0.0, NaN is NaN */
+bool value_equal(struct value a,
+                 struct value b); /* same kind and value; 0.0 is not -0.0, NaN is NaN */
 /* INT or REAL as a double; false (nothing written) for other kinds. */
 bool value_number(struct value value, double *ret_number);
 

@@ -1,9 +1,11 @@
-/* worker/core/agent.h -- the agent of one node as a state machine: leases, orders, the node's numbered event stream, the
- * trainers' protocol, reconnect, drain. Pure: no socket, clock, file or process. One thread owns it; the shell turns
- * sockets, timers and child exits into the on_*() calls and carries out the effects of the outbox (worker/core/outbox.h).
+/* worker/core/agent.h -- the agent of one node as a state machine: leases, orders, the node's
+ * numbered event stream, the trainers' protocol, reconnect, drain. Pure: no socket, clock, file or
+ * process. One thread owns it; the shell turns sockets, timers and child exits into the on_*()
+ * calls and carries out the effects of the outbox (worker/core/outbox.h).
  *
- * Nothing passed to an on_*() call is kept by pointer; what the outbox holds is its own copy, valid until the outbox is
- * emptied. Calls never fail and never block: what is wrong becomes an answer, a result or a closed connection. */
+ * Nothing passed to an on_*() call is kept by pointer; what the outbox holds is its own copy, valid
+ * until the outbox is emptied. Calls never fail and never block: what is wrong becomes an answer, a
+ * result or a closed connection. */
 #ifndef MUSTER_WORKER_CORE_AGENT_H
 #define MUSTER_WORKER_CORE_AGENT_H
 
@@ -16,7 +18,7 @@ struct agent_outbox;
 enum {
     AGENT_ATTEMPTS_MAX = 4096,
     AGENT_CONNECTIONS_MAX = 4096,
-    AGENT_ALIVE_LINE_MS = 5000,  /* an empty line while an answer is held */
+    AGENT_ALIVE_LINE_MS = 5000, /* an empty line while an answer is held */
     AGENT_OWED_BYTES_MAX = 256 << 10,
 };
 
@@ -27,82 +29,103 @@ struct attempt_ref {
 
 /* Strings are copied. */
 struct agent_config {
-    struct msg_enrol enrol; /* what stays the same: secret, node, incarnation, host, pid, version, resources, labels */
+    struct msg_enrol enrol; /* what stays the same: secret, node, incarnation, host, pid, version,
+                               resources, labels */
     uint64_t random_seed;   /* for jitter */
     int64_t orphan_timeout_ms; /* until the head says otherwise; 0: none */
-    const char *snapshots_dir; /* absolute: a snapshot lies in <snapshots_dir>/<job>.<index>/<ordinal> */
+    const char
+        *snapshots_dir; /* absolute: a snapshot lies in <snapshots_dir>/<job>.<index>/<ordinal> */
 };
 
 MUST_CHECK error_code agent_new(const struct agent_config *config, struct agent **ret_agent);
 void agent_free(struct agent *agent);
 
 /* ---- the link to the head ---- */
-/* Connected (handshake done): enrol. Disconnected: keep everything, events wait. The shell reconnects by itself
- * (ZeroMQ); the core only asks for AGENT_RECONNECT after a refused enrolment or 10 s without a byte. */
+/* Connected (handshake done): enrol. Disconnected: keep everything, events wait. The shell
+ * reconnects by itself (ZeroMQ); the core only asks for AGENT_RECONNECT after a refused enrolment
+ * or 10 s without a byte. */
 void on_link_up(struct agent *agent, time_ms now, struct agent_outbox *out);
 void on_link_down(struct agent *agent, time_ms now, struct agent_outbox *out);
 /* One decoded frame of the head. */
-void on_head_message(struct agent *agent, time_ms now, message_type type, const void *message, struct agent_outbox *out);
+void on_head_message(struct agent *agent, time_ms now, message_type type, const void *message,
+                     struct agent_outbox *out);
 /* Snapshots found on disk at start; before the first on_link_up. */
 MUST_CHECK error_code agent_snapshot_found(struct agent *agent, struct snapshot_name name);
 
 /* ---- attempts (answers to AGENT_START, and what the kernel says) ---- */
-void on_attempt_started(struct agent *agent, time_ms now, struct attempt_ref ref, uint32_t pid, struct agent_outbox *out);
+void on_attempt_started(struct agent *agent, time_ms now, struct attempt_ref ref, uint32_t pid,
+                        struct agent_outbox *out);
 /* cause: CANNOT_START or REFUSED; reason: one sentence. */
-void on_attempt_not_started(struct agent *agent, time_ms now, struct attempt_ref ref, end_cause cause, const char *reason,
-                            struct agent_outbox *out);
-/* The main process has exited and the process tree is empty. Only cause EXIT, SIGNAL or OOM, exit_code, signal, cpu_ms,
- * rss_peak_bytes, started_at and the tails are the shell's; the core fills in the rest. */
-void on_attempt_exited(struct agent *agent, time_ms now, struct attempt_ref ref, const struct attempt_result *facts,
-                       struct agent_outbox *out);
+void on_attempt_not_started(struct agent *agent, time_ms now, struct attempt_ref ref,
+                            end_cause cause, const char *reason, struct agent_outbox *out);
+/* The main process has exited and the process tree is empty. Only cause EXIT, SIGNAL or OOM,
+ * exit_code, signal, cpu_ms, rss_peak_bytes, started_at and the tails are the shell's; the core
+ * fills in the rest. */
+void on_attempt_exited(struct agent *agent, time_ms now, struct attempt_ref ref,
+                       const struct attempt_result *facts, struct agent_outbox *out);
 /* A byte came from the attempt (output or socket); at most one call a second and attempt. */
 void on_attempt_activity(struct agent *agent, time_ms now, struct attempt_ref ref);
 
 /* ---- trainers (INTERFACES: the trainer's side) ---- */
 typedef enum {
-    TRAINER_HELLO, TRAINER_REPORT, TRAINER_SAVE, TRAINER_COMMIT, TRAINER_EXPLOIT, TRAINER_BYE,
+    TRAINER_HELLO,
+    TRAINER_REPORT,
+    TRAINER_SAVE,
+    TRAINER_COMMIT,
+    TRAINER_EXPLOIT,
+    TRAINER_BYE,
     TRAINER_BAD, /* the shell could not decode the line: `error` is the word to answer */
 } trainer_request_kind;
 
 enum { CAN_CHECKPOINT = 1, CAN_PAUSE = 2, CAN_EXPLOIT = 4 };
-enum { TRAINER_ACT_CHECKPOINT = 1, TRAINER_ACT_PAUSE = 2, TRAINER_ACT_STOP = 4, TRAINER_ACT_EXPLOIT = 8 };
+enum {
+    TRAINER_ACT_CHECKPOINT = 1,
+    TRAINER_ACT_PAUSE = 2,
+    TRAINER_ACT_STOP = 4,
+    TRAINER_ACT_EXPLOIT = 8
+};
 
 struct trainer_request {
     trainer_request_kind kind;
-    uint32_t can;                 /* HELLO */
-    int64_t step;                 /* REPORT, SAVE, COMMIT */
-    const char *const *names;     /* REPORT: METRICS_MAX at most, names as checked by the shell */
+    uint32_t can;             /* HELLO */
+    int64_t step;             /* REPORT, SAVE, COMMIT */
+    const char *const *names; /* REPORT: METRICS_MAX at most, names as checked by the shell */
     const double *values;
     uint32_t n_metrics;
-    bye_word bye;                 /* BYE */
+    bye_word bye; /* BYE */
     const char *note;
-    const char *error;            /* BAD: bad_json, too_long, bad_name */
+    const char *error; /* BAD: bad_json, too_long, bad_name */
     const char *error_text;
 };
 
 /* connection: a number that the shell gives, never used twice. */
-void on_trainer_open(struct agent *agent, time_ms now, uint64_t connection, struct attempt_ref ref, struct agent_outbox *out);
-void on_trainer_request(struct agent *agent, time_ms now, uint64_t connection, const struct trainer_request *request,
-                        struct agent_outbox *out);
-void on_trainer_close(struct agent *agent, time_ms now, uint64_t connection, struct agent_outbox *out);
-/* Answers to AGENT_SAVE_BEGIN and AGENT_SAVE_COMMIT. error: NULL, or the word for the trainer (no_space, not_now). */
-void on_save_begun(struct agent *agent, time_ms now, struct attempt_ref ref, uint64_t connection, const char *dir,
-                   const char *error, const char *error_text, struct agent_outbox *out);
-void on_save_committed(struct agent *agent, time_ms now, struct attempt_ref ref, uint64_t connection,
-                       const struct snapshot_ref *snapshot, const char *error, const char *error_text,
-                       struct agent_outbox *out);
+void on_trainer_open(struct agent *agent, time_ms now, uint64_t connection, struct attempt_ref ref,
+                     struct agent_outbox *out);
+void on_trainer_request(struct agent *agent, time_ms now, uint64_t connection,
+                        const struct trainer_request *request, struct agent_outbox *out);
+void on_trainer_close(struct agent *agent, time_ms now, uint64_t connection,
+                      struct agent_outbox *out);
+/* Answers to AGENT_SAVE_BEGIN and AGENT_SAVE_COMMIT. error: NULL, or the word for the trainer
+ * (no_space, not_now). */
+void on_save_begun(struct agent *agent, time_ms now, struct attempt_ref ref, uint64_t connection,
+                   const char *dir, const char *error, const char *error_text,
+                   struct agent_outbox *out);
+void on_save_committed(struct agent *agent, time_ms now, struct attempt_ref ref,
+                       uint64_t connection, const struct snapshot_ref *snapshot, const char *error,
+                       const char *error_text, struct agent_outbox *out);
 
 /* ---- time and the end ---- */
-/* Timers: row blocks, alive lines, decision and other timeouts, grace, heartbeat, silence of the head. Due at
- * agent_next_deadline(); early calls are harmless and cheap. */
+/* Timers: row blocks, alive lines, decision and other timeouts, grace, heartbeat, silence of the
+ * head. Due at agent_next_deadline(); early calls are harmless and cheap. */
 void on_agent_tick(struct agent *agent, time_ms now, struct agent_outbox *out);
 /* The loop was away: expiry deadlines move by the gap, before the next on_agent_tick. */
 void agent_gap(struct agent *agent, int64_t gap_ms);
 time_ms agent_next_deadline(const struct agent *agent); /* INT64_MAX: none */
-/* SIGTERM: no new leases; running ones are told to leave, their results are sent; AGENT_EXIT when all is acknowledged
- * or `deadline` has passed. */
+/* SIGTERM: no new leases; running ones are told to leave, their results are sent; AGENT_EXIT when
+ * all is acknowledged or `deadline` has passed. */
 void on_drain(struct agent *agent, time_ms now, time_ms deadline, struct agent_outbox *out);
-void on_load(struct agent *agent, int64_t cpu_permille, uint64_t memory_used_bytes); /* for the next heartbeat */
+void on_load(struct agent *agent, int64_t cpu_permille,
+             uint64_t memory_used_bytes); /* for the next heartbeat */
 
 /* Asserts that hold after every call; for tests, simulation and debug builds. */
 void agent_check(const struct agent *agent);

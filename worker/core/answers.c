@@ -29,8 +29,9 @@ static void line_milestone(struct json_out *json, const struct attempt *attempt)
     }
 }
 
-/* A trainer that can is asked for a snapshot before it reports its next milestone, so that the decision always finds one
- * of exactly that step. A milestone may be a trial's end, so `end` asks for it too. */
+/* A trainer that can is asked for a snapshot before it reports its next milestone, so that the
+ * decision always finds one of exactly that step. A milestone may be a trial's end, so `end` asks
+ * for it too. */
 static void line_save(struct json_out *json, const struct attempt *attempt, bool is_hello)
 {
     bool is_wanted = attempt->lease->is_trial && !agent_order_is_leave(&attempt->order) &&

@@ -1,5 +1,6 @@
-/* worker/core/outbox.h -- what the agent's core wants done. Pure. Effects are carried out by the shell in order, after
- * each turn; the list owns all that its effects point to, until agent_outbox_reset(). */
+/* worker/core/outbox.h -- what the agent's core wants done. Pure. Effects are carried out by the
+ * shell in order, after each turn; the list owns all that its effects point to, until
+ * agent_outbox_reset(). */
 #ifndef MUSTER_WORKER_CORE_OUTBOX_H
 #define MUSTER_WORKER_CORE_OUTBOX_H
 
@@ -7,19 +8,21 @@
 #include "worker/core/agent.h"
 
 typedef enum {
-    AGENT_SEND,        /* frame: an encoded message for the head */
-    AGENT_RECONNECT,   /* drop the connection and connect again, not before `at` */
-    AGENT_START,       /* lease: prepare and exec */
-    AGENT_SIGNAL,      /* ref, signal: SIGTERM to the attempt's main process and its group; SIGKILL ends the whole tree */
-    AGENT_ANSWER,      /* connection, text: one line for a trainer, '\n' included */
-    AGENT_CLOSE,       /* connection */
-    AGENT_READ_STOP,   /* connection: owes too much; read no more from it until AGENT_READ_START */
+    AGENT_SEND,      /* frame: an encoded message for the head */
+    AGENT_RECONNECT, /* drop the connection and connect again, not before `at` */
+    AGENT_START,     /* lease: prepare and exec */
+    AGENT_SIGNAL, /* ref, signal: SIGTERM to the attempt's main process and its group; SIGKILL ends
+                     the whole tree */
+    AGENT_ANSWER, /* connection, text: one line for a trainer, '\n' included */
+    AGENT_CLOSE,  /* connection */
+    AGENT_READ_STOP, /* connection: owes too much; read no more from it until AGENT_READ_START */
     AGENT_READ_START,
     AGENT_SAVE_BEGIN,  /* ref, connection, step: make an empty folder -> on_save_begun */
-    AGENT_SAVE_COMMIT, /* ref, connection, snapshot (ordinal, step): fsync, manifest, rename -> on_save_committed */
+    AGENT_SAVE_COMMIT, /* ref, connection, snapshot (ordinal, step): fsync, manifest, rename ->
+                          on_save_committed */
     AGENT_DROP,        /* ref.task, snapshot.ordinal: delete this snapshot */
-    AGENT_CLEAN,       /* ref: the result is on disk at the head; remove the attempt's private folder */
-    AGENT_EXIT,        /* code: leave */
+    AGENT_CLEAN, /* ref: the result is on disk at the head; remove the attempt's private folder */
+    AGENT_EXIT,  /* code: leave */
 } agent_effect_kind;
 
 struct agent_effect {
@@ -42,7 +45,8 @@ struct agent_outbox {
     struct agent_effect *effects;
     uint32_t n_effects;
     uint32_t cap;
-    error_code failed; /* sticky ERR_NO_MEMORY: the shell leaves (the head will run everything again) */
+    error_code
+        failed; /* sticky ERR_NO_MEMORY: the shell leaves (the head will run everything again) */
 };
 
 void agent_outbox_init(struct agent_outbox *out);

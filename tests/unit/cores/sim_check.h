@@ -3,7 +3,7 @@
 #ifndef MUSTER_TESTS_CORES_SIM_CHECK_H
 #define MUSTER_TESTS_CORES_SIM_CHECK_H
 
-#include "sim_world.h"
+#include "sim_faults.h"
 
 /* What is in memory is what is on disk: nothing was changed and not written. */
 static void sim_record_is_stored(struct sim *sim, const char *key, const char *field,

@@ -3,7 +3,7 @@
 #ifndef MUSTER_TESTS_CORES_SIM_LINK_H
 #define MUSTER_TESTS_CORES_SIM_LINK_H
 
-#include "sim.h"
+#include "sim_calendar.h"
 
 static void sim_node_drain(struct sim *sim, struct sim_node *node);
 

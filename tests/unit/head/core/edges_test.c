@@ -1,5 +1,5 @@
-/* What a hostile or broken agent or client may send, and what must not follow: an end of the head, a decision undone, an
- * answer that never comes. */
+/* What a hostile or broken agent or client may send, and what must not follow: an end of the head,
+ * a decision undone, an answer that never comes. */
 #include "rig.h"
 
 static const char one_trial[] = "name: one\n"
@@ -12,7 +12,8 @@ static const char one_trial[] = "name: one\n"
 static void rig_result_of(struct rig *r, task_id id, struct attempt_result result)
 {
     result.reason = "";
-    rig_event(r, (struct node_event){.kind = EVENT_RESULT, .task = id, .attempt = 0, .result = result});
+    rig_event(
+        r, (struct node_event){.kind = EVENT_RESULT, .task = id, .attempt = 0, .result = result});
 }
 
 static const struct rig_sent *rig_job(struct rig *r, const struct record_job *job)
@@ -25,10 +26,12 @@ static const struct rig_sent *rig_job(struct rig *r, const struct record_job *jo
 
 static struct record_job job_of(const char *const *words, uint32_t n_words)
 {
-    return (struct record_job){.name = "j", .words = words, .n_words = n_words, .workdir = "/w", .cpus = AMOUNT_ONE};
+    return (struct record_job){
+        .name = "j", .words = words, .n_words = n_words, .workdir = "/w", .cpus = AMOUNT_ONE};
 }
 
-/* Every cause, with and without a start, of an attempt in every state: none is impossible for a broken agent. */
+/* Every cause, with and without a start, of an attempt in every state: none is impossible for a
+ * broken agent. */
 static void test_result_of_any_cause_in_any_state_ends_the_attempt(void **state)
 {
     (void)state;
@@ -46,10 +49,13 @@ static void test_result_of_any_cause_in_any_state_ends_the_attempt(void **state)
                 on_task_verb(r->core, r->now, 1, id, VERB_STOP, -1);
                 rig_turn(r);
             }
-            struct attempt_result result = {.has_started = (variant & 2) != 0, .cause = cause, .bye = variant & 4 ? BYE_INVALID : BYE_NONE};
+            struct attempt_result result = {.has_started = (variant & 2) != 0,
+                                            .cause = cause,
+                                            .bye = variant & 4 ? BYE_INVALID : BYE_NONE};
             rig_result_of(r, id, result);
             const struct task *task = rig_task(r, id);
-            assert_true(task->r.state == TASK_ENDED || task->r.attempt == 1 || !core_task_is_on_node(task));
+            assert_true(task->r.state == TASK_ENDED || task->r.attempt == 1 ||
+                        !core_task_is_on_node(task));
             rig_free(r);
         }
     }
@@ -58,13 +64,20 @@ static void test_result_of_any_cause_in_any_state_ends_the_attempt(void **state)
 static void test_enrol_with_impossible_resources_is_refused(void **state)
 {
     (void)state;
-    static const char long_uuid[] = "GPU-0123456789012345678901234567890123456789012345678901234567890123456789";
+    static const char long_uuid[] =
+        "GPU-0123456789012345678901234567890123456789012345678901234567890123456789";
     const char *const long_uuids[] = {long_uuid}, *const empty_uuids[] = {""};
     const struct custom_pair custom[] = {{"licence", -1}};
     struct msg_enrol msgs[4];
     for (int i = 0; i < 4; i++) {
-        msgs[i] = (struct msg_enrol){.protocol = PROTOCOL_VERSION, .node = "n", .incarnation = 5, .host = "h", .version = "v", .secret = "s",
-                                     .cpus = AMOUNT_ONE, .first_event = 1};
+        msgs[i] = (struct msg_enrol){.protocol = PROTOCOL_VERSION,
+                                     .node = "n",
+                                     .incarnation = 5,
+                                     .host = "h",
+                                     .version = "v",
+                                     .secret = "s",
+                                     .cpus = AMOUNT_ONE,
+                                     .first_event = 1};
     }
     msgs[0].cpus = -1;
     msgs[1].gpus = long_uuids;
@@ -102,9 +115,15 @@ static void test_largest_block_of_rows_is_stored(void **state)
         names[i] = texts[i];
     }
     for (int i = 0; i < ROWS_BLOCK_MAX; i++) {
-        rows[i] = (struct metric_row){.seq = (uint64_t)i + 1, .step = i + 1, .time = r->now, .values = values, .n_values = NAMES};
+        rows[i] = (struct metric_row){.seq = (uint64_t)i + 1,
+                                      .step = i + 1,
+                                      .time = r->now,
+                                      .values = values,
+                                      .n_values = NAMES};
     }
-    rig_event(r, (struct node_event){.kind = EVENT_ROWS, .task = rig_id(1, 1), .rows = {names, NAMES, rows, ROWS_BLOCK_MAX}});
+    rig_event(r, (struct node_event){.kind = EVENT_ROWS,
+                                     .task = rig_id(1, 1),
+                                     .rows = {names, NAMES, rows, ROWS_BLOCK_MAX}});
     assert_int_equal(rig_store_count(r, "rows:1.1"), 1);
     rig_free(r);
 }
@@ -174,7 +193,8 @@ static void test_key_without_a_hash_finds_what_it_made(void **state)
 {
     (void)state;
     struct rig *r = rig_new();
-    struct submit_sweep submit = {.file = one_trial, .file_name = "t.yaml", .workdir = "/w", .key = "k"};
+    struct submit_sweep submit = {
+        .file = one_trial, .file_name = "t.yaml", .workdir = "/w", .key = "k"};
     on_sweep_submit(r->core, r->now, 1, &submit);
     on_sweep_submit(r->core, r->now, 2, &submit);
     submit.file = rig_sweep;
@@ -213,7 +233,8 @@ static void test_second_shutdown_with_an_earlier_deadline_is_sooner(void **state
     rig_free(r);
 }
 
-/* Shut down right after a start: the node is still on its way back, with what became of its attempts. */
+/* Shut down right after a start: the node is still on its way back, with what became of its
+ * attempts. */
 static void test_shutdown_after_a_restart_waits_for_a_node_that_comes_back(void **state)
 {
     (void)state;

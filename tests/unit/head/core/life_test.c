@@ -34,7 +34,8 @@ static void test_submit_that_nothing_can_run_is_refused(void **state)
     struct rig *r = rig_new();
     rig_enrol(r, 2);
     char file[1024];
-    snprintf(file, sizeof file, "%.*scpus: 64}\n", (int)(strstr(rig_sweep, "cpus: 1}") - rig_sweep), rig_sweep);
+    snprintf(file, sizeof file, "%.*scpus: 64}\n", (int)(strstr(rig_sweep, "cpus: 1}") - rig_sweep),
+             rig_sweep);
     assert_int_equal(rig_submit(r, file, NULL), 0);
     assert_int_equal(r->sent[r->n_sent - 1].status, 422);
     rig_free(r);
@@ -74,8 +75,10 @@ static void test_invalid_parameters_are_never_retried(void **state)
     rig_enrol(r, 1);
     rig_submit(r, rig_sweep, NULL);
     rig_started(r, rig_id(1, 1), 0);
-    struct attempt_result result = {.has_started = true, .cause = CAUSE_EXIT, .bye = BYE_INVALID, .reason = ""};
-    rig_event(r, (struct node_event){.kind = EVENT_RESULT, .task = rig_id(1, 1), .attempt = 0, .result = result});
+    struct attempt_result result = {
+        .has_started = true, .cause = CAUSE_EXIT, .bye = BYE_INVALID, .reason = ""};
+    rig_event(r, (struct node_event){
+                     .kind = EVENT_RESULT, .task = rig_id(1, 1), .attempt = 0, .result = result});
     assert_int_equal(rig_task(r, rig_id(1, 1))->r.outcome, OUTCOME_INVALID);
     rig_free(r);
 }
@@ -226,10 +229,12 @@ static void test_sweep_runs_to_its_end_with_a_head_restart_after_every_event(voi
             const int64_t rungs[] = {1, 3, 9};
             rig_started(r, rig_id(1, i), 0);
             for (uint32_t k = 0; k < 3 && rig_task(r, rig_id(1, i))->r.order.act == ACT_GO; k++) {
-                rig_milestone(r, rig_id(1, i), 0, rungs[k], 1.0 / (i * 7 % 5 + k + 1), rig_task(r, rig_id(1, i))->r.order.n);
+                rig_milestone(r, rig_id(1, i), 0, rungs[k], 1.0 / (i * 7 % 5 + k + 1),
+                              rig_task(r, rig_id(1, i))->r.order.n);
                 if (with_restarts) {
                     rig_restart(r);
-                    struct running_ref running[] = {{rig_id(1, i), 0, rig_task(r, rig_id(1, i))->r.order.n}};
+                    struct running_ref running[] = {
+                        {rig_id(1, i), 0, rig_task(r, rig_id(1, i))->r.order.n}};
                     rig_enrol_as(r, RIG_INCARNATION, 1, running, 1);
                 }
             }
@@ -254,7 +259,12 @@ static void test_job_runs_once_and_its_exit_is_kept(void **state)
     struct rig *r = rig_new();
     rig_enrol(r, 1);
     const char *words[] = {"echo", "hi"};
-    struct record_job job = {.name = "echo", .words = words, .n_words = 2, .workdir = "/", .cpus = AMOUNT_ONE, .priority = 50};
+    struct record_job job = {.name = "echo",
+                             .words = words,
+                             .n_words = 2,
+                             .workdir = "/",
+                             .cpus = AMOUNT_ONE,
+                             .priority = 50};
     on_job_submit(r->core, r->now, 5, &job);
     rig_turn(r);
     assert_int_equal(rig_answer(r, 5)->status, 201);
@@ -281,7 +291,8 @@ static void test_snapshots_keep_the_last_and_the_best(void **state)
     rig_sent_clear(r);
     for (uint32_t i = 1; i <= 4; i++) {
         struct snapshot_ref snapshot = {.ordinal = i, .step = i};
-        rig_event(r, (struct node_event){.kind = EVENT_SNAPSHOT, .task = rig_id(1, 1), .snapshot = snapshot});
+        rig_event(r, (struct node_event){
+                         .kind = EVENT_SNAPSHOT, .task = rig_id(1, 1), .snapshot = snapshot});
         rig_report_event(r, EVENT_ROWS, rig_id(1, 1), 0, i, values[i - 1], 0);
     }
     const struct task *task = rig_task(r, rig_id(1, 1));

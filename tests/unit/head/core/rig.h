@@ -1,13 +1,14 @@
-/* A core with a recording outbox, a store in memory, and agents played by the test. Every frame that leaves is decoded
- * again; every batch is applied to the store as Redis would, so that a second core can be loaded from it. */
+/* A core with a recording outbox, a store in memory, and agents played by the test. Every frame
+ * that leaves is decoded again; every batch is applied to the store as Redis would, so that a
+ * second core can be loaded from it. */
 #ifndef TESTS_HEAD_CORE_RIG_H
 #define TESTS_HEAD_CORE_RIG_H
 
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,13 @@
 #include "head/core/core.h"
 #include "head/core/state.h"
 
-enum { RIG_SENT_MAX = 4096, RIG_STORE_MAX = 65536, RIG_LOG_MAX = 65536, RIG_PEER = 7, RIG_INCARNATION = 77 };
+enum {
+    RIG_SENT_MAX = 4096,
+    RIG_STORE_MAX = 65536,
+    RIG_LOG_MAX = 65536,
+    RIG_PEER = 7,
+    RIG_INCARNATION = 77
+};
 
 struct rig_sent {
     head_effect_kind kind;
@@ -61,11 +68,14 @@ static inline void rig_store_apply(struct rig *r, const struct batch *batch)
 {
     for (uint32_t i = 0; i < batch->n_ops; i++) {
         const struct store_op *op = &batch->ops[i];
-        char *field = op->kind == OP_RPUSH ? NULL : strndup((const char *)op->field.data, op->field.len);
+        char *field =
+            op->kind == OP_RPUSH ? NULL : strndup((const char *)op->field.data, op->field.len);
         struct rig_field *slot = NULL;
         for (unsigned k = 0; op->kind != OP_RPUSH && k < r->n_store && slot == NULL; k++) {
             struct rig_field *f = &r->store[k];
-            slot = f->field != NULL && strcmp(f->key, op->key) == 0 && strcmp(f->field, field) == 0 ? f : NULL;
+            slot = f->field != NULL && strcmp(f->key, op->key) == 0 && strcmp(f->field, field) == 0
+                       ? f
+                       : NULL;
         }
         if (slot == NULL) {
             assert_true(r->n_store < RIG_STORE_MAX);
@@ -85,8 +95,9 @@ static inline void rig_record(struct rig *r, const struct head_effect *effect)
 {
     assert_true(r->n_sent < RIG_SENT_MAX);
     struct rig_sent *sent = &r->sent[r->n_sent++];
-    *sent = (struct rig_sent){effect->kind, effect->type, effect->peer, effect->request, effect->status,
-                              malloc(effect->bytes.len + 1), effect->bytes.len};
+    *sent = (struct rig_sent){effect->kind,     effect->type,   effect->peer,
+                              effect->request,  effect->status, malloc(effect->bytes.len + 1),
+                              effect->bytes.len};
     if (effect->bytes.len > 0) {
         memcpy(sent->body, effect->bytes.data, effect->bytes.len);
     }
@@ -140,7 +151,12 @@ static inline void rig_turn(struct rig *r)
 
 static inline void rig_core_new(struct rig *r)
 {
-    struct core_config config = {.version = "test", .cluster = "c", .state_dir = "/state", .epoch = 1000, .pid = 1, .seed = 5};
+    struct core_config config = {.version = "test",
+                                 .cluster = "c",
+                                 .state_dir = "/state",
+                                 .epoch = 1000,
+                                 .pid = 1,
+                                 .seed = 5};
     assert_int_equal(core_new(&config, &r->core), OK);
 }
 
@@ -187,7 +203,8 @@ static inline void rig_restart(struct rig *r)
         for (unsigned i = 0; i < r->n_store; i++) {
             struct rig_field *f = &r->store[i];
             if (f->field != NULL && strcmp(f->key, tables[t]) == 0) {
-                struct bytes field = {(uint8_t *)f->field, strlen(f->field)}, value = {f->value, f->len};
+                struct bytes field = {(uint8_t *)f->field, strlen(f->field)},
+                             value = {f->value, f->len};
                 error_code error = core_load_record(r->core, tables[t], field, value, &report);
                 if (error != OK) {
                     fail_msg("%s", report.text);
@@ -199,7 +216,8 @@ static inline void rig_restart(struct rig *r)
         struct rig_field *f = &r->store[i];
         if (f->field == NULL) {
             struct bytes value = {f->value, f->len};
-            assert_int_equal(core_load_log(r->core, (uint32_t)atoi(f->key + 4), value, &report), OK);
+            assert_int_equal(core_load_log(r->core, (uint32_t)atoi(f->key + 4), value, &report),
+                             OK);
         }
         if (f->field != NULL && strcmp(f->key, "meta") == 0) {
             char text[64] = "";
@@ -217,11 +235,22 @@ static inline void rig_restart(struct rig *r)
 
 /* ---- the played agent ---- */
 
-static inline void rig_enrol_as(struct rig *r, uint64_t incarnation, int64_t cpus, const struct running_ref *running, uint32_t n)
+static inline void rig_enrol_as(struct rig *r, uint64_t incarnation, int64_t cpus,
+                                const struct running_ref *running, uint32_t n)
 {
-    struct msg_enrol msg = {.protocol = PROTOCOL_VERSION, .schema_version = 1, .secret = "s", .node = "local", .incarnation = incarnation,
-                            .host = "h", .pid = 9, .version = "test", .cpus = cpus * AMOUNT_ONE, .memory_bytes = 1 << 30,
-                            .running = running, .n_running = n, .first_event = r->event + 1};
+    struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
+                            .schema_version = 1,
+                            .secret = "s",
+                            .node = "local",
+                            .incarnation = incarnation,
+                            .host = "h",
+                            .pid = 9,
+                            .version = "test",
+                            .cpus = cpus * AMOUNT_ONE,
+                            .memory_bytes = 1 << 30,
+                            .running = running,
+                            .n_running = n,
+                            .first_event = r->event + 1};
     on_enrol(r->core, r->now, RIG_PEER, &msg);
     rig_turn(r);
 }
@@ -247,25 +276,39 @@ static inline task_id rig_id(uint32_t job, uint32_t index)
 
 static inline void rig_started(struct rig *r, task_id id, uint32_t attempt)
 {
-    rig_event(r, (struct node_event){.kind = EVENT_STARTED, .task = id, .attempt = attempt, .pid = 100});
+    rig_event(
+        r, (struct node_event){.kind = EVENT_STARTED, .task = id, .attempt = attempt, .pid = 100});
 }
 
-static inline void rig_report_event(struct rig *r, event_kind kind, task_id id, uint32_t attempt, int64_t step, double value, uint64_t reached)
+static inline void rig_report_event(struct rig *r, event_kind kind, task_id id, uint32_t attempt,
+                                    int64_t step, double value, uint64_t reached)
 {
     static const char *const names[] = {"loss"};
-    struct metric_row row = {.seq = (uint64_t)step, .step = step, .time = r->now, .values = &value, .n_values = 1};
-    rig_event(r, (struct node_event){.kind = kind, .task = id, .attempt = attempt, .reached = reached, .rows = {names, 1, &row, 1}});
+    struct metric_row row = {
+        .seq = (uint64_t)step, .step = step, .time = r->now, .values = &value, .n_values = 1};
+    rig_event(r, (struct node_event){.kind = kind,
+                                     .task = id,
+                                     .attempt = attempt,
+                                     .reached = reached,
+                                     .rows = {names, 1, &row, 1}});
 }
 
-static inline void rig_milestone(struct rig *r, task_id id, uint32_t attempt, int64_t step, double value, uint64_t reached)
+static inline void rig_milestone(struct rig *r, task_id id, uint32_t attempt, int64_t step,
+                                 double value, uint64_t reached)
 {
     rig_report_event(r, EVENT_MILESTONE, id, attempt, step, value, reached);
 }
 
-static inline void rig_result(struct rig *r, task_id id, uint32_t attempt, end_cause cause, uint32_t exit_code, uint64_t handed)
+static inline void rig_result(struct rig *r, task_id id, uint32_t attempt, end_cause cause,
+                              uint32_t exit_code, uint64_t handed)
 {
-    struct attempt_result result = {.has_started = cause != CAUSE_REFUSED, .cause = cause, .exit_code = exit_code, .handed = handed, .reason = ""};
-    rig_event(r, (struct node_event){.kind = EVENT_RESULT, .task = id, .attempt = attempt, .result = result});
+    struct attempt_result result = {.has_started = cause != CAUSE_REFUSED,
+                                    .cause = cause,
+                                    .exit_code = exit_code,
+                                    .handed = handed,
+                                    .reason = ""};
+    rig_event(r, (struct node_event){
+                     .kind = EVENT_RESULT, .task = id, .attempt = attempt, .result = result});
 }
 
 static inline uint32_t rig_submit(struct rig *r, const char *file, const char *key)
@@ -273,7 +316,12 @@ static inline uint32_t rig_submit(struct rig *r, const char *file, const char *k
     static uint64_t request = 100;
     char hash[32];
     snprintf(hash, sizeof hash, "%zu", strlen(file));
-    struct submit_sweep submit = {.file = file, .file_name = "t.yaml", .workdir = "/w", .owner = "me", .key = key, .file_hash = hash};
+    struct submit_sweep submit = {.file = file,
+                                  .file_name = "t.yaml",
+                                  .workdir = "/w",
+                                  .owner = "me",
+                                  .key = key,
+                                  .file_hash = hash};
     on_sweep_submit(r->core, r->now, ++request, &submit);
     rig_turn(r);
     for (unsigned i = r->n_sent; i-- > 0;) {

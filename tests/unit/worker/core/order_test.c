@@ -207,7 +207,8 @@ static void test_order_while_starting_waits_for_the_process(void **state)
 
 /* The answer says that report and order are on disk: an order that was written for another reason
  * may be there first. */
-static void test_order_that_overtakes_a_milestone_answers_when_the_milestone_is_on_disk(void **state)
+static void
+test_order_that_overtakes_a_milestone_answers_when_the_milestone_is_on_disk(void **state)
 {
     (void)state;
     struct rig r;
