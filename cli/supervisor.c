@@ -37,12 +37,8 @@ enum {
     READING_MS = 1000, /* a cluster for reading stays so long without a reader */
     READING_LOOK_MS = 250,
     KILL_MS = 5000, /* from SIGTERM to SIGKILL of what should have left */
-    ARGUMENTS_MAX = 160,
     CMDLINE_MAX = 16 << 10,
     EARLY_ENDS_MAX = 8, /* a start in the background whose roles end so often is given up */
-    READY_MS = 60000,
-    TURN_MS = 30000, /* for the last cluster of the folder to leave, or another's to be ready */
-    EXIT_TAKEN = 75, /* of a supervisor in the background: another one holds the folder */
 };
 
 struct role {
@@ -59,7 +55,7 @@ struct role {
 struct supervisor {
     struct supervisor_options *options; /* its own copy: what is adopted keeps its own ways */
     char adopted_text[CMDLINE_MAX];
-    const char *adopted_arguments[ARGUMENTS_MAX];
+    const char *adopted_arguments[SUPERVISOR_ARGUMENTS_MAX];
     char program[PATH_MAX];
     char join_address[256];
     struct role roles[ROLES];
@@ -140,7 +136,8 @@ static void role_arguments(struct supervisor *s, int role, const char *fd_text, 
     if (role == WORKER) {
         argv[n++] = "--join";
         argv[n++] = s->join_address;
-        for (int i = 0; i < s->options->n_worker_arguments && n < ARGUMENTS_MAX - 1; i++) {
+        for (int i = 0; i < s->options->n_worker_arguments && n < SUPERVISOR_ARGUMENTS_MAX - 1;
+             i++) {
             argv[n++] = s->options->worker_arguments[i];
         }
     }
@@ -190,7 +187,8 @@ static void role_retry_later(struct role *r)
 }
 
 /* The words of a process's command line, in `text`; how many. */
-static int cmdline_read(uint32_t pid, char text[CMDLINE_MAX], const char *words[ARGUMENTS_MAX])
+static int cmdline_read(uint32_t pid, char text[CMDLINE_MAX],
+                        const char *words[SUPERVISOR_ARGUMENTS_MAX])
 {
     char path[64];
     int n = 0;
@@ -201,7 +199,7 @@ static int cmdline_read(uint32_t pid, char text[CMDLINE_MAX], const char *words[
         fclose(file);
     }
     text[length] = '\0';
-    for (size_t at = 0; at < length && n < ARGUMENTS_MAX; at += strlen(text + at) + 1) {
+    for (size_t at = 0; at < length && n < SUPERVISOR_ARGUMENTS_MAX; at += strlen(text + at) + 1) {
         words[n++] = text + at;
     }
     return n;
@@ -211,7 +209,7 @@ static int cmdline_read(uint32_t pid, char text[CMDLINE_MAX], const char *words[
 static void head_options_adopt(struct supervisor *s, uint32_t pid)
 {
     char text[CMDLINE_MAX];
-    const char *words[ARGUMENTS_MAX];
+    const char *words[SUPERVISOR_ARGUMENTS_MAX];
     int n = cmdline_read(pid, text, words);
     s->options->has_linger = n > 0 ? false : s->options->has_linger;
     for (int i = 0; i + 1 < n; i++) {
@@ -224,7 +222,7 @@ static void head_options_adopt(struct supervisor *s, uint32_t pid)
 
 static void worker_options_adopt(struct supervisor *s, uint32_t pid)
 {
-    const char *words[ARGUMENTS_MAX];
+    const char *words[SUPERVISOR_ARGUMENTS_MAX];
     int n = s->options->n_worker_arguments == 0 ? cmdline_read(pid, s->adopted_text, words) : 0;
     for (int i = 0; i + 2 < n; i++) {
         if (strcmp(words[i], "--join") == 0) {
@@ -272,7 +270,7 @@ static void role_start(struct supervisor *s, int role)
     struct role *r = &s->roles[role];
     struct report report = {0};
     char lock_path[PATH_MAX], fd_text[16];
-    const char *argv[ARGUMENTS_MAX];
+    const char *argv[SUPERVISOR_ARGUMENTS_MAX];
     uint32_t holder = 0;
     int lock_fd = -1, pipe_fds[2] = {-1, -1};
     state_path(s, lock_path, "run/%s.lock", role_names[role]);
@@ -540,7 +538,7 @@ static int supervise(struct supervisor *s)
     return s->exit_code;
 }
 
-static int folders_make(const struct supervisor_options *options)
+int supervisor_folders_make(const struct supervisor_options *options)
 {
     static const char *const folders[] = {"", "/keys", "/run", "/logs", "/redis", "/nodes"};
     struct report report = {0};
@@ -581,7 +579,7 @@ int supervisor_run(struct cli *cli, const struct supervisor_options *options)
     char path[PATH_MAX];
     uint32_t holder = 0;
     int lock_fd;
-    int code = folders_make(options);
+    int code = supervisor_folders_make(options);
     if (code != EXIT_OK) {
         return code;
     }
@@ -591,7 +589,7 @@ int supervisor_run(struct cli *cli, const struct supervisor_options *options)
     state_path(&s, path, "run/%s.lock", "supervisor");
     error_code error = lock_take(path, (uint32_t)getpid(), &lock_fd, &holder, &report);
     if (error == ERR_BUSY) {
-        return cli_fail(options->ready_fd > 0 ? EXIT_TAKEN : EXIT_REQUEST,
+        return cli_fail(options->ready_fd > 0 ? SUPERVISOR_EXIT_TAKEN : EXIT_REQUEST,
                         "a cluster already runs in %s (pid %u); use it, end it with 'muster down', "
                         "or give another --state",
                         options->state_dir, holder);
@@ -627,129 +625,4 @@ int supervisor_run(struct cli *cli, const struct supervisor_options *options)
     signal(SIGPIPE, SIG_IGN);
     s.signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     return supervise(&s);
-}
-
-/* ---- in the background ---- */
-
-static void tail_print(const char *state_dir, const char *name)
-{
-    char path[PATH_MAX], text[2048];
-    snprintf(path, sizeof path, "%s/logs/%s.log", state_dir, name);
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return;
-    }
-    if (fseek(file, -(long)sizeof text + 1, SEEK_END) != 0) {
-        rewind(file);
-    }
-    size_t n = fread(text, 1, sizeof text - 1, file);
-    text[n] = '\0';
-    fclose(file);
-    if (n > 0) {
-        fprintf(stderr, "--- the end of %s\n%s", path, text);
-    }
-}
-
-static void detached_exec(const struct supervisor_options *options, int ready_fd)
-{
-    char program[PATH_MAX] = "", fd_text[16], linger[32], log_path[PATH_MAX];
-    const char *argv[ARGUMENTS_MAX];
-    int n = 0;
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    setsid();
-    snprintf(log_path, sizeof log_path, "%s/logs/supervisor.log", options->state_dir);
-    int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600),
-        null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    dup2(null, STDIN_FILENO);
-    dup2(log >= 0 ? log : null, STDOUT_FILENO);
-    dup2(log >= 0 ? log : null, STDERR_FILENO);
-    fcntl(ready_fd, F_SETFD, 0);
-    snprintf(fd_text, sizeof fd_text, "%d", ready_fd);
-    const char *common[] = {program, "up", "--state", options->state_dir, "--ready-fd", fd_text};
-    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++) {
-        argv[n++] = common[i];
-    }
-    if (options->has_linger) {
-        snprintf(linger, sizeof linger, "%lldms", (long long)options->linger_ms);
-        argv[n++] = "--linger";
-        argv[n++] = linger;
-    }
-    if (options->no_worker) {
-        argv[n++] = "--no-worker";
-    }
-    if (options->is_reading) {
-        argv[n++] = "--for-reading";
-    }
-    for (int i = 0; i < options->n_worker_arguments && n < ARGUMENTS_MAX - 1; i++) {
-        argv[n++] = options->worker_arguments[i];
-    }
-    argv[n] = NULL;
-    if (length > 0) {
-        execv(program, (char *const *)(uintptr_t)argv);
-    }
-    _exit(127);
-}
-
-/* EXIT_OK once it is ready, EXIT_TAKEN if another one holds the folder, else it failed. */
-static int detached_start(const struct supervisor_options *options)
-{
-    int pipe_fds[2], status = 0, n = 0;
-    char byte;
-    if (pipe2(pipe_fds, O_CLOEXEC) != 0) {
-        return cli_fail(EXIT_REQUEST, "no pipe: %s", strerror(errno));
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        detached_exec(options, pipe_fds[1]);
-    }
-    close(pipe_fds[1]);
-    struct pollfd fd = {.fd = pipe_fds[0], .events = POLLIN};
-    int64_t deadline_ms =
-        now_ms() + (options->ready_timeout_ms > 0 ? options->ready_timeout_ms : READY_MS);
-    while (pid > 0 && n <= 0 && now_ms() < deadline_ms) {
-        n = poll(&fd, 1, (int)(deadline_ms - now_ms()) + 1);
-    }
-    bool is_ready = n > 0 && read(pipe_fds[0], &byte, 1) == 1;
-    close(pipe_fds[0]);
-    if (is_ready || n <= 0 || waitpid(pid, &status, 0) != pid) {
-        return is_ready ? EXIT_OK : EXIT_UNREACHABLE;
-    }
-    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_TAKEN ? EXIT_TAKEN : EXIT_UNREACHABLE;
-}
-
-/* Someone else started one in the same moment: theirs is as good. Or the last one is still leaving:
- * then it is our turn once it has gone. True: one is ready. */
-static bool detached_wait_for_other(const char *state_dir, int64_t deadline_ms)
-{
-    char lock_path[PATH_MAX], current[PATH_MAX];
-    snprintf(lock_path, sizeof lock_path, "%s/run/supervisor.lock", state_dir);
-    snprintf(current, sizeof current, "%s/current", state_dir);
-    while (lock_is_held(lock_path, NULL) && now_ms() < deadline_ms) {
-        if (access(current, F_OK) == 0) {
-            return true;
-        }
-        usleep(10000);
-    }
-    return false;
-}
-
-int supervisor_start_detached(struct cli *cli, const struct supervisor_options *options)
-{
-    (void)cli;
-    int code = folders_make(options);
-    if (code != EXIT_OK) {
-        return code;
-    }
-    int64_t deadline_ms = now_ms() + TURN_MS;
-    do {
-        code = detached_start(options);
-        if (code == EXIT_OK ||
-            (code == EXIT_TAKEN && detached_wait_for_other(options->state_dir, deadline_ms))) {
-            return EXIT_OK;
-        }
-    } while (code == EXIT_TAKEN && now_ms() < deadline_ms);
-    tail_print(options->state_dir, "supervisor");
-    tail_print(options->state_dir, "head");
-    return cli_fail(EXIT_UNREACHABLE, "the cluster in %s did not start; its logs are in %s/logs",
-                    options->state_dir, options->state_dir);
 }

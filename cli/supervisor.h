@@ -19,6 +19,13 @@ struct supervisor_options {
     int n_worker_arguments;
 };
 
+enum {
+    SUPERVISOR_ARGUMENTS_MAX = 160,
+    SUPERVISOR_EXIT_TAKEN = 75, /* of one in the background: another one holds the folder */
+};
+
+/* Makes what lacks of the state folder; EXIT_OK or the exit code after the message. */
+int supervisor_folders_make(const struct supervisor_options *options);
 /* Runs until SIGTERM, SIGINT, linger or `down`; the exit code. */
 int supervisor_run(struct cli *cli, const struct supervisor_options *options);
 /* Starts one in the background and waits until it is ready; EXIT_OK or the exit code after the

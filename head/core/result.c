@@ -232,6 +232,8 @@ void on_event_result(struct core *core, time_ms now, struct task *task,
         core_task_end(core, now, task, TASK_EVENT_INVALID, OUTCOME_INVALID);
         break;
     case END_GIVEN_BACK:
+        /* One that gives itself back is not charged, but waits: it may do so at once, for ever. */
+        task->r.not_before = result->cause == CAUSE_EXIT ? now + core_task_backoff_ms(task, 1) : 0;
         core_task_move(core, now, task,
                        task->r.state == TASK_LEASED ? TASK_EVENT_REFUSED : TASK_EVENT_PREEMPTED);
         break;

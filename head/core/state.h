@@ -166,6 +166,8 @@ void core_task_move(struct core *core, time_ms now, struct task *task, task_even
 void core_task_end(struct core *core, time_ms now, struct task *task, task_event event,
                    task_outcome outcome);
 void core_task_enqueue(struct core *core, time_ms now, struct task *task);
+/* Before the `times`-th retry. An event that charges PREEMPTED finds the wait in r.not_before. */
+int64_t core_task_backoff_ms(const struct task *task, uint32_t times);
 void core_task_place(struct core *core, struct task *task, struct node *node,
                      const struct allocation *allocation);
 void core_task_unplace(struct core *core, struct task *task);

@@ -158,14 +158,14 @@ void core_task_unplace(struct core *core, struct task *task)
 
 /* The first retry after the shortest backoff, each later one after twice the wait, up to the
  * longest. */
-static int64_t core_task_backoff_ms(const struct task *task)
+int64_t core_task_backoff_ms(const struct task *task, uint32_t times)
 {
     int64_t wait_ms = 1000, max_ms = 300000;
     if (task->work->sweep != NULL) {
         wait_ms = task->work->sweep->spec.retries.backoff_min_ms;
         max_ms = task->work->sweep->spec.retries.backoff_max_ms;
     }
-    for (uint32_t i = 1; i < task->r.failures && wait_ms < max_ms; i++) {
+    for (uint32_t i = 1; i < times && wait_ms < max_ms; i++) {
         wait_ms *= 2;
     }
     return wait_ms < max_ms ? wait_ms : max_ms;
@@ -211,7 +211,11 @@ void core_task_move(struct core *core, time_ms now, struct task *task, task_even
     task->r.state = edge->to;
     if (edge->to == TASK_QUEUED) {
         task->r.queued = now;
-        task->r.not_before = edge->charge == CHARGE_FAILURE ? now + core_task_backoff_ms(task) : 0;
+        if (edge->charge == CHARGE_FAILURE) {
+            task->r.not_before = now + core_task_backoff_ms(task, task->r.failures);
+        } else if (edge->charge != CHARGE_PREEMPTED) {
+            task->r.not_before = 0;
+        }
         core_task_enqueue(core, now, task);
     } else if (edge->to == TASK_ENDED) {
         task->r.ended = now;

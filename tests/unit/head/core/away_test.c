@@ -75,8 +75,11 @@ static void test_trial_on_its_own_node_goes_on_from_its_snapshot(void **state)
     struct snapshot_ref snapshot = {.ordinal = 1, .step = 1};
     rig_event(
         r, (struct node_event){.kind = EVENT_SNAPSHOT, .task = rig_id(1, 1), .snapshot = snapshot});
-    rig_sent_clear(r);
     rig_result(r, rig_id(1, 1), 0, CAUSE_EXIT, 75, 0);
+    rig_sent_clear(r);
+    r->now += 1000;
+    on_tick(r->core, r->now);
+    rig_result(r, rig_id(1, 2), 0, CAUSE_EXIT, 0, 0);
     struct arena arena;
     arena_init(&arena, MSG_ARENA_MAX_BYTES);
     const struct msg_lease *lease = rig_sent_last(r, MSG_LEASE, &arena);

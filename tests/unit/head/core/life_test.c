@@ -94,7 +94,16 @@ static void test_exit_75_gives_the_trial_back_uncharged(void **state)
     const struct task *task = rig_task(r, rig_id(1, 1));
     assert_int_equal(task->r.failures + task->r.lost, 0);
     assert_int_equal(task->r.preempted, 1);
-    assert_int_equal(task->r.attempt, 1); /* leased again at once: it is the oldest */
+    /* It waits a little, so that one that does so at once does not spin; the slot goes to the next.
+     */
+    assert_int_equal(task->r.state, TASK_QUEUED);
+    assert_int_equal(task->r.not_before, r->now + 1000);
+    assert_int_equal(rig_task(r, rig_id(1, 2))->r.state, TASK_LEASED);
+    r->now += 1000;
+    on_tick(r->core, r->now);
+    rig_result(r, rig_id(1, 2), 0, CAUSE_EXIT, 0, 0);
+    assert_int_equal(task->r.state, TASK_LEASED);
+    assert_int_equal(task->r.attempt, 1);
     rig_free(r);
 }
 

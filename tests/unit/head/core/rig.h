@@ -4,7 +4,6 @@
 #ifndef TESTS_HEAD_CORE_RIG_H
 #define TESTS_HEAD_CORE_RIG_H
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "head/core/core.h"
 #include "head/core/state.h"
