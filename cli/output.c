@@ -63,7 +63,7 @@ void cli_params_print(const json_t *params, char *ret_text, size_t size_bytes)
     ret_text[0] = '\0';
     json_object_foreach((json_t *)(uintptr_t)params, name, value)
     {
-        char text[CELL_MAX];
+        char text[CELL_MAX] = "";
         cli_value_print(value, text, sizeof text);
         int n = snprintf(ret_text + used, size_bytes - used, "%s%s=%s", used > 0 ? " " : "", name,
                          text);
@@ -94,7 +94,7 @@ void cli_value_print(const json_t *value, char *ret_text, size_t size_bytes)
         json_t *item;
         json_array_foreach((json_t *)(uintptr_t)value, i, item)
         {
-            char text[CELL_MAX];
+            char text[CELL_MAX] = "";
             cli_value_print(item, text, sizeof text);
             int n = snprintf(ret_text + used, size_bytes - used, "%s%s", i > 0 ? "," : "", text);
             if (n < 0 || (size_t)n >= size_bytes - used) {
@@ -227,7 +227,7 @@ static void cell_pad(const char *text, int width, const struct cli_column *colum
 
 static void table_print(json_t *items, const struct cli_column *columns, int n_columns)
 {
-    char text[CELL_MAX];
+    char text[CELL_MAX] = "";
     size_t width[COLUMNS_MAX], i;
     json_t *item;
     for (int c = 0; c < n_columns; c++) {

@@ -3,6 +3,7 @@
  * everything leaves, store last. */
 #include "cli/supervisor.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -104,6 +105,7 @@ static void exec_role(const struct supervisor *s, int role, const char *const *a
     if (null >= 0) {
         dup2(null, STDIN_FILENO);
     }
+    assert(argv[0] != NULL);
     if (lock_pid_write(lock_fd, (uint32_t)getpid()) == OK && lock_inheritable(lock_fd) == OK) {
         execv(argv[0], (char *const *)(uintptr_t)argv);
     }

@@ -237,12 +237,13 @@ static int watch_once(struct watch *watch, bool is_quiet)
 int cli_sweep_watch(struct cli *cli, struct client **client, uint32_t sweep, bool is_quiet,
                     int64_t timeout_ms)
 {
+    const char *terminal = getenv("TERM");
     struct watch watch = {
         .cli = cli,
         .client = client,
         .sweep = sweep,
-        .is_live = !is_quiet && isatty(STDERR_FILENO) && getenv("TERM") != NULL &&
-                   strcmp(getenv("TERM"), "dumb") != 0,
+        .is_live =
+            !is_quiet && isatty(STDERR_FILENO) && terminal != NULL && strcmp(terminal, "dumb") != 0,
         .started_ms = now_ms(),
         .busy_ms = now_ms(),
     };

@@ -22,7 +22,6 @@ void scheduler_free(struct scheduler *s)
     struct scheduler_class *cls, *next_class;
     HASH_ITER (hh, s->classes, cls, next_class) {
         tree_clear(&cls->items);
-        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): uthash, of a member of the table */
         HASH_DELETE(hh, s->classes, cls);
         scheduler_class_destroy(cls);
     }

@@ -45,10 +45,8 @@ error_code peers_new(uint32_t admitted_max, uint32_t strangers_max, struct peers
 
 static void peer_remove(struct peers *peers, struct peer *peer)
 {
-    /* NOLINTBEGIN(clang-analyzer-core.NullDereference): uthash, of a member of the tables */
     HASH_DELETE(by_number, peers->numbers, peer);
     HASH_DELETE(by_key, peers->keys, peer);
-    /* NOLINTEND(clang-analyzer-core.NullDereference) */
     if (peer->is_admitted) {
         HASH_DELETE(by_identity, peers->identities, peer);
         peers->n_admitted--;

@@ -33,7 +33,9 @@ struct loop {
     time_ms now;
     time_ms last_turn; /* when the last turn began */
     time_ms deadline;
-    time_ms armed_for; /* the loop meant to sleep until then at most */
+    time_ms armed_for;   /* the loop meant to sleep until then at most */
+    int64_t turn_gap_ms; /* the last turn itself took so long: it was stopped in mid-turn, or called
+                            something slow */
     bool is_again;
     bool is_running;
     bool is_stopped;
@@ -55,6 +57,7 @@ static void on_loop_timer(uv_timer_t *timer)
 static void loop_sleep_set(struct loop *loop)
 {
     time_ms now = clock_now();
+    loop->turn_gap_ms = now - loop->now > LOOP_GAP_MS ? now - loop->now : 0;
     loop->armed_for = loop->deadline < now + LOOP_TICK_MS ? loop->deadline : now + LOOP_TICK_MS;
     if (loop->armed_for < now) {
         loop->armed_for = now;
@@ -73,11 +76,12 @@ static void loop_sleep_set(struct loop *loop)
 
 static int64_t loop_gap(const struct loop *loop)
 {
-    if (loop->now - loop->last_turn <= LOOP_GAP_MS) {
-        return 0;
+    int64_t asleep_ms = loop->now - loop->last_turn - loop->turn_gap_ms;
+    if (asleep_ms <= LOOP_GAP_MS) {
+        return loop->turn_gap_ms;
     }
     time_ms expected = loop->armed_for > loop->last_turn ? loop->armed_for : loop->last_turn;
-    return loop->now > expected ? loop->now - expected : 0;
+    return loop->turn_gap_ms + (loop->now > expected ? loop->now - expected : 0);
 }
 
 static bool loop_sources_read(struct loop *loop)

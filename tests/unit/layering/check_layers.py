@@ -73,7 +73,7 @@ SYMBOLS = set("""
     strcmp strcpy strcspn strlen strncasecmp strncat strncmp strncpy strnlen strpbrk strrchr strspn strstr strtod
     strtol strtoll strtoul strtoull snprintf vsnprintf sprintf sscanf ceil cos exp exp2 expm1 fabs floor fmax fmin
     fmod frexp isfinite isinf isnan ldexp llround log log10 log1p log2 lround modf nearbyint nextafter pow rint
-    bcmp round scalbn signbit sin sqrt trunc ilogb cbrt __isnan __isinf __finite __signbit
+    bcmp htonl htons ntohl ntohs round scalbn signbit sin sqrt trunc ilogb cbrt __isnan __isinf __finite __signbit
 """.split())
 SYMBOL_PREFIXES = ("msgpack_", "yaml_", "json_", "XXH", "__asan_", "__ubsan_", "__tsan_", "__sanitizer_", "__gcov_",
                    "__llvm_")
