@@ -18,7 +18,10 @@ from first_light_test import steady
 
 def on_terminal(cluster, columns, rows, *arguments, after=None):
     """A muster command on a terminal; `after` is called once with its keyboard when it has drawn. (exit code, all output)"""
-    pid, fd = pty.fork()
+    try:
+        pid, fd = pty.fork()
+    except OSError as error:
+        raise Skip(f"there is no pseudo-terminal here ({error})") from None
     if pid == 0:
         os.chdir(cluster.work)
         os.execve(MUSTER, [MUSTER, *arguments], cluster.environment(TERM="xterm"))
