@@ -136,23 +136,23 @@ def test_kill_supervisor_children_go_on_and_are_adopted(cluster):
 
 
 def test_kill_trainers_retries_from_their_snapshots(cluster):
-    number = mid_sweep(cluster, trials=8)
+    number = mid_sweep(cluster, trials=24)
     killed = 0
     deadline = time.monotonic() + 60
     while killed < KILLS and time.monotonic() < deadline and not ended(cluster, number):
         for trial in cluster.trials(number):
             pid = trial["pid"]
             # One kill a trial, in mid-training, so that its own retries suffice.
-            if trial["state"] == "running" and trial["attempts"] == 1 and trial["step"] >= 2 and pid and killed < KILLS:
+            if trial["state"] == "running" and trial["attempts"] == 1 and trial["step"] >= 1 and pid and killed < KILLS:
                 try:
                     os.kill(pid, signal.SIGKILL)
                     killed += 1
                 except ProcessLookupError:
                     pass
         time.sleep(0.02)
-    sweep, items = check_complete(cluster, number, trials=8)
+    sweep, items = check_complete(cluster, number, trials=24)
     failures = sum(t["failures"] for t in items)
-    assert failures >= 3, (killed, failures)
+    assert killed >= KILLS and failures >= KILLS - 1, (killed, failures)  # one may have ended in the moment it was hit
     for trial in items:
         if trial["failures"] and trial["attempts"] > 1:
             steps = [r["step"] for r in metric_rows(cluster, trial["id"]) if r["attempt"] == 1]
