@@ -3,7 +3,7 @@ BUILD ?= build/release
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build demo test unit e2e asan tsan clang format format-check tidy bench install clean docs
+.PHONY: help packages build demo test unit e2e asan tsan clang format format-check tidy bench bundle deb install clean docs
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -60,6 +60,12 @@ bench: build ## Run the benches (BENCH=name for one); results go to bench/RESULT
 
 docs: build ## Print the generated references (docs/STATES.md) anew
 	@scripts/docs $(BUILD)
+
+bundle: build ## One tar with all that muster needs, for any Linux: build/release/muster-*.tar.gz
+	@scripts/bundle $(BUILD)
+
+deb: build ## A Debian package with systemd units: build/release/muster_*.deb
+	@scripts/deb $(BUILD)
 
 install: build ## Install to PREFIX (default /usr/local)
 	@cmake --install $(BUILD) --prefix $(or $(PREFIX),/usr/local)

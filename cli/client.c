@@ -2,14 +2,18 @@
  * exec. */
 #include <curl/curl.h>
 #include <dlfcn.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/client_find.h"
+#include "sys/program.h"
 
-enum { CURRENT_MAX = 64 << 10, BODY_MAX = 512 << 20, URL_MAX_BYTES = 4096 };
+enum { BODY_MAX = 512 << 20, URL_MAX_BYTES = 8192 };
 
 static struct {
     void *handle;
@@ -26,8 +30,10 @@ static struct {
 
 struct client {
     CURL *easy;
-    char url[URL_MAX_BYTES];
+    struct client_place place;
+    bool is_here; /* the state folder's own head, whatever else is named */
     char authorization[512];
+    char why[CURL_ERROR_SIZE]; /* of the last call that failed, in libcurl's words */
 };
 
 static bool curl_load(struct report *report)
@@ -65,65 +71,17 @@ static bool curl_load(struct report *report)
     return true;
 }
 
-static bool file_read(const char *path, char *ret_text, size_t size_bytes)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return false;
-    }
-    size_t n = fread(ret_text, 1, size_bytes - 1, file);
-    ret_text[n] = '\0';
-    fclose(file);
-    ret_text[strcspn(ret_text, "\r\n")] = '\0';
-    return n > 0;
-}
-
-static void client_token_set(struct client *client, const char *token)
-{
-    snprintf(client->authorization, sizeof client->authorization, "Authorization: Bearer %.400s",
-             token);
-}
-
-static error_code client_find(struct cli *cli, struct client *client, struct report *report)
-{
-    const char *given = cli_option(cli, "head");
-    given = given != NULL ? given : getenv("MUSTER_HEAD");
-    if (given != NULL && given[0] != '\0') {
-        const char *token = getenv("MUSTER_TOKEN");
-        snprintf(client->url, sizeof client->url, "%.3000s", given);
-        client_token_set(client, token != NULL ? token : "");
-        return OK;
-    }
-    char path[CLI_PATH_MAX + 16], text[CURRENT_MAX], token[256] = "";
-    snprintf(path, sizeof path, "%s/current", cli->state_dir);
-    if (!file_read(path, text, sizeof text)) {
-        return report_fail(
-            report, ERR_UNREACHABLE,
-            "no head runs in %s; start one with 'muster up', or name one with --head",
-            cli->state_dir);
-    }
-    json_t *json = json_loads(text, 0, NULL);
-    snprintf(client->url, sizeof client->url, "%.3000s", cli_json_str(json, "url"));
-    bool has_token = file_read(cli_json_str(json, "token_file"), token, sizeof token);
-    json_decref(json);
-    client_token_set(client, token);
-    if (client->url[0] == '\0' || !has_token) {
-        return report_fail(report, ERR_FORMAT,
-                           "%s is damaged; 'muster down' and 'muster up' write it again", path);
-    }
-    return OK;
-}
-
-error_code client_open(struct cli *cli, struct client **ret_client, struct report *report)
+error_code client_open_at(const struct client_place *place, struct client **ret_client,
+                          struct report *report)
 {
     struct client *client = mem_zalloc(sizeof *client);
     if (client == NULL) {
         return report_fail(report, ERR_NO_MEMORY, "out of memory");
     }
-    error_code error = client_find(cli, client, report);
-    if (error == OK && !curl_load(report)) {
-        error = ERR_SYSTEM;
-    }
+    client->place = *place;
+    snprintf(client->authorization, sizeof client->authorization, "Authorization: Bearer %s",
+             place->token);
+    error_code error = curl_load(report) ? OK : ERR_SYSTEM;
     if (error == OK) {
         client->easy = curl.easy_init();
         error = client->easy != NULL ? OK : report_fail(report, ERR_NO_MEMORY, "out of memory");
@@ -134,6 +92,31 @@ error_code client_open(struct cli *cli, struct client **ret_client, struct repor
     }
     *ret_client = client;
     return OK;
+}
+
+error_code client_open(struct cli *cli, struct client **ret_client, struct report *report)
+{
+    struct client_place place;
+    error_code error = client_find(cli, &place, report);
+    return error == OK ? client_open_at(&place, ret_client, report) : error;
+}
+
+error_code client_open_here(struct cli *cli, struct client **ret_client, struct report *report)
+{
+    struct client_place place;
+    error_code error = client_find_here(cli, &place, report);
+    error = error == OK ? client_open_at(&place, ret_client, report) : error;
+    if (error == OK) {
+        (*ret_client)->is_here = true;
+    }
+    return error;
+}
+
+error_code client_open_again(struct cli *cli, const struct client *client,
+                             struct client **ret_client)
+{
+    return client->is_here ? client_open_here(cli, ret_client, NULL)
+                           : client_open(cli, ret_client, NULL);
 }
 
 void client_close(struct client *client)
@@ -148,7 +131,7 @@ void client_close(struct client *client)
 
 const char *client_url(const struct client *client)
 {
-    return client->url;
+    return client->place.url;
 }
 
 static size_t on_body(char *data, size_t size, size_t count, void *context)
@@ -196,15 +179,26 @@ static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, 
 
 static struct curl_slist *client_prepare(struct client *client, const char *path, const char *extra)
 {
-    char url[URL_MAX_BYTES + 4096];
-    snprintf(url, sizeof url, "%s%s", client->url, path);
+    char url[URL_MAX_BYTES], machine_ca[PATH_MAX];
+    snprintf(url, sizeof url, "%s%s", client->place.url, path);
     curl.easy_reset(client->easy);
     curl.easy_setopt(client->easy, CURLOPT_URL, url);
+    curl.easy_setopt(client->easy, CURLOPT_ERRORBUFFER, client->why);
+    client->why[0] = '\0';
+    if (client->place.ca[0] != '\0') {
+        curl.easy_setopt(client->easy, CURLOPT_CAINFO, client->place.ca);
+        curl.easy_setopt(client->easy, CURLOPT_CAPATH, NULL); /* that one, and no other */
+    } else if (strncmp(url, "https://", 8) == 0 && program_ca_file(machine_ca)) {
+        /* libcurl's own place is that of the machine it was built on. */
+        curl.easy_setopt(client->easy, CURLOPT_CAINFO, machine_ca);
+    }
     curl.easy_setopt(client->easy, CURLOPT_NOSIGNAL, 1L);
     curl.easy_setopt(client->easy, CURLOPT_NOPROXY, "*");
     curl.easy_setopt(client->easy, CURLOPT_TCP_NODELAY, 1L);
     struct curl_slist *headers = curl.slist_append(NULL, client->authorization);
-    headers = curl.slist_append(headers, "Expect:");
+    if (extra == NULL || strncmp(extra, "Expect:", 7) != 0) {
+        headers = curl.slist_append(headers, "Expect:");
+    }
     headers = curl.slist_append(headers, "Content-Type: application/json");
     if (extra != NULL) {
         headers = curl.slist_append(headers, extra);
@@ -213,14 +207,62 @@ static struct curl_slist *client_prepare(struct client *client, const char *path
     return headers;
 }
 
+/* Certificates that are not trusted, or not of that name: trying again would not help. */
+static error_code client_untrusted(const struct client *client, CURLcode code,
+                                   struct report *report)
+{
+    const char *why = client->why[0] != '\0' ? client->why : curl.easy_strerror(code);
+    if (code == CURLE_SSL_CACERT_BADFILE) {
+        return report_fail(report, ERR_NOT_ALLOWED,
+                           "the CA file %s cannot be used (%s); --ca or MUSTER_CA names another",
+                           client->place.ca, why);
+    }
+    return report_fail(report, ERR_NOT_ALLOWED,
+                       "the certificate of %s is not trusted (%s). Give its CA with --ca FILE or "
+                       "MUSTER_CA: a copy of keys/ca.crt of the head's state folder. If it is the "
+                       "name that does not fit, start the head with --http-name NAME",
+                       client->place.url, why);
+}
+
 static error_code client_error(const struct client *client, CURLcode code, struct report *report)
 {
+    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
+        code == CURLE_SSL_ISSUER_ERROR) {
+        return client_untrusted(client, code, report);
+    }
     if (code == CURLE_OPERATION_TIMEDOUT) {
         return report_fail(report, ERR_TIMEOUT, "the head at %s did not answer in time",
-                           client->url);
+                           client->place.url);
+    }
+    if (code == CURLE_SSL_CONNECT_ERROR) {
+        return report_fail(report, ERR_UNREACHABLE,
+                           "no TLS with %s (%s); a head on loopback, or with --insecure-http, is "
+                           "called http://",
+                           client->place.url, client->why);
+    }
+    if (code == CURLE_GOT_NOTHING && strncmp(client->place.url, "http://", 7) == 0) {
+        return report_fail(
+            report, ERR_UNREACHABLE,
+            "%s answers no plain HTTP; a head that others can reach speaks TLS: call "
+            "it https://%s",
+            client->place.url, client->place.url + 7);
     }
     return report_fail(report, ERR_UNREACHABLE, "the head at %s cannot be reached (%s)",
-                       client->url, curl.easy_strerror(code));
+                       client->place.url, curl.easy_strerror(code));
+}
+
+/* Only Date is looked at. */
+static size_t on_header(char *data, size_t size, size_t n, void *context)
+{
+    struct client_answer *answer = context;
+    char line[64];
+    struct tm tm = {0};
+    snprintf(line, sizeof line, "%.*s", (int)(size * n < 63 ? size * n : 63), data);
+    if (strncasecmp(line, "Date: ", 6) == 0 &&
+        strptime(line + 6, "%a, %d %b %Y %H:%M:%S GMT", &tm) != NULL) {
+        answer->date_s = (int64_t)timegm(&tm);
+    }
+    return size * n;
 }
 
 error_code client_call(struct client *client, const char *method, const char *path,
@@ -237,6 +279,8 @@ error_code client_call(struct client *client, const char *method, const char *pa
         curl.easy_setopt(client->easy, CURLOPT_POSTFIELDS, body);
         curl.easy_setopt(client->easy, CURLOPT_POSTFIELDSIZE, (long)strlen(body));
     }
+    curl.easy_setopt(client->easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl.easy_setopt(client->easy, CURLOPT_HEADERDATA, &answer);
     curl.easy_setopt(client->easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     curl.easy_setopt(client->easy, CURLOPT_CONNECTTIMEOUT_MS,
                      (long)(timeout_ms < 5000 ? timeout_ms : 5000));
@@ -246,6 +290,51 @@ error_code client_call(struct client *client, const char *method, const char *pa
     curl.easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &answer.status);
     curl.slist_free_all(headers);
     if (code != CURLE_OK) {
+        client_answer_fini(&answer);
+        return client_error(client, code, report);
+    }
+    answer.json = json_loadb((const char *)answer.body.data, answer.body.len, 0, NULL);
+    *ret_answer = answer;
+    return OK;
+}
+
+struct upload_context {
+    client_read_fn *on_read;
+    void *context;
+};
+
+static size_t on_upload(char *buffer, size_t size, size_t count, void *context)
+{
+    struct upload_context *upload = context;
+    size_t n = 0;
+    return upload->on_read(upload->context, buffer, size * count, &n) == OK ? n
+                                                                            : CURL_READFUNC_ABORT;
+}
+
+error_code client_upload(struct client *client, const char *path, client_read_fn *on_read,
+                         void *context, uint64_t bytes, struct client_answer *ret_answer,
+                         struct report *report)
+{
+    enum { STALLED_S = 30 };
+    struct upload_context upload = {on_read, context};
+    struct client_answer answer = {0};
+    buf_init(&answer.body, ERROR_BODY_MAX);
+    /* A head that does not want it says so before it is sent. */
+    struct curl_slist *headers = client_prepare(client, path, "Expect: 100-continue");
+    curl.easy_setopt(client->easy, CURLOPT_UPLOAD, 1L);
+    curl.easy_setopt(client->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)bytes);
+    curl.easy_setopt(client->easy, CURLOPT_READFUNCTION, on_upload);
+    curl.easy_setopt(client->easy, CURLOPT_READDATA, &upload);
+    curl.easy_setopt(client->easy, CURLOPT_UPLOAD_BUFFERSIZE, 1L << 20);
+    curl.easy_setopt(client->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl.easy_setopt(client->easy, CURLOPT_LOW_SPEED_TIME, (long)STALLED_S);
+    curl.easy_setopt(client->easy, CURLOPT_CONNECTTIMEOUT_MS, 5000L);
+    curl.easy_setopt(client->easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl.easy_setopt(client->easy, CURLOPT_WRITEDATA, &answer.body);
+    CURLcode code = curl.easy_perform(client->easy);
+    curl.easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &answer.status);
+    curl.slist_free_all(headers);
+    if (code != CURLE_OK && answer.status < 400) {
         client_answer_fini(&answer);
         return client_error(client, code, report);
     }
@@ -281,43 +370,4 @@ error_code client_stream(struct client *client, const char *path, const char *la
     }
     buf_fini(&stream.error);
     return code == CURLE_OK || stream.is_ended ? OK : client_error(client, code, report);
-}
-
-void client_answer_fini(struct client_answer *answer)
-{
-    buf_fini(&answer->body);
-    json_decref(answer->json);
-    answer->json = NULL;
-}
-
-int client_answer_fail(const struct client_answer *answer)
-{
-    static const struct {
-        const char *code;
-        int exit_code;
-    } rows[] = {
-        {"not_found", EXIT_NOT_FOUND},      {"unsatisfiable", EXIT_NEVER},
-        {"not_allowed", EXIT_UNREACHABLE},  {"invalid", EXIT_USAGE},
-        {"unsupported", EXIT_USAGE},        {"format", EXIT_USAGE},
-        {"unauthorized", EXIT_UNREACHABLE},
-    };
-    const char *code = cli_json_str(answer->json, "error.code");
-    const char *text = cli_json_str(answer->json, "error.text");
-    int exit_code =
-        answer->status == 401 || answer->status == 403 ? EXIT_UNREACHABLE : EXIT_REQUEST;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (strcmp(rows[i].code, code) == 0) {
-            exit_code = rows[i].exit_code;
-        }
-    }
-    int64_t line = cli_json_int(answer->json, "error.line");
-    if (line > 0) {
-        return cli_fail(exit_code, "%s at %s:%lld:%lld", text,
-                        cli_json_str(answer->json, "error.file"), (long long)line,
-                        (long long)cli_json_int(answer->json, "error.column"));
-    }
-    if (text[0] != '\0') {
-        return cli_fail(exit_code, "%s", text);
-    }
-    return cli_fail(exit_code, "the head answered %ld", answer->status);
 }

@@ -1,4 +1,5 @@
 /* Reaching a head: the one that runs, or one started here for the occasion. */
+#include <dirent.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -7,9 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/daemons.h"
 #include "cli/reading.h"
-#include "cli/supervisor.h"
 #include "sys/clock.h"
 #include "sys/locks.h"
 
@@ -20,10 +20,10 @@ enum {
     LINGER_SECONDS = 60,
 };
 
-static bool client_answers(struct client *client)
+static bool client_answers(struct client *client, struct report *report)
 {
     struct client_answer answer;
-    if (client_call(client, "GET", "/healthz", NULL, NULL, 2000, &answer, NULL) != OK) {
+    if (client_call(client, "GET", "/healthz", NULL, NULL, 2000, &answer, report) != OK) {
         return false;
     }
     bool is_well = answer.status == 200;
@@ -31,18 +31,41 @@ static bool client_answers(struct client *client)
     return is_well;
 }
 
-static bool is_elsewhere(const struct cli *cli)
+/* A folder full of other things was hardly meant: daemons would write among them. What is new, or
+ * has what a head, a worker or a login puts there, is one. */
+static bool is_state_folder(const char *path)
 {
-    const char *head = getenv("MUSTER_HEAD");
-    return cli_option(cli, "head") != NULL || (head != NULL && head[0] != '\0');
+    static const char *const own[] = {"keys", "nodes", "contexts.json", "contexts"};
+    DIR *dir = opendir(path);
+    bool is_own = false, has_others = false;
+    for (const struct dirent *entry; dir != NULL && !is_own && (entry = readdir(dir)) != NULL;) {
+        for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+            is_own |= strcmp(entry->d_name, own[i]) == 0;
+        }
+        has_others |= entry->d_name[0] != '.' && strcmp(entry->d_name, "lost+found") != 0 &&
+                      strcmp(entry->d_name, "logs") != 0 && strcmp(entry->d_name, "run") != 0;
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    return is_own || !has_others;
 }
 
 int cli_state_check(const struct cli *cli)
 {
     struct stat about;
     bool is_there = stat(cli->state_dir, &about) == 0;
+    if (is_there && !S_ISDIR(about.st_mode)) {
+        return cli_fail(EXIT_USAGE, "the state folder %s is no folder; give another with --state",
+                        cli->state_dir);
+    }
     if ((!is_there && errno != EACCES) || (is_there && access(cli->state_dir, R_OK | X_OK) == 0)) {
-        return EXIT_OK;
+        return !is_there || is_state_folder(cli->state_dir)
+                   ? EXIT_OK
+                   : cli_fail(EXIT_USAGE,
+                              "%s is no state folder: it has other things in it, and nothing of a "
+                              "cluster; give one that is new, empty or a cluster's with --state",
+                              cli->state_dir);
     }
     const struct passwd *owner = is_there ? getpwuid(about.st_uid) : NULL;
     return cli_fail(EXIT_UNREACHABLE,
@@ -64,21 +87,21 @@ static int connect_running(struct cli *cli, bool with_worker, struct client **re
 {
     struct report report = {0};
     struct client *client = NULL;
-    bool is_here = !is_elsewhere(cli);
+    bool is_here = !client_is_elsewhere(cli);
     if (is_here && with_worker) {
         reading_end(cli->state_dir); /* It has no worker and would never run anything. */
     } else if (is_here && reading_join(cli->state_dir) == READING_LEAVING) {
         reading_wait(cli->state_dir);
     }
     error_code error = client_open(cli, &client, &report);
-    if (error == OK && client_answers(client)) {
+    if (error == OK && client_answers(client, &report)) {
         *ret_client = client;
         return EXIT_OK;
     }
     if (!is_here && client != NULL) {
         error = ERR_INVALID;
-        cli_fail(EXIT_UNREACHABLE, "the head at %s cannot be reached; check --head or MUSTER_HEAD",
-                 client_url(client));
+        cli_fail(EXIT_UNREACHABLE, "%s; check --head, MUSTER_HEAD or 'muster login --list'",
+                 report.text[0] != '\0' ? report.text : "the head does not answer");
     } else if (error != OK && error != ERR_UNREACHABLE) {
         cli_fail_report(EXIT_UNREACHABLE, &report);
     }
@@ -91,18 +114,22 @@ int cli_connect(struct cli *cli, bool may_start, bool with_worker, struct client
     struct report report = {0};
     struct client *client = NULL;
     cli->may_start = may_start && with_worker;
-    int code = is_elsewhere(cli) ? EXIT_OK : cli_state_check(cli);
+    int code = client_is_elsewhere(cli) ? EXIT_OK : cli_state_check(cli);
     code = code == EXIT_OK ? connect_running(cli, with_worker, &client) : code;
     if (code != EXIT_OK) {
         return code;
     }
-    bool is_orphan = client != NULL && with_worker && !is_elsewhere(cli) && !is_supervised(cli);
+    bool is_orphan = client != NULL && with_worker && !client_is_elsewhere(cli) &&
+                     !is_supervised(cli) && !daemon_head_is_alone(cli->state_dir, NULL);
     if (client != NULL && !is_orphan) {
         *ret_client = client;
         return EXIT_OK;
     }
     client_close(client);
-    if (!may_start && access(cli->state_dir, F_OK) != 0) {
+    /* A login alone makes the folder too. */
+    char store_path[CLI_PATH_MAX + 16];
+    snprintf(store_path, sizeof store_path, "%s/redis", cli->state_dir);
+    if (!may_start && access(store_path, F_OK) != 0) {
         return cli_fail(EXIT_UNREACHABLE,
                         "no cluster was ever started in %s; start one with 'muster up'",
                         cli->state_dir);
@@ -153,7 +180,9 @@ int client_call_patiently(struct cli *cli, struct client **client, const char *m
             client_call(*client, method, path, body, key, ANSWER_MS, ret_answer, &report);
         bool is_busy = error == OK && ret_answer->status == 503;
         int64_t waited_ms = clock_monotonic_us() / 1000 - start_ms;
-        int64_t patience_ms = error == ERR_TIMEOUT ? SILENCE_MS : RESTART_MS;
+        int64_t patience_ms = error == ERR_TIMEOUT       ? SILENCE_MS
+                              : error == ERR_NOT_ALLOWED ? 0 /* it will not be trusted later */
+                                                         : RESTART_MS;
         if (error == OK && !is_busy) {
             return EXIT_OK;
         }
@@ -167,7 +196,7 @@ int client_call_patiently(struct cli *cli, struct client **client, const char *m
         }
         pause_ms(100);
         /* The cluster left before it took this: a new one does. Once. */
-        if (may_start && !is_busy && !is_elsewhere(cli) && !is_supervised(cli)) {
+        if (may_start && !is_busy && !client_is_elsewhere(cli) && !is_supervised(cli)) {
             struct client *next = NULL;
             may_start = false;
             if (cli_connect(cli, true, true, &next) == EXIT_OK) {
@@ -178,7 +207,7 @@ int client_call_patiently(struct cli *cli, struct client **client, const char *m
         }
         /* A head that was restarted may listen elsewhere. */
         struct client *again = NULL;
-        if (client_open(cli, &again, NULL) == OK) {
+        if (client_open_again(cli, *client, &again) == OK) {
             client_close(*client);
             *client = again;
         }

@@ -11,6 +11,7 @@
 #include "cli/supervisor.h"
 #include "sys/clock.h"
 #include "sys/locks.h"
+#include "sys/program.h"
 
 enum {
     READY_MS = 60000,
@@ -46,7 +47,7 @@ static void detached_exec(const struct supervisor_options *options, int ready_fd
     char program[PATH_MAX] = "", fd_text[16], linger[32], log_path[PATH_MAX];
     const char *argv[SUPERVISOR_ARGUMENTS_MAX];
     int n = 0;
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    error_code found = program_path(program, NULL);
     setsid();
     snprintf(log_path, sizeof log_path, "%s/logs/supervisor.log", options->state_dir);
     int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600),
@@ -71,11 +72,14 @@ static void detached_exec(const struct supervisor_options *options, int ready_fd
     if (options->is_reading) {
         argv[n++] = "--for-reading";
     }
+    for (int i = 0; i < options->n_head_arguments && n < SUPERVISOR_ARGUMENTS_MAX - 1; i++) {
+        argv[n++] = options->head_arguments[i];
+    }
     for (int i = 0; i < options->n_worker_arguments && n < SUPERVISOR_ARGUMENTS_MAX - 1; i++) {
         argv[n++] = options->worker_arguments[i];
     }
     argv[n] = NULL;
-    if (length > 0) {
+    if (found == OK) {
         execv(program, (char *const *)(uintptr_t)argv);
     }
     _exit(127);

@@ -9,20 +9,6 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 
-volatile sig_atomic_t cli_is_interrupted;
-
-static void on_interrupt(int signal)
-{
-    (void)signal;
-    cli_is_interrupted = 1;
-}
-
-void cli_interrupt_catch(void)
-{
-    struct sigaction action = {.sa_handler = on_interrupt};
-    sigaction(SIGINT, &action, NULL);
-}
-
 static int cli_state_dir(struct cli *cli)
 {
     const char *given = cli_option(cli, "state");

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/suggest.h"
 
 int cli_fail(int code, const char *format, ...)
 {
@@ -76,91 +77,13 @@ bool cli_duration(const char *what, const char *text, int64_t *ret_ms)
     return false;
 }
 
-/* ---- finding names ---- */
-
-static unsigned cli_distance(const char *a, const char *b)
-{
-    enum { LONGEST = 31 };
-    size_t n = strnlen(a, LONGEST), m = strnlen(b, LONGEST);
-    unsigned row[LONGEST + 1];
-    for (size_t j = 0; j <= m; j++) {
-        row[j] = (unsigned)j;
-    }
-    for (size_t i = 1; i <= n; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= m; j++) {
-            unsigned above = row[j];
-            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-            best = above + 1 < best ? above + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            row[j] = best;
-            diagonal = above;
-        }
-    }
-    return row[m];
-}
-
-static const char *cli_nearest(const char *word, const char *candidate, const char *nearest,
-                               unsigned *distance)
-{
-    unsigned d = cli_distance(word, candidate);
-    if (d < *distance) {
-        *distance = d;
-        return candidate;
-    }
-    return nearest;
-}
-
-static bool cli_is_noun(const char *word)
-{
-    for (unsigned i = 0; i < cli_verbs_count; i++) {
-        if (cli_verbs[i].noun != NULL && strcmp(cli_verbs[i].noun, word) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static const struct cli_verb *cli_verb_find(const char *noun, const char *name)
-{
-    for (unsigned i = 0; i < cli_verbs_count; i++) {
-        const struct cli_verb *verb = &cli_verbs[i];
-        bool is_noun =
-            noun == NULL ? verb->noun == NULL : verb->noun != NULL && strcmp(verb->noun, noun) == 0;
-        if (is_noun && strcmp(verb->name, name) == 0) {
-            return verb;
-        }
-    }
-    return NULL;
-}
-
-static int cli_unknown_verb(const char *noun, const char *word)
-{
-    const char *nearest = NULL;
-    unsigned distance = 3;
-    for (unsigned i = 0; i < cli_verbs_count; i++) {
-        const struct cli_verb *verb = &cli_verbs[i];
-        if (noun == NULL) {
-            nearest =
-                cli_nearest(word, verb->noun != NULL ? verb->noun : verb->name, nearest, &distance);
-        } else if (verb->noun != NULL && strcmp(verb->noun, noun) == 0) {
-            nearest = cli_nearest(word, verb->name, nearest, &distance);
-        }
-    }
-    const char *space = noun != NULL ? " " : "";
-    noun = noun != NULL ? noun : "";
-    if (nearest != NULL) {
-        return cli_fail(EXIT_USAGE, "there is no verb '%s%s%s'; did you mean '%s%s%s'?", noun,
-                        space, word, noun, space, nearest);
-    }
-    return cli_fail(EXIT_USAGE, "there is no verb '%s%s%s'; see 'muster help'", noun, space, word);
-}
+/* ---- one option ---- */
 
 static const struct cli_option *cli_option_find(const struct cli_verb *verb, const char *name,
                                                 size_t length, char letter)
 {
-    const struct cli_option *tables[] = {verb->options, cli_options_of_all};
+    const struct cli_option *tables[] = {verb != NULL ? verb->options : cli_options_of_all,
+                                         cli_options_of_all};
     for (int t = 0; t < 2; t++) {
         for (const struct cli_option *o = tables[t]; o->name != NULL; o++) {
             bool is_name =
@@ -173,25 +96,6 @@ static const struct cli_option *cli_option_find(const struct cli_verb *verb, con
     return NULL;
 }
 
-static int cli_unknown_option(const struct cli_verb *verb, const char *word)
-{
-    const char *nearest = NULL;
-    unsigned distance = 3;
-    const struct cli_option *tables[] = {verb->options, cli_options_of_all};
-    for (int t = 0; t < 2; t++) {
-        for (const struct cli_option *o = tables[t]; o->name != NULL; o++) {
-            nearest = cli_nearest(word + strspn(word, "-"), o->name, nearest, &distance);
-        }
-    }
-    const char *noun = verb->noun != NULL ? verb->noun : "", *space = verb->noun != NULL ? " " : "";
-    if (nearest != NULL) {
-        return cli_fail(EXIT_USAGE, "unknown option '%s' of '%s%s%s'; did you mean '--%s'?", word,
-                        noun, space, verb->name, nearest);
-    }
-    return cli_fail(EXIT_USAGE, "unknown option '%s'; see 'muster help %s%s%s'", word, noun, space,
-                    verb->name);
-}
-
 /* One option at argv[*at]; moves *at past its value. */
 static int cli_option_take(struct cli *cli, int argc, char **argv, int *at)
 {
@@ -201,6 +105,12 @@ static int cli_option_take(struct cli *cli, int argc, char **argv, int *at)
     size_t length = equals != NULL ? (size_t)(equals - word) - 2 : strlen(word) - (is_long ? 2 : 0);
     const struct cli_option *option = is_long ? cli_option_find(cli->verb, word + 2, length, 0)
                                               : cli_option_find(cli->verb, NULL, 0, word[1]);
+    if (option == NULL && cli->verb == NULL) {
+        return cli_fail(EXIT_USAGE,
+                        "unknown option '%s' before a verb; only options of all verbs may stand "
+                        "there, see 'muster help'",
+                        word);
+    }
     if (option == NULL || (!is_long && option->argument == NULL && word[2] != '\0')) {
         return cli_unknown_option(cli->verb, word);
     }
@@ -226,10 +136,25 @@ static int cli_option_take(struct cli *cli, int argc, char **argv, int *at)
     return EXIT_OK;
 }
 
+/* Where a verb would stand. */
+static bool is_asking(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "--version") == 0;
+}
+
+/* Options of all verbs may stand before the verb too. */
 static int cli_verb_take(struct cli *cli, int argc, char **argv, int *at)
 {
-    const char *word = argc > 1 ? argv[1] : "help";
-    *at = 2;
+    int first = 1;
+    while (first < argc && argv[first][0] == '-' && !is_asking(argv[first])) {
+        int code = cli_option_take(cli, argc, argv, &first);
+        if (code != EXIT_OK) {
+            return code;
+        }
+        first++;
+    }
+    const char *word = first < argc ? argv[first] : "help";
+    *at = first + 1;
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
         word = "help";
     } else if (strcmp(word, "--version") == 0) {
@@ -238,17 +163,16 @@ static int cli_verb_take(struct cli *cli, int argc, char **argv, int *at)
     const char *noun = NULL;
     if (cli_is_noun(word)) {
         noun = word;
-        if (argc < 3 || argv[2][0] == '-') {
-            if (argc >= 3 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
+        const char *next = *at < argc ? argv[*at] : "-";
+        if (next[0] == '-') {
+            if (strcmp(next, "--help") == 0 || strcmp(next, "-h") == 0) {
                 cli_help(stdout, NULL, noun);
                 return EXIT_OK;
             }
-            return cli_fail(EXIT_USAGE,
-                            "'%s' wants a verb, e.g. 'muster %s list'; see 'muster help'", noun,
-                            noun);
+            return cli_noun_alone(noun);
         }
-        word = argv[2];
-        *at = 3;
+        word = next;
+        ++*at;
     }
     cli->verb = cli_verb_find(noun, word);
     return cli->verb != NULL ? EXIT_OK : cli_unknown_verb(noun, word);
@@ -287,12 +211,19 @@ int cli_parse(struct cli *cli, int argc, char **argv)
     }
     const struct cli_verb *verb = cli->verb;
     const char *noun = verb->noun != NULL ? verb->noun : "", *space = verb->noun != NULL ? " " : "";
-    if (verb->has_command && cli->n_command == 0) {
+    if (verb->has_command == CLI_COMMAND && cli->n_command == 0) {
         return cli_fail(EXIT_USAGE, "'%s' wants a command after --, e.g. 'muster %s -- echo hello'",
                         verb->name, verb->name);
     }
-    if (!verb->has_command && cli->command != NULL && cli->n_command > 0) {
+    if (verb->has_command == CLI_NO_COMMAND && cli->n_command > 0) {
         return cli_fail(EXIT_USAGE, "'%s%s%s' takes no command after --", noun, space, verb->name);
+    }
+    if (verb->has_command == CLI_COMMAND_OR_FILE &&
+        (cli->n_command > 0) == (cli->n_arguments > 0)) {
+        return cli_fail(EXIT_USAGE,
+                        "'%s' wants a sweep file, or a command after --: 'muster %s sweep.yaml', "
+                        "'muster %s -- echo hello'",
+                        verb->name, verb->name, verb->name);
     }
     if (cli->n_arguments < verb->arguments_min ||
         (verb->arguments_max >= 0 && cli->n_arguments > verb->arguments_max)) {
@@ -300,74 +231,5 @@ int cli_parse(struct cli *cli, int argc, char **argv)
                         space, verb->name, verb->arguments[0] != '\0' ? " " : "", verb->arguments,
                         noun, space, verb->name);
     }
-    return EXIT_OK;
-}
-
-/* ---- help ---- */
-
-static void cli_help_options(FILE *to, const struct cli_option *options)
-{
-    for (const struct cli_option *o = options; o->name != NULL; o++) {
-        char left[64];
-        char letter[8] = "    ";
-        if (o->letter != 0) {
-            snprintf(letter, sizeof letter, "-%c, ", o->letter);
-        }
-        snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, o->argument != NULL ? " " : "",
-                 o->argument != NULL ? o->argument : "");
-        fprintf(to, "  %-28s %s\n", left, o->help);
-    }
-}
-
-void cli_help(FILE *to, const struct cli_verb *verb, const char *noun)
-{
-    if (verb != NULL) {
-        fprintf(to, "usage: muster %s%s%s%s [options]%s%s\n\n%s.\n\n",
-                verb->noun != NULL ? verb->noun : "", verb->noun != NULL ? " " : "", verb->name, "",
-                verb->arguments[0] != '\0' ? " " : "", verb->arguments, verb->help);
-        cli_help_options(to, verb->options);
-        fputs("\n", to);
-        cli_help_options(to, cli_options_of_all);
-        return;
-    }
-    fputs("muster: hyperparameter tuning and task-parallel cluster runtime\n\n"
-          "usage: muster VERB [options] [arguments]\n\n",
-          to);
-    for (unsigned i = 0; i < cli_verbs_count; i++) {
-        char left[64];
-        const struct cli_verb *v = &cli_verbs[i];
-        if (noun != NULL && (v->noun == NULL || strcmp(v->noun, noun) != 0)) {
-            continue;
-        }
-        snprintf(left, sizeof left, "%s%s%s %s", v->noun != NULL ? v->noun : "",
-                 v->noun != NULL ? " " : "", v->name, v->arguments);
-        fprintf(to, "  %-24s %s\n", left, v->help);
-    }
-    fputs("\n'muster help VERB' shows a verb's options. Options of all verbs:\n\n", to);
-    cli_help_options(to, cli_options_of_all);
-}
-
-int verb_help(struct cli *cli)
-{
-    const struct cli_verb *verb = NULL;
-    if (cli->n_arguments == 1 && !cli_is_noun(cli->arguments[0])) {
-        verb = cli_verb_find(NULL, cli->arguments[0]);
-        if (verb == NULL) {
-            return cli_unknown_verb(NULL, cli->arguments[0]);
-        }
-    } else if (cli->n_arguments == 2) {
-        verb = cli_verb_find(cli->arguments[0], cli->arguments[1]);
-        if (verb == NULL) {
-            return cli_unknown_verb(cli->arguments[0], cli->arguments[1]);
-        }
-    }
-    cli_help(stdout, verb, verb == NULL && cli->n_arguments > 0 ? cli->arguments[0] : NULL);
-    return EXIT_OK;
-}
-
-int verb_version(struct cli *cli)
-{
-    (void)cli;
-    puts("muster " MUSTER_VERSION);
     return EXIT_OK;
 }

@@ -1,46 +1,47 @@
-/* Tables, JSON and NDJSON from what the head answers. */
+/* What the head answers, in the form that was asked for. */
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/json_out.h"
 #include "base/mem.h"
 #include "base/value.h"
-#include "cli/cli.h"
+#include "cli/kinds.h"
+#include "cli/text.h"
 
-enum { CELL_MAX = 512, COLUMNS_MAX = 16 };
+enum { CELL_MAX = 512 };
+
+static const struct {
+    const char *name;
+    cli_output output;
+} forms[] = {
+    {"table", OUTPUT_TABLE},   {"wide", OUTPUT_WIDE}, {"json", OUTPUT_JSON},
+    {"ndjson", OUTPUT_NDJSON}, {"csv", OUTPUT_CSV},   {"yaml", OUTPUT_YAML},
+    {"name", OUTPUT_NAME},
+};
 
 bool cli_output_parse(const struct cli *cli, cli_output *ret_output)
 {
     const char *form = cli_option(cli, "output");
-    if (cli_option(cli, "json") != NULL) {
-        form = "json";
+    form = cli_option(cli, "json") != NULL ? "json" : form != NULL ? form : "table";
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        if (strcmp(forms[i].name, form) == 0) {
+            *ret_output = forms[i].output;
+            return true;
+        }
     }
-    if (form == NULL || strcmp(form, "table") == 0) {
-        *ret_output = OUTPUT_TABLE;
-    } else if (strcmp(form, "json") == 0) {
-        *ret_output = OUTPUT_JSON;
-    } else if (strcmp(form, "ndjson") == 0) {
-        *ret_output = OUTPUT_NDJSON;
-    } else {
-        cli_fail(EXIT_USAGE, "unknown output form '%s'; use table, json or ndjson", form);
-        return false;
-    }
-    return true;
+    cli_fail(EXIT_USAGE,
+             "unknown output form '%s'; use table, wide, json, ndjson, csv, yaml or name", form);
+    return false;
+}
+
+bool cli_output_is_text(const struct cli *cli, cli_output output)
+{
+    return (output == OUTPUT_TABLE || output == OUTPUT_WIDE) && cli_option(cli, "columns") == NULL;
 }
 
 const json_t *cli_json_get(const json_t *object, const char *path)
 {
-    char key[128];
-    const char *dot = strchr(path, '.');
-    size_t n = dot != NULL ? (size_t)(dot - path) : strlen(path);
-    if (n >= sizeof key) {
-        return NULL;
-    }
-    memcpy(key, path, n);
-    key[n] = '\0';
-    const json_t *value = json_object_get(object, key);
-    return dot != NULL && value != NULL ? cli_json_get(value, dot + 1) : value;
+    return column_get(object, path);
 }
 
 const char *cli_json_str(const json_t *object, const char *path)
@@ -102,6 +103,39 @@ void cli_value_print(const json_t *value, char *ret_text, size_t size_bytes)
             }
             used += (size_t)n;
         }
+    }
+}
+
+/* NULL: no memory, the value is left as it is. */
+static json_t *printable(json_t *value)
+{
+    if (!json_is_string(value)) {
+        cli_make_printable(value);
+        return json_incref(value);
+    }
+    char *text = mem_strdup(json_string_value(value));
+    if (text == NULL) {
+        return NULL;
+    }
+    text_make_printable(text);
+    json_t *copy = json_string(text);
+    mem_free(text);
+    return copy;
+}
+
+void cli_make_printable(json_t *value)
+{
+    const char *key;
+    json_t *item;
+    void *next;
+    size_t i;
+    json_object_foreach_safe(value, next, key, item)
+    {
+        json_object_set_new(value, key, printable(item));
+    }
+    json_array_foreach(value, i, item)
+    {
+        json_array_set_new(value, i, printable(item));
     }
 }
 
@@ -167,6 +201,12 @@ static void json_append(struct buf *buf, const json_t *value, int indent)
     }
 }
 
+error_code cli_json_append(struct buf *buf, const json_t *value)
+{
+    json_append(buf, value, -1);
+    return buf->failed;
+}
+
 void cli_json_write(FILE *to, const json_t *value, bool is_pretty)
 {
     struct buf buf;
@@ -181,99 +221,128 @@ void cli_json_write(FILE *to, const json_t *value, bool is_pretty)
     buf_fini(&buf);
 }
 
-int cli_print_object(const struct cli *cli, json_t *object)
+static int yaml_write(FILE *to, const json_t *value)
+{
+    struct buf buf;
+    buf_init(&buf, JSON_TEXT_MAX);
+    bool is_whole = yaml_append(&buf, value);
+    if (is_whole) {
+        fwrite(buf.data, 1, buf.len, to);
+    }
+    buf_fini(&buf);
+    return is_whole ? EXIT_OK : cli_fail(EXIT_REQUEST, "the answer is too large to print");
+}
+
+static void names_write(FILE *to, const struct cli_kind *kind, const json_t *items)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach((json_t *)(uintptr_t)items, i, item)
+    {
+        struct buf text;
+        buf_init(&text, 1 << 16);
+        const json_t *name = json_object_get(item, kind != NULL ? kind->id : "id");
+        if (csv_value_text(name, &text)) {
+            fprintf(to, "%s\n", buf_text(&text));
+        }
+        buf_fini(&text);
+    }
+}
+
+/* The rows of a table, of csv or of nothing but names. */
+static int rows_write(const struct cli *cli, FILE *to, const struct cli_kind *kind, json_t *items,
+                      cli_output output)
+{
+    struct columns columns;
+    if (output == OUTPUT_NAME) {
+        names_write(to, kind, items);
+        return EXIT_OK;
+    }
+    int code = columns_choose(cli, kind, items, output, &columns);
+    if (code != EXIT_OK) {
+        return code;
+    }
+    if (output == OUTPUT_CSV) {
+        csv_print(to, items, &columns);
+    } else {
+        code = table_print(to, items, &columns, output == OUTPUT_WIDE);
+    }
+    columns_fini(&columns);
+    return code;
+}
+
+int cli_write_list(const struct cli *cli, FILE *to, const struct cli_kind *kind, json_t *list,
+                   cli_output output)
+{
+    json_t *items = json_object_get(list, "items"), *item;
+    size_t i;
+    if (output == OUTPUT_JSON) {
+        cli_json_write(to, list, true);
+        return EXIT_OK;
+    }
+    if (output == OUTPUT_YAML) {
+        return yaml_write(to, list);
+    }
+    if (output == OUTPUT_NDJSON) {
+        json_array_foreach(items, i, item)
+        {
+            cli_json_write(to, item, false);
+        }
+        return EXIT_OK;
+    }
+    return rows_write(cli, to, kind, items, output);
+}
+
+int cli_print_list(const struct cli *cli, const struct cli_kind *kind, json_t *list)
 {
     cli_output output;
     if (!cli_output_parse(cli, &output)) {
         return EXIT_USAGE;
     }
-    cli_json_write(stdout, object, output != OUTPUT_NDJSON);
-    return EXIT_OK;
+    return cli_write_list(cli, stdout, kind, list, output);
 }
 
-static void cell_print(const json_t *item, const char *path, char *ret_text)
+int cli_print_kind(const struct cli *cli, const struct cli_kind *kind, json_t *object)
 {
-    const json_t *value = cli_json_get(item, path);
-    cli_value_print(value, ret_text, CELL_MAX);
-    /* Times: seconds are enough in a table. */
-    if (strlen(ret_text) == 24 && ret_text[10] == 'T' && ret_text[23] == 'Z') {
-        ret_text[10] = ' ';
-        ret_text[19] = '\0';
+    cli_output output;
+    if (!cli_output_parse(cli, &output)) {
+        return EXIT_USAGE;
     }
-    for (char *c = ret_text; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20) {
-            *c = ' ';
-        }
+    if (output == OUTPUT_JSON || output == OUTPUT_NDJSON) {
+        cli_json_write(stdout, object, output == OUTPUT_JSON);
+        return EXIT_OK;
     }
+    if (output == OUTPUT_YAML) {
+        return yaml_write(stdout, object);
+    }
+    json_t *items = json_pack("[O]", object);
+    int code = rows_write(cli, stdout, kind, items, output);
+    json_decref(items);
+    return code;
 }
 
-/* Of UTF-8 text: its bytes would make columns ragged. */
-static size_t characters(const char *text)
+int cli_print_object(const struct cli *cli, json_t *object)
 {
-    size_t n = 0;
-    for (; *text != '\0'; text++) {
-        n += ((unsigned char)*text & 0xC0) != 0x80;
-    }
-    return n;
-}
-
-static void cell_pad(const char *text, int width, const struct cli_column *column, bool is_first,
-                     bool is_last)
-{
-    int pad = width - (int)characters(text);
-    printf("%s%*s%s%*s", is_first ? "" : "  ", column->is_right ? pad : 0, "", text,
-           column->is_right || is_last ? 0 : pad, "");
-}
-
-static void table_print(json_t *items, const struct cli_column *columns, int n_columns)
-{
-    char text[CELL_MAX] = "";
-    size_t width[COLUMNS_MAX], i;
-    json_t *item;
-    for (int c = 0; c < n_columns; c++) {
-        width[c] = strlen(columns[c].title);
-    }
-    json_array_foreach(items, i, item)
-    {
-        for (int c = 0; c < n_columns; c++) {
-            cell_print(item, columns[c].path, text);
-            size_t n = characters(text);
-            width[c] = n > width[c] ? n : width[c];
-        }
-    }
-    for (int c = 0; c < n_columns; c++) {
-        cell_pad(columns[c].title, (int)width[c], &columns[c], c == 0, c + 1 == n_columns);
-    }
-    putchar('\n');
-    json_array_foreach(items, i, item)
-    {
-        for (int c = 0; c < n_columns; c++) {
-            cell_print(item, columns[c].path, text);
-            cell_pad(text, (int)width[c], &columns[c], c == 0, c + 1 == n_columns);
-        }
-        putchar('\n');
-    }
+    return cli_print_kind(cli, NULL, object);
 }
 
 int cli_print_items(const struct cli *cli, json_t *list, const struct cli_column *columns,
                     int n_columns)
 {
     cli_output output;
-    json_t *items = json_object_get(list, "items"), *item;
-    size_t i;
+    struct column items[32];
     if (!cli_output_parse(cli, &output)) {
         return EXIT_USAGE;
     }
-    if (output == OUTPUT_JSON) {
-        return cli_print_object(cli, list);
+    if (!cli_output_is_text(cli, output)) {
+        return cli_write_list(cli, stdout, NULL, list, output);
     }
-    if (output == OUTPUT_NDJSON) {
-        json_array_foreach(items, i, item)
-        {
-            cli_json_write(stdout, item, false);
-        }
-        return EXIT_OK;
+    int n = n_columns < (int)(sizeof items / sizeof items[0]) ? n_columns : 32;
+    for (int i = 0; i < n; i++) {
+        column_make_plain(columns[i].path, &items[i]);
+        snprintf(items[i].title, sizeof items[i].title, "%s", columns[i].title);
+        items[i].is_right = columns[i].is_right;
     }
-    table_print(items, columns, n_columns < COLUMNS_MAX ? n_columns : COLUMNS_MAX);
-    return EXIT_OK;
+    struct columns shown = {items, n};
+    return table_print(stdout, json_object_get(list, "items"), &shown, output == OUTPUT_WIDE);
 }

@@ -1,142 +1,21 @@
-/* muster run: one command, its output, its exit code. */
+/* muster run, submit -- CMD: one command, its output, its exit code. */
+#include <errno.h>
 #include <limits.h>
-#include <math.h>
-#include <pwd.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "cli/acts.h"
 #include "cli/logs.h"
+#include "cli/signals.h"
+#include "cli/submit.h"
+#include "cli/work.h"
 
-static bool run_number(json_t *body, const struct cli *cli, const char *option, const char *key,
-                       double scale)
-{
-    const char *text = cli_option(cli, option);
-    if (text == NULL) {
-        return true;
-    }
-    static const struct {
-        char letter;
-        double factor;
-    } sizes[] = {{'K', 1024.0}, {'M', 1048576.0}, {'G', 1073741824.0}, {'T', 1099511627776.0}};
-    char *end = NULL;
-    double number = strtod(text, &end);
-    for (size_t i = 0; scale == 1 && *end != '\0' && i < sizeof sizes / sizeof sizes[0]; i++) {
-        if (*end == sizes[i].letter) {
-            number *= sizes[i].factor;
-            end++;
-        }
-    }
-    if (end == text || *end != '\0' || !(number >= 0) || number > 1e15) {
-        cli_fail(EXIT_USAGE, "--%s wants a number%s, not '%s'", option,
-                 scale == 1 ? " or a size such as 2G" : "", text);
-        return false;
-    }
-    if (strcmp(option, "gpus") == 0 && number > 1 && number != floor(number)) {
-        cli_fail(EXIT_USAGE, "--gpus wants a whole number, or a fraction below 1, not '%s'", text);
-        return false;
-    }
-    json_object_set_new(body, key, json_integer((json_int_t)(number * scale + 0.5)));
-    return true;
-}
-
-static bool run_count(json_t *body, const struct cli *cli, const char *option, const char *key,
-                      uint64_t max)
-{
-    char what[32];
-    uint64_t number;
-    const char *text = cli_option(cli, option);
-    snprintf(what, sizeof what, "--%s", option);
-    if (text == NULL) {
-        return true;
-    }
-    return cli_number(what, text, max, &number) &&
-           json_object_set_new(body, key, json_integer((json_int_t)number)) == 0;
-}
-
-/* A command is run as it is written: the head would take ${X} for a macro of a sweep file. */
-static json_t *literal(const char *text)
-{
-    struct buf buf;
-    buf_init(&buf, 1 << 20);
-    for (; *text != '\0'; text++) {
-        ignore_error(buf_append_text(&buf, strncmp(text, "${", 2) == 0 ? "$" : ""),
-                     "checked below");
-        ignore_error(buf_append_byte(&buf, (uint8_t)*text), "checked below");
-    }
-    json_t *value = buf.failed == OK ? json_string(buf_text(&buf)) : NULL;
-    buf_fini(&buf);
-    return value;
-}
-
-static bool run_pairs(json_t *body, const struct cli *cli, const char *option, const char *key,
-                      bool is_amount)
-{
-    json_t *pairs = json_array();
-    const char *text;
-    for (int k = 0; (text = cli_option_at(cli, option, k)) != NULL; k++) {
-        const char *equals = strchr(text, '=');
-        char *end = NULL;
-        double number = equals != NULL && is_amount ? strtod(equals + 1, &end) : 0;
-        if (equals == NULL || equals == text ||
-            (is_amount && (end == equals + 1 || *end != '\0' || number < 0))) {
-            json_decref(pairs);
-            cli_fail(EXIT_USAGE, "--%s wants NAME=%s, not '%s'", option,
-                     is_amount ? "NUMBER" : "VALUE", text);
-            return false;
-        }
-        json_t *pair = json_pack("{s:s%}", "name", text, (size_t)(equals - text));
-        json_object_set_new(pair, is_amount ? "amount" : "value",
-                            is_amount ? json_integer((json_int_t)(number * 10000 + 0.5))
-                                      : literal(equals + 1));
-        json_array_append_new(pairs, pair);
-    }
-    json_object_set_new(body, key, pairs);
-    return true;
-}
-
-static json_t *run_body(const struct cli *cli)
-{
-    char cwd[PATH_MAX], hash_text[65];
-    unsigned char hash[32];
-    json_t *words = json_array(), *require = json_array();
-    for (int i = 0; i < cli->n_command; i++) {
-        if (json_array_append_new(words, literal(cli->command[i])) != 0) {
-            json_decref(words);
-            json_decref(require);
-            cli_fail(EXIT_USAGE, "the command is no UTF-8 text, or too long");
-            return NULL;
-        }
-    }
-    const char *text;
-    for (int k = 0; (text = cli_option_at(cli, "require", k)) != NULL; k++) {
-        json_array_append_new(require, json_string(text));
-    }
-    const struct passwd *user = getpwuid(getuid());
-    const char *name = cli_option(cli, "name");
-    json_t *body = json_pack("{s:o, s:s, s:s, s:s, s:o}", "words", words, "workdir",
-                             getcwd(cwd, sizeof cwd) != NULL ? cwd : "/", "name",
-                             name != NULL ? name : cli->command[0], "owner",
-                             user != NULL ? user->pw_name : "", "require", require);
-    bool is_good = body != NULL && run_number(body, cli, "cpus", "cpus", 10000) &&
-                   run_number(body, cli, "gpus", "gpus", 10000) &&
-                   run_number(body, cli, "memory", "memory_bytes", 1) &&
-                   run_count(body, cli, "priority", "priority", 100) &&
-                   run_count(body, cli, "retries", "retries_max", 1000000) &&
-                   run_pairs(body, cli, "env", "env", false) &&
-                   run_pairs(body, cli, "custom", "custom", true);
-    if (!is_good) {
-        json_decref(body);
-        return NULL;
-    }
-    char *dump = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
-    crypto_generichash(hash, sizeof hash, (const unsigned char *)dump, strlen(dump), NULL, 0);
-    free(dump);
-    sodium_bin2hex(hash_text, sizeof hash_text, hash, sizeof hash);
-    json_object_set_new(body, "file_hash", json_string(hash_text));
-    return body;
-}
+enum { LOOK_MIN_MS = 20, LOOK_MAX_MS = 500 };
 
 static int run_exit_code(const json_t *task)
 {
@@ -160,13 +39,96 @@ static int run_exit_code(const json_t *task)
                                cli_json_str(task, "reason"));
 }
 
-/* Follows the output until the task has ended; the head may restart meanwhile. */
-static int run_follow(struct cli *cli, struct client **client, task_id id)
+/* ---- cancelling while the output is followed ---- */
+
+struct canceller {
+    struct cli *cli;
+    task_id id;
+    sem_t wanted;
+    bool is_over; /* the task has ended: nothing is to be cancelled */
+    pthread_t thread;
+    bool has_thread;
+};
+
+static void *canceller_run(void *context)
+{
+    struct canceller *canceller = context;
+    struct client *client = NULL;
+    struct report report = {0};
+    char path[96], what[48];
+    while (sem_wait(&canceller->wanted) != 0) {
+    }
+    if (canceller->is_over) {
+        return NULL;
+    }
+    task_id id = canceller->id;
+    snprintf(path, sizeof path, "/api/v1/tasks/%u.%u/cancel", id.job, id.index);
+    snprintf(what, sizeof what, "task %u.%u", id.job, id.index);
+    if (client_open(canceller->cli, &client, &report) != OK) {
+        cli_fail_report(EXIT_UNREACHABLE, &report);
+    } else {
+        (void)cli_signal_cancel(canceller->cli, &client, what, path);
+    }
+    client_close(client);
+    return NULL;
+}
+
+static void canceller_start(struct canceller *canceller, struct cli *cli, task_id id)
+{
+    *canceller = (struct canceller){.cli = cli, .id = id};
+    sem_init(&canceller->wanted, 0, 0);
+    canceller->has_thread = pthread_create(&canceller->thread, NULL, canceller_run, canceller) == 0;
+    if (canceller->has_thread) {
+        cli_signal_tell(&canceller->wanted);
+    }
+}
+
+static void canceller_end(struct canceller *canceller)
+{
+    cli_signal_tell(NULL);
+    if (canceller->has_thread) {
+        canceller->is_over = true;
+        sem_post(&canceller->wanted);
+        pthread_join(canceller->thread, NULL);
+    }
+    sem_destroy(&canceller->wanted);
+}
+
+/* ---- waiting ---- */
+
+/* Until it has ended, silently. */
+static int task_wait(struct cli *cli, struct client **client, task_id id)
+{
+    char path[96];
+    snprintf(path, sizeof path, "/api/v1/tasks/%u.%u", id.job, id.index);
+    for (long wait_ms = LOOK_MIN_MS; !cli_is_interrupted; wait_ms = wait_ms * 5 / 4) {
+        json_t *task = NULL;
+        int code = client_get_json(cli, client, path, &task);
+        bool is_over = code == EXIT_OK && strcmp(cli_json_str(task, "state"), "ended") == 0;
+        json_decref(task);
+        if (code != EXIT_OK || is_over) {
+            return code;
+        }
+        wait_ms = wait_ms < LOOK_MAX_MS ? wait_ms : LOOK_MAX_MS;
+        struct timespec t = {wait_ms / 1000, wait_ms % 1000 * 1000000};
+        nanosleep(&t, NULL);
+    }
+    return EXIT_INTERRUPTED;
+}
+
+/* To its end; the head may restart meanwhile. */
+static int run_follow(struct cli *cli, struct client **client, task_id id, submit_then then)
 {
     char path[128];
     json_t *task = NULL;
+    struct canceller canceller;
     struct logs_wanted wanted = {.id = id, .out = stdout, .err = stderr, .is_following = true};
-    int code = cli_logs(cli, client, &wanted);
+    canceller_start(&canceller, cli, id);
+    int code = then == SUBMIT_WAIT ? task_wait(cli, client, id) : cli_logs(cli, client, &wanted);
+    canceller_end(&canceller);
+    if (code == EXIT_INTERRUPTED && cli_signal_timed_out()) {
+        return cli_fail(EXIT_TIMEOUT, "task %u.%u is not over yet; it goes on", id.job, id.index);
+    }
     if (code == EXIT_INTERRUPTED) {
         fprintf(stderr,
                 "\ndetached; task %u.%u goes on. Come back with 'muster task logs -f %u.%u', end "
@@ -183,41 +145,96 @@ static int run_follow(struct cli *cli, struct client **client, task_id id)
     return code;
 }
 
-int verb_run(struct cli *cli)
+/* ---- submitting ---- */
+
+/* --workdir DIR: packed whole but for .git/. Without it nothing is sent. */
+static int task_work(const struct cli *cli, char ret_folder[PATH_MAX], struct cli_work *ret_work)
 {
-    if (sodium_init() < 0) {
-        return cli_fail(EXIT_REQUEST, "this machine gives no random numbers");
+    const struct workdir_spec spec = {.mode = WORKDIR_SNAPSHOT,
+                                      .max_bytes = WORK_DEFAULT_MAX_BYTES};
+    const char *folder = cli_option(cli, "workdir");
+    if (folder == NULL) {
+        return EXIT_OK;
     }
-    json_t *body = run_body(cli);
-    if (body == NULL) {
-        return EXIT_USAGE;
+    if (realpath(folder, ret_folder) == NULL) {
+        return cli_fail(EXIT_USAGE, "--workdir: %s cannot be found: %s", folder, strerror(errno));
     }
-    char *text = json_dumps(body, JSON_COMPACT);
-    json_decref(body);
-    unsigned char random[16];
-    char made_key[33];
-    randombytes_buf(random, sizeof random);
-    sodium_bin2hex(made_key, sizeof made_key, random, sizeof random);
-    struct client *client = NULL;
+    return cli_work_pack(cli, ret_folder, &spec, ret_work);
+}
+
+static int task_post(struct cli *cli, struct client **client, struct cli_work *work, json_t *body,
+                     task_id *ret_id)
+{
+    char made_key[CLI_KEY_TEXT_MAX];
     struct client_answer answer;
     const char *key = cli_option(cli, "key");
-    int code = cli_connect(cli, true, true, &client);
-    if (code == EXIT_OK) {
-        code = client_call_patiently(cli, &client, "POST", "/api/v1/jobs", text,
-                                     key != NULL ? key : made_key, &answer);
-    }
-    free(text);
+    cli_key_make(made_key);
+    int code = cli_work_post(cli, client, work, "/api/v1/jobs", body, key != NULL ? key : made_key,
+                             &answer);
     if (code != EXIT_OK) {
-        client_close(client);
         return code;
     }
-    task_id id = {(uint32_t)cli_json_int(answer.json, "id"), 1};
+    *ret_id = (task_id){(uint32_t)cli_json_int(answer.json, "id"), 1};
     code = answer.status == 201 || answer.status == 200 ? EXIT_OK : client_answer_fail(&answer);
     client_answer_fini(&answer);
-    if (code == EXIT_OK) {
-        cli_interrupt_catch();
-        code = run_follow(cli, &client, id);
+    return code;
+}
+
+static int task_then(struct cli *cli, struct client **client, task_id id, submit_then then)
+{
+    char text[TASK_ID_TEXT_MAX];
+    if (then != SUBMIT_DETACH) {
+        return run_follow(cli, client, id, then);
     }
+    json_t *answer = json_pack("{s:s}", "id", task_id_print(id, text));
+    int code = cli_id_print(cli, answer);
+    json_decref(answer);
+    return code;
+}
+
+int submit_task(struct cli *cli, submit_then then)
+{
+    char folder[PATH_MAX];
+    struct cli_work work = {0};
+    struct client *client = NULL;
+    task_id id = {0, 0};
+    int64_t timeout_ms = -1;
+    json_t *body = NULL;
+    cli_output output;
+    const char *timeout = cli_option(cli, "timeout");
+    if (!cli_output_parse(cli, &output) ||
+        (timeout != NULL && !cli_duration("--timeout", timeout, &timeout_ms))) {
+        return EXIT_USAGE;
+    }
+    int code = cli_signals_catch(cli);
+    if (code == EXIT_OK && sodium_init() < 0) {
+        code = cli_fail(EXIT_REQUEST, "this machine gives no random numbers");
+    }
+    code = code == EXIT_OK ? task_work(cli, folder, &work) : code;
+    if (code == EXIT_OK && cli_option(cli, "dry-run") != NULL) {
+        code = task_show_plan(cli, work.folder);
+        cli_work_fini(&work);
+        return code;
+    }
+    if (code == EXIT_OK) {
+        body = task_body(cli, work.folder);
+        code = body != NULL ? EXIT_OK : EXIT_USAGE;
+    }
+    code = code == EXIT_OK ? cli_connect(cli, true, true, &client) : code;
+    if (code == EXIT_OK && !submit_is_called_off(&code)) {
+        code = task_post(cli, &client, &work, body, &id);
+    }
+    json_decref(body);
+    cli_work_fini(&work);
+    if (code == EXIT_OK && timeout_ms >= 0) {
+        cli_signal_time_out(timeout_ms);
+    }
+    code = code == EXIT_OK ? task_then(cli, &client, id, then) : code;
     client_close(client);
     return code;
+}
+
+int verb_run(struct cli *cli)
+{
+    return submit_task(cli, SUBMIT_WATCH);
 }

@@ -1,153 +1,22 @@
-/* muster check, muster sweep run: the file is checked here first, then its text goes to the head.
+/* muster check, sweep run, submit: the file is checked here first, then its text goes to the head.
  */
-#include <errno.h>
-#include <limits.h>
 #include <pwd.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/arena.h"
 #include "base/mem.h"
-#include "cli/cli.h"
-#include "spec/sweep.h"
-
-enum { SPEC_ARENA_MAX = 64 << 20 };
-
-struct sweep_file {
-    char *text;
-    size_t length;
-    const char *name;
-    char folder[PATH_MAX];  /* of the file */
-    char workdir[PATH_MAX]; /* absolute */
-    struct arena arena;
-    struct sweep_spec spec;
-};
-
-static void sweep_file_fini(struct sweep_file *file)
-{
-    mem_free(file->text);
-    arena_fini(&file->arena);
-}
-
-static int sweep_file_read(struct sweep_file *file, const char *path)
-{
-    FILE *stream = fopen(path, "re");
-    if (stream == NULL) {
-        return cli_fail(EXIT_USAGE, "%s cannot be read: %s", path, strerror(errno));
-    }
-    struct stat about;
-    if (fstat(fileno(stream), &about) == 0 && S_ISDIR(about.st_mode)) {
-        fclose(stream);
-        return cli_fail(EXIT_USAGE, "%s is a folder; give a sweep file", path);
-    }
-    file->text = mem_alloc(SPEC_FILE_MAX_BYTES + 2);
-    file->length = file->text != NULL ? fread(file->text, 1, SPEC_FILE_MAX_BYTES + 1, stream) : 0;
-    bool has_failed = file->text == NULL || ferror(stream) != 0;
-    fclose(stream);
-    if (has_failed) {
-        return cli_fail(EXIT_USAGE, "%s cannot be read", path);
-    }
-    if (file->length > SPEC_FILE_MAX_BYTES) {
-        return cli_fail(EXIT_USAGE, "%s is larger than 1 MiB; a sweep file is a page of text",
-                        path);
-    }
-    file->text[file->length] = '\0';
-    char full[PATH_MAX];
-    if (realpath(path, full) == NULL) {
-        return cli_fail(EXIT_USAGE, "%s cannot be found: %s", path, strerror(errno));
-    }
-    *strrchr(full, '/') = '\0';
-    snprintf(file->folder, sizeof file->folder, "%s", full[0] != '\0' ? full : "/");
-    file->name = path;
-    return EXIT_OK;
-}
-
-/* The work folder is relative to the file's own; attempts start in it. */
-static int workdir_resolve(struct sweep_file *file)
-{
-    char joined[PATH_MAX * 2];
-    const char *workdir = file->spec.workdir;
-    snprintf(joined, sizeof joined, "%s%s%s", workdir[0] == '/' ? "" : file->folder,
-             workdir[0] == '/' ? "" : "/", workdir);
-    struct stat about;
-    if (realpath(joined, file->workdir) == NULL) {
-        return cli_fail(EXIT_USAGE, "workdir.path '%s' of %s cannot be found: %s", workdir,
-                        file->name, strerror(errno));
-    }
-    if (stat(file->workdir, &about) != 0 || !S_ISDIR(about.st_mode)) {
-        return cli_fail(EXIT_USAGE, "workdir.path '%s' of %s is no folder", workdir, file->name);
-    }
-    return EXIT_OK;
-}
-
-static bool program_is_in_path(const char *program, const char *path)
-{
-    char candidate[PATH_MAX];
-    while (path != NULL && *path != '\0') {
-        size_t n = strcspn(path, ":");
-        snprintf(candidate, sizeof candidate, "%.*s/%s", (int)n, path, program);
-        if (access(candidate, X_OK) == 0) {
-            return true;
-        }
-        path += n + (path[n] == ':');
-    }
-    return false;
-}
-
-/* A list command's program must be there; a string command is the shell's business. */
-static int program_check(const struct sweep_file *file)
-{
-    const char *program = file->spec.command.words[0];
-    if (file->spec.command.is_shell || strstr(program, "${") != NULL) {
-        return EXIT_OK;
-    }
-    const char *path = getenv("PATH");
-    for (uint32_t i = 0; i < file->spec.n_env; i++) {
-        path = strcmp(file->spec.env[i].name, "PATH") == 0 ? file->spec.env[i].value : path;
-    }
-    if (strchr(program, '/') == NULL) {
-        return program_is_in_path(program, path)
-                   ? EXIT_OK
-                   : cli_fail(EXIT_USAGE,
-                              "command: there is no program '%s' on PATH (%s); install it or write "
-                              "its path",
-                              program, file->name);
-    }
-    char full[PATH_MAX * 2];
-    snprintf(full, sizeof full, "%s%s%s", program[0] == '/' ? "" : file->workdir,
-             program[0] == '/' ? "" : "/", program);
-    if (access(full, X_OK) != 0) {
-        return cli_fail(EXIT_USAGE, "command: %s cannot be run: %s (%s)", full, strerror(errno),
-                        file->name);
-    }
-    return EXIT_OK;
-}
-
-static int sweep_file_load(struct sweep_file *file, const char *path)
-{
-    *file = (struct sweep_file){0};
-    arena_init(&file->arena, SPEC_ARENA_MAX);
-    int code = sweep_file_read(file, path);
-    if (code != EXIT_OK) {
-        return code;
-    }
-    struct report report = {0};
-    error_code error =
-        spec_sweep_parse(file->text, file->length, path, &file->arena, &file->spec, &report);
-    if (error != OK) {
-        return cli_fail_report(EXIT_USAGE, &report);
-    }
-    code = workdir_resolve(file);
-    return code == EXIT_OK ? program_check(file) : code;
-}
+#include "cli/plan.h"
+#include "cli/signals.h"
+#include "cli/submit.h"
+#include "cli/sweep_file.h"
+#include "cli/work.h"
 
 int verb_check(struct cli *cli)
 {
     struct sweep_file file;
-    int code = sweep_file_load(&file, cli->arguments[0]);
+    int code = sweep_file_load(cli, &file, cli->arguments[0]);
     if (code == EXIT_OK && cli_option(cli, "print") != NULL) {
         struct buf text;
         buf_init(&text, SPEC_FILE_MAX_BYTES * 4);
@@ -158,102 +27,223 @@ int verb_check(struct cli *cli)
         }
         buf_fini(&text);
     } else if (code == EXIT_OK) {
-        printf("%s is a good sweep file: %u parameters, %s schedule%s\n", cli->arguments[0],
-               file.spec.n_parameters, file.spec.schedule.type == SCHEDULE_ASHA ? "asha" : "no",
-               "");
+        printf("%s is a good sweep file: %u parameters, %s schedule\n", cli->arguments[0],
+               file.spec.n_parameters, file.spec.schedule.type == SCHEDULE_ASHA ? "asha" : "no");
     }
     sweep_file_fini(&file);
     return code;
 }
 
-static void hash_print(const struct sweep_file *file, char ret_text[2 * 32 + 1])
+/* What makes two submissions the same: the text, and the folder's bytes, or its place where those
+ * are not sent. */
+static void hash_print(const struct sweep_file *file, const struct cli_work *work,
+                       char ret_text[2 * 32 + 1])
 {
     unsigned char hash[32];
     crypto_generichash_state state;
+    const char *place = work->pack != NULL ? work->hash : file->workdir;
     crypto_generichash_init(&state, NULL, 0, sizeof hash);
     crypto_generichash_update(&state, (const unsigned char *)file->text, file->length);
-    crypto_generichash_update(&state, (const unsigned char *)file->workdir, strlen(file->workdir));
+    crypto_generichash_update(&state, (const unsigned char *)place, strlen(place));
     crypto_generichash_final(&state, hash, sizeof hash);
     sodium_bin2hex(ret_text, 2 * sizeof hash + 1, hash, sizeof hash);
 }
 
-/* One made here protects against a lost answer only: the request that is sent again finds what it
- * made. */
-static void key_make(char ret_text[2 * 16 + 1])
-{
-    unsigned char bytes[16];
-    randombytes_buf(bytes, sizeof bytes);
-    sodium_bin2hex(ret_text, 2 * sizeof bytes + 1, bytes, sizeof bytes);
-}
-
-static const char *owner_name(void)
+const char *submit_owner(void)
 {
     const struct passwd *user = getpwuid(getuid());
     return user != NULL ? user->pw_name : "";
 }
 
-static char *submit_body(const struct cli *cli, const struct sweep_file *file, const char *hash)
+void submit_options_add(const struct cli *cli, json_t *body)
+{
+    const char *text, *name = cli_option(cli, "name");
+    json_t *labels = json_array();
+    for (int k = 0; (text = cli_option_at(cli, "label", k)) != NULL; k++) {
+        json_array_append_new(labels, json_string(text));
+    }
+    if (json_array_size(labels) > 0) {
+        json_object_set(body, "labels", labels);
+    }
+    json_decref(labels);
+    if (name != NULL) {
+        json_object_set_new(body, "name", json_string(name));
+    }
+}
+
+/* NULL: it is not UTF-8. */
+static json_t *submit_body(const struct cli *cli, const struct sweep_file *file, const char *hash)
 {
     const char *base = strrchr(file->name, '/');
-    json_t *argv = json_array();
+    json_t *argv = json_array(), *set = json_array();
     for (int i = 0; i < cli->argc; i++) {
         json_array_append_new(argv, json_string(cli->argv[i]));
     }
-    json_t *body = json_pack("{s:s%, s:s, s:s, s:s, s:s, s:o}", "file", file->text, file->length,
-                             "file_name", base != NULL ? base + 1 : file->name, "workdir",
-                             file->workdir, "file_hash", hash, "owner", owner_name(), "argv", argv);
-    char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
-    json_decref(body);
-    return text;
+    for (uint32_t i = 0; i < file->n_set; i++) {
+        json_array_append_new(set, json_string(file->set[i]));
+    }
+    json_t *body = json_pack("{s:s%, s:s, s:s, s:s, s:s, s:o, s:o, s:b}", "file", file->text,
+                             file->length, "file_name", base != NULL ? base + 1 : file->name,
+                             "workdir", file->workdir, "file_hash", hash, "owner", submit_owner(),
+                             "argv", argv, "set", set, "test", file->is_test);
+    char *git = body != NULL ? cli_git_text(file->workdir) : NULL;
+    if (git != NULL) {
+        json_object_set_new(body, "git", json_string(git));
+    }
+    mem_free(git);
+    if (body != NULL) {
+        submit_options_add(cli, body);
+    }
+    return body;
 }
 
-int verb_sweep_run(struct cli *cli)
+int cli_id_print(const struct cli *cli, const json_t *answer)
+{
+    cli_output output;
+    if (!cli_output_parse(cli, &output)) {
+        return EXIT_USAGE;
+    }
+    const json_t *id = json_object_get(answer, "id");
+    if (cli_output_is_text(cli, output) || output == OUTPUT_NAME) {
+        char text[64];
+        cli_value_print(id, text, sizeof text);
+        puts(text);
+        return EXIT_OK;
+    }
+    json_t *object = json_pack("{s:s, s:O}", "api", "v1", "id", id);
+    int code = cli_print_object(cli, object);
+    json_decref(object);
+    return code;
+}
+
+bool submit_is_called_off(int *ret_code)
+{
+    if (!cli_is_interrupted) {
+        return false;
+    }
+    *ret_code = cli_fail(cli_signal_cancels() ? EXIT_CANCELLED : EXIT_INTERRUPTED,
+                         "interrupted before anything was submitted");
+    return true;
+}
+
+/* Sends it; the answer {"id": N} is the caller's. */
+static int sweep_post(struct cli *cli, struct client **client, const struct sweep_file *file,
+                      struct cli_work *work, json_t **ret_answer)
+{
+    char hash[65], made_key[CLI_KEY_TEXT_MAX];
+    struct client_answer answer;
+    const char *key = cli_option(cli, "key");
+    hash_print(file, work, hash);
+    cli_key_make(made_key);
+    json_t *body = submit_body(cli, file, hash);
+    if (body == NULL) {
+        return cli_fail(EXIT_USAGE, "%s is not UTF-8 text", file->name);
+    }
+    int code = cli_work_post(cli, client, work, "/api/v1/sweeps", body,
+                             key != NULL ? key : made_key, &answer);
+    json_decref(body);
+    if (code != EXIT_OK) {
+        return code;
+    }
+    bool is_made = answer.status == 201 || answer.status == 200;
+    code = is_made ? EXIT_OK : client_answer_fail(&answer);
+    if (is_made) {
+        *ret_answer = json_incref(answer.json);
+    }
+    client_answer_fini(&answer);
+    return code;
+}
+
+static int sweep_file_submit(struct cli *cli, struct client **ret_client,
+                             const struct sweep_file *file, json_t **ret_answer)
+{
+    struct cli_work work = {0};
+    int code = sodium_init() < 0 ? cli_fail(EXIT_REQUEST, "this machine gives no random numbers")
+                                 : EXIT_OK;
+    if (code == EXIT_OK && file->spec.work.mode == WORKDIR_SNAPSHOT) {
+        code = cli_work_pack(cli, file->workdir, &file->spec.work, &work);
+    }
+    code = code == EXIT_OK ? cli_connect(cli, true, true, ret_client) : code;
+    if (code == EXIT_OK && !submit_is_called_off(&code)) {
+        code = sweep_post(cli, ret_client, file, &work, ret_answer);
+    }
+    cli_work_fini(&work);
+    return code;
+}
+
+int submit_sweep(struct cli *cli, const char *path, submit_then then)
 {
     struct sweep_file file;
     struct client *client = NULL;
-    struct client_answer answer;
-    char hash[65], made_key[33];
+    json_t *answer = NULL;
     int64_t timeout_ms = -1;
     cli_output output;
-    const char *timeout = cli_option(cli, "timeout"), *key = cli_option(cli, "key");
+    const char *timeout = cli_option(cli, "timeout");
     if (!cli_output_parse(cli, &output) ||
         (timeout != NULL && !cli_duration("--timeout", timeout, &timeout_ms))) {
         return EXIT_USAGE;
     }
-    int code = sweep_file_load(&file, cli->arguments[0]);
-    if (code == EXIT_OK && sodium_init() < 0) {
-        code = cli_fail(EXIT_REQUEST, "this machine gives no random numbers");
-    }
-    if (code == EXIT_OK) {
-        code = cli_connect(cli, true, true, &client);
-    }
+    int code = cli_signals_catch(cli);
     if (code != EXIT_OK) {
+        return code;
+    }
+    code = sweep_file_load(cli, &file, path);
+    if (code == EXIT_OK && cli_option(cli, "dry-run") != NULL) {
+        code = plan_show_first(cli, &file);
         sweep_file_fini(&file);
         return code;
     }
-    hash_print(&file, hash);
-    key_make(made_key);
-    char *body = submit_body(cli, &file, hash);
+    code = code == EXIT_OK ? sweep_file_submit(cli, &client, &file, &answer) : code;
     sweep_file_fini(&file);
-    if (body == NULL) {
-        client_close(client);
-        return cli_fail(EXIT_USAGE, "%s is not UTF-8 text", cli->arguments[0]);
-    }
-    uint32_t number = 0;
-    code = client_call_patiently(cli, &client, "POST", "/api/v1/sweeps", body,
-                                 key != NULL ? key : made_key, &answer);
-    free(body);
-    if (code == EXIT_OK) {
-        bool is_made = answer.status == 201 || answer.status == 200;
-        number = (uint32_t)cli_json_int(answer.json, "id");
-        code = is_made ? EXIT_OK : client_answer_fail(&answer);
-        client_answer_fini(&answer);
-    }
-    if (code == EXIT_OK && cli_option(cli, "detach") != NULL) {
-        printf(output == OUTPUT_TABLE ? "%u\n" : "{\"api\":\"v1\",\"id\":%u}\n", number);
+    if (code == EXIT_OK && then == SUBMIT_DETACH) {
+        code = cli_id_print(cli, answer);
     } else if (code == EXIT_OK) {
-        code = cli_sweep_watch(cli, &client, number, false, timeout_ms);
+        code = cli_sweep_watch(cli, &client, (uint32_t)cli_json_int(answer, "id"),
+                               then == SUBMIT_WAIT, timeout_ms);
     }
+    json_decref(answer);
     client_close(client);
     return code;
+}
+
+int verb_sweep_run(struct cli *cli)
+{
+    return submit_sweep(cli, cli->arguments[0],
+                        cli_option(cli, "detach") != NULL ? SUBMIT_DETACH : SUBMIT_WATCH);
+}
+
+/* Options that only one of the two kinds has. */
+static int submit_check(const struct cli *cli)
+{
+    static const char *const of_tasks[] = {"cpus",    "gpus", "memory",  "custom",
+                                           "require", "env",  "retries", "workdir"};
+    static const char *const of_sweeps[] = {"set", "test"};
+    bool is_task = cli->n_command > 0;
+    const char *const *names = is_task ? of_sweeps : of_tasks;
+    size_t n =
+        is_task ? sizeof of_sweeps / sizeof of_sweeps[0] : sizeof of_tasks / sizeof of_tasks[0];
+    for (size_t i = 0; i < n; i++) {
+        if (cli_option(cli, names[i]) != NULL) {
+            return is_task
+                       ? cli_fail(EXIT_USAGE, "--%s is for sweep files, not for a command",
+                                  names[i])
+                       : cli_fail(EXIT_USAGE,
+                                  "--%s is for a command after --; a sweep file says it itself, "
+                                  "or --set does",
+                                  names[i]);
+        }
+    }
+    return EXIT_OK;
+}
+
+int verb_submit(struct cli *cli)
+{
+    submit_then then = cli_option(cli, "follow") != NULL ? SUBMIT_WATCH
+                       : cli_option(cli, "wait") != NULL ? SUBMIT_WAIT
+                                                         : SUBMIT_DETACH;
+    int code = submit_check(cli);
+    if (code != EXIT_OK) {
+        return code;
+    }
+    return cli->n_command > 0 ? submit_task(cli, then) : submit_sweep(cli, cli->arguments[0], then);
 }

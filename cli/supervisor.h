@@ -17,6 +17,8 @@ struct supervisor_options {
     int64_t ready_timeout_ms; /* a start in the background is waited for so long; 0: a minute */
     const char *const *worker_arguments; /* passed on: --cpus, --fake-gpus, ... */
     int n_worker_arguments;
+    const char *const *head_arguments; /* passed on: --listen, --http, ... */
+    int n_head_arguments;
 };
 
 enum {

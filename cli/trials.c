@@ -3,7 +3,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/kinds.h"
+#include "cli/list.h"
 #include "cli/logs.h"
+#include "cli/selector.h"
+#include "cli/text.h"
 
 int cli_task_id(const char *text, task_id *ret_id)
 {
@@ -31,7 +35,16 @@ static void lines_tail_print(const char *text, int lines)
             break;
         }
     }
-    printf("%.*s\n", (int)(n - from), text + from);
+    while (from < n) {
+        size_t length = strcspn(text + from, "\n");
+        char *line = strndup(text + from, length);
+        if (line != NULL) {
+            text_make_printable(line);
+            puts(line);
+        }
+        free(line);
+        from += length + 1;
+    }
 }
 
 /* A failure leads with what people look for: the last lines of stderr, and how it ended. */
@@ -54,28 +67,14 @@ static void trial_print(const json_t *trial)
     static const struct {
         const char *title, *path;
     } lines[] = {
-        {"state", "state"},
-        {"outcome", "outcome"},
-        {"why", "why"},
-        {"reason", "reason"},
-        {"params", "params"},
-        {"command", "command"},
-        {"step", "step"},
-        {"best", "best.metrics"},
-        {"at step", "best.step"},
-        {"last", "last.metrics"},
-        {"checkpoint", "checkpoint"},
-        {"node", "node"},
-        {"pid", "pid"},
-        {"gpus", "gpus"},
-        {"attempts", "attempts"},
-        {"failures", "failures"},
-        {"lost", "lost"},
-        {"exit", "exit_code"},
-        {"signal", "signal"},
-        {"created", "created"},
-        {"started", "started"},
-        {"ended", "ended"},
+        {"state", "state"},       {"outcome", "outcome"},   {"why", "why"},
+        {"reason", "reason"},     {"failure", "failure"},   {"params", "params"},
+        {"command", "command"},   {"step", "step"},         {"best", "best.metrics"},
+        {"at step", "best.step"}, {"last", "last.metrics"}, {"checkpoint", "checkpoint"},
+        {"node", "node"},         {"pid", "pid"},           {"gpus", "gpus"},
+        {"attempts", "attempts"}, {"failures", "failures"}, {"lost", "lost"},
+        {"exit", "exit_code"},    {"signal", "signal"},     {"created", "created"},
+        {"started", "started"},   {"ended", "ended"},
     };
     printf("%s\n", cli_json_str(trial, "id"));
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
@@ -91,6 +90,38 @@ static void trial_print(const json_t *trial)
             printf("  %-11s %s\n", lines[i].title, text);
         }
     }
+}
+
+/* Is it this trial, or the sweep? */
+static int others_print(struct cli *cli, struct client **client, const json_t *trial,
+                        uint32_t sweep)
+{
+    enum { SHOWN_MAX = 5 };
+    char path[64];
+    json_t *list = NULL, *other;
+    size_t i, n = 0;
+    const char *said = cli_json_str(trial, "failure");
+    if (said[0] == '\0') {
+        return EXIT_OK;
+    }
+    snprintf(path, sizeof path, "/api/v1/sweeps/%u/trials", sweep);
+    int code = list_fetch_all(cli, client, path, "state=failed", &list);
+    cli_make_printable(list); /* as the trial's own text is by now */
+    json_array_foreach(json_object_get(list, "items"), i, other)
+    {
+        bool is_other = strcmp(cli_json_str(other, "id"), cli_json_str(trial, "id")) != 0;
+        if (is_other && strcmp(cli_json_str(other, "failure"), said) == 0) {
+            if (n < SHOWN_MAX) {
+                printf("%s%s", n == 0 ? "  the same    " : ", ", cli_json_str(other, "id"));
+            }
+            n++;
+        }
+    }
+    if (n > 0) {
+        printf(n > SHOWN_MAX ? ", ... (%zu trials)\n" : "\n", n);
+    }
+    json_decref(list);
+    return code;
 }
 
 /* As it was given to `run`, which writes $${ for ${. */
@@ -113,6 +144,7 @@ static int show(struct cli *cli)
     task_id id;
     cli_output output;
     struct client *client = NULL;
+    const struct cli_kind *shown = is_trial_verb(cli) ? &cli_trial_kind : &cli_task_kind;
     int code = cli_task_id(cli->arguments[0], &id);
     if (code != EXIT_OK || !cli_output_parse(cli, &output)) {
         return EXIT_USAGE;
@@ -126,8 +158,8 @@ static int show(struct cli *cli)
     const char *kind = is_trial_verb(cli) ? "trials" : "tasks";
     snprintf(path, sizeof path, "/api/v1/%s/%u.%u", kind, id.job, id.index);
     code = client_get_json(cli, &client, path, &trial);
-    if (code == EXIT_OK && output != OUTPUT_TABLE) {
-        code = cli_print_object(cli, trial);
+    if (code == EXIT_OK && !cli_output_is_text(cli, output)) {
+        code = cli_print_kind(cli, shown, trial);
     } else if (code == EXIT_OK) {
         if (cli_json_int(trial, "failures") + cli_json_int(trial, "lost") > 0) {
             snprintf(path, sizeof path, "/api/v1/%s/%u.%u/attempts", kind, id.job, id.index);
@@ -135,7 +167,11 @@ static int show(struct cli *cli)
             failure_print(attempts);
         }
         command_show(trial);
+        cli_make_printable(trial);
         trial_print(trial);
+        if (code == EXIT_OK && is_trial_verb(cli)) {
+            code = others_print(cli, &client, trial, id.job);
+        }
     }
     json_decref(trial);
     json_decref(attempts);
@@ -153,13 +189,100 @@ int verb_task_show(struct cli *cli)
     return show(cli);
 }
 
-/* For the table: "3", "signal 9", and nothing where no process ended. */
-static void tasks_exit_add(const struct cli *cli, json_t *list)
+/* Only those that the argument names. */
+static void items_pick(json_t *list, const struct selector *selector)
+{
+    json_t *items = json_object_get(list, "items"), *kept = json_array(), *item;
+    size_t i;
+    json_array_foreach(items, i, item)
+    {
+        task_id id;
+        if (task_id_parse(cli_json_str(item, "id"), &id) == OK &&
+            selector_has(selector, true, id)) {
+            json_array_append(kept, item);
+        }
+    }
+    json_object_set_new(list, "total", json_integer((json_int_t)json_array_size(kept)));
+    json_object_set_new(list, "items", kept);
+}
+
+/* Fetches what `selector` names, and picks by the options. */
+static int tasks_fetch(struct cli *cli, struct client **client, const struct cli_kind *kind,
+                       const struct selector *selector, json_t **ret_list)
+{
+    char path[64], query[32];
+    json_t *list = NULL;
+    bool is_trials = kind == &cli_trial_kind;
+    uint32_t job = selector_job(selector);
+    bool is_whole =
+        job != 0 && selector->spans[0].index_from == 1 && selector->spans[0].index_to == UINT32_MAX;
+    bool is_plain = cli_option(cli, "filter") == NULL && cli_option(cli, "owner") == NULL;
+    int code;
+    snprintf(path, sizeof path, "/api/v1/%ss", is_trials ? "trial" : "task");
+    snprintf(query, sizeof query, "%s=%u", is_trials ? "sweep" : "job", job);
+    if (is_whole && is_trials && is_plain) {
+        snprintf(path, sizeof path, "/api/v1/sweeps/%u/trials", job); /* says if there is none */
+    }
+    if (selector->n == 0 || is_whole) {
+        bool is_asked = is_whole && !(is_trials && is_plain);
+        code = list_fetch(cli, client, kind, path, is_asked ? query : NULL, &list);
+    } else {
+        code = list_fetch_all(cli, client, path, job != 0 ? query : NULL, &list);
+        if (code == EXIT_OK) {
+            items_pick(list, selector);
+            code = list_narrow(cli, kind, list);
+        }
+    }
+    if (code != EXIT_OK) {
+        json_decref(list);
+        return code;
+    }
+    *ret_list = list;
+    return EXIT_OK;
+}
+
+/* Does --filter say which sweep? */
+static bool filter_names_sweep(const struct cli *cli)
+{
+    const char *filter;
+    for (int k = 0; (filter = cli_option_at(cli, "filter", k)) != NULL; k++) {
+        if (strncmp(filter, "sweep=", 6) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int verb_trial_list(struct cli *cli)
+{
+    struct selector selector = {.is_last = cli->n_arguments == 0 && !filter_names_sweep(cli)};
+    struct client *client = NULL;
+    json_t *list = NULL;
+    uint32_t number = 0;
+    int code = list_check(cli, &cli_trial_kind);
+    if (code == EXIT_OK && cli->n_arguments > 0) {
+        code = selector_parse(cli->arguments[0], true, &selector);
+    }
+    code = code == EXIT_OK ? cli_connect(cli, false, false, &client) : code;
+    if (code == EXIT_OK && selector.is_last) {
+        code = cli_sweep_number(cli, &client, NULL, &number);
+        selector_put(&selector, (task_id){number, 0});
+        selector.is_last = false;
+    }
+    code = code == EXIT_OK ? tasks_fetch(cli, &client, &cli_trial_kind, &selector, &list) : code;
+    code = code == EXIT_OK ? cli_print_list(cli, &cli_trial_kind, list) : code;
+    json_decref(list);
+    client_close(client);
+    return code;
+}
+
+/* For people: "3", "signal 9", and nothing where no process ended; the command as it was given. */
+static void tasks_prettify(const struct cli *cli, json_t *list)
 {
     cli_output output;
     json_t *items = json_object_get(list, "items"), *task;
     size_t i;
-    if (!cli_output_parse(cli, &output) || output != OUTPUT_TABLE) {
+    if (!cli_output_parse(cli, &output) || (output != OUTPUT_TABLE && output != OUTPUT_WIDE)) {
         return;
     }
     json_array_foreach(items, i, task)
@@ -172,79 +295,34 @@ static void tasks_exit_add(const struct cli *cli, json_t *list)
             snprintf(text, sizeof text, signal > 0 ? "signal %lld" : "%lld",
                      (long long)(signal > 0 ? signal : cli_json_int(task, "exit_code")));
         }
-        json_object_set_new(task, "exit", json_string(text));
+        json_object_set_new(task, "exit_code", json_string(text));
         command_show(task);
     }
 }
 
 int verb_task_list(struct cli *cli)
 {
-    static const struct cli_column columns[] = {
-        {"ID", "id", true},
-        {"STATE", "state", false},
-        {"OUTCOME", "outcome", false},
-        {"EXIT", "exit", true},
-        {"ATTEMPTS", "attempts", true},
-        {"NODE", "node", false},
-        {"CREATED", "created", false},
-        {"COMMAND", "command", false},
-    };
-    struct buf path;
+    struct selector selector = {0};
+    struct client *client = NULL;
     json_t *list = NULL;
-    buf_init(&path, 4096);
-    int code = cli_list_query(cli, "/api/v1/tasks", &path);
-    code = code == EXIT_OK ? cli_get(cli, buf_text(&path), &list) : code;
+    int code = list_check(cli, &cli_task_kind);
+    if (code == EXIT_OK && cli->n_arguments > 0) {
+        code = selector_parse(cli->arguments[0], true, &selector);
+    }
+    code = code == EXIT_OK ? cli_connect(cli, false, false, &client) : code;
+    code = code == EXIT_OK ? tasks_fetch(cli, &client, &cli_task_kind, &selector, &list) : code;
+    if (code == EXIT_OK && selector.is_last) {
+        json_t *items = json_object_get(list, "items");
+        while (json_array_size(items) > 1) {
+            json_array_remove(items, 0);
+        }
+        json_object_set_new(list, "total", json_integer((json_int_t)json_array_size(items)));
+    }
     if (code == EXIT_OK) {
-        tasks_exit_add(cli, list);
-        code = cli_print_items(cli, list, columns, sizeof columns / sizeof columns[0]);
+        tasks_prettify(cli, list);
+        code = cli_print_list(cli, &cli_task_kind, list);
     }
     json_decref(list);
-    buf_fini(&path);
-    return code;
-}
-
-int verb_trial_cancel(struct cli *cli)
-{
-    task_id id;
-    int64_t grace_ms = -1;
-    struct client *client = NULL;
-    struct client_answer answer;
-    const char *grace = cli_option(cli, "grace");
-    int code = cli_task_id(cli->arguments[0], &id);
-    if (code != EXIT_OK || (grace != NULL && !cli_duration("--grace", grace, &grace_ms))) {
-        return EXIT_USAGE;
-    }
-    code = cli_connect(cli, false, false, &client);
-    if (code != EXIT_OK) {
-        return code;
-    }
-    char path[128], body[64] = "{}";
-    json_t *task = NULL;
-    const char *kind = is_trial_verb(cli) ? "trials" : "tasks";
-    snprintf(path, sizeof path, "/api/v1/%s/%u.%u", kind, id.job, id.index);
-    code = client_get_json(cli, &client, path, &task);
-    bool has_ended = code == EXIT_OK && strcmp(cli_json_str(task, "state"), "ended") == 0;
-    if (has_ended) {
-        fprintf(stderr, "%s has ended already: %s\n", cli->arguments[0],
-                cli_json_str(task, "outcome"));
-    }
-    json_decref(task);
-    if (code != EXIT_OK || has_ended) {
-        client_close(client);
-        return code;
-    }
-    snprintf(path, sizeof path, "/api/v1/%s/%u.%u/cancel", kind, id.job, id.index);
-    if (grace_ms >= 0) {
-        snprintf(body, sizeof body, "{\"grace_ms\":%lld}", (long long)grace_ms);
-    }
-    code = client_call_patiently(cli, &client, "POST", path, body, NULL, &answer);
-    if (code == EXIT_OK) {
-        code = answer.status == 200 ? EXIT_OK : client_answer_fail(&answer);
-        client_answer_fini(&answer);
-    }
-    if (code == EXIT_OK) {
-        fprintf(stderr, "%s is being cancelled\n", cli->arguments[0]);
-    }
     client_close(client);
     return code;
 }
@@ -288,7 +366,7 @@ int verb_trial_logs(struct cli *cli)
     if (code != EXIT_OK) {
         return code;
     }
-    cli_interrupt_catch();
+    cli_interrupt_catch(cli);
     code = cli_logs(cli, &client, &wanted);
     client_close(client);
     return code;

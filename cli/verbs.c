@@ -1,102 +1,6 @@
-/* The one table of verbs and options; help and (later) man page and completions are printed from
- * it. */
-#include "cli/cli.h"
-
-const struct cli_option cli_options_of_all[] = {
-    {"state", 0, "DIR",
-     "the cluster's folder on this machine (MUSTER_STATE; default ~/.local/state/muster)"},
-    {"head", 0, "URL", "the head to talk to (MUSTER_HEAD; default: the state folder's)"},
-    {"output", 'o', "FORM", "table, json or ndjson"},
-    {"json", 0, NULL, "the same as -o json"},
-    {"help", 'h', NULL, "this help"},
-    {0},
-};
-
-static const struct cli_option no_options[] = {{0}};
-
-#define NODE_OPTIONS                                                                               \
-    {"cpus", 0, "N", "CPUs to offer (default: what this machine or its container has)"},           \
-        {"memory", 0, "SIZE", "memory to offer, e.g. 8G"},                                         \
-        {"fake-gpus", 0, "N", "offer N GPUs that are not there, for trying things out"},           \
-        {"custom", 0, "NAME=N", "offer a custom resource; may be given several times"},            \
-    {                                                                                              \
-        "label", 0, "NAME=VALUE", "a label of the node; may be given several times"                \
-    }
-
-static const struct cli_option up_options[] = {
-    {"detach", 'd', NULL, "start in the background, return when it is ready"},
-    {"linger", 0, "S", "leave S seconds after the last work and reader (default: stay)"},
-    {"no-worker", 0, NULL, "head and store only"},
-    {"for-reading", 0, NULL, "leave with the last command that reads (used by those)"},
-    NODE_OPTIONS,
-    {"ready-fd", 0, "FD", "write a byte there when ready"},
-    {0},
-};
-static const struct cli_option down_options[] = {
-    {"timeout", 0, "S", "seconds to wait for running work to leave (default 60)"},
-    {0},
-};
-static const struct cli_option head_options[] = {
-    {"ready-fd", 0, "FD", "write a byte there when ready"},
-    {"port", 0, "N", "HTTP port on loopback (default: any free one)"},
-    {"linger", 0, "S", "leave S seconds after the last work and reader"},
-    {0},
-};
-static const struct cli_option worker_options[] = {
-    {"join", 0, "ADDR", "the head's address, e.g. ipc:///path"},
-    {"key-file", 0, "FILE", "file with the join key (else MUSTER_JOIN_KEY)"},
-    {"name", 0, "NAME", "the node's name (default: local)"},
-    NODE_OPTIONS,
-    {"ready-fd", 0, "FD", "write a byte there when joined"},
-    {0},
-};
-static const struct cli_option run_options[] = {
-    {"name", 0, "NAME", "a name for people"},
-    {"cpus", 0, "N", "CPUs it needs (default 1)"},
-    {"gpus", 0, "N", "GPUs it needs"},
-    {"memory", 0, "SIZE", "memory it needs, e.g. 2G"},
-    {"custom", 0, "NAME=N", "custom resource it needs; may be given several times"},
-    {"require", 0, "EXPR", "a label the node must have, e.g. 'zone == a'"},
-    {"priority", 0, "N", "0 to 100, higher first (default 50)"},
-    {"env", 0, "NAME=VALUE", "environment; may be given several times"},
-    {"retries", 0, "N", "tries again after a failure (default 0)"},
-    {"key", 0, "KEY", "idempotency key: the same key and command give the existing task"},
-    {0},
-};
-static const struct cli_option check_options[] = {
-    {"print", 0, NULL, "the normalised file, every default filled in"},
-    {0},
-};
-static const struct cli_option sweep_run_options[] = {
-    {"detach", 'd', NULL, "return when it is submitted"},
-    {"key", 0, "KEY", "idempotency key: the same key and file give the existing sweep"},
-    {"timeout", 0, "S", "wait at most S seconds (exit 124; the sweep goes on)"},
-    {0},
-};
-static const struct cli_option wait_options[] = {
-    {"timeout", 0, "S", "wait at most S seconds (exit 124)"},
-    {0},
-};
-static const struct cli_option list_options[] = {
-    {"filter", 0, "KEY=VALUE", "state=running, sweep=12; may be given several times"},
-    {"limit", 0, "N", "at most N"},
-    {0},
-};
-static const struct cli_option cancel_options[] = {
-    {"grace", 0, "S", "time from told to SIGTERM, and again to SIGKILL, e.g. 10s"},
-    {0},
-};
-static const struct cli_option logs_options[] = {
-    {"follow", 'f', NULL, "go on until it ends"},
-    {"stream", 0, "NAME", "out or err (default: both)"},
-    {"attempt", 0, "N", "which attempt (default: the last)"},
-    {"tail", 0, "BYTES", "only the last so many bytes"},
-    {0},
-};
-static const struct cli_option events_options[] = {
-    {"follow", 'f', NULL, "go on until interrupted"},
-    {0},
-};
+/* The one table of verbs. Their options are in option_lists.c, the examples of the help in
+ * examples.c; help, the manual page and the completions are printed from these. */
+#include "cli/option_lists.h"
 
 const struct cli_verb cli_verbs[] = {
     {NULL, "up", "", 0, 0, false, "Start head, store and a worker on this machine", up_options,
@@ -104,41 +8,92 @@ const struct cli_verb cli_verbs[] = {
     {NULL, "down", "", 0, 0, false,
      "End the cluster of the state folder; queued work stays for the next up", down_options,
      verb_down},
-    {NULL, "run", "-- CMD...", 0, 0, true,
+    {NULL, "run", "-- CMD...", 0, 0, CLI_COMMAND,
      "Run one command on the cluster, follow its output, exit with its code", run_options,
      verb_run},
-    {NULL, "check", "FILE", 1, 1, false, "Validate a sweep file", check_options, verb_check},
+    {NULL, "submit", "FILE | -- CMD...", 0, 1, CLI_COMMAND_OR_FILE,
+     "Submit a sweep or a command, print its number and return", submit_options, verb_submit},
+    {NULL, "check", "FILE", 1, 1, CLI_NO_COMMAND, "Validate a sweep file", check_options,
+     verb_check},
     {"sweep", "run", "FILE", 1, 1, false, "Submit a sweep and watch it to its end",
      sweep_run_options, verb_sweep_run},
-    {"sweep", "list", "", 0, 0, false, "All sweeps", list_options, verb_sweep_list},
+    {"sweep", "list", "[SEL]", 0, 1, false, "All sweeps", list_options, verb_sweep_list},
     {"sweep", "show", "[N]", 0, 1, false, "One sweep with its trials (default: the last)",
-     no_options, verb_sweep_show},
-    {"sweep", "best", "[N]", 0, 1, false, "The best trial's parameters and checkpoint", no_options,
-     verb_sweep_best},
+     show_options, verb_sweep_show},
+    {"sweep", "best", "[N]", 0, 1, false, "The best trial's parameters and checkpoint",
+     show_options, verb_sweep_best},
     {"sweep", "wait", "[N]", 0, 1, false, "Wait for its end", wait_options, verb_sweep_wait},
     {"sweep", "watch", "[N]", 0, 1, false, "Watch it to its end", wait_options, verb_sweep_watch},
-    {"sweep", "stop", "[N]", 0, 1, false, "No new trials; running ones finish", no_options,
-     verb_sweep_stop},
-    {"sweep", "cancel", "[N]", 0, 1, false, "End it: running trials are told to leave",
+    {"sweep", "pause", "[SEL]", 0, 1, false,
+     "No new trials until it is resumed; running ones finish", act_options, verb_sweep_pause},
+    {"sweep", "resume", "[SEL]", 0, 1, false,
+     "Go on with a paused sweep, or with one that has ended", resume_options, verb_sweep_resume},
+    {"sweep", "stop", "[SEL]", 0, 1, false, "No new trials; running ones finish, then it is over",
+     act_options, verb_sweep_stop},
+    {"sweep", "cancel", "[SEL]", 0, 1, false, "End it: running trials are told to leave",
      cancel_options, verb_sweep_cancel},
-    {"trial", "list", "[N]", 0, 1, false, "Trials of a sweep (default: the last)", list_options,
+    {"sweep", "clone", "[N]", 0, 1, false, "Submit the same sweep anew, and watch it",
+     clone_options, verb_sweep_clone},
+    {"sweep", "export", "[N]", 0, 1, false,
+     "All its trials with parameters, results and times, as csv unless -o says else",
+     export_options, verb_sweep_export},
+    {"sweep", "rm", "SEL", 1, 1, false, "Remove what is kept of an ended sweep or job", act_options,
+     verb_sweep_rm},
+    {"trial", "list", "[SEL]", 0, 1, false, "Trials of a sweep (default: the last)", list_options,
      verb_trial_list},
     {"trial", "show", "N.I", 1, 1, false, "One trial: state, parameters, metrics, why it failed",
-     no_options, verb_trial_show},
+     show_options, verb_trial_show},
     {"trial", "logs", "N.I", 1, 1, false, "What it wrote", logs_options, verb_trial_logs},
-    {"trial", "cancel", "N.I", 1, 1, false, "End one trial", cancel_options, verb_trial_cancel},
-    {"task", "list", "", 0, 0, false, "Tasks made by run", list_options, verb_task_list},
-    {"task", "show", "N.I", 1, 1, false, "One task", no_options, verb_task_show},
+    {"trial", "metrics", "N.I", 1, 1, false, "What it reported", metrics_options,
+     verb_trial_metrics},
+    {"trial", "explain", "N.I", 1, 1, false, "Why it waits", show_options, verb_explain},
+    {"trial", "stop", "SEL", 1, 1, false, "End a trial early; what it reported counts", act_options,
+     verb_trial_stop},
+    {"trial", "cancel", "SEL", 1, 1, false, "End a trial", cancel_options, verb_trial_cancel},
+    {"trial", "retry", "SEL", 1, 1, false, "Try an ended trial again", act_options,
+     verb_trial_retry},
+    {"trial", "rerun", "N.I", 1, 1, false,
+     "Run its command with its environment and parameters on this machine", rerun_options,
+     verb_trial_rerun},
+    {"task", "list", "[SEL]", 0, 1, false, "Tasks made by run and submit", list_options,
+     verb_task_list},
+    {"task", "show", "N.I", 1, 1, false, "One task", show_options, verb_task_show},
     {"task", "logs", "N.I", 1, 1, false, "What it wrote", logs_options, verb_trial_logs},
-    {"task", "cancel", "N.I", 1, 1, false, "End it", cancel_options, verb_trial_cancel},
-    {"node", "list", "", 0, 0, false, "Nodes and what they hold", no_options, verb_node_list},
-    {NULL, "status", "", 0, 0, false, "The cluster at a glance", no_options, verb_status},
-    {NULL, "explain", "N[.I]", 1, 1, false, "Why something waits", no_options, verb_explain},
+    {"task", "explain", "N.I", 1, 1, false, "Why it waits", show_options, verb_explain},
+    {"task", "cancel", "SEL", 1, 1, false, "End it", cancel_options, verb_trial_cancel},
+    {"task", "retry", "SEL", 1, 1, false, "Try an ended task again", act_options, verb_trial_retry},
+    {"node", "list", "", 0, 0, false, "Nodes and what they hold", list_options, verb_node_list},
+    {"node", "show", "NAME", 1, 1, false, "One node and what runs on it", show_options,
+     verb_node_show},
+    {"node", "drain", "NAME...", 1, -1, false,
+     "Empty a node: nothing new, and what runs leaves by a deadline", drain_options,
+     verb_node_drain},
+    {"node", "cordon", "NAME...", 1, -1, false, "Give a node nothing new; what runs goes on",
+     cordon_options, verb_node_cordon},
+    {"node", "resume", "NAME...", 1, -1, false, "End of a cordon or drain", act_options,
+     verb_node_resume},
+    {"node", "label", "NAME [K=V...]", 1, -1, false, "Labels of a node, which `require` looks at",
+     node_label_options, verb_node_label},
+    {NULL, "top", "", 0, 0, false, "Nodes, sweeps and running trials, live", top_options, verb_top},
+    {NULL, "doctor", "", 0, 0, false, "Look for what is wrong here, and say what to do",
+     doctor_options, verb_doctor},
+    {NULL, "status", "", 0, 0, false, "The cluster at a glance", show_options, verb_status},
+    {NULL, "explain", "N[.I]", 1, 1, false, "Why something waits", show_options, verb_explain},
     {NULL, "events", "", 0, 0, false, "What happens, one line each", events_options, verb_events},
-    {NULL, "head", "", 0, 0, false, "The head alone (started by up)", head_options, verb_head},
-    {NULL, "worker", "", 0, 0, false, "The agent alone (started by up)", worker_options,
-     verb_worker},
-    {NULL, "help", "[VERB...]", 0, 2, false, "This list, or one verb's options", no_options,
+    {NULL, "head", "", 0, 0, false, "A head without a worker: workers join it", head_options,
+     verb_head},
+    {NULL, "worker", "", 0, 0, false, "A worker that joins a head", worker_options, verb_worker},
+    {NULL, "login", "[URL]", 0, 1, false, "Use the head at URL from now on, with a token",
+     login_options, verb_login},
+    {NULL, "logout", "[URL]", 0, 1, false, "Forget a head (default: the one in use)", no_options,
+     verb_logout},
+    {"key", "new", "NAME", 1, 1, false, "A token for a user, shown once", key_new_options,
+     verb_key_new},
+    {"key", "list", "", 0, 0, false, "Who has a key", list_options, verb_key_list},
+    {"key", "revoke", "NAME", 1, 1, false, "End a user's key", no_options, verb_key_revoke},
+    {NULL, "completion", "SHELL", 1, 1, false, "Completions for bash, zsh or fish", no_options,
+     verb_completion},
+    {NULL, "help", "[VERB...]", 0, 2, false, "This list, or one verb's options", help_options,
      verb_help},
     {NULL, "version", "", 0, 0, false, "The version", no_options, verb_version},
 };

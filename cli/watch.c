@@ -4,7 +4,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/kinds.h"
 #include "cli/live.h"
+#include "cli/signals.h"
 
 enum {
     LIVE_MS = 250,
@@ -82,6 +84,7 @@ static json_t *trial_ended(const struct watch *watch, const char *outcome)
         return NULL;
     }
     json_t *trial = json_incref(json_array_get(json_object_get(list, "items"), 0));
+    cli_make_printable(trial);
     json_decref(list);
     return trial;
 }
@@ -110,10 +113,13 @@ static void end_failed(const struct watch *watch, const json_t *sweep)
 {
     json_t *trial = trial_ended(watch, "failed");
     const char *error = cli_json_str(sweep, "error");
-    if (trial != NULL) {
+    const char *reason = cli_json_str(trial, "reason");
+    if (trial != NULL && reason[0] != '\0' && strstr(error, reason) != NULL) {
+        printf("%s; see 'muster trial show %s'\n", error, cli_json_str(trial, "id"));
+    } else if (trial != NULL) {
         printf("%s%sthe first that failed: %s, %s; see 'muster trial show %s'\n", error,
-               error[0] != '\0' ? "; " : "", cli_json_str(trial, "id"),
-               cli_json_str(trial, "reason"), cli_json_str(trial, "id"));
+               error[0] != '\0' ? "; " : "", cli_json_str(trial, "id"), reason,
+               cli_json_str(trial, "id"));
     } else if (error[0] != '\0') {
         puts(error);
     }
@@ -136,35 +142,43 @@ static void end_counts_print(const json_t *sweep)
     putchar('\n');
 }
 
-static int watch_end(struct watch *watch, json_t *sweep)
+static void watch_end_print(const struct watch *watch, json_t *sweep)
 {
     char clock[32], value[64], params[1024];
-    const char *state = cli_json_str(sweep, "state");
-    cli_output output;
-    if (cli_output_parse(watch->cli, &output) && output != OUTPUT_TABLE) {
-        cli_json_write(stdout, sweep, output == OUTPUT_JSON);
+    cli_make_printable(sweep);
+    live_clock(json_number_value(cli_json_get(sweep, "age")), clock, sizeof clock);
+    cli_value_print(cli_json_get(sweep, "best_value"), value, sizeof value);
+    cli_params_print(cli_json_get(sweep, "best_params"), params, sizeof params);
+    printf("sweep %u %s%s in %s: ", watch->sweep, cli_json_str(sweep, "state"), end_why(sweep),
+           clock);
+    end_counts_print(sweep);
+    if (cli_json_str(sweep, "best")[0] != '\0') {
+        printf("best %s %s at step %lld, trial %s\n  parameters  %s\n",
+               cli_json_str(sweep, "metric"), value, (long long)cli_json_int(sweep, "best_step"),
+               cli_json_str(sweep, "best"), params);
+        if (cli_json_str(sweep, "best_checkpoint")[0] != '\0') {
+            printf("  checkpoint  %s\n", cli_json_str(sweep, "best_checkpoint"));
+        }
     } else {
-        live_clock(json_number_value(cli_json_get(sweep, "age")), clock, sizeof clock);
-        cli_value_print(cli_json_get(sweep, "best_value"), value, sizeof value);
-        cli_params_print(cli_json_get(sweep, "best_params"), params, sizeof params);
-        printf("sweep %u %s%s in %s: ", watch->sweep, state, end_why(sweep), clock);
-        end_counts_print(sweep);
-        if (cli_json_str(sweep, "best")[0] != '\0') {
-            printf("best %s %s at step %lld, trial %s\n  parameters  %s\n",
-                   cli_json_str(sweep, "metric"), value,
-                   (long long)cli_json_int(sweep, "best_step"), cli_json_str(sweep, "best"),
-                   params);
-            if (cli_json_str(sweep, "best_checkpoint")[0] != '\0') {
-                printf("  checkpoint  %s\n", cli_json_str(sweep, "best_checkpoint"));
-            }
-        } else {
-            end_without_best(watch, sweep);
-        }
-        if (cli_json_int(sweep, "failed") > 0) {
-            end_failed(watch, sweep);
-        }
-        printf("again: muster sweep show %u\n", watch->sweep);
+        end_without_best(watch, sweep);
     }
+    if (cli_json_int(sweep, "failed") > 0) {
+        end_failed(watch, sweep);
+    }
+    printf("again: muster sweep show %u\n", watch->sweep);
+}
+
+static int watch_end(struct watch *watch, json_t *sweep)
+{
+    cli_output output;
+    if (cli_output_parse(watch->cli, &output) && !cli_output_is_text(watch->cli, output)) {
+        ignore_error(cli_print_kind(watch->cli, &cli_sweep_kind, sweep) == EXIT_OK ? OK
+                                                                                   : ERR_INVALID,
+                     "it has said so");
+    } else {
+        watch_end_print(watch, sweep);
+    }
+    const char *state = cli_json_str(sweep, "state");
     return strcmp(state, "done") == 0        ? EXIT_OK
            : strcmp(state, "cancelled") == 0 ? EXIT_CANCELLED
                                              : EXIT_WAITED_FAILED;
@@ -234,6 +248,25 @@ static int watch_once(struct watch *watch, bool is_quiet)
     return code;
 }
 
+/* -1: it was cancelled, its end is waited for. */
+static int watch_interrupted(struct watch *watch)
+{
+    char path[64], what[32];
+    uint32_t sweep = watch->sweep;
+    if (cli_signal_cancels()) {
+        snprintf(path, sizeof path, "/api/v1/sweeps/%u/cancel", sweep);
+        snprintf(what, sizeof what, "sweep %u", sweep);
+        int code = cli_signal_cancel(watch->cli, watch->client, what, path);
+        watch->live.lines = 0; /* what it said stays above */
+        return code == EXIT_OK ? -1 : code;
+    }
+    fprintf(stderr,
+            "%sdetached; sweep %u goes on. Come back with 'muster sweep watch %u', end it "
+            "with 'muster sweep cancel %u'\n",
+            watch->is_live ? "\r\033[K" : "\n", sweep, sweep, sweep);
+    return EXIT_INTERRUPTED;
+}
+
 int cli_sweep_watch(struct cli *cli, struct client **client, uint32_t sweep, bool is_quiet,
                     int64_t timeout_ms)
 {
@@ -247,7 +280,7 @@ int cli_sweep_watch(struct cli *cli, struct client **client, uint32_t sweep, boo
         .started_ms = now_ms(),
         .busy_ms = now_ms(),
     };
-    cli_interrupt_catch();
+    cli_interrupt_catch(cli);
     int code = -1;
     /* Looks often at first (a sweep of a few trials is over at once), then less. */
     for (int64_t wait_ms = QUIET_MS; code < 0;
@@ -255,11 +288,7 @@ int cli_sweep_watch(struct cli *cli, struct client **client, uint32_t sweep, boo
         code = watch_once(&watch, is_quiet);
         wait_ms = watch.is_live ? LIVE_MS : wait_ms < QUIET_MAX_MS ? wait_ms * 5 / 4 : QUIET_MAX_MS;
         if (code < 0 && cli_is_interrupted) {
-            fprintf(stderr,
-                    "%sdetached; sweep %u goes on. Come back with 'muster sweep watch %u', end it "
-                    "with 'muster sweep cancel %u'\n",
-                    watch.is_live ? "\r\033[K" : "\n", sweep, sweep, sweep);
-            code = EXIT_INTERRUPTED;
+            code = watch_interrupted(&watch);
         }
         if (code < 0 && timeout_ms >= 0 && now_ms() - watch.started_ms >= timeout_ms) {
             code = cli_fail(EXIT_TIMEOUT, "sweep %u is not over yet; it goes on", sweep);

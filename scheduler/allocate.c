@@ -31,6 +31,7 @@ static void allocation_apply(struct scheduler *s, struct scheduler_node *node,
         }
     }
     scheduler_node_change_end(s, node, sign < 0);
+    scheduler_group_count(s, allocation, sign);
 }
 
 static void allocation_begin(struct scheduler_node *node, struct scheduler_class *cls,
@@ -101,6 +102,10 @@ error_code scheduler_take(struct scheduler *s, uint32_t handle, struct scheduler
     }
     if (!request_is_takeable(&cls->request)) {
         return ERR_INVALID;
+    }
+    error_code error = scheduler_group_reserve(cls->group, handle);
+    if (error != OK) {
+        return error;
     }
     amount each =
         cls->request.gpus > 0 && cls->request.gpus < AMOUNT_ONE ? cls->request.gpus : AMOUNT_ONE;

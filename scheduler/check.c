@@ -26,6 +26,7 @@ static void check_node(const struct scheduler *s, const struct scheduler_node *n
     struct scheduler_room room = scheduler_node_room(node);
     assert(memcmp(&room, &node->room, sizeof room) == 0);
     assert(node->is_open == !list_is_empty(&node->free_link));
+    assert(node->is_open == !list_is_empty(&node->spread_link));
     assert(node->freed <= s->generation);
     sum->nodes++;
     sum->nodes_open += node->is_open ? 1 : 0;
@@ -42,7 +43,11 @@ static void check_class_seen(const struct scheduler *s, const struct scheduler_c
 {
     for (const struct scheduler_node *node = s->nodes; node != NULL; node = node->hh.next) {
         assert(!node->is_open || node->freed > cls->seen ||
-               !scheduler_node_fits(node, &cls->request));
+               !scheduler_group_has_gpus(cls->group, &cls->request) ||
+               !scheduler_node_fits_class(node, cls));
+        assert(!node->is_open || node->freed > cls->score_seen ||
+               !scheduler_node_fits_class(node, cls) ||
+               scheduler_node_score(node, &cls->request) <= cls->score_bound);
     }
 }
 
@@ -78,6 +83,10 @@ void scheduler_check(const struct scheduler *s)
     }
     assert(memcmp(&sum, &s->usage, sizeof sum) == 0);
     assert(tree_check(&scheduler_free_type, s->free) == sum.nodes_open);
+    assert(tree_check(&scheduler_spread_type, s->spread) == sum.nodes_open);
+    list_each (&s->groups, struct scheduler_group, link, group) {
+        scheduler_group_check(s, group);
+    }
     assert(tree_check(&scheduler_ready_type, s->ready) == n_ready);
     list_each (&s->blocked, struct scheduler_class, link, cls) {
         n_blocked--;

@@ -5,12 +5,19 @@
 error_code scheduler_class_ref(struct scheduler *s, const struct request *request,
                                struct scheduler_class **ret_class)
 {
+    return scheduler_group_class_ref(s, NULL, request, ret_class);
+}
+
+error_code scheduler_group_class_ref(struct scheduler *s, struct scheduler_group *group,
+                                     const struct request *request,
+                                     struct scheduler_class **ret_class)
+{
     error_code error = scheduler_request_check(request);
     if (error != OK) {
         return error;
     }
     struct scheduler_class *cls, *known;
-    error = scheduler_class_make(request, &cls);
+    error = scheduler_class_make(request, group != NULL ? group->number : 0, &cls);
     if (error != OK) {
         return error;
     }
@@ -32,6 +39,9 @@ error_code scheduler_class_ref(struct scheduler *s, const struct request *reques
     }
     cls->number = ++s->last_class;
     cls->refs = 1;
+    if (group != NULL) {
+        scheduler_group_enter(group, cls);
+    }
     *ret_class = cls;
     return OK;
 }
@@ -42,6 +52,7 @@ void scheduler_class_unref(struct scheduler *s, struct scheduler_class *cls)
     if (--cls->refs == 0) {
         assert(cls->items == NULL);
         HASH_DELETE(hh, s->classes, cls);
+        scheduler_group_leave(s, cls);
         scheduler_class_destroy(cls);
     }
 }

@@ -22,8 +22,11 @@ struct shortage {
 
 struct survey {
     const struct request *request;
+    const struct scheduler_group *group; /* NULL: none */
     uint32_t n_supplies;
     uint32_t n_nodes, n_matching, n_capable, n_closed, n_fitting;
+    uint32_t n_aside; /* open, and could run it, but its group may not use them */
+    uint32_t n_full;  /* have room, but hold as many of its group as they may */
     uint32_t n_meeting[SPEC_REQUIRE_MAX];
     struct shortage shortages[SUPPLIES_MAX];
 };
@@ -79,7 +82,19 @@ static void survey_node(struct survey *survey, const struct scheduler_node *node
     bool is_capable = scheduler_node_could_fit(node, request);
     survey->n_capable += is_capable ? 1 : 0;
     survey->n_closed += is_capable && !node->is_open ? 1 : 0;
-    survey->n_fitting += node->is_open && scheduler_node_fits(node, request) ? 1 : 0;
+    const struct scheduler_share *share = NULL;
+    if (survey->group != NULL) {
+        HASH_FIND(hh, survey->group->shares, &node->handle, sizeof node->handle, share);
+    }
+    if (share != NULL && share->is_excluded) {
+        survey->n_aside += is_capable && node->is_open ? 1 : 0;
+        return;
+    }
+    if (node->is_open && scheduler_node_fits(node, request)) {
+        bool is_allowed = scheduler_group_allows(survey->group, node);
+        survey->n_fitting += is_allowed ? 1 : 0;
+        survey->n_full += is_allowed ? 0 : 1;
+    }
     for (uint32_t i = 0; i < survey->n_supplies; i++) {
         struct supply supply = supply_of(node, request, i);
         struct shortage *shortage = &survey->shortages[i];
@@ -249,6 +264,25 @@ static void explain_sizes(const struct survey *survey, struct sentences *out)
     ignore_error(buf_printf(out->text, "; %s has all of it together", node), "sticky");
 }
 
+/* The bounds that its group has set itself. */
+static void explain_group(const struct survey *survey, struct sentences *out)
+{
+    if (survey->n_aside > 0) {
+        sentence(out, "%u node%s that could run it %s set aside (retries.node_failures)",
+                 survey->n_aside, plural(survey->n_aside), survey->n_aside == 1 ? "is" : "are");
+    }
+    if (!scheduler_group_has_gpus(survey->group, survey->request)) {
+        char used[QUANTITY_TEXT_MAX], limit[QUANTITY_TEXT_MAX];
+        sentence(out, "limits.gpus is %s, and %s are in use",
+                 amount_print(survey->group->limits.gpus, limit),
+                 amount_print(survey->group->gpus_used, used));
+    }
+    if (survey->n_full > 0 && survey->n_fitting == 0) {
+        sentence(out, "limits.per_node is %u, and as many run on %u node%s with room for more",
+                 survey->group->limits.per_node, survey->n_full, plural(survey->n_full));
+    }
+}
+
 /* Some node could run it; what stands in the way now. */
 static void explain_shortages(const struct survey *survey, struct sentences *out)
 {
@@ -274,8 +308,15 @@ static void explain_shortages(const struct survey *survey, struct sentences *out
 void scheduler_explain(const struct scheduler *s, const struct request *request,
                        const struct scheduler_item *item, struct buf *ret_text)
 {
+    scheduler_group_explain(s, NULL, request, item, ret_text);
+}
+
+void scheduler_group_explain(const struct scheduler *s, const struct scheduler_group *group,
+                             const struct request *request, const struct scheduler_item *item,
+                             struct buf *ret_text)
+{
     struct sentences out = {.text = ret_text};
-    struct survey survey = {.request = request, .n_supplies = SUPPLY_CUSTOM};
+    struct survey survey = {.request = request, .group = group, .n_supplies = SUPPLY_CUSTOM};
     error_code error = scheduler_request_check(request);
     if (error != OK) {
         sentence(&out, "asks for what no node can give: amounts are not negative, GPUs are whole "
@@ -294,6 +335,7 @@ void scheduler_explain(const struct scheduler *s, const struct request *request,
         explain_sizes(&survey, &out);
     } else {
         explain_shortages(&survey, &out);
+        explain_group(&survey, &out);
     }
     uint64_t n_before = 0;
     if (item != NULL && !list_is_empty(&item->link)) {
@@ -303,7 +345,7 @@ void scheduler_explain(const struct scheduler *s, const struct request *request,
         sentence(&out, "%" PRIu64 " item%s before it in the queue", n_before,
                  n_before == 1 ? " is" : "s are");
     }
-    if (survey.n_fitting > 0) {
+    if (survey.n_fitting > 0 && scheduler_group_has_gpus(group, request)) {
         sentence(&out, "%u node%s room for it now", survey.n_fitting,
                  survey.n_fitting == 1 ? " has" : "s have");
     }

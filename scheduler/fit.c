@@ -101,6 +101,25 @@ bool scheduler_node_fits(const struct scheduler_node *node, const struct request
            node_custom_allows(node, request, false) && scheduler_node_meets_all(node, request);
 }
 
+bool scheduler_node_fits_class(const struct scheduler_node *node, const struct scheduler_class *cls)
+{
+    return scheduler_node_fits(node, &cls->request) && scheduler_group_allows(cls->group, node);
+}
+
+uint32_t scheduler_node_score(const struct scheduler_node *node, const struct request *request)
+{
+    uint32_t score = 0;
+    for (uint32_t i = 0; i < request->n_prefer; i++) {
+        score = score << 1 | (scheduler_node_meets(node, &request->prefer[i]) ? 1 : 0);
+    }
+    return score;
+}
+
+uint32_t scheduler_score_full(const struct request *request)
+{
+    return request->n_prefer == 0 ? 0 : UINT32_MAX >> (32 - request->n_prefer);
+}
+
 bool scheduler_node_could_fit(const struct scheduler_node *node, const struct request *request)
 {
     struct scheduler_room room = scheduler_node_empty_room(node);
@@ -116,4 +135,16 @@ bool scheduler_is_satisfiable(const struct scheduler *s, const struct request *r
         }
     }
     return false;
+}
+
+bool scheduler_node_is_capable(const struct scheduler *s, uint32_t handle,
+                               const struct scheduler_group *group, const struct request *request)
+{
+    const struct scheduler_node *node = scheduler_node_find(s, handle);
+    const struct scheduler_share *share = NULL;
+    if (group != NULL) {
+        HASH_FIND(hh, group->shares, &handle, sizeof handle, share);
+    }
+    return node != NULL && (share == NULL || !share->is_excluded) &&
+           scheduler_node_could_fit(node, request);
 }

@@ -38,40 +38,98 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+static void room_widen(struct scheduler_room *room, const struct scheduler_room *below)
+{
+    room->cpus = larger(room->cpus, below->cpus);
+    room->memory_bytes = larger(room->memory_bytes, below->memory_bytes);
+    room->gpus_whole = larger(room->gpus_whole, below->gpus_whole);
+    room->gpu_largest = larger(room->gpu_largest, below->gpu_largest);
+    room->gpu_partial = larger(room->gpu_partial, below->gpu_partial);
+}
+
 static void free_update(struct list *link)
 {
     struct scheduler_node *node = scheduler_node_of(link);
-    struct scheduler_room room = node->room;
+    node->subtree_room = node->room;
     const struct list *children[] = {link->prev, link->next};
     for (int i = 0; i < 2; i++) {
         if (children[i] != NULL) {
-            const struct scheduler_room *below = &scheduler_node_of(children[i])->subtree_room;
-            room.cpus = larger(room.cpus, below->cpus);
-            room.memory_bytes = larger(room.memory_bytes, below->memory_bytes);
-            room.gpus_whole = larger(room.gpus_whole, below->gpus_whole);
-            room.gpu_largest = larger(room.gpu_largest, below->gpu_largest);
-            room.gpu_partial = larger(room.gpu_partial, below->gpu_partial);
+            room_widen(&node->subtree_room, &scheduler_node_of(children[i])->subtree_room);
         }
     }
-    node->subtree_room = room;
 }
 
 const struct tree_type scheduler_free_type = {free_is_before, free_number, free_update};
+
+/* The least used first: the share of the supply that is scarcest there, so that large and small
+ * nodes fill up alike. */
+static bool spread_is_before(const struct list *a, const struct list *b)
+{
+    const struct scheduler_node *x = scheduler_node_of_spread(a), *y = scheduler_node_of_spread(b);
+    if (x->used_share != y->used_share) {
+        return x->used_share < y->used_share;
+    }
+    if (x->n_allocations != y->n_allocations) {
+        return x->n_allocations < y->n_allocations;
+    }
+    return x->handle < y->handle;
+}
+
+static uint64_t spread_number(const struct list *link)
+{
+    return scheduler_node_of_spread(link)->handle;
+}
+
+static void spread_update(struct list *link)
+{
+    struct scheduler_node *node = scheduler_node_of_spread(link);
+    node->spread_room = node->room;
+    const struct list *children[] = {link->prev, link->next};
+    for (int i = 0; i < 2; i++) {
+        if (children[i] != NULL) {
+            room_widen(&node->spread_room, &scheduler_node_of_spread(children[i])->spread_room);
+        }
+    }
+}
+
+const struct tree_type scheduler_spread_type = {spread_is_before, spread_number, spread_update};
+
+/* The bounds on amounts keep the products inside 64 bits. */
+static int64_t used_share(const struct scheduler_node *node)
+{
+    amount gpus_total = (amount)node->n_gpus * AMOUNT_ONE;
+    const int64_t supplies[][2] = {
+        {node->cpus_used, node->cpus_total},
+        {(int64_t)node->memory_used, (int64_t)node->memory_total},
+        {gpus_total - node->gpus_free, gpus_total},
+    };
+    int64_t share = 0;
+    for (size_t i = 0; i < sizeof supplies / sizeof supplies[0]; i++) {
+        int64_t used = supplies[i][0], total = supplies[i][1];
+        if (total > 0) {
+            share = larger(share, (used < total ? used : total) * AMOUNT_ONE / total);
+        }
+    }
+    return share;
+}
 
 void scheduler_node_change_begin(struct scheduler *s, struct scheduler_node *node)
 {
     if (node->is_open) {
         tree_remove(&scheduler_free_type, &s->free, &node->free_link);
+        tree_remove(&scheduler_spread_type, &s->spread, &node->spread_link);
     }
 }
 
 void scheduler_node_change_end(struct scheduler *s, struct scheduler_node *node, bool is_freed)
 {
     node->room = scheduler_node_room(node);
+    node->used_share = used_share(node);
     if (!node->is_open) {
         return;
     }
     tree_insert(&scheduler_free_type, &s->free, &node->free_link);
+    tree_insert(&scheduler_spread_type, &s->spread, &node->spread_link);
     if (is_freed) {
         node->freed = ++s->generation;
         list_remove(&node->freed_link);
@@ -202,6 +260,7 @@ static struct scheduler_node *node_make(const struct node_resources *resources,
                                                                         : SCHEDULER_MEMORY_MAX;
     list_init(&node->freed_link);
     list_init(&node->free_link);
+    list_init(&node->spread_link);
     return node;
 }
 
@@ -276,7 +335,9 @@ void scheduler_node_remove(struct scheduler *s, uint32_t handle)
     s->usage.memory_total -= node->memory_total;
     s->usage.memory_used -= node->memory_used;
     list_remove(&node->freed_link);
+    scheduler_groups_forget(s, handle);
     HASH_DELETE(hh, s->nodes, node);
+    mem_free(node->label_block);
     mem_free(node);
 }
 

@@ -1,65 +1,136 @@
-/* Which node: the fullest that fits (binpack). A fraction of a GPU goes to a GPU that is shared
- * already wherever one has room, so that whole ones stay whole. */
+/* Which node: the one that meets most of what is preferred; among equals the fullest that fits
+ * (binpack) or the least used one (spread). Under binpack a fraction of a GPU goes to a GPU that is
+ * shared already wherever one has room, so that whole ones stay whole. */
 #include "scheduler/state.h"
 
 enum { FREED_SCAN_MAX = 64 };
 
-/* The first of a subtree, in its order, that fits. Subtrees without room are left out whole; only
- * nodes that labels or custom amounts rule out cost a look each. */
-static struct scheduler_node *place_below(struct list *link, const struct request *request,
-                                          amount gpu_partial)
+struct search {
+    const struct scheduler_class *cls;
+    const struct scheduler_node *other; /* not this one; NULL: any */
+    amount gpu_partial;                 /* a GPU in use with so much left; 0: any */
+    uint32_t full;                      /* no score is higher */
+    struct scheduler_node *best;
+    uint32_t best_score;
+    bool is_whole; /* all nodes were looked at: the best score is the highest of all */
+};
+
+/* True: there is no better one. */
+static bool search_offer(struct search *search, struct scheduler_node *node)
 {
-    if (link == NULL) {
-        return NULL;
+    const struct request *request = &search->cls->request;
+    if (node == search->other || node->room.gpu_partial < search->gpu_partial ||
+        !scheduler_node_fits_class(node, search->cls)) {
+        return false;
     }
-    struct scheduler_node *node = scheduler_node_of(link);
-    if (node->subtree_room.gpu_partial < gpu_partial ||
-        !scheduler_room_allows(&node->subtree_room, request)) {
-        return NULL;
+    uint32_t score = scheduler_node_score(node, request);
+    if (search->best == NULL || score > search->best_score) {
+        search->best = node;
+        search->best_score = score;
     }
-    struct scheduler_node *found = place_below(link->prev, request, gpu_partial);
-    if (found != NULL) {
-        return found;
-    }
-    if (node->room.gpu_partial >= gpu_partial && scheduler_node_fits(node, request)) {
-        return node;
-    }
-    return place_below(link->next, request, gpu_partial);
+    return score == search->full;
 }
 
-static struct scheduler_node *place_anywhere(const struct scheduler *s,
-                                             const struct request *request)
+/* The two orders of the open nodes: both are walked by the same code. */
+struct order {
+    struct scheduler_node *(*node_of)(struct list *link);
+    const struct scheduler_room *(*room_of)(const struct scheduler_node *node);
+};
+
+static struct scheduler_node *free_node_of(struct list *link)
 {
-    struct scheduler_node *found = NULL;
-    if (request->gpus > 0 && request->gpus < AMOUNT_ONE) {
-        found = place_below(s->free, request, request->gpus);
+    return scheduler_node_of(link);
+}
+
+static const struct scheduler_room *free_room_of(const struct scheduler_node *node)
+{
+    return &node->subtree_room;
+}
+
+static struct scheduler_node *spread_node_of(struct list *link)
+{
+    return scheduler_node_of_spread(link);
+}
+
+static const struct scheduler_room *spread_room_of(const struct scheduler_node *node)
+{
+    return &node->spread_room;
+}
+
+static const struct order orders[] = {
+    [PLACE_BINPACK] = {free_node_of, free_room_of},
+    [PLACE_SPREAD] = {spread_node_of, spread_room_of},
+};
+
+/* The first of a subtree, in its order, with the highest score. Subtrees without room are left out
+ * whole; only nodes that labels, custom amounts or a group rule out cost a look each, and all that
+ * fit where none meets every preference. */
+static bool search_below(struct search *search, const struct order *order, struct list *link)
+{
+    if (link == NULL) {
+        return false;
     }
-    return found != NULL ? found : place_below(s->free, request, 0);
+    struct scheduler_node *node = order->node_of(link);
+    const struct scheduler_room *room = order->room_of(node);
+    if (room->gpu_partial < search->gpu_partial ||
+        !scheduler_room_allows(room, &search->cls->request)) {
+        return false;
+    }
+    return search_below(search, order, link->prev) || search_offer(search, node) ||
+           search_below(search, order, link->next);
+}
+
+static bool is_shared(const struct request *request)
+{
+    return request->place == PLACE_BINPACK && request->gpus > 0 && request->gpus < AMOUNT_ONE;
+}
+
+static struct scheduler_node *place_anywhere(const struct scheduler *s, struct search *search)
+{
+    const struct request *request = &search->cls->request;
+    struct list *root = request->place == PLACE_SPREAD ? s->spread : s->free;
+    if (is_shared(request)) {
+        search->gpu_partial = request->gpus;
+        if (search_below(search, &orders[request->place], root)) {
+            return search->best;
+        }
+        search->gpu_partial = 0;
+    }
+    search_below(search, &orders[request->place], root);
+    return search->best;
 }
 
 static bool place_is_better(const struct scheduler_node *a, const struct scheduler_node *b,
                             const struct request *request)
 {
-    if (request->gpus > 0 && request->gpus < AMOUNT_ONE) {
+    uint32_t a_score = scheduler_node_score(a, request);
+    uint32_t b_score = scheduler_node_score(b, request);
+    if (a_score != b_score) {
+        return a_score > b_score;
+    }
+    if (is_shared(request)) {
         bool a_shares = a->room.gpu_partial >= request->gpus;
         bool b_shares = b->room.gpu_partial >= request->gpus;
         if (a_shares != b_shares) {
             return a_shares;
         }
     }
-    return scheduler_free_type.is_before(&a->free_link, &b->free_link);
+    return request->place == PLACE_SPREAD
+               ? scheduler_spread_type.is_before(&a->spread_link, &b->spread_link)
+               : scheduler_free_type.is_before(&a->free_link, &b->free_link);
 }
 
-/* Only nodes where something became free since the class last looked; the list has them first. */
+/* Only nodes where something became free after `since`; the list has them first. */
 static struct scheduler_node *place_newly_freed(const struct scheduler *s,
-                                                const struct scheduler_class *cls)
+                                                const struct search *search, uint64_t since)
 {
     struct scheduler_node *best = NULL;
+    const struct scheduler_class *cls = search->cls;
     list_each (&s->freed, struct scheduler_node, freed_link, node) {
-        if (node->freed <= cls->seen) {
+        if (node->freed <= since) {
             break;
         }
-        if (node->is_open && scheduler_node_fits(node, &cls->request) &&
+        if (node->is_open && node != search->other && scheduler_node_fits_class(node, cls) &&
             (best == NULL || place_is_better(node, best, &cls->request))) {
             best = node;
         }
@@ -67,15 +138,60 @@ static struct scheduler_node *place_newly_freed(const struct scheduler *s,
     return best;
 }
 
+/* What is known of the scores that can be had: only a node with a newer event can have a higher
+ * one. True: one has, or `full` is lowered to the bound. */
+static bool search_bound(const struct scheduler *s, struct search *search)
+{
+    const struct scheduler_class *cls = search->cls;
+    if (cls->request.n_prefer == 0 || cls->score_seen == 0 ||
+        s->generation - cls->score_seen > FREED_SCAN_MAX) {
+        return false;
+    }
+    struct scheduler_node *node = place_newly_freed(s, search, cls->score_seen);
+    if (node != NULL && scheduler_node_score(node, &cls->request) > cls->score_bound) {
+        search->best = node;
+    } else {
+        search->full = cls->score_bound;
+    }
+    return search->best != NULL;
+}
+
 /* Each event gives one node a new number, so the difference bounds how many nodes there are to look
- * at. Both ways give the same node. */
+ * at. All ways give the same node. */
+static struct scheduler_node *place_find(const struct scheduler *s, struct search *search)
+{
+    const struct scheduler_class *cls = search->cls;
+    search->full = scheduler_score_full(&cls->request);
+    if (!scheduler_group_has_gpus(cls->group, &cls->request)) {
+        return NULL;
+    }
+    if (s->generation - cls->seen <= FREED_SCAN_MAX) {
+        return place_newly_freed(s, search, cls->seen);
+    }
+    if (search_bound(s, search)) {
+        return search->best;
+    }
+    search->is_whole = true;
+    return place_anywhere(s, search);
+}
+
+struct scheduler_node *scheduler_place_other(const struct scheduler *s,
+                                             const struct scheduler_class *cls,
+                                             const struct scheduler_node *other)
+{
+    struct search search = {.cls = cls, .other = other};
+    return place_find(s, &search);
+}
+
 struct scheduler_node *scheduler_place(struct scheduler *s, struct scheduler_class *cls)
 {
-    struct scheduler_node *node = s->generation - cls->seen <= FREED_SCAN_MAX
-                                      ? place_newly_freed(s, cls)
-                                      : place_anywhere(s, &cls->request);
+    struct search search = {.cls = cls};
+    struct scheduler_node *node = place_find(s, &search);
     if (node == NULL) {
         cls->seen = s->generation;
+    } else if (search.is_whole) {
+        cls->score_bound = search.best_score;
+        cls->score_seen = s->generation;
     }
     return node;
 }

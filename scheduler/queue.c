@@ -147,6 +147,33 @@ static void queue_unblock(struct scheduler *s)
     }
 }
 
+void scheduler_class_wake(struct scheduler *s, struct scheduler_class *cls)
+{
+    cls->seen = cls->score_seen = 0;
+    if (cls->place == CLASS_BLOCKED) {
+        list_remove(&cls->link);
+        tree_insert(&scheduler_ready_type, &s->ready, &cls->link);
+        cls->place = CLASS_READY;
+    }
+}
+
+/* What the item itself says of nodes, where the class has found one. */
+static struct scheduler_node *item_place(const struct scheduler *s,
+                                         const struct scheduler_item *item,
+                                         struct scheduler_node *found)
+{
+    struct scheduler_node *favoured =
+        item->favour != 0 ? scheduler_node_find(s, item->favour) : NULL;
+    if (favoured != NULL && favoured->is_open && scheduler_node_fits_class(favoured, item->cls)) {
+        return favoured;
+    }
+    struct scheduler_node *other = NULL;
+    if (item->avoid == found->handle) {
+        other = scheduler_place_other(s, item->cls, found);
+    }
+    return other != NULL ? other : found;
+}
+
 struct scheduler_item *scheduler_next(struct scheduler *s, struct allocation *ret_allocation)
 {
     queue_unblock(s);
@@ -155,6 +182,10 @@ struct scheduler_item *scheduler_next(struct scheduler *s, struct allocation *re
         struct scheduler_node *node = scheduler_place(s, cls);
         if (node != NULL) {
             struct scheduler_item *item = cls->head;
+            node = item_place(s, item, node);
+            if (scheduler_group_reserve(cls->group, node->handle) != OK) {
+                return NULL;
+            }
             scheduler_allocate(s, node, cls, ret_allocation);
             scheduler_dequeue(s, item);
             return item;

@@ -20,10 +20,11 @@ static error_code require_check(const struct require *require)
 
 error_code scheduler_request_check(const struct request *request)
 {
-    if (request->n_custom > SPEC_CUSTOM_MAX || request->n_require > SPEC_REQUIRE_MAX) {
+    if (request->n_custom > SPEC_CUSTOM_MAX || request->n_require > SPEC_REQUIRE_MAX ||
+        request->n_prefer > SPEC_PREFER_MAX) {
         return ERR_LIMIT;
     }
-    if (request->cpus < 0 || request->gpus < 0 ||
+    if ((unsigned)request->place > PLACE_SPREAD || request->cpus < 0 || request->gpus < 0 ||
         (request->gpus > AMOUNT_ONE && request->gpus % AMOUNT_ONE != 0)) {
         return ERR_INVALID;
     }
@@ -37,13 +38,14 @@ error_code scheduler_request_check(const struct request *request)
             }
         }
     }
-    for (uint32_t i = 0; i < request->n_require; i++) {
-        error_code error = require_check(&request->require[i]);
-        if (error != OK) {
-            return error;
-        }
+    error_code error = OK;
+    for (uint32_t i = 0; i < request->n_require && error == OK; i++) {
+        error = require_check(&request->require[i]);
     }
-    return OK;
+    for (uint32_t i = 0; i < request->n_prefer && error == OK; i++) {
+        error = require_check(&request->prefer[i]);
+    }
+    return error;
 }
 
 static int text_compare(const void *a, const void *b)
@@ -79,21 +81,26 @@ struct class_space {
     char *text;
 };
 
-static size_t class_size_bytes(const struct request *request)
+static size_t requires_size_bytes(const struct require *require, uint32_t n)
 {
-    size_t size = sizeof(struct scheduler_class) +
-                  request->n_custom * sizeof(struct custom_amount) +
-                  request->n_require * sizeof(struct require);
-    for (uint32_t i = 0; i < request->n_custom; i++) {
-        size += strlen(request->custom[i].name) + 1;
-    }
-    for (uint32_t i = 0; i < request->n_require; i++) {
-        size += strlen(request->require[i].label) + 1;
-        for (uint32_t k = 0; k < request->require[i].n_values; k++) {
-            size += sizeof(char *) + strlen(request->require[i].values[k]) + 1;
+    size_t size = n * sizeof *require;
+    for (uint32_t i = 0; i < n; i++) {
+        size += strlen(require[i].label) + 1;
+        for (uint32_t k = 0; k < require[i].n_values; k++) {
+            size += sizeof(char *) + strlen(require[i].values[k]) + 1;
         }
     }
     return size;
+}
+
+static size_t class_size_bytes(const struct request *request)
+{
+    size_t size = sizeof(struct scheduler_class) + request->n_custom * sizeof(struct custom_amount);
+    for (uint32_t i = 0; i < request->n_custom; i++) {
+        size += strlen(request->custom[i].name) + 1;
+    }
+    return size + requires_size_bytes(request->require, request->n_require) +
+           requires_size_bytes(request->prefer, request->n_prefer);
 }
 
 static const char *class_text_copy(struct class_space *space, const char *text)
@@ -125,11 +132,11 @@ static void class_require_copy(struct class_space *space, const struct require *
                            .n_values = from->n_values};
 }
 
-static uint32_t class_values_count(const struct request *request)
+static uint32_t values_count(const struct require *require, uint32_t n)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < request->n_require; i++) {
-        count += request->require[i].n_values;
+    for (uint32_t i = 0; i < n; i++) {
+        count += require[i].n_values;
     }
     return count;
 }
@@ -138,8 +145,10 @@ static void class_request_copy(struct scheduler_class *cls, const struct request
 {
     struct custom_amount *custom = (struct custom_amount *)(void *)(cls + 1);
     struct require *require = (struct require *)(void *)(custom + request->n_custom);
-    struct class_space space = {.values = (const char **)(void *)(require + request->n_require)};
-    space.text = (char *)(space.values + class_values_count(request));
+    struct require *prefer = require + request->n_require;
+    struct class_space space = {.values = (const char **)(void *)(prefer + request->n_prefer)};
+    space.text = (char *)(space.values + values_count(request->require, request->n_require) +
+                          values_count(request->prefer, request->n_prefer));
     uint32_t n_custom = 0;
     for (uint32_t i = 0; i < request->n_custom; i++) {
         if (request->custom[i].amount > 0) {
@@ -150,6 +159,9 @@ static void class_request_copy(struct scheduler_class *cls, const struct request
     for (uint32_t i = 0; i < request->n_require; i++) {
         class_require_copy(&space, &request->require[i], &require[i]);
     }
+    for (uint32_t i = 0; i < request->n_prefer; i++) {
+        class_require_copy(&space, &request->prefer[i], &prefer[i]); /* in their order */
+    }
     qsort(custom, n_custom, sizeof *custom, custom_compare);
     qsort(require, request->n_require, sizeof *require, require_compare);
     cls->request = (struct request){.cpus = request->cpus,
@@ -158,7 +170,10 @@ static void class_request_copy(struct scheduler_class *cls, const struct request
                                     .custom = custom,
                                     .n_custom = n_custom,
                                     .require = require,
-                                    .n_require = request->n_require};
+                                    .n_require = request->n_require,
+                                    .prefer = prefer,
+                                    .n_prefer = request->n_prefer,
+                                    .place = request->place};
 }
 
 static void key_number(struct buf *key, uint64_t number)
@@ -171,20 +186,11 @@ static void key_text(struct buf *key, const char *text)
     ignore_error(buf_append(key, text, strlen(text) + 1), "sticky");
 }
 
-static void class_key_write(struct scheduler_class *cls)
+static void key_requires(struct buf *key, const struct require *requires, uint32_t n)
 {
-    const struct request *request = &cls->request;
-    struct buf *key = &cls->key;
-    key_number(key, (uint64_t)request->cpus);
-    key_number(key, (uint64_t)request->gpus);
-    key_number(key, request->memory_bytes);
-    key_number(key, request->n_custom);
-    for (uint32_t i = 0; i < request->n_custom; i++) {
-        key_text(key, request->custom[i].name);
-        key_number(key, (uint64_t)request->custom[i].amount);
-    }
-    for (uint32_t i = 0; i < request->n_require; i++) {
-        const struct require *require = &request->require[i];
+    key_number(key, n);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct require *require = &requires[i];
         key_text(key, require->label);
         key_number(key, (uint64_t)require->op);
         key_number(key, require->n_values);
@@ -194,16 +200,36 @@ static void class_key_write(struct scheduler_class *cls)
     }
 }
 
-error_code scheduler_class_make(const struct request *request, struct scheduler_class **ret_class)
+static void class_key_write(struct scheduler_class *cls, uint64_t group)
+{
+    const struct request *request = &cls->request;
+    struct buf *key = &cls->key;
+    key_number(key, group);
+    key_number(key, (uint64_t)request->place);
+    key_number(key, (uint64_t)request->cpus);
+    key_number(key, (uint64_t)request->gpus);
+    key_number(key, request->memory_bytes);
+    key_number(key, request->n_custom);
+    for (uint32_t i = 0; i < request->n_custom; i++) {
+        key_text(key, request->custom[i].name);
+        key_number(key, (uint64_t)request->custom[i].amount);
+    }
+    key_requires(key, request->require, request->n_require);
+    key_requires(key, request->prefer, request->n_prefer);
+}
+
+error_code scheduler_class_make(const struct request *request, uint64_t group,
+                                struct scheduler_class **ret_class)
 {
     struct scheduler_class *cls = mem_zalloc(class_size_bytes(request));
     if (cls == NULL) {
         return ERR_NO_MEMORY;
     }
     list_init(&cls->link);
+    list_init(&cls->group_link);
     buf_init(&cls->key, CLASS_KEY_MAX_BYTES);
     class_request_copy(cls, request);
-    class_key_write(cls);
+    class_key_write(cls, group);
     if (cls->key.failed != OK) {
         error_code error = cls->key.failed;
         scheduler_class_destroy(cls);

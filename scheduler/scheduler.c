@@ -10,6 +10,7 @@ error_code scheduler_new(struct scheduler **ret_scheduler)
     }
     list_init(&s->freed);
     list_init(&s->blocked);
+    list_init(&s->groups);
     *ret_scheduler = s;
     return OK;
 }
@@ -23,11 +24,17 @@ void scheduler_free(struct scheduler *s)
     HASH_ITER (hh, s->classes, cls, next_class) {
         tree_clear(&cls->items);
         HASH_DELETE(hh, s->classes, cls);
+        scheduler_group_leave(s, cls);
         scheduler_class_destroy(cls);
+    }
+    list_each (&s->groups, struct scheduler_group, link, group) {
+        group->refs = 1; /* of an owner that is gone */
+        scheduler_group_unref(s, group);
     }
     struct scheduler_node *node, *next_node;
     HASH_ITER (hh, s->nodes, node, next_node) {
         HASH_DELETE(hh, s->nodes, node);
+        mem_free(node->label_block);
         mem_free(node);
     }
     mem_free(s);

@@ -2,9 +2,10 @@
  * whoever made it.
  *
  * Requests of equal shape are one class: the cost of a decision grows with classes and nodes, not
- * with items. Order: priority (higher first), then age (lower `age` first). Placement: binpack (the
- * fullest node that fits). A class that fits nowhere now is passed over until something is given
- * back; items of other classes go on. */
+ * with items. Order: priority (higher first), then age (lower `age` first). Placement: the node
+ * that meets most of what is preferred; among equals the fullest that fits (binpack) or the least
+ * used one (spread). A class that fits nowhere now is passed over until something is given back;
+ * items of other classes go on. */
 #ifndef MUSTER_SCHEDULER_SCHEDULER_H
 #define MUSTER_SCHEDULER_SCHEDULER_H
 
@@ -25,6 +26,7 @@ enum {
 
 struct scheduler;
 struct scheduler_class;
+struct scheduler_group;
 
 /* What a node has. Strings are copied. A UUID listed twice counts once. */
 struct node_resources {
@@ -59,6 +61,15 @@ struct scheduler_item {
     uint32_t subtree; /* items below it in the tree, itself included */
     uint64_t age;
     uint64_t number; /* in order of arrival: between equal ages */
+    /* Of this item alone, set by its owner before it waits; handles, 0: none. `avoid` is taken only
+     * where nothing else fits now, `favour` before all others if it fits. */
+    uint32_t avoid, favour;
+};
+
+/* Bounds of all items of a group together. */
+struct scheduler_limits {
+    uint32_t per_node; /* at most so many of them on one node; 0: no bound */
+    amount gpus;       /* of all nodes together; 0: no bound */
 };
 
 MUST_CHECK error_code scheduler_new(struct scheduler **ret_scheduler);
@@ -73,6 +84,10 @@ MUST_CHECK error_code scheduler_node_add(struct scheduler *s,
 /* Everything allocated on it is forgotten: give nothing back for it afterwards (an allocation on a
  * removed node is ignored by scheduler_give). */
 void scheduler_node_remove(struct scheduler *s, uint32_t node);
+/* Other labels from now on; what is allocated there stays. Copied. ERR_NOT_FOUND: no such node;
+ * ERR_LIMIT; ERR_NO_MEMORY. */
+MUST_CHECK error_code scheduler_node_labels_set(struct scheduler *s, uint32_t node,
+                                                const struct env_pair *labels, uint32_t n_labels);
 /* A closed node (suspect, draining, cordoned) gets nothing new. Nodes start open. */
 void scheduler_node_open(struct scheduler *s, uint32_t node, bool is_open);
 
@@ -83,6 +98,21 @@ MUST_CHECK error_code scheduler_class_ref(struct scheduler *s, const struct requ
                                           struct scheduler_class **ret_class);
 void scheduler_class_unref(struct scheduler *s, struct scheduler_class *cls);
 
+/* Groups: items with bounds of their own (a sweep's). Counted references; each class of it holds
+ * one. ERR_INVALID: a negative bound; ERR_NO_MEMORY. */
+MUST_CHECK error_code scheduler_group_new(struct scheduler *s,
+                                          const struct scheduler_limits *limits,
+                                          struct scheduler_group **ret_group);
+void scheduler_group_unref(struct scheduler *s, struct scheduler_group *group); /* NULL is fine */
+/* A class whose items count against the group; a NULL group: none. */
+MUST_CHECK error_code scheduler_group_class_ref(struct scheduler *s, struct scheduler_group *group,
+                                                const struct request *request,
+                                                struct scheduler_class **ret_class);
+/* Nothing new of the group goes to this node. Forgotten with the node. ERR_NOT_FOUND: no such node;
+ * ERR_NO_MEMORY. */
+MUST_CHECK error_code scheduler_group_exclude(struct scheduler *s, struct scheduler_group *group,
+                                              uint32_t node, bool is_excluded);
+
 void scheduler_item_init(struct scheduler_item *item);
 /* Waits from now on (one that waits already is moved); the class reference is borrowed from the
  * caller, who keeps it while the item waits. ERR_LIMIT past SCHEDULER_ITEMS_MAX. */
@@ -92,8 +122,8 @@ MUST_CHECK error_code scheduler_enqueue(struct scheduler *s, struct scheduler_it
 /* No-op if it does not wait. */
 void scheduler_dequeue(struct scheduler *s, struct scheduler_item *item);
 
-/* The next item that can start now: it is dequeued, its allocation taken. NULL: nothing fits, and
- * nothing is written. */
+/* The next item that can start now: it is dequeued, its allocation taken. NULL: nothing fits (or
+ * there is no memory to count it; the next call tries again), and nothing is written. */
 struct scheduler_item *scheduler_next(struct scheduler *s, struct allocation *ret_allocation);
 /* Zeroes it; no-op on a zeroed one. */
 void scheduler_give(struct scheduler *s, struct allocation *allocation);
@@ -110,11 +140,19 @@ const char *scheduler_gpu_uuid(const struct scheduler *s, uint32_t node, uint8_t
 
 /* Could it ever run on some node that is known now, were that node empty and open? */
 bool scheduler_is_satisfiable(const struct scheduler *s, const struct request *request);
+/* The same of one node; false too if the group (or NULL) may not use it. */
+bool scheduler_node_is_capable(const struct scheduler *s, uint32_t node,
+                               const struct scheduler_group *group, const struct request *request);
 /* Why an item of this shape does not start now, one sentence a reason, separated by "; ", e.g.
  * "needs 3 GPUs; no node has so many (largest: 2)" or "waits for CPUs: 2 of 2 in use on 1 node".
  * `item` may be NULL, or one that does not wait: then the shape only. Appends to ret_text. */
 void scheduler_explain(const struct scheduler *s, const struct request *request,
                        const struct scheduler_item *item, struct buf *ret_text);
+
+/* The same with the bounds of a group (or NULL). */
+void scheduler_group_explain(const struct scheduler *s, const struct scheduler_group *group,
+                             const struct request *request, const struct scheduler_item *item,
+                             struct buf *ret_text);
 
 struct scheduler_usage {
     uint32_t nodes, nodes_open;

@@ -49,8 +49,10 @@ struct scheduler_node {
     uint64_t freed;         /* generation of the last event here that could help somebody */
     struct list freed_link; /* all nodes, last event first */
     struct list free_link;  /* open nodes, in order of free GPUs, CPUs, memory: the fullest first */
-    amount gpus_free;       /* all GPUs together */
-    struct scheduler_room room, subtree_room;
+    struct list spread_link; /* the same nodes: the least used first */
+    amount gpus_free;        /* all GPUs together */
+    struct scheduler_room room, subtree_room, spread_room;
+    int64_t used_share; /* of its scarcest supply, in 1/AMOUNT_ONE */
     amount cpus_total, cpus_used;
     uint64_t memory_total, memory_used;
     uint32_t n_gpus, n_custom, n_labels;
@@ -58,6 +60,7 @@ struct scheduler_node {
     struct scheduler_gpu *gpus;
     struct scheduler_custom *custom;
     struct env_pair *labels;
+    void *label_block; /* owned: the labels, once they were set anew; else NULL */
 };
 
 typedef enum {
@@ -77,26 +80,55 @@ struct scheduler_class {
     scheduler_class_place place;
     struct list link; /* READY: in scheduler.ready; BLOCKED: in scheduler.blocked */
     uint64_t seen;
+    /* Of open nodes whose last event is not newer than `score_seen` (0: nothing is known), none
+     * fits with a higher score. */
+    uint64_t score_seen;
+    uint32_t score_bound;
+    struct scheduler_group *group; /* counted; NULL: none */
+    struct list group_link;
+};
+
+/* What a group has on one node; made with the first item, gone with the last. */
+struct scheduler_share {
+    UT_hash_handle hh; /* by handle */
+    uint32_t handle;
+    uint32_t n_items;
+    amount gpus;
+    bool is_excluded;
+};
+
+struct scheduler_group {
+    uint64_t number;
+    uint32_t refs;
+    struct scheduler_limits limits;
+    amount gpus_used;
+    struct scheduler_share *shares; /* hash */
+    struct list classes;
+    struct list link; /* in scheduler.groups */
 };
 
 struct scheduler {
     struct scheduler_node *nodes;    /* hash */
     struct scheduler_class *classes; /* hash */
     struct list *free;               /* tree of open nodes */
+    struct list *spread;             /* the same in the other order */
     struct list freed;               /* list of all nodes */
     struct list *ready;              /* tree of classes, by the order of their heads */
     struct list blocked;             /* list of classes */
+    struct list groups;
     uint64_t generation, blocked_generation;
     uint32_t last_handle;
-    uint64_t last_class, last_item;
+    uint64_t last_class, last_item, last_group;
     struct scheduler_usage usage; /* the sums, kept up with each change */
 };
 
 extern const struct tree_type scheduler_free_type;
+extern const struct tree_type scheduler_spread_type;
 extern const struct tree_type scheduler_ready_type;
 extern const struct tree_type scheduler_items_type;
 
 #define scheduler_node_of(link_) list_entry(link_, struct scheduler_node, free_link)
+#define scheduler_node_of_spread(link_) list_entry(link_, struct scheduler_node, spread_link)
 #define scheduler_item_of(link_) list_entry(link_, struct scheduler_item, link)
 
 /* nodes.c */
@@ -120,8 +152,13 @@ bool scheduler_node_meets(const struct scheduler_node *node, const struct requir
 bool scheduler_node_meets_all(const struct scheduler_node *node, const struct request *request);
 bool scheduler_node_fits(const struct scheduler_node *node,
                          const struct request *request); /* now */
+bool scheduler_node_fits_class(const struct scheduler_node *node,
+                               const struct scheduler_class *cls); /* its group's bounds too */
 bool scheduler_node_could_fit(const struct scheduler_node *node,
                               const struct request *request); /* empty */
+/* What of its preferences a node meets, the first one in the highest bit, and all of them. */
+uint32_t scheduler_node_score(const struct scheduler_node *node, const struct request *request);
+uint32_t scheduler_score_full(const struct request *request);
 
 /* allocate.c: takes what an item of this class needs of a node where it fits. */
 void scheduler_allocate(struct scheduler *s, struct scheduler_node *node,
@@ -129,15 +166,33 @@ void scheduler_allocate(struct scheduler *s, struct scheduler_node *node,
 
 /* place.c: the node for an item of this class, or NULL; knows by itself where it need not look. */
 struct scheduler_node *scheduler_place(struct scheduler *s, struct scheduler_class *cls);
+/* The same without one node; NULL says nothing of the class. */
+struct scheduler_node *scheduler_place_other(const struct scheduler *s,
+                                             const struct scheduler_class *cls,
+                                             const struct scheduler_node *other);
+
+/* groups.c */
+bool scheduler_group_has_gpus(const struct scheduler_group *group, const struct request *request);
+bool scheduler_group_allows(const struct scheduler_group *group, const struct scheduler_node *node);
+/* Its share of the node is there to be counted in; ERR_NO_MEMORY. A NULL group: OK. */
+MUST_CHECK error_code scheduler_group_reserve(struct scheduler_group *group, uint32_t handle);
+/* sign: 1 taken, -1 given back. */
+void scheduler_group_count(struct scheduler *s, const struct allocation *allocation, int sign);
+void scheduler_groups_forget(struct scheduler *s, uint32_t handle);
+void scheduler_group_enter(struct scheduler_group *group, struct scheduler_class *cls);
+void scheduler_group_leave(struct scheduler *s, struct scheduler_class *cls);
+void scheduler_group_check(const struct scheduler *s, const struct scheduler_group *group);
 
 /* request.c */
 MUST_CHECK error_code scheduler_request_check(const struct request *request);
 /* A class of this shape, not yet in the table. ERR_NO_MEMORY. */
-MUST_CHECK error_code scheduler_class_make(const struct request *request,
+MUST_CHECK error_code scheduler_class_make(const struct request *request, uint64_t group,
                                            struct scheduler_class **ret_class);
 void scheduler_class_destroy(struct scheduler_class *cls);
 
-/* queue.c: how many waiting items of all classes come before this one. */
+/* queue.c: it may fit where it did not. */
+void scheduler_class_wake(struct scheduler *s, struct scheduler_class *cls);
+/* How many waiting items of all classes come before this one. */
 uint64_t scheduler_items_before(const struct scheduler *s, const struct scheduler_item *item);
 bool scheduler_item_is_before(const struct scheduler_item *a, const struct scheduler_item *b);
 

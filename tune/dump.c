@@ -41,6 +41,8 @@ error_code tune_dump(const struct tuner *tuner, struct buf *buf)
     json_u64(&out, "seed", tuner->seed);
     json_str(&out, "searcher", tuner->searcher->name);
     json_str(&out, "scheduler", tuner->scheduling->name);
+    json_u64(&out, "trials_max", tuner->trials_max);
+    json_u64(&out, "failures_old", tuner->failures_old);
     json_str(&out, "finishing", tune_why_word(tuner->finishing));
     json_u64(&out, "best_trial", tuner->best_trial);
     json_out_real(&out, "best_value", tuner->best_value);

@@ -63,6 +63,7 @@ error_code tune_new(const struct sweep_spec *spec, uint64_t seed, struct tuner *
     }
     tuner->spec = spec;
     tuner->seed = seed;
+    tuner->trials_max = spec->stop.trials;
     tuner->searcher = searcher_find(spec->search);
     tuner->scheduling = trial_scheduler_find(spec->schedule.type);
     error = tuner->scheduling->new (spec, &tuner->scheduler);
@@ -88,7 +89,12 @@ void tune_free(struct tuner *tuner)
 
 static uint32_t tuner_trials_max(const struct tuner *tuner)
 {
-    return tuner->spec->stop.trials > 0 ? tuner->spec->stop.trials : SPEC_TRIALS_MAX;
+    return tuner->trials_max > 0 ? tuner->trials_max : SPEC_TRIALS_MAX;
+}
+
+uint32_t tune_trials_max(const struct tuner *tuner)
+{
+    return tuner->trials_max;
 }
 
 uint32_t tune_tickets(const struct tuner *tuner)
@@ -98,7 +104,7 @@ uint32_t tune_tickets(const struct tuner *tuner)
     if (tuner->finishing != TUNE_WHY_NONE || left == 0) {
         return 0;
     }
-    if (tuner->spec->stop.trials == 0) {
+    if (tuner->trials_max == 0) {
         left = UINT32_MAX;
     }
     if (concurrency == 0) {
@@ -283,7 +289,10 @@ static error_code apply_ended(struct tuner *tuner, const struct tune_event *even
         tuner_value_take(tuner, event);
     }
     uint32_t failures_max = tuner->spec->stop.failures;
-    if (failures_max > 0 && tuner->trials.n_outcome[TUNE_OUTCOME_FAILED] >= failures_max) {
+    uint32_t failed = tuner->trials.n_outcome[TUNE_OUTCOME_FAILED];
+    /* A trial that failed before the resume and was opened again is not there to be taken off. */
+    uint32_t failures = failed > tuner->failures_old ? failed - tuner->failures_old : 0;
+    if (failures_max > 0 && failures >= failures_max) {
         tuner_finish(tuner, TUNE_WHY_FAILURES);
     }
     if (tuner->trials.n_ended >= tuner_trials_max(tuner)) {
@@ -312,10 +321,40 @@ static error_code apply_wall(struct tuner *tuner, const struct tune_event *event
     return OK;
 }
 
+static error_code apply_resumed(struct tuner *tuner, const struct tune_event *event)
+{
+    int64_t max = event->step;
+    if (max < 0 || max > SPEC_TRIALS_MAX || (max > 0 && max < tuner->trials.n)) {
+        return ERR_INVALID;
+    }
+    tuner->trials_max = (uint32_t)max;
+    tuner->failures_old = tuner->trials.n_outcome[TUNE_OUTCOME_FAILED];
+    tuner->finishing = TUNE_WHY_NONE;
+    if (tuner->trials.n_ended >= tuner_trials_max(tuner)) {
+        tuner_finish(tuner, TUNE_WHY_TRIALS);
+    }
+    return OK;
+}
+
+/* What it was judged at stays judged: a rung counts once a trial. What stopped it holds no more. */
+static error_code apply_reopened(struct tuner *tuner, const struct tune_event *event)
+{
+    struct trial *trial = trials_find(&tuner->trials, event->trial);
+    if (trial == NULL || trial->state != TRIAL_ENDED || event->step < 0 || event->step > 1) {
+        return ERR_INVALID;
+    }
+    trials_reopen(&tuner->trials, trial);
+    if (event->step == 1) {
+        tuner->finishing = TUNE_WHY_TRIALS;
+    }
+    return OK;
+}
+
 static error_code (*const appliers[])(struct tuner *, const struct tune_event *) = {
-    [TUNE_EVENT_ASKED] = apply_asked, [TUNE_EVENT_MILESTONE] = apply_milestone,
-    [TUNE_EVENT_ENDED] = apply_ended, [TUNE_EVENT_TARGET] = apply_target,
-    [TUNE_EVENT_WALL] = apply_wall,
+    [TUNE_EVENT_ASKED] = apply_asked,       [TUNE_EVENT_MILESTONE] = apply_milestone,
+    [TUNE_EVENT_ENDED] = apply_ended,       [TUNE_EVENT_TARGET] = apply_target,
+    [TUNE_EVENT_WALL] = apply_wall,         [TUNE_EVENT_RESUMED] = apply_resumed,
+    [TUNE_EVENT_REOPENED] = apply_reopened,
 };
 
 error_code tune_apply(struct tuner *tuner, const struct tune_event *event)

@@ -13,8 +13,10 @@ struct tuner {
     const struct trial_scheduler_ops *scheduling;
     struct trial_scheduler *scheduler; /* owned; NULL for a trial scheduler without state */
     struct trials trials;
-    tune_why finishing;  /* the first reason that held; it stays */
-    uint32_t best_trial; /* 0: none yet */
+    uint32_t trials_max;   /* 0: no limit */
+    uint32_t failures_old; /* before the last resume; they do not count */
+    tune_why finishing;    /* the first reason that held; it stays until a resume */
+    uint32_t best_trial;   /* 0: none yet */
     double best_value;
     int64_t best_step;
 };

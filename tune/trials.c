@@ -45,6 +45,16 @@ void trials_end(struct trials *trials, struct trial *trial, tune_outcome outcome
     trials->n_ended++;
 }
 
+void trials_reopen(struct trials *trials, struct trial *trial)
+{
+    assert(trial->state == TRIAL_ENDED);
+    trials->n_outcome[trial->outcome]--;
+    trials->n_ended--;
+    trial->state = TRIAL_OPEN;
+    trial->outcome = 0;
+    trial->told = TUNE_WHY_NONE;
+}
+
 uint32_t trials_open_count(const struct trials *trials)
 {
     return trials->n - trials->n_ended;

@@ -31,6 +31,8 @@ MUST_CHECK error_code trials_add(struct trials *trials);
 struct trial *trials_find(const struct trials *trials, uint32_t number);
 /* Once a trial. */
 void trials_end(struct trials *trials, struct trial *trial, tune_outcome outcome);
+/* An ended one has its place again. */
+void trials_reopen(struct trials *trials, struct trial *trial);
 /* Trials that have a place: neither ended nor held. */
 uint32_t trials_open_count(const struct trials *trials);
 

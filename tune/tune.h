@@ -47,6 +47,10 @@ typedef enum {
     TUNE_EVENT_ENDED,     /* trial, outcome, and the last value if has_value */
     TUNE_EVENT_TARGET,    /* trial, step, value: a report below the milestone reached the target */
     TUNE_EVENT_WALL,      /* stop.wall passed */
+    TUNE_EVENT_RESUMED,   /* the sweep goes on; step: the trials it may ask for from now on, in all;
+                             0: no limit. Failures count anew. */
+    TUNE_EVENT_REOPENED, /* an ended trial runs again; step 1: its sweep had ended, and no new trial
+                            is asked for */
 } tune_event_kind;
 
 typedef enum {
@@ -76,6 +80,8 @@ MUST_CHECK error_code tune_new(const struct sweep_spec *spec, uint64_t seed,
                                struct tuner **ret_tuner);
 void tune_free(struct tuner *tuner);
 
+/* How many trials may be asked for in all; 0: no limit. stop.trials, until a resume says else. */
+uint32_t tune_trials_max(const struct tuner *tuner);
 /* Open places now: min(concurrency less trials neither ended nor held, trials not yet asked for); 0
  * once tune_finishing() gives a reason. UINT32_MAX where neither limits. */
 uint32_t tune_tickets(const struct tuner *tuner);

@@ -37,7 +37,7 @@ LINE_MAX = 64 << 10
 NOTE_MAX = 1000
 EX_TEMPFAIL = 75
 
-__all__ = ["trial", "Trial", "Params", "Refused", "Invalid", "CHECKPOINT", "PAUSE", "STOP", "EXPLOIT"]
+__all__ = ["trial", "connect", "Trial", "Params", "Refused", "Invalid", "CHECKPOINT", "PAUSE", "STOP", "EXPLOIT"]
 
 
 class Refused(Exception):
@@ -455,3 +455,10 @@ def trial(defaults=None, can=("checkpoint",)):
         t.close("error", f"{type(error).__name__}: {error}".rstrip(": "))
         raise
     t.close(told())
+
+
+def connect(url=None, token=None, ca=None, state=None, patience=60.0):
+    """A cluster, to submit sweeps to and look at them: see muster_client.py beside this file, and docs/PYTHON.md."""
+    import muster_client  # trainers do without it
+
+    return muster_client.connect(url, token, ca, state, patience)

@@ -15,7 +15,7 @@ error_code core_new(const struct core_config *config, struct core **ret_core)
     }
     struct list *lists[] = {&core->dirty_tasks,   &core->dirty_sweeps, &core->dirty_jobs,
                             &core->dirty_nodes,   &core->backoff,      &core->due,
-                            &core->active_sweeps, &core->suggests};
+                            &core->active_sweeps, &core->suggests,     &core->removing};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         list_init(lists[i]);
     }
@@ -48,12 +48,17 @@ void core_free(struct core *core)
     HASH_ITER (hh, core->works, work, next_work) {
         core_work_free(core, work);
     }
+    list_each (&core->removing, struct work, removing_link, removed) {
+        core_work_free(core, removed);
+    }
     struct node *node, *next_node;
     HASH_ITER (hh, core->nodes, node, next_node) {
         core_node_free(core, node);
     }
     outbox_fini(&core->out);
     scheduler_free(core->scheduler);
+    core_users_free(core);
+    core_str_clear(&core->http_url);
     core_str_clear(&core->config.version);
     core_str_clear(&core->config.cluster);
     core_str_clear(&core->config.state_dir);
@@ -109,6 +114,10 @@ static void core_dirty_write(struct core *core)
 static void core_acks_send(struct core *core)
 {
     struct node *node, *next;
+    if (!core->has_acks_due) {
+        return;
+    }
+    core->has_acks_due = false;
     HASH_ITER (hh, core->nodes, node, next) {
         if (node->is_ack_due) {
             node->is_ack_due = false;
@@ -128,6 +137,7 @@ void core_group_close(struct core *core)
 void core_turn_end(struct core *core, time_ms now)
 {
     core->now = now;
+    core_remove_step(core);
     core_schedule(core, now);
     core_group_close(core);
 }
@@ -137,7 +147,9 @@ const struct batch *core_batch(struct core *core)
     const struct batch *batch = outbox_batch(&core->out, core->now);
     if (batch != NULL) {
         core_status_fill(core, &core->status_in_flight);
-    } else if (!outbox_in_flight(&core->out)) {
+    } else if (!outbox_in_flight(&core->out) && core->now >= core->status_at) {
+        /* It looks at every node, and a turn may be for one heartbeat. */
+        core->status_at = core->now + CORE_STATUS_MS;
         core_status_fill(core, &core->status_durable);
     }
     return batch;
@@ -173,6 +185,12 @@ void core_store_state_set(struct core *core, const char *state)
     }
 }
 
+void core_http_set(struct core *core, const char *url, bool is_insecure)
+{
+    core_str_set(core, &core->http_url, url);
+    core->is_http_insecure = is_insecure;
+}
+
 size_t core_waiting_bytes(const struct core *core)
 {
     return core->out.effects_bytes;
@@ -183,17 +201,30 @@ error_code core_failed(const struct core *core)
     return core->out.failed;
 }
 
+/* A paused sweep waits on disk: somebody resumes it, now or at the next start. */
+static bool core_sweep_is_resting(const struct sweep *sweep)
+{
+    const struct work *work = sweep->work;
+    bool is_resting = sweep->r.state == SWEEP_PAUSED;
+    for (uint32_t i = 0; is_resting && work->n_active > 0 && i < work->n_tasks; i++) {
+        is_resting = !core_task_is_on_node(work->tasks[i]);
+    }
+    return is_resting;
+}
+
 bool core_is_idle(const struct core *core)
 {
-    if (core->status.sweeps_active > 0) {
-        return false;
-    }
+    uint64_t n_active = 0;
     for (int state = 0; state < TASK_ENDED; state++) {
-        if (core->status.tasks[state] > 0) {
+        n_active += core->status.tasks[state];
+    }
+    list_each (&core->active_sweeps, struct sweep, active_link, sweep) {
+        if (!core_sweep_is_resting(sweep)) {
             return false;
         }
+        n_active -= sweep->work->n_active;
     }
-    return true;
+    return n_active == 0;
 }
 
 bool core_task_exists(const struct core *core, task_id id, bool *ret_is_trial, bool *ret_is_ended,
@@ -234,6 +265,7 @@ void core_check(const struct core *core)
             assert(core_task_is_on_node(task) == (task->allocation != NULL));
             assert(core_task_is_on_node(task) == (task->node != NULL));
             assert(task->node == NULL || task->node->r.state != NODE_GONE);
+            assert(core_aside_is_kept(task));
         }
         assert(active == work->n_active);
     }

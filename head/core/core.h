@@ -25,8 +25,13 @@ enum {
     CORE_NODE_TIMEOUT_MS = 30000,
     CORE_SUSPECT_MS = 5000,
     CORE_HEARTBEAT_MS = 1000,
+    CORE_STATUS_MS = 100, /* the figures are no older than that, apart from a batch under way */
+    CORE_HEARTBEAT_MANY_MS = 2000, /* of who joins when more than so many nodes are known: */
+    CORE_HEARTBEAT_MANY = 8,
     CORE_SWEEPS_MAX = 100000,
     CORE_TASKS_MAX = 10000000,
+    BLOB_HASH_MAX = 64,
+    CORE_USERS_MAX = 1000,
     CORE_ANSWER_MAX_BYTES = 256 << 20,
 };
 
@@ -82,6 +87,14 @@ void on_batch_applied(struct core *core, time_ms now, uint64_t n);
 const struct head_effect *core_effect_next(struct core *core);
 /* What the store says of itself, for status: "ok", "waiting", "full", ... */
 void core_store_state_set(struct core *core, const char *state);
+/* What the store is, for status. Texts are copied, cut at 95 bytes. */
+struct core_store_facts {
+    const char *kind;                        /* embedded, external */
+    const char *policy;                      /* "appendonly yes, appendfsync always" */
+    const char *loss;                        /* what a crash of its machine may lose */
+    uint64_t memory_bytes, memory_max_bytes; /* 0 max: none */
+};
+void core_store_facts_set(struct core *core, const struct core_store_facts *facts);
 /* Milliseconds that the batch in flight has waited; 0: none. */
 int64_t core_batch_age(const struct core *core, time_ms now);
 /* Of everything that waits for the store: a shell that takes reads while it does bounds them by
@@ -109,26 +122,110 @@ struct submit_sweep {
     const char *git;
     const char *key; /* Idempotency-Key, or NULL */
     const char *file_hash;
+    const char *work; /* the packed work folder's hash, which the depot holds; NULL or "": none */
+    uint64_t work_bytes;
+    const char *name;       /* NULL: the file's */
+    const char *const *set; /* PATH=VALUE */
+    uint32_t n_set;
+    const char *const *labels;
+    uint32_t n_labels;
+    bool is_test;
+    uint32_t cloned_from; /* 0: none */
 };
+/* Two requests with one key make one sweep: 201, then 200 with the same id; 409 if they differ. */
 void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
                      const struct submit_sweep *submit);
 /* One task; the record's number, created and ended are given by the core. */
 void on_job_submit(struct core *core, time_ms now, uint64_t request, const struct record_job *job);
 
-typedef enum { VERB_CANCEL, VERB_STOP } core_verb;
+typedef enum { VERB_CANCEL, VERB_STOP, VERB_PAUSE } core_verb; /* PAUSE: sweeps only */
 /* grace_ms < 0: the file's. Idempotent. */
 void on_sweep_verb(struct core *core, time_ms now, uint64_t request, uint32_t sweep, core_verb verb,
                    int64_t grace_ms);
 void on_task_verb(struct core *core, time_ms now, uint64_t request, task_id task, core_verb verb,
                   int64_t grace_ms);
+/* A new sweep from the file, settings and folder of another; what is NULL is taken from that one.
+ */
+struct sweep_clone {
+    const char *name;
+    const char *owner;
+    const char *key;
+    const char *const *set; /* beside those that the other one has */
+    uint32_t n_set;
+};
+void on_sweep_clone(struct core *core, time_ms now, uint64_t request, uint32_t sweep,
+                    const struct sweep_clone *clone);
+/* A paused sweep goes on; so does an ended one that may ask for more trials. */
+struct sweep_resume {
+    uint32_t trials; /* so many more than now in all; 0: none */
+    int64_t seen;    /* its `trials` that the caller saw; another one: it was resumed since, and
+                        nothing is done; -1: not said */
+    const char *key; /* Idempotency-Key, or NULL: that of the last resume does nothing */
+};
+void on_sweep_resume(struct core *core, time_ms now, uint64_t request, uint32_t sweep,
+                     const struct sweep_resume *resume);
+/* An ended one is tried again. seen: its attempts that the caller saw: with more of them nothing is
+ * done; -1: not said. */
+void on_task_retry(struct core *core, time_ms now, uint64_t request, task_id task, int64_t seen);
+/* All that is kept of an ended sweep or job is deleted. Answered once it is certain to happen. */
+void on_work_remove(struct core *core, time_ms now, uint64_t request, uint32_t number,
+                    bool is_sweep);
+
+typedef enum {
+    NODE_VERB_CORDON,
+    NODE_VERB_DRAIN,
+    NODE_VERB_RESUME,
+    NODE_VERB_LABEL
+} node_verb_kind;
+struct node_verb {
+    node_verb_kind kind;
+    const char *reason;           /* CORDON, DRAIN; or NULL */
+    int64_t deadline_ms;          /* DRAIN: so long what runs there goes on */
+    const struct label_pair *set; /* LABEL */
+    uint32_t n_set;
+    const char *const *remove; /* LABEL: names */
+    uint32_t n_remove;
+};
+void on_node_verb(struct core *core, time_ms now, uint64_t request, const char *node,
+                  const struct node_verb *verb);
 /* Agents are told to leave; HEAD_EXIT when they are gone or `deadline` has passed. */
 void on_shutdown(struct core *core, time_ms now, uint64_t request, time_ms deadline);
 
+/* ---- users.c: named users. The built-in admin is no record: its token is a file ---- */
+struct core_identity {
+    const char *name; /* the core's; until the user's key is revoked */
+    user_role role;
+};
+/* Whose token has this hash (USER_HASH_TEXT_BYTES)? In a time that does not tell how near it came.
+ * False: nobody's; the report says if it was somebody's until lately. */
+bool core_user_identify(const struct core *core, time_ms now, const char *hash,
+                        struct core_identity *ret_identity, struct report *report);
+/* Answers {id, token, key}. ERR_EXISTS: the name has a key. `record` and `token` are borrowed. */
+void on_user_new(struct core *core, time_ms now, uint64_t request, const struct record_user *record,
+                 const char *token);
+/* False: there is none. */
+bool on_user_revoke(struct core *core, time_ms now, uint64_t request, const char *name);
+void view_users(struct core *core, time_ms now, uint64_t request);
+/* Of a sweep or job; "" if it has none, NULL if there is no such number. */
+const char *core_work_owner(const struct core *core, uint32_t number);
+/* Where the shell serves HTTP, for status. */
+void core_http_set(struct core *core, const char *url, bool is_insecure);
+
 /* ---- views: each answers `request` with what the core holds now, once that is on disk ---- */
+/* What is NULL or 0 selects nothing. Words that do not exist are answered 400 with those that do.
+ */
 struct view_filter {
-    uint32_t job;      /* 0: all */
-    const char *state; /* NULL: all; a state or an outcome */
-    uint32_t limit;    /* 0: all */
+    uint32_t job;        /* sweep or job; 0: all */
+    const char *state;   /* a state; of trials and tasks also an outcome */
+    const char *outcome; /* trials, tasks */
+    const char *owner;
+    const char *label; /* of a sweep, job; of a node NAME or NAME=VALUE */
+    const char *name;
+    const char *node;   /* trials, tasks: of the current or last attempt */
+    time_ms since;      /* created then or later; nodes: joined */
+    const char *sort;   /* a column, with a minus before it from high to low; NULL: by id */
+    const char *cursor; /* the `next` of the page before */
+    uint32_t limit;     /* 0: all */
     uint32_t offset;
     bool is_trials; /* trials or tasks */
 };
@@ -137,9 +234,12 @@ void view_sweeps(struct core *core, time_ms now, uint64_t request,
 void view_sweep(struct core *core, time_ms now, uint64_t request, uint32_t sweep);
 /* The sweep's file text and rungs beside it. */
 void view_sweep_config(struct core *core, time_ms now, uint64_t request, uint32_t sweep);
+/* Of a sweep or job: equal messages of failed attempts, counted. */
+void view_failures(struct core *core, time_ms now, uint64_t request, uint32_t number);
 void view_tasks(struct core *core, time_ms now, uint64_t request, const struct view_filter *filter);
 void view_task(struct core *core, time_ms now, uint64_t request, task_id id);
-void view_nodes(struct core *core, time_ms now, uint64_t request);
+void view_nodes(struct core *core, time_ms now, uint64_t request, const struct view_filter *filter);
+void view_node(struct core *core, time_ms now, uint64_t request, const char *name);
 /* `id.index` 0: the sweep or job itself (its next ticket). A ticket's number is allowed as an id.
  */
 void view_explain(struct core *core, time_ms now, uint64_t request, task_id id);
@@ -150,9 +250,14 @@ error_code core_status_print(const struct core *core, time_ms now,
                              struct buf *json); /* one api_status */
 error_code core_metrics_print(const struct core *core, time_ms now,
                               struct buf *text); /* Prometheus text */
+/* Not heard of for so long that it is suspect, or not known. */
+bool core_node_is_silent(const struct core *core, const char *name, time_ms now);
 bool core_task_exists(const struct core *core, task_id id, bool *ret_is_trial, bool *ret_is_ended,
                       uint32_t *ret_attempts, char *ret_node /* NODE_NAME_MAX + 1 */);
-bool core_is_idle(const struct core *core); /* no active sweep or task: for --linger */
+/* Does any sweep or job name this packed work folder? */
+bool core_blob_is_named(const struct core *core, const char *hash);
+bool core_is_idle(
+    const struct core *core); /* no active sweep or task, paused ones aside: for --linger */
 /* A sweep's tuner as text, for tests of restore; ERR_NOT_FOUND. */
 error_code core_tuner_dump(const struct core *core, uint32_t sweep, struct buf *text);
 /* Asserts that hold between turns; for tests and debug builds. */

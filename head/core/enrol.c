@@ -34,6 +34,32 @@ static bool core_resources_are_good(const struct msg_enrol *msg)
     return is_good;
 }
 
+static bool core_text_equal(const char *a, const char *b)
+{
+    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+/* Another agent has this name and was heard of a moment ago. Its own next start is none: the lock
+ * of its folder says that the one before it has ended. */
+static bool core_name_is_taken(const struct node *node, time_ms now, const struct msg_enrol *msg)
+{
+    bool is_heard = node->r.state != NODE_GONE && now - node->heard < CORE_SUSPECT_MS;
+    bool is_next_start = core_text_equal(node->r.host, msg->host) &&
+                         core_text_equal(node->r.state_dir, msg->state_dir) &&
+                         core_text_equal(node->r.lock, msg->lock);
+    return node->r.incarnation != msg->incarnation && is_heard && !is_next_start;
+}
+
+static void core_name_refuse(struct core *core, uint64_t peer, const struct node *node)
+{
+    char text[512];
+    snprintf(text, sizeof text,
+             "another worker has the name '%s' (host %.200s, pid %u) and is alive; start this one "
+             "with another --name",
+             node->r.name, node->r.host != NULL ? node->r.host : "unknown", node->r.pid);
+    core_enrol_refuse(core, peer, ERR_BUSY, text);
+}
+
 /* A new start of the agent: what its last start ran is over. */
 static void core_node_renew(struct core *core, time_ms now, struct node *node,
                             const struct msg_enrol *msg)
@@ -60,7 +86,11 @@ static void core_node_renew(struct core *core, time_ms now, struct node *node,
         .applied = applied,
         .state = NODE_JOINING,
         .is_cordoned = node->r.is_cordoned,
+        .cordon_reason = node->r.cordon_reason,
+        .trusted_since = node->r.trusted_since,
         .host = msg->host,
+        .state_dir = msg->state_dir,
+        .lock = msg->lock,
         .pid = msg->pid,
         .version = msg->version,
         .cpus = msg->cpus,
@@ -108,8 +138,9 @@ static void core_welcome(struct core *core, struct node *node, const struct msg_
         .epoch = core->config.epoch,
         .applied = node->r.applied,
         .node_timeout_ms = core->config.node_timeout_ms,
-        .heartbeat_ms = CORE_HEARTBEAT_MS,
-        .orphan_timeout_ms = core->config.orphan_timeout_ms,
+        .heartbeat_ms = HASH_COUNT(core->nodes) > CORE_HEARTBEAT_MANY ? CORE_HEARTBEAT_MANY_MS
+                                                                      : CORE_HEARTBEAT_MS,
+        .orphan_timeout_ms = msg->is_remote ? core->config.orphan_timeout_ms : 0,
         .holds = holds,
         .n_holds = n,
     };
@@ -129,12 +160,17 @@ static bool core_snapshot_is_named(struct core *core, const struct node *node,
                                    struct snapshot_name name)
 {
     const struct task *task = core_task_find(core, name.task);
-    if (task == NULL || task->r.node == NULL || strcmp(task->r.node, node->r.name) != 0) {
+    if (task == NULL) {
         return false;
     }
+    if (core_text_equal(task->r.best_node, node->r.name) &&
+        name.ordinal == task->r.best_snapshot.ordinal) {
+        return true;
+    }
     /* One that is newer than the record: its event is still on its way. */
-    return name.ordinal == task->r.best_snapshot.ordinal ||
-           name.ordinal >= task->r.snapshot.ordinal;
+    bool is_last = core_text_equal(task->r.snapshot_node, node->r.name);
+    return core_text_equal(task->r.node, node->r.name) &&
+           (is_last ? name.ordinal >= task->r.snapshot.ordinal : task->r.snapshot.ordinal == 0);
 }
 
 static void core_snapshots_sweep(struct core *core, struct node *node, const struct msg_enrol *msg)
@@ -177,6 +213,10 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
             return;
         }
     }
+    if (node != NULL && core_name_is_taken(node, now, msg)) {
+        core_name_refuse(core, peer, node);
+        return;
+    }
     if (node == NULL) {
         node =
             HASH_COUNT(core->nodes) < SCHEDULER_NODES_MAX ? core_node_add(core, msg->node) : NULL;
@@ -195,10 +235,12 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
     }
     core_node_peer_set(core, node, peer);
     node->heard = now;
+    node->is_agent_leaving = msg->is_draining;
+    node->is_drain_told = false;
     if (node->r.state != NODE_DRAINING) {
         core_node_move(core, now, node, NODE_ALIVE);
     }
-    if (msg->is_draining) {
+    if (msg->is_draining || node->r.is_drain_asked) {
         core_node_move(core, now, node, NODE_DRAINING);
     }
     core_node_refresh_open(core, node);

@@ -18,6 +18,7 @@ static void on_node_event(struct core *core, time_ms now, struct node *node,
                           const struct node_event *event)
 {
     if (event->kind == EVENT_DRAINING) {
+        node->is_agent_leaving = true;
         if (node->r.state == NODE_ALIVE || node->r.state == NODE_SUSPECT) {
             core_node_move(core, now, node, NODE_DRAINING);
         }
@@ -58,7 +59,8 @@ void on_events(struct core *core, time_ms now, uint64_t peer, const struct msg_e
     for (uint32_t i = 0; node != NULL && i < msg->n_events; i++) {
         const struct node_event *event = &msg->events[i];
         if (event->number <= node->r.applied) {
-            node->is_ack_due = true; /* Sent again after a lost acknowledgement. */
+            /* Sent again after a lost acknowledgement. */
+            node->is_ack_due = core->has_acks_due = true;
             continue;
         }
         if (event->number != node->r.applied + 1) {
@@ -67,7 +69,7 @@ void on_events(struct core *core, time_ms now, uint64_t peer, const struct msg_e
             break;
         }
         node->r.applied = event->number;
-        node->is_ack_due = true;
+        node->is_ack_due = core->has_acks_due = true;
         core->events_total++;
         core_node_dirty(core, node);
         on_node_event(core, now, node, event);

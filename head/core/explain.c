@@ -3,6 +3,16 @@
 
 #include "head/core/view.h"
 
+static void explain_asides(struct buf *text, const struct sweep *sweep)
+{
+    enum { NAMED_MAX = 8 };
+    for (uint32_t i = 0; sweep != NULL && i < sweep->r.n_set_aside && i < NAMED_MAX; i++) {
+        ignore_error(buf_printf(text, "; node %s is set aside: %s", sweep->r.set_aside[i].node,
+                                sweep->r.set_aside[i].reason),
+                     "sticky");
+    }
+}
+
 static void explain_task(struct view *view, time_ms now, const struct task *task)
 {
     struct buf text;
@@ -19,23 +29,28 @@ static void explain_task(struct view *view, time_ms now, const struct task *task
                                 "; it failed %u times and is tried again at %s (retries.backoff)",
                                 task->r.failures, time_print(task->r.not_before, when)),
                      "sticky");
+    } else if (task->r.state == TASK_QUEUED && task->work->sweep != NULL &&
+               task->work->sweep->r.state == SWEEP_PAUSED) {
+        ignore_error(buf_printf(&text, "; sweep %u is paused", task->r.id.job), "sticky");
+    } else if (task->r.state == TASK_QUEUED && task->hold_until > now) {
+        ignore_error(buf_printf(&text,
+                                "; it failed on node %s, the only one with room, and waits until "
+                                "%s for another",
+                                task->r.node, time_print(task->avoid_until, when)),
+                     "sticky");
     } else if (task->r.state == TASK_QUEUED) {
-        const struct request *request = task->work->sweep != NULL
-                                            ? &task->work->sweep->spec.resources
-                                            : &task->work->job->request;
         ignore_error(buf_append_text(&text, "; "), "sticky");
-        scheduler_explain(view->core->scheduler, request, &task->waiting.item, &text);
+        scheduler_group_explain(view->core->scheduler, core_work_group(task->work),
+                                core_work_request(task->work), &task->waiting.item, &text);
+        explain_asides(&text, task->work->sweep);
     }
     if (task->r.reason != NULL && task->r.reason[0] != '\0') {
         ignore_error(buf_printf(&text, "; %s", task->r.reason), "sticky");
     }
     json_str(&view->json, "text", buf_text(&text));
-    json_bool(
-        &view->json, "can_run",
-        task->r.state != TASK_QUEUED ||
-            scheduler_is_satisfiable(view->core->scheduler, task->work->sweep != NULL
-                                                                ? &task->work->sweep->spec.resources
-                                                                : &task->work->job->request));
+    json_bool(&view->json, "can_run",
+              task->r.state != TASK_QUEUED ||
+                  scheduler_is_satisfiable(view->core->scheduler, core_work_request(task->work)));
     buf_fini(&text);
 }
 
@@ -50,6 +65,16 @@ static void explain_sweep(struct view *view, const struct sweep *sweep, uint32_t
         ignore_error(buf_printf(&text, "sweep %u is %s: no new trials", sweep->r.number,
                                 sweep_state_names[sweep->r.state]),
                      "sticky");
+        if (sweep->r.state == SWEEP_PAUSED && sweep->r.error != NULL) {
+            ignore_error(buf_printf(&text, "; %s", sweep->r.error), "sticky");
+        }
+        if (sweep->r.state == SWEEP_PAUSED) {
+            ignore_error(buf_printf(&text,
+                                    "; 'muster sweep resume %u' goes on, 'muster sweep cancel %u' "
+                                    "ends it",
+                                    sweep->r.number, sweep->r.number),
+                         "sticky");
+        }
     } else if (tickets == 0) {
         ignore_error(
             buf_printf(&text,
@@ -61,7 +86,9 @@ static void explain_sweep(struct view *view, const struct sweep *sweep, uint32_t
         ignore_error(buf_printf(&text, "trial %u.%u waits for a node; ", sweep->r.number,
                                 trial > next ? trial : next),
                      "sticky");
-        scheduler_explain(view->core->scheduler, &spec->resources, &sweep->ticket.item, &text);
+        scheduler_group_explain(view->core->scheduler, sweep->group, &spec->resources,
+                                &sweep->ticket.item, &text);
+        explain_asides(&text, sweep);
     }
     json_str(&view->json, "text", buf_text(&text));
     json_bool(&view->json, "can_run", can_run);
@@ -76,8 +103,9 @@ void view_explain(struct core *core, time_ms now, uint64_t request, task_id id)
         task = work->tasks[0];
     }
     struct sweep *sweep = work != NULL ? work->sweep : NULL;
-    bool is_ticket = sweep != NULL && (id.index == 0 || id.index > work->n_tasks) &&
-                     (sweep->spec.stop.trials == 0 || id.index <= sweep->spec.stop.trials);
+    bool is_ticket =
+        sweep != NULL && (id.index == 0 || id.index > work->n_tasks) &&
+        (tune_trials_max(sweep->tuner) == 0 || id.index <= tune_trials_max(sweep->tuner));
     if (task == NULL && !is_ticket) {
         char what[48], text[TASK_ID_TEXT_MAX];
         snprintf(what, sizeof what, "sweep, task or trial %s", task_id_print(id, text));

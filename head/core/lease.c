@@ -4,17 +4,6 @@
 
 #include "head/core/state.h"
 
-static struct node *core_node_of_handle(struct core *core, uint32_t handle)
-{
-    struct node *node, *next;
-    HASH_ITER (hh, core->nodes, node, next) {
-        if (node->handle == handle) {
-            return node;
-        }
-    }
-    return NULL;
-}
-
 static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
                              struct named_value *params, struct label_pair *env)
 {
@@ -32,6 +21,9 @@ static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
     lease->n_words = spec->command.n_words;
     lease->is_shell = spec->command.is_shell;
     lease->workdir = sweep->r.workdir;
+    lease->work = sweep->r.work;
+    lease->work_bytes = sweep->r.work_bytes;
+    lease->setup = spec->setup;
     lease->env = env;
     lease->n_env = spec->n_env;
     lease->params = params;
@@ -61,6 +53,8 @@ static void lease_from_job(const struct task *task, struct msg_lease *lease)
     lease->n_words = job->n_words;
     lease->is_shell = job->is_shell;
     lease->workdir = job->workdir;
+    lease->work = job->work;
+    lease->work_bytes = job->work_bytes;
     lease->env = job->env;
     lease->n_env = job->n_env;
     lease->cpus = job->cpus;
@@ -77,7 +71,7 @@ static void lease_fill(const struct task *task, struct msg_lease *lease, struct 
         .task = task->r.id,
         .attempt = task->r.attempt,
         .order = task->r.order,
-        .restore = task->r.snapshot,
+        .restore = core_snapshot_to_restore(task, task->r.node),
         .gpus = task->r.gpus,
         .n_gpus = task->r.n_gpus,
         .age = task->r.age,
@@ -222,6 +216,21 @@ static void core_tickets_refresh(struct core *core)
     }
 }
 
+/* Only the node on which it failed has room, and there are others: it waits a moment for one of
+ * them, and what is behind it goes on. */
+static bool core_task_avoids(struct core *core, time_ms now, struct task *task,
+                             struct allocation *allocation)
+{
+    if (task->waiting.item.avoid != allocation->node || now >= task->avoid_until ||
+        !core_work_has_other_node(core, task->work, core_node_of_handle(core, allocation->node))) {
+        return false;
+    }
+    scheduler_give(core->scheduler, allocation);
+    task->hold_until = now + AVOID_LOOK_MS;
+    core_task_enqueue(core, now, task);
+    return true;
+}
+
 void core_schedule(struct core *core, time_ms now)
 {
     while (core->out.failed == OK) {
@@ -245,6 +254,9 @@ void core_schedule(struct core *core, time_ms now)
         if (task == NULL && core->task_total >= CORE_TASKS_MAX) {
             scheduler_give(core->scheduler, &allocation);
             core_sweep_due(core, waiting->sweep); /* Its ticket is not put up again. */
+            continue;
+        }
+        if (task != NULL && core_task_avoids(core, now, task, &allocation)) {
             continue;
         }
         if (task == NULL) {

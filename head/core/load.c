@@ -59,7 +59,18 @@ static error_code load_node(struct core *core, const char *field, struct bytes v
         return error;
     }
     struct node *node = core_node_add(core, field);
-    return node == NULL ? ERR_NO_MEMORY : core_node_record_own(core, node, &record);
+    if (node == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    core_node_people_own(core, node, &record);
+    return core_node_record_own(core, node, &record);
+}
+
+static error_code load_user(struct core *core, const char *field, struct bytes value,
+                            struct arena *arena, struct report *report)
+{
+    (void)field;
+    return core_user_load(core, value, arena, report);
 }
 
 static const struct {
@@ -67,10 +78,8 @@ static const struct {
     error_code (*load)(struct core *core, const char *field, struct bytes value,
                        struct arena *arena, struct report *report);
 } load_tables[] = {
-    {"sweeps", load_sweep},
-    {"jobs", load_job},
-    {"tasks", load_task},
-    {"nodes", load_node},
+    {"sweeps", load_sweep}, {"jobs", load_job},   {"tasks", load_task},
+    {"nodes", load_node},   {"users", load_user},
 };
 
 error_code core_load_record(struct core *core, const char *table, struct bytes field,
@@ -112,7 +121,9 @@ error_code core_load_log(struct core *core, uint32_t number, struct bytes value,
         struct tune_event event;
         core_log_from_record(&record, &event);
         error = tune_apply(work->sweep->tuner, &event);
-        work->sweep->has_target_logged |= record.kind == LOG_TARGET;
+        work->sweep->has_target_logged =
+            record.kind == LOG_TARGET ||
+            (record.kind != LOG_RESUMED && work->sweep->has_target_logged);
         if (error != OK) {
             error = report_fail(report, error, "the log of sweep %u does not fit its file", number);
         }
@@ -155,9 +166,25 @@ static error_code load_place(struct core *core, struct task *task, struct report
     return core->out.failed;
 }
 
+static bool load_is_removed(const struct work *work)
+{
+    return work->sweep != NULL ? work->sweep->r.is_removing : work->job->r.is_removing;
+}
+
 static error_code load_work(struct core *core, time_ms now, struct work *work,
                             struct report *report)
 {
+    if (work->number >= core->next_number) {
+        core->next_number = work->number + 1;
+    }
+    if (load_is_removed(work)) {
+        core_remove_begin(core, work);
+        return OK;
+    }
+    if (work->sweep != NULL && work->sweep->r.state == SWEEP_RUNNING) {
+        work->sweep->r.resumed_at = now; /* It did not run while the cluster was down. */
+        core_sweep_dirty(core, work->sweep);
+    }
     for (uint32_t i = 0; i < work->n_tasks; i++) {
         struct task *task = work->tasks[i];
         if (task == NULL) {
@@ -174,9 +201,6 @@ static error_code load_work(struct core *core, time_ms now, struct work *work,
     }
     if (work->sweep != NULL && work->sweep->r.state < SWEEP_DONE) {
         core_sweep_advance(core, now, work->sweep);
-    }
-    if (work->number >= core->next_number) {
-        core->next_number = work->number + 1;
     }
     return OK;
 }

@@ -18,10 +18,50 @@ struct node *core_node_of_peer(struct core *core, uint64_t peer)
     return node;
 }
 
+struct node *core_node_of_handle(struct core *core, uint32_t handle)
+{
+    struct node *node;
+    HASH_FIND(hh_handle, core->nodes_by_handle, &handle, sizeof handle, node);
+    return node;
+}
+
+/* The scheduler forgets it, with all that it holds. */
+static void core_node_handle_drop(struct core *core, struct node *node)
+{
+    if (node->handle != 0) {
+        HASH_DELETE(hh_handle, core->nodes_by_handle, node);
+        scheduler_node_remove(core->scheduler, node->handle);
+        node->handle = 0;
+    }
+}
+
+static error_code core_node_handle_make(struct core *core, struct node *node,
+                                        const struct node_resources *resources)
+{
+    core_node_handle_drop(core, node);
+    error_code error = scheduler_node_add(core->scheduler, resources, &node->handle);
+    if (error != OK) {
+        return error;
+    }
+    HASH_ADD(hh_handle, core->nodes_by_handle, handle, sizeof node->handle, node);
+    if (node->hh_handle.tbl == NULL) {
+        scheduler_node_remove(core->scheduler, node->handle);
+        node->handle = 0;
+        return ERR_NO_MEMORY;
+    }
+    return OK;
+}
+
 uint64_t core_node_peer(const struct core *core, const char *name)
 {
     const struct node *node = core_node_find((struct core *)(uintptr_t)core, name);
     return node != NULL ? node->peer : 0;
+}
+
+bool core_node_is_silent(const struct core *core, const char *name, time_ms now)
+{
+    const struct node *node = core_node_find((struct core *)(uintptr_t)core, name);
+    return node == NULL || now - node->heard >= CORE_SUSPECT_MS;
 }
 
 struct node *core_node_add(struct core *core, const char *name)
@@ -71,12 +111,17 @@ static void core_node_lists_clear(struct node *node)
 void core_node_free(struct core *core, struct node *node)
 {
     core_node_peer_set(core, node, 0);
+    core_node_handle_drop(core, node);
     HASH_DELETE(hh, core->nodes, node);
     list_remove(&node->dirty_link);
     core_node_lists_clear(node);
     core_str_clear(&node->r.name);
     core_str_clear(&node->r.host);
+    core_str_clear(&node->r.state_dir);
+    core_str_clear(&node->r.lock);
     core_str_clear(&node->r.version);
+    core_str_clear(&node->r.cordon_reason);
+    core_node_people_free(node);
     mem_free(node);
 }
 
@@ -104,10 +149,7 @@ void core_node_move(struct core *core, time_ms now, struct node *node, node_stat
     node->r.state = to;
     if (to == NODE_GONE) {
         node->r.left = now;
-        if (node->handle != 0) {
-            scheduler_node_remove(core->scheduler, node->handle);
-            node->handle = 0;
-        }
+        core_node_handle_drop(core, node);
     }
     core_node_refresh_open(core, node);
     core_node_dirty(core, node);
@@ -167,6 +209,10 @@ static void core_lost_evidence(struct core *core, time_ms now, const struct task
                    .reason = reason,
                    .started_at = task->r.started,
                    .ended_at = now},
+        .host = task->node->r.host,
+        .version = task->node->r.version,
+        .image = "",
+        .leased = task->r.leased,
     };
     char field[TASK_ID_TEXT_MAX * 2];
     char id[TASK_ID_TEXT_MAX];
@@ -196,12 +242,13 @@ void core_node_tasks_lost(struct core *core, time_ms now, struct node *node, con
 
 error_code core_node_resources_set(struct core *core, struct node *node)
 {
-    struct env_pair labels[NODE_LABELS_MAX];
+    struct label_pair held[CORE_LABELS_MAX];
+    struct env_pair labels[CORE_LABELS_MAX];
     struct custom_amount custom[NODE_CUSTOM_MAX];
-    uint32_t n_labels = node->r.n_labels < NODE_LABELS_MAX ? node->r.n_labels : NODE_LABELS_MAX;
+    uint32_t n_labels = core_node_labels(node, held);
     uint32_t n_custom = node->r.n_custom < NODE_CUSTOM_MAX ? node->r.n_custom : NODE_CUSTOM_MAX;
     for (uint32_t i = 0; i < n_labels; i++) {
-        labels[i] = (struct env_pair){node->r.labels[i].name, node->r.labels[i].value};
+        labels[i] = (struct env_pair){held[i].name, held[i].value};
     }
     for (uint32_t i = 0; i < n_custom; i++) {
         custom[i] = (struct custom_amount){node->r.custom[i].name, node->r.custom[i].amount};
@@ -216,12 +263,9 @@ error_code core_node_resources_set(struct core *core, struct node *node)
         .labels = labels,
         .n_labels = n_labels,
     };
-    if (node->handle != 0) {
-        scheduler_node_remove(core->scheduler, node->handle);
-        node->handle = 0;
-    }
-    error_code error = scheduler_node_add(core->scheduler, &resources, &node->handle);
+    error_code error = core_node_handle_make(core, node, &resources);
     if (error == OK) {
+        core_asides_apply(core, node);
         core_node_refresh_open(core, node);
     }
     return error;
@@ -230,18 +274,34 @@ error_code core_node_resources_set(struct core *core, struct node *node)
 error_code core_node_record_own(struct core *core, struct node *node,
                                 const struct record_node *record)
 {
-    const char *name = node->r.name, *host = node->r.host, *version = node->r.version;
+    const char *name = node->r.name, *host = node->r.host, *version = node->r.version,
+               *state_dir = node->r.state_dir, *lock = node->r.lock,
+               *cordon_reason = node->r.cordon_reason;
+    struct record_node people = node->r; /* What people set is not the agent's to say. */
     core_node_lists_clear(node);
     node->r = *record;
+    node->r.label_sets = people.label_sets;
+    node->r.n_label_sets = people.n_label_sets;
+    node->r.label_removes = people.label_removes;
+    node->r.n_label_removes = people.n_label_removes;
+    node->r.is_drain_asked = people.is_drain_asked;
+    node->r.drain_deadline = people.drain_deadline;
+    node->r.drain_reason = people.drain_reason;
     node->r.name = name;
     node->r.host = host;
     node->r.version = version;
+    node->r.cordon_reason = cordon_reason;
+    node->r.state_dir = state_dir;
+    node->r.lock = lock;
     node->r.gpus = NULL;
     node->r.custom = NULL;
     node->r.labels = NULL;
     node->r.n_gpus = node->r.n_custom = node->r.n_labels = 0;
     core_str_set(core, &node->r.host, record->host);
+    core_str_set(core, &node->r.state_dir, record->state_dir);
+    core_str_set(core, &node->r.lock, record->lock);
     core_str_set(core, &node->r.version, record->version);
+    core_str_set(core, &node->r.cordon_reason, record->cordon_reason);
     const char **gpus = mem_calloc(record->n_gpus, sizeof *gpus);
     struct custom_pair *custom = mem_calloc(record->n_custom, sizeof *custom);
     struct label_pair *labels = mem_calloc(record->n_labels, sizeof *labels);

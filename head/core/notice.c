@@ -54,7 +54,8 @@ void core_notice_sweep(struct core *core, time_ms now, const struct sweep *sweep
     struct arena arena;
     arena_init(&arena, NOTICE_ARENA_MAX);
     snprintf(subject, sizeof subject, "%u", sweep->r.number);
-    snprintf(text, sizeof text, "sweep %s %s", subject, sweep_state_names[sweep->r.state]);
+    snprintf(text, sizeof text, "sweep %s %s", subject,
+             sweep->r.is_removing ? "removed" : sweep_state_names[sweep->r.state]);
     api_sweep_fill(core, sweep, now, &arena, &object);
     core_notice(core, now, "sweep", subject, text, &api_sweep_schema, &object);
     arena_fini(&arena);
@@ -92,6 +93,20 @@ void core_notice_node(struct core *core, time_ms now, const struct node *node)
     struct arena arena;
     arena_init(&arena, NOTICE_ARENA_MAX);
     snprintf(text, sizeof text, "node %s %s", node->r.name, node_state_names[node->r.state]);
+    api_node_fill(core, node, now, &arena, &object);
+    core_notice(core, now, "node", node->r.name, text, &api_node_schema, &object);
+    arena_fini(&arena);
+}
+
+void core_notice_aside(struct core *core, time_ms now, const struct sweep *sweep,
+                       const struct node *node, const char *reason)
+{
+    char text[640];
+    struct api_node object;
+    struct arena arena;
+    arena_init(&arena, NOTICE_ARENA_MAX);
+    snprintf(text, sizeof text, "node %s set aside for sweep %u: %s", node->r.name, sweep->r.number,
+             reason);
     api_node_fill(core, node, now, &arena, &object);
     core_notice(core, now, "node", node->r.name, text, &api_node_schema, &object);
     arena_fini(&arena);

@@ -95,6 +95,7 @@ static void core_best_update(struct core *core, struct task *task, const struct 
             task->r.has_best = true;
             task->r.best_value = value;
             task->r.best_step = row->step;
+            task->r.best_time = row->time;
         }
         core_snapshot_judge(core, task, row->step, value);
     }

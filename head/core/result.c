@@ -1,4 +1,4 @@
-/* Start, snapshots, good-byes and the end of an attempt: what becomes of its task. */
+/* Start, good-byes and the end of an attempt: what becomes of its task. */
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
@@ -14,6 +14,7 @@ void on_event_started(struct core *core, time_ms now, struct task *task,
     if (task->r.state == TASK_LEASED || task->r.state == TASK_STOPPING) {
         task->r.started = event->time;
         task->r.pid = event->pid;
+        core_str_clear(&task->r.reason); /* of what was before */
         core_task_move(core, now, task, TASK_EVENT_STARTED);
     }
 }
@@ -29,78 +30,6 @@ void on_event_bye(struct core *core, time_ms now, struct task *task, const struc
     core_task_dirty(core, task);
 }
 
-static void core_snapshot_drop(struct core *core, const struct task *task,
-                               const struct snapshot_ref *old)
-{
-    if (old->ordinal == 0 || old->ordinal == task->r.snapshot.ordinal ||
-        old->ordinal == task->r.best_snapshot.ordinal) {
-        return;
-    }
-    /* Told once the record that no longer names it is on disk. Lost on the way: the node's next
-     * enrolment lists it. */
-    struct snapshot_name name = {task->r.id, old->ordinal};
-    struct msg_drop msg = {&name, 1};
-    outbox_send(&core->out, task->node != NULL ? task->node->peer : 0, MSG_DROP, &msg);
-}
-
-/* Snapshots do not move between nodes: elsewhere a trial starts from nothing, and no record names
- * those that its last node keeps. One that is away is told at its next enrolment. */
-void core_snapshots_forget(struct core *core, struct task *task)
-{
-    struct snapshot_ref *refs[] = {&task->r.snapshot, &task->r.best_snapshot};
-    const struct node *node = task->r.node != NULL ? core_node_find(core, task->r.node) : NULL;
-    for (int i = 0; i < 2; i++) {
-        struct snapshot_name name = {task->r.id, refs[i]->ordinal};
-        struct msg_drop msg = {&name, 1};
-        if (name.ordinal != 0 && node != NULL) {
-            outbox_send(&core->out, node->peer, MSG_DROP, &msg);
-        }
-        *refs[i] = (struct snapshot_ref){0};
-    }
-}
-
-/* The last snapshot's own step got a value: the best one is kept beside the last. */
-void core_snapshot_judge(struct core *core, struct task *task, int64_t step, double value)
-{
-    const struct sweep *sweep = task->work->sweep;
-    struct record_task *r = &task->r;
-    if (r->snapshot.ordinal == 0 || r->snapshot.step != step || isnan(value) ||
-        sweep->spec.checkpoints.keep_best == 0) {
-        return;
-    }
-    bool is_maximize = sweep->spec.metric.goal == GOAL_MAXIMIZE;
-    bool is_best = r->best_snapshot.ordinal == 0 ||
-                   (is_maximize ? value > r->best_snapshot_value : value < r->best_snapshot_value);
-    if (!is_best) {
-        return;
-    }
-    struct snapshot_ref old = r->best_snapshot;
-    r->best_snapshot = r->snapshot;
-    r->best_snapshot_value = value;
-    core_task_dirty(core, task);
-    core_snapshot_drop(core, task, &old);
-}
-
-void on_event_snapshot(struct core *core, time_ms now, struct task *task,
-                       const struct node_event *event)
-{
-    (void)now;
-    if (event->snapshot.ordinal <= task->r.snapshot.ordinal) {
-        return;
-    }
-    struct snapshot_ref old = task->r.snapshot;
-    task->r.snapshot = event->snapshot;
-    task->r.snapshot.dir = NULL; /* A folder's place follows from node, trial and number. */
-    core_task_dirty(core, task);
-    core_snapshot_drop(core, task, &old);
-    const struct sweep *sweep = task->work->sweep;
-    for (uint32_t i = 0; sweep != NULL && i < task->r.n_metric_names; i++) {
-        if (strcmp(task->r.metric_names[i], sweep->spec.metric.name) == 0) {
-            core_snapshot_judge(core, task, task->r.last_step, task->r.last_values[i]);
-        }
-    }
-}
-
 /* ---- the end ---- */
 
 static void core_evidence_store(struct core *core, const struct task *task,
@@ -113,6 +42,10 @@ static void core_evidence_store(struct core *core, const struct task *task,
         .node = task->r.node,
         .incarnation = task->r.incarnation,
         .result = *result,
+        .host = task->node->r.host,
+        .version = task->node->r.version,
+        .image = "",
+        .leased = task->r.leased,
     };
     struct bytes *tails[] = {&record.result.out_tail, &record.result.err_tail};
     for (int i = 0; i < 2 && !is_failure; i++) {
@@ -140,6 +73,7 @@ typedef enum {
     END_GIVEN_BACK,
     END_REFUSED,
     END_FAILED,
+    END_NO_METRIC, /* finished, and nobody will ever know how good it is */
 } attempt_end;
 
 /* What ran for the blink of an eye counts as started, though its start was never told. */
@@ -157,7 +91,10 @@ static attempt_end core_end_judge(const struct task *task, const struct attempt_
     bool is_told = task->r.order.act == ACT_STOP;
     bool is_handed = is_told && result->handed >= task->r.order.n;
     bool has_run = core_end_has_run(task, result);
-    if (result->cause == CAUSE_REFUSED && !has_run) {
+    bool is_refused =
+        result->cause == CAUSE_REFUSED || (result->cause == CAUSE_CANNOT_START &&
+                                           (result->is_restore_lost || result->is_nodes_fault));
+    if (is_refused && !has_run) {
         return is_told ? END_TOLD : END_REFUSED;
     }
     bool is_done = result->cause == CAUSE_EXIT && result->exit_code == 0;
@@ -184,7 +121,34 @@ static task_outcome core_outcome_of_why(order_why why)
     return why == WHY_MAX ? OUTCOME_DONE : why == WHY_CANCEL ? OUTCOME_CANCELLED : OUTCOME_STOPPED;
 }
 
-static void core_end_failed(struct core *core, time_ms now, struct task *task)
+static bool bytes_have(struct bytes text, const char *part)
+{
+    return text.len > 0 && memmem(text.data, text.len, part, strlen(part)) != NULL;
+}
+
+/* The file may know better than a counter what a failure means. */
+static retry_act core_end_rule(struct core *core, struct task *task,
+                               const struct attempt_result *result)
+{
+    const struct sweep *sweep = task->work->sweep;
+    for (uint32_t i = 0; sweep != NULL && i < sweep->spec.retries.n_rules; i++) {
+        const struct retry_rule *rule = &sweep->spec.retries.rules[i];
+        bool is_match = bytes_have(result->err_tail, rule->match) ||
+                        (result->reason != NULL && strstr(result->reason, rule->match) != NULL);
+        if (!is_match) {
+            continue;
+        }
+        if (rule->act == RETRY_FAIL) {
+            core_reason(core, task, "%s; not tried again: '%s' (retries.rules)",
+                        task->r.reason != NULL ? task->r.reason : "it failed", rule->match);
+        }
+        return rule->act;
+    }
+    return RETRY_AGAIN;
+}
+
+static void core_end_failed(struct core *core, time_ms now, struct task *task,
+                            const struct attempt_result *result)
 {
     uint32_t max = task->work->sweep != NULL ? task->work->sweep->spec.retries.max
                                              : task->work->job->r.retries_max;
@@ -192,7 +156,12 @@ static void core_end_failed(struct core *core, time_ms now, struct task *task)
         task->work->sweep == NULL || task->work->sweep->r.state == SWEEP_RUNNING ||
         task->work->sweep->r.state == SWEEP_PAUSED ||
         (task->work->sweep->r.state == SWEEP_FINISHING && task->work->sweep->r.why == WHY_NONE);
-    if (is_open && task->r.failures < max) {
+    retry_act act = core_end_rule(core, task, result);
+    if (is_open && act == RETRY_FREE && task->r.state != TASK_LEASED) {
+        task->r.not_before = now + core_task_backoff_ms(task, task->r.preempted + 1);
+        task->avoid_until = task->r.not_before + AVOID_MS;
+        core_task_move(core, now, task, TASK_EVENT_PREEMPTED);
+    } else if (is_open && act != RETRY_FAIL && task->r.failures < max) {
         core_task_move(core, now, task, TASK_EVENT_FAILED_RETRY);
     } else {
         core_task_end(core, now, task, TASK_EVENT_FAILED, OUTCOME_FAILED);
@@ -204,7 +173,47 @@ static void core_end_start(struct core *core, time_ms now, struct task *task,
 {
     if (task->r.state == TASK_LEASED && core_end_has_run(task, result)) {
         task->r.started = result->started_at;
+        core_str_clear(&task->r.reason);
         core_task_move(core, now, task, TASK_EVENT_STARTED);
+    }
+}
+
+/* It ended well by itself, and never gave a value of the sweep's metric. Told to leave it may have
+ * had no time to. */
+static bool core_end_lacks_metric(const struct task *task)
+{
+    const struct sweep *sweep = task->work->sweep;
+    bool lacks = sweep != NULL && !task->r.has_best && task->r.order.act == ACT_GO;
+    for (uint32_t i = 0; lacks && i < task->r.n_metric_names; i++) {
+        lacks = strcmp(task->r.metric_names[i], sweep->spec.metric.name) != 0;
+    }
+    return lacks;
+}
+
+static void core_end_without_metric(struct core *core, time_ms now, struct task *task)
+{
+    char names[256] = "nothing";
+    size_t n = 0;
+    for (uint32_t i = 0; i < task->r.n_metric_names && n < sizeof names - 1; i++) {
+        int more = snprintf(names + n, sizeof names - n, "%s%s", i > 0 ? ", " : "",
+                            task->r.metric_names[i]);
+        n += more > 0 ? (size_t)more : 0;
+    }
+    core_reason(core, task, "exit 0 without a value of '%s' (metric.name); it reported: %s",
+                task->work->sweep->spec.metric.name, names);
+    core_str_set(core, &task->r.failure, task->r.reason);
+    core_task_end(core, now, task, TASK_EVENT_FAILED, OUTCOME_FAILED);
+}
+
+/* What the end says of its node, while the task is still there. */
+static void core_end_of_node(struct core *core, time_ms now, struct task *task,
+                             const struct attempt_result *result, attempt_end end)
+{
+    if (end == END_FAILED) {
+        core_failure_note(core, task, result);
+        core_node_failed(core, now, task, result);
+    } else if (end == END_DONE || end == END_INVALID || (end == END_TOLD && result->last_seq > 0)) {
+        core_node_worked(core, now, task);
     }
 }
 
@@ -214,12 +223,19 @@ void on_event_result(struct core *core, time_ms now, struct task *task,
     const struct attempt_result *result = &event->result;
     attempt_end end = core_end_judge(task, result);
     core_end_start(core, now, task, result);
-    core_evidence_store(core, task, result, end == END_FAILED);
+    if (end == END_DONE && core_end_lacks_metric(task)) {
+        end = END_NO_METRIC;
+    }
+    if (end == END_REFUSED && result->is_restore_lost) {
+        core_snapshot_lost(core, task);
+    }
+    core_evidence_store(core, task, result, end == END_FAILED || end == END_NO_METRIC);
     task->r.exit_code = result->exit_code;
     task->r.signal = result->signal;
     if (result->reason != NULL && result->reason[0] != '\0') {
         core_str_set(core, &task->r.reason, result->reason);
     }
+    core_end_of_node(core, now, task, result, end);
     switch (end) {
     case END_DONE:
         core_task_end(core, now, task, TASK_EVENT_DONE, OUTCOME_DONE);
@@ -238,10 +254,13 @@ void on_event_result(struct core *core, time_ms now, struct task *task,
                        task->r.state == TASK_LEASED ? TASK_EVENT_REFUSED : TASK_EVENT_PREEMPTED);
         break;
     case END_REFUSED:
-        core_task_move(core, now, task, TASK_EVENT_REFUSED);
+        core_end_refused(core, now, task, result);
         break;
     case END_FAILED:
-        core_end_failed(core, now, task);
+        core_end_failed(core, now, task, result);
+        break;
+    case END_NO_METRIC: /* The next attempt would do the same. */
+        core_end_without_metric(core, now, task);
         break;
     }
 }

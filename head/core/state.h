@@ -14,9 +14,21 @@
 #include "tune/tune.h"
 
 struct node;
+struct node_run;
+struct blob_ref;
+struct node_fault;
 struct sweep;
 struct job;
 struct task;
+
+enum {
+    NODE_RUN_MS = 60000, /* a failure sooner after its start may be the node's */
+    RUN_TRIALS_MAX = 32, /* as retries.node_failures */
+    AVOID_MS = 3000,     /* how long a retry waits for another node */
+    AVOID_LOOK_MS = 250,
+    FAILURE_TEXT_MAX = 240,
+};
+struct user;
 
 /* What waits in the scheduler: a task, or a sweep's open place. */
 struct waiting {
@@ -33,8 +45,11 @@ struct work {
     struct task **tasks; /* [index - 1] */
     uint32_t n_tasks;
     uint32_t cap;
-    uint32_t n_active; /* not ended */
-    struct scheduler_class *cls;
+    uint32_t n_active;           /* not ended */
+    struct scheduler_class *cls; /* NULL: it has ended, nothing of it waits or runs */
+    struct blob_ref *blob;       /* its packed work folder; NULL: none */
+    struct list removing_link;
+    uint32_t removing_attempt; /* of its last task: so many have evidence still; 0: not begun */
     UT_hash_handle hh;
 };
 
@@ -54,6 +69,8 @@ struct task {
     struct list dirty_link;
     struct list backoff_link;
     struct waiting waiting;
+    time_ms avoid_until; /* it waits so long for another node than the one it failed on */
+    time_ms hold_until;  /* the next look for one */
 };
 
 enum { SWEEP_ARENA_MAX = 64 << 20, SWEEP_METRICS_MAX = 256 };
@@ -77,6 +94,10 @@ struct sweep {
     struct list due_link;    /* tickets to be looked at before the next placement */
     struct list active_link; /* not ended */
     struct used_key used_key;
+    struct scheduler_group *group; /* NULL: none is needed */
+    struct node_fault *faults;     /* node_faults.c */
+    struct node_run *runs;         /* of failures, by node (bad_nodes.c) */
+    time_ms stranded_since;        /* 0: it is not */
 };
 
 struct job {
@@ -86,6 +107,7 @@ struct job {
     struct request request;
     struct list dirty_link;
     struct used_key used_key;
+    uint32_t n_faults; /* of nodes, that kept it from starting */
 };
 
 struct node {
@@ -96,11 +118,14 @@ struct node {
     int64_t cpu_permille;
     uint64_t memory_used_bytes;
     bool is_ack_due;
+    bool is_agent_leaving; /* its agent itself said that it drains */
+    bool is_drain_told;    /* this connection's agent was told to hand everything back */
     struct list tasks;
     uint32_t n_tasks;
     struct list dirty_link;
-    UT_hash_handle hh;      /* by name */
-    UT_hash_handle hh_peer; /* by peer */
+    UT_hash_handle hh;        /* by name */
+    UT_hash_handle hh_peer;   /* by peer */
+    UT_hash_handle hh_handle; /* by handle */
 };
 
 struct core_status {
@@ -116,7 +141,12 @@ struct core {
     struct used_key *keys;
     struct node *nodes;
     struct node *nodes_by_peer;
+    struct node *nodes_by_handle;
+    bool has_acks_due; /* of any node */
+    struct user *users;
+    struct blob_ref *blobs;
     struct list dirty_tasks, dirty_sweeps, dirty_jobs, dirty_nodes;
+    struct list removing; /* works that are in no table any more */
     struct list backoff;
     struct list due;
     struct list active_sweeps;
@@ -133,6 +163,11 @@ struct core {
     bool is_number_dirty;
     time_ms leave_deadline;
     char *store_state;
+    time_ms status_at; /* when status_durable is filled in again, without a batch */
+    char store_kind[16], store_policy[96], store_loss[96];
+    uint64_t store_memory_bytes, store_memory_max_bytes;
+    const char *http_url;
+    bool is_http_insecure;
     time_ms store_state_since;
     uint64_t reports_total, decisions_total, batches_total, events_total, refused_total;
     uint32_t task_total;
@@ -142,6 +177,10 @@ struct core {
 /* Replaces *field by a copy; NULL text: NULL. Out of memory: core's failure, *field NULL. */
 void core_str_set(struct core *core, const char **field, const char *text);
 void core_str_clear(const char **field);
+/* Owned copies of lists of texts; an old list is freed. */
+void core_strs_set(struct core *core, const char *const **field, uint32_t *n,
+                   const char *const *texts, uint32_t n_texts);
+void core_strs_clear(const char *const **field, uint32_t *n);
 void core_reason(struct core *core, struct task *task, const char *format, ...) PRINTF_LIKE(3, 4);
 void core_fail(struct core *core, error_code error);
 
@@ -152,6 +191,13 @@ void core_work_free(struct core *core, struct work *work);
 struct used_key *core_key_find(struct core *core, const char *key);
 void core_key_add(struct core *core, struct used_key *used, const char *key, struct work *work);
 uint32_t core_number_next(struct core *core);
+/* Its class in the scheduler, held while anything of it may wait or run. */
+error_code core_work_class_hold(struct core *core, struct work *work);
+void core_work_class_release(struct core *core, struct work *work);
+
+/* ---- blobs.c: a work's packed work folder is named while the work is there ---- */
+void core_blob_ref(struct core *core, struct work *work, const char *hash);
+void core_blob_unref(struct core *core, struct work *work);
 
 /* ---- tasks.c ---- */
 struct task *core_task_find(struct core *core, task_id id);
@@ -165,7 +211,9 @@ void core_task_move(struct core *core, time_ms now, struct task *task, task_even
 /* Ends it: outcome and why are set once, with the state. The sweep or job is told. */
 void core_task_end(struct core *core, time_ms now, struct task *task, task_event event,
                    task_outcome outcome);
+/* Not while its sweep is paused, nor before its time has come. */
 void core_task_enqueue(struct core *core, time_ms now, struct task *task);
+time_ms core_task_ready_at(const struct task *task);
 /* Before the `times`-th retry. An event that charges PREEMPTED finds the wait in r.not_before. */
 int64_t core_task_backoff_ms(const struct task *task, uint32_t times);
 void core_task_place(struct core *core, struct task *task, struct node *node,
@@ -193,6 +241,8 @@ const char *core_sweep_metric_intern(struct core *core, struct sweep *sweep, con
 order_why core_why_from_tune(tune_why why);
 /* Parses r.file into spec and makes the tuner. */
 error_code core_sweep_build(struct core *core, struct sweep *sweep, struct report *report);
+/* What its submission said beside the file; borrowed. */
+struct spec_set core_sweep_set(const struct record_sweep *record);
 void core_sweep_free(struct core *core, struct sweep *sweep);
 void core_job_free(struct core *core, struct job *job);
 /* submit.c, for recovery too: own copies, put under a number. On failure nothing stays. */
@@ -205,6 +255,66 @@ struct job *core_job_install(struct core *core, const struct record_job *record,
 void core_log_to_record(const struct tune_event *event, time_ms now, uint64_t order_n,
                         struct record_log *ret_record);
 void core_log_from_record(const struct record_log *record, struct tune_event *ret_event);
+
+/* ---- sweep_group.c ---- */
+error_code core_sweep_class_make(struct core *core, struct sweep *sweep);
+/* Makes the group if there is none yet; false: no memory. */
+bool core_sweep_group_need(struct core *core, struct sweep *sweep);
+const struct request *core_work_request(const struct work *work);
+const struct scheduler_group *core_work_group(const struct work *work); /* NULL: none */
+/* ---- pause.c ---- */
+/* By muster itself: `reason` becomes the sweep's error, its why is failures. */
+void core_sweep_pause(struct core *core, time_ms now, struct sweep *sweep, const char *reason);
+/* core_sweep_move() calls both. It was paused or is no longer: its queued trials wait or stand in
+ * line again. It runs again: what paused it and the nodes set aside are forgotten. */
+void core_sweep_held(struct core *core, time_ms now, struct sweep *sweep);
+void core_sweep_resumed(struct core *core, struct sweep *sweep);
+
+/* ---- node_faults.c ---- */
+/* It did not start, and is not charged: refused, or for a fault of its node's. */
+void core_end_refused(struct core *core, time_ms now, struct task *task,
+                      const struct attempt_result *result);
+void core_faults_free(struct sweep *sweep);
+
+/* ---- bad_nodes.c; `task` is still on its node ---- */
+void core_node_worked(struct core *core, time_ms now, const struct task *task);
+void core_node_failed(struct core *core, time_ms now, const struct task *task,
+                      const struct attempt_result *result);
+/* Sets the node aside for the sweep. False: there is no other one that could run it. */
+bool core_node_leave_out(struct core *core, time_ms now, struct sweep *sweep, struct node *node,
+                         const char *reason);
+/* No node is set aside for it any more, and a run of failures pauses it no more. */
+void core_sweep_forgive(struct core *core, struct sweep *sweep);
+/* Somebody says that the node is good again: no active sweep sets it aside, and what was before
+ * does not count against it. Cordoned it stays until its flag is cleared. */
+void core_node_forgive(struct core *core, time_ms now, struct node *node);
+/* Is there another node than this one (NULL: any) that takes new work and could run this one's? */
+bool core_work_has_other_node(const struct core *core, const struct work *work,
+                              const struct node *but);
+/* Pauses sweeps for which, for a minute, no node has been there but those set aside. */
+void core_stranded_judge(struct core *core, time_ms now);
+void core_runs_free(struct sweep *sweep);
+
+/* ---- set_aside.c ---- */
+struct set_aside *core_aside_find(const struct sweep *sweep, const char *node); /* or NULL */
+bool core_aside_is(const struct sweep *sweep, const char *node);
+/* Puts a copy on the list, and its node out of the sweep's reach; false: no memory. */
+bool core_aside_add(struct core *core, struct sweep *sweep, const struct set_aside *from);
+/* Takes it off the list; its node may be used again. */
+void core_aside_end(struct core *core, struct sweep *sweep, struct set_aside *aside);
+/* It was leased before its node was set aside, if that is so; for core_check(). */
+bool core_aside_is_kept(const struct task *task);
+/* The node has a new handle in the scheduler. */
+void core_asides_apply(struct core *core, const struct node *node);
+void core_asides_own(struct core *core, struct sweep *sweep, const struct record_sweep *record);
+void core_asides_free(struct sweep *sweep);
+
+/* ---- failures.c ---- */
+void core_failure_note(struct core *core, struct task *task, const struct attempt_result *result);
+/* Without numbers, addresses and folders, so that equal failures are equal texts. */
+void core_failure_normalise(const char *text, char *ret_text, size_t size_bytes);
+/* A trial has ended: pauses a sweep whose first ones have all failed. */
+void core_first_trials_judge(struct core *core, time_ms now, struct sweep *sweep);
 
 /* ---- suggest.c ---- */
 void core_suggest_ask(struct core *core, struct sweep *sweep);
@@ -228,9 +338,32 @@ void core_task_tell(struct core *core, time_ms now, struct task *task, order_why
                     int64_t grace_ms);
 int64_t core_task_grace_ms(const struct task *task);
 
+/* ---- verbs.c ---- */
+void core_answer_ok(struct core *core, uint64_t request);
+void core_answer_no_sweep(struct core *core, uint64_t request, uint32_t number); /* 404 */
+void core_answer_no_job(struct core *core, uint64_t request, uint32_t number);
+void core_answer_no_task(struct core *core, uint64_t request, task_id id);
+
+/* ---- remove.c ---- */
+/* The work leaves the tables; what is kept of it goes in the turns that follow. */
+void core_remove_begin(struct core *core, struct work *work);
+/* One bounded group of deletions, if the store is free for it. */
+void core_remove_step(struct core *core);
+
+/* ---- node_verbs.c ---- */
+enum { CORE_LABELS_MAX = NODE_LABELS_MAX };
+/* What holds: the agent's labels and what people made of them. Borrowed from the node. */
+uint32_t core_node_labels(const struct node *node, struct label_pair ret_labels[CORE_LABELS_MAX]);
+/* Deep copies of what people set; recovery. */
+void core_node_people_own(struct core *core, struct node *node, const struct record_node *record);
+void core_node_people_free(struct node *node);
+/* Deadlines of drains that have passed. */
+void core_drains_check(struct core *core, time_ms now);
+
 /* ---- nodes.c ---- */
 struct node *core_node_find(struct core *core, const char *name);
 struct node *core_node_of_peer(struct core *core, uint64_t peer);
+struct node *core_node_of_handle(struct core *core, uint32_t handle);
 struct node *core_node_add(struct core *core, const char *name); /* NULL: failed */
 void core_node_free(struct core *core, struct node *node);
 void core_node_dirty(struct core *core, struct node *node);
@@ -259,14 +392,28 @@ void on_event_result(struct core *core, time_ms now, struct task *task,
 
 /* result.c: `step` got `value`; if the last snapshot is of that step, it may be the best one. */
 void core_snapshot_judge(struct core *core, struct task *task, int64_t step, double value);
-/* It goes to another node than its last, whose snapshots stay behind. */
-void core_snapshots_forget(struct core *core, struct task *task);
+/* It goes to `node`: the last snapshot of another one is given up, the best one stays where it
+ * lies. */
+void core_snapshots_move(struct core *core, struct task *task, const struct node *node);
+/* The one to start from there; ordinal 0: from nothing. */
+struct snapshot_ref core_snapshot_to_restore(const struct task *task, const char *node);
+/* The one that its last lease named cannot be used: no record names it any more. */
+void core_snapshot_lost(struct core *core, struct task *task);
+/* Its work is removed: told to the nodes that have them. */
+void core_snapshots_drop(struct core *core, const struct task *task);
+
+/* ---- users.c ---- */
+error_code core_user_load(struct core *core, struct bytes value, struct arena *arena,
+                          struct report *report);
+void core_users_free(struct core *core);
 
 /* ---- notice.c ---- */
 void core_notice_task(struct core *core, time_ms now, const struct task *task);
 void core_notice_sweep(struct core *core, time_ms now, const struct sweep *sweep);
 void core_notice_node(struct core *core, time_ms now, const struct node *node);
 void core_notice_best(struct core *core, time_ms now, const struct sweep *sweep);
+void core_notice_aside(struct core *core, time_ms now, const struct sweep *sweep,
+                       const struct node *node, const char *reason);
 
 /* ---- core.c ---- */
 /* Writes dirty records, acknowledges events, closes the group. */

@@ -34,11 +34,27 @@ void core_status_fill(const struct core *core, struct api_status *ret)
     };
 }
 
+void core_store_facts_set(struct core *core, const struct core_store_facts *facts)
+{
+    snprintf(core->store_kind, sizeof core->store_kind, "%s", facts->kind);
+    snprintf(core->store_policy, sizeof core->store_policy, "%s", facts->policy);
+    snprintf(core->store_loss, sizeof core->store_loss, "%s", facts->loss);
+    core->store_memory_bytes = facts->memory_bytes;
+    core->store_memory_max_bytes = facts->memory_max_bytes;
+}
+
 error_code core_status_print(const struct core *core, time_ms now, struct buf *text)
 {
     struct api_status status = core->status_durable;
     status.store = core->store_state;
     status.store_age = core_batch_age(core, now);
+    status.store_kind = core->store_kind;
+    status.store_policy = core->store_policy;
+    status.store_loss = core->store_loss;
+    status.store_memory = core->store_memory_bytes;
+    status.store_memory_max = core->store_memory_max_bytes;
+    status.http = core->http_url;
+    status.http_insecure = core->is_http_insecure;
     struct json_out json = json_out_to(text);
     schema_print_json(&api_status_schema, &status, &json, NULL);
     return text->failed;

@@ -1,11 +1,10 @@
-/* New work: a sweep from its file, or one task. Durable before it is answered; the same key never
- * makes two. */
+/* New work: a sweep from its file. Durable before it is answered; the same key never makes two. */
+#include "head/core/submit.h"
+
 #include <string.h>
 
-#include "head/core/state.h"
-
-static void core_answer_number(struct core *core, uint64_t request, uint32_t status,
-                               const struct work *work)
+void core_answer_number(struct core *core, uint64_t request, uint32_t status,
+                        const struct work *work)
 {
     struct buf buf;
     buf_init(&buf, 1024);
@@ -23,16 +22,34 @@ static void core_answer_number(struct core *core, uint64_t request, uint32_t sta
 }
 
 /* What a key made before; NULL: nothing. */
-static const struct work *core_key_work(struct core *core, const char *key)
+const struct work *core_key_work(struct core *core, const char *key)
 {
     struct used_key *used = key != NULL && key[0] != '\0' ? core_key_find(core, key) : NULL;
     return used != NULL ? used->work : NULL;
 }
 
 /* Hashes decide where both have one, else the thing itself. */
+static bool core_strs_equal(const char *const *a, uint32_t n_a, const char *const *b, uint32_t n_b)
+{
+    bool is_equal = n_a == n_b;
+    for (uint32_t i = 0; is_equal && i < n_a; i++) {
+        is_equal = strcmp(a[i], b[i]) == 0;
+    }
+    return is_equal;
+}
+
+bool core_texts_equal(const char *a, const char *b)
+{
+    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
 static bool core_sweep_is_same(const struct sweep *old, const struct submit_sweep *submit)
 {
-    if (old == NULL) {
+    if (old == NULL || old->r.is_test != submit->is_test ||
+        !core_texts_equal(old->r.work, submit->work) ||
+        !core_strs_equal(old->r.set, old->r.n_set, submit->set, submit->n_set) ||
+        !core_strs_equal(old->r.labels, old->r.n_labels, submit->labels, submit->n_labels) ||
+        (submit->name != NULL && strcmp(old->r.name, submit->name) != 0)) {
         return false;
     }
     if (old->r.file_hash != NULL && submit->file_hash != NULL) {
@@ -41,34 +58,8 @@ static bool core_sweep_is_same(const struct sweep *old, const struct submit_swee
     return strcmp(old->r.file, submit->file) == 0 && strcmp(old->r.workdir, submit->workdir) == 0;
 }
 
-static void job_encode(const struct record_job *record, struct buf *ret_buf)
-{
-    struct record_job bare = *record;
-    bare.number = 0;
-    bare.created = bare.ended = 0;
-    buf_init(ret_buf, SPEC_FILE_MAX_BYTES * 4);
-    ignore_error(record_encode(&record_job_schema, &bare, ret_buf), "then it is not the same");
-}
-
-static bool core_job_is_same(const struct job *old, const struct record_job *record)
-{
-    if (old == NULL) {
-        return false;
-    }
-    if (old->r.file_hash != NULL && record->file_hash != NULL) {
-        return strcmp(old->r.file_hash, record->file_hash) == 0;
-    }
-    struct buf a, b;
-    job_encode(&old->r, &a);
-    job_encode(record, &b);
-    bool is_same = a.len > 0 && a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
-    buf_fini(&a);
-    buf_fini(&b);
-    return is_same;
-}
-
-static void core_key_answer(struct core *core, uint64_t request, const char *key,
-                            const struct work *made, bool is_same)
+void core_key_answer(struct core *core, uint64_t request, const char *key, const struct work *made,
+                     bool is_same)
 {
     if (is_same) {
         core_answer_number(core, request, 200, made);
@@ -77,15 +68,16 @@ static void core_key_answer(struct core *core, uint64_t request, const char *key
     struct report report = {0};
     ignore_error(
         report_fail(&report, ERR_CONFLICT,
-                    "the key '%s' belongs to %u, which was made from another file; use a new key",
+                    "the key '%s' belongs to %u, which was made from another file or with other "
+                    "settings; use a new key",
                     key, made->number),
         "answered");
     core_answer_error(core, request, 409, &report);
 }
 
 /* Refuses what no node that is known could ever run; with no node known yet, it waits for one. */
-static error_code core_request_check(struct core *core, const struct request *request,
-                                     struct report *report)
+error_code core_request_check(struct core *core, const struct request *request,
+                              struct report *report)
 {
     struct scheduler_usage usage;
     scheduler_usage_get(core->scheduler, 0, &usage);
@@ -102,14 +94,27 @@ static error_code core_request_check(struct core *core, const struct request *re
 }
 
 /* Whoever failed may have had no memory for a text. */
-static void core_submit_refuse(struct core *core, uint64_t request, error_code error,
-                               struct report *report)
+void core_submit_refuse(struct core *core, uint64_t request, error_code error,
+                        struct report *report)
 {
     if (report->text[0] == '\0') {
         ignore_error(report_fail(report, error, "it was refused: %s", error_word(error)),
                      "answered");
     }
     core_answer_error(core, request, http_status_of(error), report);
+}
+
+/* Is there room for one more number? */
+error_code core_works_check(const struct core *core, struct report *report)
+{
+    if (core->is_leaving) {
+        return report_fail(report, ERR_BUSY, "the cluster is shutting down");
+    }
+    return HASH_COUNT(core->works) < CORE_SWEEPS_MAX
+               ? OK
+               : report_fail(report, ERR_LIMIT,
+                             "there are %d sweeps and jobs; remove ended ones (muster sweep rm)",
+                             CORE_SWEEPS_MAX);
 }
 
 static struct sweep *core_sweep_new(void)
@@ -140,6 +145,13 @@ struct sweep *core_sweep_own(struct core *core, const struct record_sweep *recor
     sweep->r.name = sweep->r.file = sweep->r.file_name = sweep->r.workdir = NULL;
     sweep->r.owner = sweep->r.git = sweep->r.key = sweep->r.file_hash = sweep->r.error = NULL;
     sweep->r.argv = argv;
+    sweep->r.resume_key = NULL;
+    sweep->r.set = sweep->r.labels = NULL;
+    sweep->r.n_set = sweep->r.n_labels = 0;
+    core_str_set(core, &sweep->r.resume_key, record->resume_key);
+    core_strs_set(core, &sweep->r.set, &sweep->r.n_set, record->set, record->n_set);
+    core_strs_set(core, &sweep->r.labels, &sweep->r.n_labels, record->labels, record->n_labels);
+    core_asides_own(core, sweep, record);
     for (uint32_t i = 0; i < record->n_argv; i++) {
         core_str_set(core, &argv[i], record->argv[i]);
     }
@@ -151,6 +163,8 @@ struct sweep *core_sweep_own(struct core *core, const struct record_sweep *recor
     core_str_set(core, &sweep->r.git, record->git);
     core_str_set(core, &sweep->r.key, record->key);
     core_str_set(core, &sweep->r.file_hash, record->file_hash);
+    sweep->r.work = NULL;
+    core_str_set(core, &sweep->r.work, record->work);
     core_str_set(core, &sweep->r.error, record->error);
     if (core->out.failed != OK) {
         core_sweep_free(core, sweep);
@@ -173,8 +187,12 @@ error_code core_sweep_install(struct core *core, struct sweep *sweep, uint32_t n
     sweep->r.number = number;
     error_code error = core_sweep_build(core, sweep, report);
     if (error == OK && core->out.failed == OK) {
-        if (sweep->r.key != NULL && sweep->r.key[0] != '\0') {
+        bool is_kept = !sweep->r.is_removing;
+        if (is_kept && sweep->r.key != NULL && sweep->r.key[0] != '\0') {
             core_key_add(core, &sweep->used_key, sweep->r.key, work);
+        }
+        if (is_kept) {
+            core_blob_ref(core, work, sweep->r.work);
         }
         if (sweep->r.state < SWEEP_DONE) {
             list_push_back(&core->active_sweeps, &sweep->active_link);
@@ -198,10 +216,15 @@ void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
     struct arena arena;
     struct sweep_spec spec;
     arena_init(&arena, SWEEP_ARENA_MAX);
-    error_code error = core->is_leaving
-                           ? report_fail(&report, ERR_BUSY, "the cluster is shutting down")
-                           : spec_sweep_parse(submit->file, strlen(submit->file), submit->file_name,
-                                              &arena, &spec, &report);
+    struct spec_set set = {submit->set, submit->n_set, submit->is_test};
+    error_code error = core_works_check(core, &report);
+    if (error == OK) {
+        error = spec_sweep_parse_set(submit->file, strlen(submit->file), submit->file_name, &set,
+                                     &arena, &spec, &report);
+    }
+    if (error == OK && submit->name != NULL && submit->name[0] != '\0') {
+        spec.name = submit->name;
+    }
     if (error == OK) {
         error = core_request_check(core, &spec.resources, &report);
     }
@@ -221,6 +244,14 @@ void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
         .git = submit->git,
         .key = submit->key,
         .file_hash = submit->file_hash,
+        .work = submit->work,
+        .work_bytes = submit->work_bytes,
+        .set = submit->set,
+        .n_set = submit->n_set,
+        .labels = submit->labels,
+        .n_labels = submit->n_labels,
+        .is_test = submit->is_test,
+        .cloned_from = submit->cloned_from,
         .seed = spec.has_seed ? spec.seed
                               : (core->config.seed ^ core->next_number * 0x9E3779B97F4A7C15U) >> 11,
         .state = SWEEP_RUNNING,
@@ -249,148 +280,4 @@ void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
     core_sweep_due(core, sweep);
     core_notice_sweep(core, now, sweep);
     core_answer_number(core, request, 201, sweep->work);
-}
-
-/* ---- one task ---- */
-
-static error_code job_request_build(struct job *job, const struct record_job *record,
-                                    struct report *report)
-{
-    struct arena *arena = &job->arena;
-    struct custom_amount *custom = arena_calloc(arena, record->n_custom, sizeof *custom);
-    struct require *require = arena_calloc(arena, record->n_require, sizeof *require);
-    if (custom == NULL || require == NULL) {
-        return ERR_NO_MEMORY;
-    }
-    for (uint32_t i = 0; i < record->n_custom; i++) {
-        custom[i] = (struct custom_amount){record->custom[i].name, record->custom[i].amount};
-    }
-    for (uint32_t i = 0; i < record->n_require; i++) {
-        error_code error = spec_require_parse(record->require[i], arena, &require[i], report);
-        if (error != OK) {
-            return error;
-        }
-    }
-    job->request = (struct request){
-        .cpus = record->cpus,
-        .gpus = record->gpus,
-        .memory_bytes = record->memory_bytes,
-        .custom = custom,
-        .n_custom = record->n_custom,
-        .require = require,
-        .n_require = record->n_require,
-    };
-    return OK;
-}
-
-void core_job_free(struct core *core, struct job *job)
-{
-    if (job == NULL) {
-        return;
-    }
-    if (job->used_key.key != NULL) {
-        HASH_DELETE(hh, core->keys, &job->used_key);
-    }
-    list_remove(&job->dirty_link);
-    arena_fini(&job->arena);
-    mem_free(job);
-}
-
-/* A copy in its own arena, by the record's own encoding. */
-static error_code job_own(struct job *job, const struct record_job *record)
-{
-    struct buf buf;
-    buf_init(&buf, SPEC_FILE_MAX_BYTES * 2);
-    error_code error = record_encode(&record_job_schema, record, &buf);
-    if (error == OK) {
-        error = record_decode(&record_job_schema, buf_bytes(&buf), &job->arena, &job->r, NULL);
-    }
-    buf_fini(&buf);
-    return error;
-}
-
-struct job *core_job_install(struct core *core, const struct record_job *record, uint32_t number,
-                             struct report *report, error_code *ret_error)
-{
-    struct job *job = mem_zalloc(sizeof *job);
-    if (job == NULL) {
-        *ret_error = ERR_NO_MEMORY;
-        return NULL;
-    }
-    list_init(&job->dirty_link);
-    arena_init(&job->arena, SWEEP_ARENA_MAX);
-    error_code error = job_own(job, record);
-    job->r.number = number;
-    if (error == OK) {
-        error = job_request_build(job, &job->r, report);
-    }
-    struct work *work = error == OK ? core_work_add(core, number) : NULL;
-    if (work == NULL) {
-        core_job_free(core, job);
-        *ret_error = error != OK ? error : ERR_NO_MEMORY;
-        return NULL;
-    }
-    work->job = job;
-    job->work = work;
-    error = scheduler_class_ref(core->scheduler, &job->request, &work->cls);
-    if (error != OK) {
-        core_work_free(core, work);
-        *ret_error = error;
-        return NULL;
-    }
-    if (job->r.key != NULL && job->r.key[0] != '\0') {
-        core_key_add(core, &job->used_key, job->r.key, work);
-    }
-    *ret_error = OK;
-    return job;
-}
-
-void on_job_submit(struct core *core, time_ms now, uint64_t request,
-                   const struct record_job *record)
-{
-    const struct work *known = core_key_work(core, record->key);
-    if (known != NULL) {
-        core_key_answer(core, request, record->key, known, core_job_is_same(known->job, record));
-        return;
-    }
-    struct report report = {0};
-    error_code error = OK;
-    if (core->is_leaving) {
-        error = report_fail(&report, ERR_BUSY, "the cluster is shutting down");
-    } else if (record->n_words == 0) {
-        error = report_fail(&report, ERR_INVALID, "a task needs a command");
-    } else if (core->task_total >= CORE_TASKS_MAX) {
-        error = report_fail(&report, ERR_LIMIT, "there are %d tasks already", CORE_TASKS_MAX);
-    } else {
-        struct job draft = {.r = *record};
-        struct work work = {.job = &draft};
-        error = core_lease_check(&work, &report);
-    }
-    uint32_t number = error == OK ? core_number_next(core) : 0;
-    struct record_job made = *record;
-    made.created = now;
-    made.ended = 0;
-    struct job *job = error == OK ? core_job_install(core, &made, number, &report, &error) : NULL;
-    if (error == OK) {
-        error = core_request_check(core, &job->request, &report);
-        if (error != OK) {
-            core_work_free(core, job->work);
-        }
-    }
-    if (error != OK) {
-        core_submit_refuse(core, request, error, &report);
-        return;
-    }
-    struct task *task = core_task_add(core, job->work, 1);
-    if (task == NULL) {
-        return;
-    }
-    task->r.priority = job->r.priority;
-    task->r.created = task->r.queued = now;
-    task->r.order = (struct order){.n = 1, .until = INT64_MAX, .act = ACT_GO};
-    core_task_dirty(core, task);
-    list_push_back(&core->dirty_jobs, &job->dirty_link);
-    core_task_enqueue(core, now, task);
-    core_notice_task(core, now, task);
-    core_answer_number(core, request, 201, job->work);
 }

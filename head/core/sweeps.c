@@ -1,5 +1,6 @@
 /* Sweeps: building from the file, the log, and what follows from the tuner's state. */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "head/core/state.h"
@@ -30,10 +31,17 @@ order_why core_why_from_tune(tune_why why)
     return whys[why];
 }
 
+struct spec_set core_sweep_set(const struct record_sweep *record)
+{
+    return (struct spec_set){record->set, record->n_set, record->is_test};
+}
+
 error_code core_sweep_build(struct core *core, struct sweep *sweep, struct report *report)
 {
-    error_code error = spec_sweep_parse(sweep->r.file, strlen(sweep->r.file), sweep->r.file_name,
-                                        &sweep->arena, &sweep->spec, report);
+    struct spec_set set = core_sweep_set(&sweep->r);
+    error_code error =
+        spec_sweep_parse_set(sweep->r.file, strlen(sweep->r.file), sweep->r.file_name, &set,
+                             &sweep->arena, &sweep->spec, report);
     if (error != OK) {
         return error;
     }
@@ -42,7 +50,7 @@ error_code core_sweep_build(struct core *core, struct sweep *sweep, struct repor
         return report_fail(report, error, "the sweep's tuner could not be made: %s",
                            error_word(error));
     }
-    return scheduler_class_ref(core->scheduler, &sweep->spec.resources, &sweep->work->cls);
+    return sweep->r.state < SWEEP_DONE ? core_work_class_hold(core, sweep->work) : OK;
 }
 
 void core_sweep_free(struct core *core, struct sweep *sweep)
@@ -57,6 +65,9 @@ void core_sweep_free(struct core *core, struct sweep *sweep)
     list_remove(&sweep->dirty_link);
     list_remove(&sweep->due_link);
     list_remove(&sweep->active_link);
+    core_asides_free(sweep);
+    core_runs_free(sweep);
+    scheduler_group_unref(core->scheduler, sweep->group);
     tune_free(sweep->tuner);
     arena_fini(&sweep->arena);
     mem_free(sweep->ready);
@@ -69,11 +80,16 @@ void core_sweep_free(struct core *core, struct sweep *sweep)
     core_str_clear(&sweep->r.git);
     core_str_clear(&sweep->r.key);
     core_str_clear(&sweep->r.file_hash);
+    core_str_clear(&sweep->r.work);
+    core_faults_free(sweep);
     core_str_clear(&sweep->r.error);
     for (uint32_t i = 0; i < sweep->r.n_argv; i++) {
         mem_free((void *)(uintptr_t)sweep->r.argv[i]);
     }
     mem_free((void *)(uintptr_t)sweep->r.argv);
+    core_str_clear(&sweep->r.resume_key);
+    core_strs_clear(&sweep->r.set, &sweep->r.n_set);
+    core_strs_clear(&sweep->r.labels, &sweep->r.n_labels);
     mem_free(sweep);
 }
 
@@ -105,9 +121,10 @@ void core_log_to_record(const struct tune_event *event, time_ms now, uint64_t or
                         struct record_log *ret_record)
 {
     static const log_kind kinds[] = {
-        [TUNE_EVENT_ASKED] = LOG_ASKED, [TUNE_EVENT_MILESTONE] = LOG_MILESTONE,
-        [TUNE_EVENT_ENDED] = LOG_ENDED, [TUNE_EVENT_TARGET] = LOG_TARGET,
-        [TUNE_EVENT_WALL] = LOG_WALL,
+        [TUNE_EVENT_ASKED] = LOG_ASKED,       [TUNE_EVENT_MILESTONE] = LOG_MILESTONE,
+        [TUNE_EVENT_ENDED] = LOG_ENDED,       [TUNE_EVENT_TARGET] = LOG_TARGET,
+        [TUNE_EVENT_WALL] = LOG_WALL,         [TUNE_EVENT_RESUMED] = LOG_RESUMED,
+        [TUNE_EVENT_REOPENED] = LOG_REOPENED,
     };
     static const task_outcome outcomes[] = {
         [TUNE_OUTCOME_DONE] = OUTCOME_DONE,       [TUNE_OUTCOME_STOPPED] = OUTCOME_STOPPED,
@@ -150,9 +167,10 @@ static tune_outcome tune_outcome_of(task_outcome outcome)
 void core_log_from_record(const struct record_log *record, struct tune_event *ret_event)
 {
     static const tune_event_kind kinds[] = {
-        [LOG_ASKED] = TUNE_EVENT_ASKED, [LOG_MILESTONE] = TUNE_EVENT_MILESTONE,
-        [LOG_ENDED] = TUNE_EVENT_ENDED, [LOG_TARGET] = TUNE_EVENT_TARGET,
-        [LOG_WALL] = TUNE_EVENT_WALL,
+        [LOG_ASKED] = TUNE_EVENT_ASKED,       [LOG_MILESTONE] = TUNE_EVENT_MILESTONE,
+        [LOG_ENDED] = TUNE_EVENT_ENDED,       [LOG_TARGET] = TUNE_EVENT_TARGET,
+        [LOG_WALL] = TUNE_EVENT_WALL,         [LOG_RESUMED] = TUNE_EVENT_RESUMED,
+        [LOG_REOPENED] = TUNE_EVENT_REOPENED,
     };
     static const tune_why whys[] = {
         [WHY_NONE] = TUNE_WHY_NONE,         [WHY_RUNG] = TUNE_WHY_RUNG,
@@ -208,12 +226,27 @@ void core_sweep_move(struct core *core, time_ms now, struct sweep *sweep, sweep_
     if (sweep->r.state == SWEEP_RUNNING) {
         sweep->r.ran_ms = core_sweep_ran_ms(sweep, now);
     }
+    bool was_paused = sweep->r.state == SWEEP_PAUSED;
+    if (sweep->r.state >= SWEEP_DONE) {
+        sweep->r.ended = 0;
+        list_push_back(&core->active_sweeps, &sweep->active_link);
+        core->status.sweeps_active++;
+    }
     sweep->r.state = to;
     sweep->r.resumed_at = to == SWEEP_RUNNING ? now : 0;
     if (to >= SWEEP_DONE) {
         sweep->r.ended = now;
         list_remove(&sweep->active_link);
         core->status.sweeps_active--;
+        core_work_class_release(core, sweep->work);
+    }
+    if (to == SWEEP_RUNNING) {
+        core_sweep_resumed(core, sweep);
+    } else if (was_paused) {
+        core_str_clear(&sweep->r.error); /* why it was paused */
+    }
+    if (was_paused || to == SWEEP_PAUSED) {
+        core_sweep_held(core, now, sweep);
     }
     core_sweep_dirty(core, sweep);
     core_notice_sweep(core, now, sweep);
@@ -256,6 +289,27 @@ static sweep_state core_sweep_verdict(const struct sweep *sweep)
     return sweep->r.why == WHY_FAILURES || none_worked ? SWEEP_FAILED : SWEEP_DONE;
 }
 
+/* How many failed, and what the first of them said. */
+static void core_sweep_error_set(struct core *core, struct sweep *sweep)
+{
+    struct tune_counts counts;
+    const char *reason = NULL;
+    char text[REPORT_TEXT_MAX];
+    tune_counts_get(sweep->tuner, &counts);
+    if (counts.failed == 0 && sweep->r.error != NULL) {
+        return; /* it is no trial's failure */
+    }
+    for (uint32_t i = 0; i < sweep->work->n_tasks && reason == NULL; i++) {
+        const struct record_task *r = &sweep->work->tasks[i]->r;
+        bool has_reason = r->outcome == OUTCOME_FAILED && r->reason != NULL && r->reason[0] != '\0';
+        reason = has_reason ? r->reason : NULL;
+    }
+    snprintf(text, sizeof text, "%u of %u trials failed%s%.400s", counts.failed, counts.asked,
+             reason != NULL ? "; the first: " : "", reason != NULL ? reason : "");
+    core_str_set(core, &sweep->r.error, text);
+    core_sweep_dirty(core, sweep);
+}
+
 void core_sweep_advance(struct core *core, time_ms now, struct sweep *sweep)
 {
     tune_why why = tune_finishing(sweep->tuner);
@@ -265,15 +319,10 @@ void core_sweep_advance(struct core *core, time_ms now, struct sweep *sweep)
     }
     if (sweep->r.state == SWEEP_FINISHING && sweep->work->n_active == 0) {
         sweep_state verdict = core_sweep_verdict(sweep);
-        if (verdict == SWEEP_FAILED) {
-            struct tune_counts counts;
-            tune_counts_get(sweep->tuner, &counts);
-            char text[128];
-            __builtin_snprintf(text, sizeof text, "%u of %u trials failed", counts.failed,
-                               counts.asked);
-            core_str_set(core, &sweep->r.error, text);
-        }
         core_sweep_move(core, now, sweep, verdict);
+        if (verdict == SWEEP_FAILED) {
+            core_sweep_error_set(core, sweep);
+        }
     }
     core_sweep_due(core, sweep);
 }
@@ -296,4 +345,5 @@ void core_sweep_trial_ended(struct core *core, time_ms now, struct task *task)
     core_sweep_log(core, now, sweep, &event, 0);
     core_notice_best(core, now, sweep);
     core_sweep_advance(core, now, sweep);
+    core_first_trials_judge(core, now, sweep);
 }

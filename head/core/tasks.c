@@ -81,7 +81,10 @@ void core_task_free(struct core *core, struct task *task)
     list_remove(&task->backoff_link);
     core_gpus_clear(task);
     core_str_clear(&task->r.reason);
+    core_str_clear(&task->r.failure);
     core_str_clear(&task->r.node);
+    core_str_clear(&task->r.snapshot_node);
+    core_str_clear(&task->r.best_node);
     mem_free((void *)(uintptr_t)task->r.params);
     mem_free((void *)(uintptr_t)task->r.metric_names);
     mem_free((void *)(uintptr_t)task->r.last_values);
@@ -135,8 +138,8 @@ void core_task_place(struct core *core, struct task *task, struct node *node,
     list_push_back(&node->tasks, &task->node_link);
     node->n_tasks++;
     core_gpus_set(core, task, allocation);
+    core_snapshots_move(core, task, node);
     if (task->r.node == NULL || strcmp(task->r.node, node->r.name) != 0) {
-        core_snapshots_forget(core, task);
         core_str_set(core, &task->r.node, node->r.name);
     }
     task->r.incarnation = node->r.incarnation;
@@ -171,18 +174,42 @@ int64_t core_task_backoff_ms(const struct task *task, uint32_t times)
     return wait_ms < max_ms ? wait_ms : max_ms;
 }
 
+time_ms core_task_ready_at(const struct task *task)
+{
+    return task->r.not_before > task->hold_until ? task->r.not_before : task->hold_until;
+}
+
+/* Where its snapshot lies it goes on; without one, another node than the last is worth a wait. */
+static void core_task_hints(struct core *core, time_ms now, struct task *task)
+{
+    const struct node *last = task->r.node != NULL ? core_node_find(core, task->r.node) : NULL;
+    uint32_t handle = last != NULL ? last->handle : 0;
+    const char *where = task->r.snapshot.ordinal != 0        ? task->r.snapshot_node
+                        : task->r.best_snapshot.ordinal != 0 ? task->r.best_node
+                                                             : NULL;
+    const struct node *holder = where != NULL ? core_node_find(core, where) : NULL;
+    bool has_snapshot = holder != NULL;
+    task->waiting.item.favour = has_snapshot ? holder->handle : 0;
+    task->waiting.item.avoid = !has_snapshot && now < task->avoid_until ? handle : 0;
+}
+
 void core_task_enqueue(struct core *core, time_ms now, struct task *task)
 {
-    if (task->r.not_before > now) {
+    if (task->work->sweep != NULL && task->work->sweep->r.state == SWEEP_PAUSED) {
+        return; /* core_sweep_held() comes again */
+    }
+    time_ms ready_at = core_task_ready_at(task);
+    if (ready_at > now) {
         if (list_is_empty(&task->backoff_link)) {
             list_push_back(&core->backoff, &task->backoff_link);
         }
-        if (task->r.not_before < core->tick_next) {
-            core->tick_next = task->r.not_before;
+        if (ready_at < core->tick_next) {
+            core->tick_next = ready_at;
         }
         return;
     }
     list_remove(&task->backoff_link);
+    core_task_hints(core, now, task);
     error_code error = scheduler_enqueue(core->scheduler, &task->waiting.item, task->work->cls,
                                          task->r.priority, task->r.age);
     if (error != OK) {
@@ -213,6 +240,7 @@ void core_task_move(struct core *core, time_ms now, struct task *task, task_even
         task->r.queued = now;
         if (edge->charge == CHARGE_FAILURE) {
             task->r.not_before = now + core_task_backoff_ms(task, task->r.failures);
+            task->avoid_until = task->r.not_before + AVOID_MS;
         } else if (edge->charge != CHARGE_PREEMPTED) {
             task->r.not_before = 0;
         }
@@ -237,6 +265,7 @@ void core_task_end(struct core *core, time_ms now, struct task *task, task_event
         core_sweep_trial_ended(core, now, task);
     } else if (task->work->n_active == 0) {
         task->work->job->r.ended = now;
+        core_work_class_release(core, task->work);
         list_remove(&task->work->job->dirty_link);
         list_push_back(&core->dirty_jobs, &task->work->job->dirty_link);
     }
@@ -291,7 +320,10 @@ error_code core_task_record_own(struct core *core, struct task *task,
     core->status.tasks[record->state]++;
     task->work->n_active -= record->state == TASK_ENDED;
     task->r = *record;
-    task->r.reason = task->r.node = NULL;
+    task->r.reason = task->r.node = task->r.failure = NULL;
+    task->r.snapshot_node = task->r.best_node = NULL;
+    core_str_set(core, &task->r.snapshot_node, record->snapshot_node);
+    core_str_set(core, &task->r.best_node, record->best_node);
     task->r.gpus = NULL;
     task->r.params = NULL;
     task->r.metric_names = NULL;
@@ -299,6 +331,7 @@ error_code core_task_record_own(struct core *core, struct task *task,
     task->r.n_gpus = task->r.n_params = task->r.n_metric_names = task->r.n_last_values = 0;
     task->r.snapshot.dir = task->r.best_snapshot.dir = NULL;
     core_str_set(core, &task->r.reason, record->reason);
+    core_str_set(core, &task->r.failure, record->failure);
     core_str_set(core, &task->r.node, record->node);
     if (record->n_gpus > 0) {
         const char **gpus = mem_calloc(record->n_gpus, sizeof *gpus);

@@ -1,7 +1,7 @@
 /* What time alone brings: silence of nodes, backoffs, the wall of sweeps, the end of a shutdown. */
 #include "head/core/state.h"
 
-enum { TICK_MS = 250 };
+enum { TICK_MS = 250, WALL_NOTE_MS = 5000 };
 
 /* The loop was away: nobody is judged by a silence that was ours. */
 void core_gap(struct core *core, int64_t gap_ms)
@@ -9,6 +9,9 @@ void core_gap(struct core *core, int64_t gap_ms)
     struct node *node, *next;
     HASH_ITER (hh, core->nodes, node, next) {
         node->heard += gap_ms;
+    }
+    list_each (&core->active_sweeps, struct sweep, active_link, sweep) {
+        sweep->stranded_since += sweep->stranded_since != 0 ? gap_ms : 0;
     }
     if (core->is_leaving) {
         core->leave_deadline += gap_ms;
@@ -34,7 +37,7 @@ static void core_nodes_judge(struct core *core, time_ms now)
 static void core_backoffs_end(struct core *core, time_ms now)
 {
     list_each (&core->backoff, struct task, backoff_link, task) {
-        if (task->r.not_before <= now) {
+        if (core_task_ready_at(task) <= now) {
             core_task_enqueue(core, now, task);
         }
     }
@@ -44,6 +47,13 @@ static void core_walls_check(struct core *core, time_ms now)
 {
     list_each (&core->active_sweeps, struct sweep, active_link, sweep) {
         int64_t wall_ms = sweep->spec.stop.wall_ms;
+        if (wall_ms > 0 && sweep->r.state == SWEEP_RUNNING &&
+            now - sweep->r.resumed_at >= WALL_NOTE_MS) {
+            /* A head that dies and comes back knows how much of it is used up. */
+            sweep->r.ran_ms = core_sweep_ran_ms(sweep, now);
+            sweep->r.resumed_at = now;
+            core_sweep_dirty(core, sweep);
+        }
         if (wall_ms > 0 && sweep->r.state == SWEEP_RUNNING &&
             core_sweep_ran_ms(sweep, now) >= wall_ms &&
             tune_finishing(sweep->tuner) == TUNE_WHY_NONE) {
@@ -83,10 +93,12 @@ void on_tick(struct core *core, time_ms now)
     core_nodes_judge(core, now);
     core_backoffs_end(core, now);
     core_walls_check(core, now);
+    core_drains_check(core, now);
+    core_stranded_judge(core, now);
     core_leave_check(core, now);
     list_each (&core->backoff, struct task, backoff_link, task) {
-        if (task->r.not_before < core->tick_next) {
-            core->tick_next = task->r.not_before;
+        if (core_task_ready_at(task) < core->tick_next) {
+            core->tick_next = core_task_ready_at(task);
         }
     }
 }
@@ -95,5 +107,8 @@ time_ms core_next_deadline(const struct core *core)
 {
     bool is_timed = core->nodes != NULL || core->is_leaving || !list_is_empty(&core->backoff) ||
                     !list_is_empty(&core->active_sweeps);
+    if (!list_is_empty(&core->removing) && !outbox_in_flight(&core->out)) {
+        return core->now;
+    }
     return is_timed ? core->tick_next : INT64_MAX;
 }

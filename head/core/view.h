@@ -13,12 +13,16 @@ struct view {
     struct buf buf;
     struct json_out json;
     struct arena arena;
-    uint32_t seen, written;
+    time_ms now; /* lists */
+    uint32_t seen;
 };
 
 void view_begin(struct view *view, struct core *core, uint64_t request);
 /* Puts the answer into the outbox and frees the view. */
 void view_end(struct view *view);
+void view_object(struct view *view, const struct schema *schema, const void *object);
+/* As a trial or a task. */
+void view_task_object(struct view *view, const struct task *task);
 /* "there is no <what>", 404. */
 void view_not_found(struct core *core, uint64_t request, const char *what);
 

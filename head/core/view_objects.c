@@ -5,15 +5,24 @@
 
 #include "head/core/state.h"
 
+/* Of the snapshot to use: the best one, else the last. */
+static const char *checkpoint_node(const struct task *task)
+{
+    return task->r.best_snapshot.ordinal != 0 ? task->r.best_node
+           : task->r.snapshot.ordinal != 0    ? task->r.snapshot_node
+                                              : NULL;
+}
+
 static const char *checkpoint_dir(const struct core *core, const struct task *task,
                                   const struct snapshot_ref *snapshot, struct arena *arena)
 {
     char id[TASK_ID_TEXT_MAX];
-    if (snapshot->ordinal == 0 || task->r.node == NULL) {
+    const char *node = checkpoint_node(task);
+    if (snapshot->ordinal == 0 || node == NULL) {
         return "";
     }
     const char *dir = arena_printf(arena, "%s/nodes/%s/snapshots/%s/%u", core->config.state_dir,
-                                   task->r.node, task_id_print(task->r.id, id), snapshot->ordinal);
+                                   node, task_id_print(task->r.id, id), snapshot->ordinal);
     return dir != NULL ? dir : "";
 }
 
@@ -50,7 +59,7 @@ static void trial_points(const struct task *task, struct arena *arena, struct ap
     if (best != NULL) {
         *best = (struct named_value){task->work->sweep->spec.metric.name,
                                      value_real(task->r.best_value)};
-        trial->best = (struct api_point){task->r.best_step, 0, best, 1};
+        trial->best = (struct api_point){task->r.best_step, task->r.best_time, best, 1};
     }
 }
 
@@ -58,6 +67,7 @@ void api_trial_fill(const struct core *core, const struct task *task, struct are
                     struct api_trial *ret)
 {
     const struct snapshot_ref *snapshot = checkpoint_of(task);
+    const char *where = checkpoint_node(task);
     *ret = (struct api_trial){
         .id = task->r.id,
         .sweep = task->r.id.job,
@@ -65,6 +75,7 @@ void api_trial_fill(const struct core *core, const struct task *task, struct are
         .outcome = task->r.outcome,
         .why = task->r.why,
         .reason = task->r.reason,
+        .failure = task->r.failure,
         .step = task->r.last_step,
         .milestone = task->r.order.act == ACT_GO && task->r.order.until != INT64_MAX
                          ? task->r.order.until
@@ -80,6 +91,7 @@ void api_trial_fill(const struct core *core, const struct task *task, struct are
         .signal = task->r.signal,
         .checkpoint = checkpoint_dir(core, task, snapshot, arena),
         .checkpoint_step = snapshot->step,
+        .checkpoint_node = where,
         .created = task->r.created,
         .started = task->r.started,
         .ended = task->r.ended,
@@ -107,6 +119,7 @@ void api_task_fill(const struct core *core, const struct task *task, struct aren
         .outcome = task->r.outcome,
         .why = task->r.why,
         .reason = task->r.reason,
+        .failure = task->r.failure,
         .attempts = task->r.n_attempts,
         .failures = task->r.failures,
         .lost = task->r.lost,
@@ -120,6 +133,13 @@ void api_task_fill(const struct core *core, const struct task *task, struct aren
         .started = task->r.started,
         .ended = task->r.ended,
         .command = command,
+        .name = job->name,
+        .owner = job->owner,
+        .labels = job->labels,
+        .n_labels = job->n_labels,
+        .priority = job->priority,
+        .work = job->work,
+        .work_bytes = job->work_bytes,
     };
 }
 
@@ -142,6 +162,18 @@ static void sweep_best(const struct core *core, const struct sweep *sweep, struc
     trial_params(task, arena, &ret->best_params, &ret->n_best_params);
 }
 
+/* Those of the file, then those of the submission. */
+static void sweep_labels(const struct sweep *sweep, struct arena *arena, struct api_sweep *ret)
+{
+    uint32_t n_file = sweep->spec.n_labels, n = n_file + sweep->r.n_labels;
+    const char **labels = arena_calloc(arena, n > 0 ? n : 1, sizeof *labels);
+    for (uint32_t i = 0; labels != NULL && i < n; i++) {
+        labels[i] = i < n_file ? sweep->spec.labels[i] : sweep->r.labels[i - n_file];
+    }
+    ret->labels = labels;
+    ret->n_labels = labels != NULL ? n : 0;
+}
+
 void api_sweep_fill(const struct core *core, const struct sweep *sweep, time_ms now,
                     struct arena *arena, struct api_sweep *ret)
 {
@@ -157,18 +189,18 @@ void api_sweep_fill(const struct core *core, const struct sweep *sweep, time_ms 
         .id = sweep->r.number,
         .name = sweep->r.name,
         .project = sweep->spec.project,
-        .labels = sweep->spec.labels,
-        .n_labels = sweep->spec.n_labels,
         .state = sweep->r.state,
         .why = sweep->r.why,
         .error = sweep->r.error,
+        .set_aside = sweep->r.set_aside,
+        .n_set_aside = sweep->r.n_set_aside,
         .owner = sweep->r.owner,
         .metric = sweep->spec.metric.name,
         .goal = sweep->spec.metric.goal == GOAL_MAXIMIZE ? "maximize" : "minimize",
         .search = "random",
         .schedule = sweep->spec.schedule.type == SCHEDULE_ASHA ? "asha" : "none",
         .seed = sweep->r.seed,
-        .trials = sweep->spec.stop.trials,
+        .trials = tune_trials_max(sweep->tuner),
         .asked = counts.asked,
         .waiting = waiting,
         .running = on_node,
@@ -179,16 +211,57 @@ void api_sweep_fill(const struct core *core, const struct sweep *sweep, time_ms 
         .invalid = counts.invalid,
         .age = (sweep->r.ended != 0 ? sweep->r.ended : now) - sweep->r.created,
         .workdir = sweep->r.workdir,
+        .work = sweep->r.work,
+        .work_bytes = sweep->r.work_bytes,
         .created = sweep->r.created,
         .ended = sweep->r.ended,
+        .set = sweep->r.set,
+        .n_set = sweep->r.n_set,
+        .test = sweep->r.is_test,
+        .priority = sweep->spec.priority,
+        .ran = core_sweep_ran_ms(sweep, now),
+        .cloned_from = sweep->r.cloned_from,
     };
+    sweep_labels(sweep, arena, ret);
     sweep_best(core, sweep, arena, ret);
+}
+
+/* Active sweeps that set it aside. */
+static void node_asides(const struct core *core, const struct node *node, struct arena *arena,
+                        struct api_node *ret)
+{
+    uint32_t n = 0;
+    list_each (&core->active_sweeps, struct sweep, active_link, counted) {
+        n += core_aside_is(counted, node->r.name);
+    }
+    struct api_set_aside *asides = arena_calloc(arena, n, sizeof *asides);
+    list_each (&core->active_sweeps, struct sweep, active_link, sweep) {
+        for (uint32_t i = 0; asides != NULL && i < sweep->r.n_set_aside; i++) {
+            const struct set_aside *aside = &sweep->r.set_aside[i];
+            if (strcmp(aside->node, node->r.name) == 0) {
+                asides[ret->n_set_aside++] =
+                    (struct api_set_aside){sweep->r.number, aside->time, aside->reason};
+            }
+        }
+    }
+    ret->set_aside = asides;
+}
+
+static void node_labels(const struct node *node, struct arena *arena, struct api_node *ret)
+{
+    struct label_pair held[CORE_LABELS_MAX];
+    uint32_t n = core_node_labels(node, held);
+    struct named_value *labels = arena_calloc(arena, n > 0 ? n : 1, sizeof *labels);
+    for (uint32_t i = 0; labels != NULL && i < n; i++) {
+        labels[i] = (struct named_value){held[i].name, value_str(held[i].value)};
+    }
+    ret->labels = labels;
+    ret->n_labels = labels != NULL ? n : 0;
 }
 
 void api_node_fill(const struct core *core, const struct node *node, time_ms now,
                    struct arena *arena, struct api_node *ret)
 {
-    (void)arena;
     struct scheduler_usage usage = {0};
     if (node->handle != 0) {
         scheduler_usage_get(core->scheduler, node->handle, &usage);
@@ -197,6 +270,7 @@ void api_node_fill(const struct core *core, const struct node *node, time_ms now
         .name = node->r.name,
         .state = node->r.state,
         .cordoned = node->r.is_cordoned,
+        .cordon_reason = node->r.cordon_reason,
         .host = node->r.host,
         .pid = node->r.pid,
         .version = node->r.version,
@@ -211,4 +285,12 @@ void api_node_fill(const struct core *core, const struct node *node, time_ms now
         .joined = node->r.joined,
         .heard = now - node->heard,
     };
+    node_asides(core, node, arena, ret);
+    node_labels(node, arena, ret);
+    if (node->r.is_drain_asked) {
+        int64_t left_ms = node->r.drain_deadline - now;
+        ret->drain_deadline = node->r.drain_deadline;
+        ret->drain_reason = node->r.drain_reason;
+        ret->drain_left = left_ms > 0 ? left_ms : 0;
+    }
 }

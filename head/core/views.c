@@ -77,68 +77,13 @@ void view_end(struct view *view)
     arena_fini(&view->arena);
 }
 
-static void view_list_begin(struct view *view, struct core *core, uint64_t request)
-{
-    view_begin(view, core, request);
-    json_object_begin(&view->json, NULL);
-    json_str(&view->json, "api", "v1");
-    json_array_begin(&view->json, "items");
-}
-
-/* Offset and limit: true if this item is to be written. */
-static bool view_list_takes(struct view *view, const struct view_filter *filter)
-{
-    uint32_t index = view->seen++;
-    bool is_in = index >= filter->offset && (filter->limit == 0 || view->written < filter->limit);
-    view->written += is_in;
-    return is_in;
-}
-
-static void view_list_end(struct view *view, const struct view_filter *filter)
-{
-    json_array_end(&view->json);
-    json_u64(&view->json, "total", view->seen);
-    uint32_t next = filter->offset + view->written;
-    if (next < view->seen) {
-        json_u64(&view->json, "next", next);
-    } else {
-        json_out_null(&view->json, "next");
-    }
-    json_object_end(&view->json);
-    view_end(view);
-}
-
-static void view_object(struct view *view, const struct schema *schema, const void *object)
+void view_object(struct view *view, const struct schema *schema, const void *object)
 {
     schema_print_json(schema, object, &view->json, NULL);
     arena_reset(&view->arena);
 }
 
 /* ---- sweeps ---- */
-
-static int work_by_number(struct work *a, struct work *b)
-{
-    return a->number < b->number ? -1 : a->number > b->number;
-}
-
-void view_sweeps(struct core *core, time_ms now, uint64_t request, const struct view_filter *filter)
-{
-    struct view view;
-    view_list_begin(&view, core, request);
-    HASH_SORT(core->works, work_by_number);
-    for (struct work *work = core->works; work != NULL; work = work->hh.next) {
-        struct sweep *sweep = work->sweep;
-        bool is_match = sweep != NULL && (filter->job == 0 || filter->job == work->number) &&
-                        (filter->state == NULL ||
-                         strcmp(filter->state, sweep_state_names[sweep->r.state]) == 0);
-        if (is_match && view_list_takes(&view, filter)) {
-            struct api_sweep object;
-            api_sweep_fill(core, sweep, now, &view.arena, &object);
-            view_object(&view, &api_sweep_schema, &object);
-        }
-    }
-    view_list_end(&view, filter);
-}
 
 static struct sweep *view_sweep_find(struct core *core, uint64_t request, uint32_t number)
 {
@@ -181,6 +126,13 @@ void view_sweep_config(struct core *core, time_ms now, uint64_t request, uint32_
     json_str(&view.json, "file_name", sweep->r.file_name);
     json_str(&view.json, "file", sweep->r.file);
     json_str(&view.json, "workdir", sweep->r.workdir);
+    json_str(&view.json, "work", sweep->r.work);
+    json_str(&view.json, "git", sweep->r.git);
+    json_array_begin(&view.json, "argv");
+    for (uint32_t i = 0; i < sweep->r.n_argv; i++) {
+        json_str(&view.json, NULL, sweep->r.argv[i]);
+    }
+    json_array_end(&view.json);
     struct buf rungs;
     buf_init(&rungs, CORE_ANSWER_MAX_BYTES);
     error_code error = tune_rungs_print(sweep->tuner, &rungs);
@@ -194,7 +146,7 @@ void view_sweep_config(struct core *core, time_ms now, uint64_t request, uint32_
 
 /* ---- tasks and trials ---- */
 
-static void view_task_object(struct view *view, const struct task *task)
+void view_task_object(struct view *view, const struct task *task)
 {
     if (task->r.is_trial) {
         struct api_trial trial;
@@ -205,40 +157,6 @@ static void view_task_object(struct view *view, const struct task *task)
         api_task_fill(view->core, task, &view->arena, &object);
         view_object(view, &api_task_schema, &object);
     }
-}
-
-static bool task_matches(const struct task *task, const struct view_filter *filter)
-{
-    return filter->state == NULL || strcmp(filter->state, task_state_names[task->r.state]) == 0 ||
-           (task->r.state == TASK_ENDED &&
-            strcmp(filter->state, task_outcome_names[task->r.outcome]) == 0);
-}
-
-void view_tasks(struct core *core, time_ms now, uint64_t request, const struct view_filter *filter)
-{
-    (void)now;
-    if (filter->job != 0) {
-        struct work *only = core_work_find(core, filter->job);
-        if (only == NULL || (only->sweep != NULL) != filter->is_trials) {
-            char what[48];
-            snprintf(what, sizeof what, "%s %u", filter->is_trials ? "sweep" : "job", filter->job);
-            view_not_found(core, request, what);
-            return;
-        }
-    }
-    struct view view;
-    view_list_begin(&view, core, request);
-    HASH_SORT(core->works, work_by_number);
-    for (struct work *work = core->works; work != NULL; work = work->hh.next) {
-        bool is_match = (work->sweep != NULL) == filter->is_trials &&
-                        (filter->job == 0 || filter->job == work->number);
-        for (uint32_t i = 0; is_match && i < work->n_tasks; i++) {
-            if (task_matches(work->tasks[i], filter) && view_list_takes(&view, filter)) {
-                view_task_object(&view, work->tasks[i]);
-            }
-        }
-    }
-    view_list_end(&view, filter);
 }
 
 void view_task(struct core *core, time_ms now, uint64_t request, task_id id)
@@ -259,22 +177,19 @@ void view_task(struct core *core, time_ms now, uint64_t request, task_id id)
 
 /* ---- nodes ---- */
 
-static int node_by_name(struct node *a, struct node *b)
+void view_node(struct core *core, time_ms now, uint64_t request, const char *name)
 {
-    return strcmp(a->r.name, b->r.name);
-}
-
-void view_nodes(struct core *core, time_ms now, uint64_t request)
-{
-    struct view view;
-    struct view_filter all = {0};
-    view_list_begin(&view, core, request);
-    HASH_SORT(core->nodes, node_by_name);
-    for (struct node *node = core->nodes; node != NULL; node = node->hh.next) {
-        struct api_node object;
-        ignore_error(view_list_takes(&view, &all) ? OK : ERR_LIMIT, "no limit");
-        api_node_fill(core, node, now, &view.arena, &object);
-        view_object(&view, &api_node_schema, &object);
+    const struct node *node = core_node_find(core, name);
+    if (node == NULL) {
+        char what[NODE_NAME_MAX + 8];
+        snprintf(what, sizeof what, "node %s", name);
+        view_not_found(core, request, what);
+        return;
     }
-    view_list_end(&view, &all);
+    struct view view;
+    struct api_node object;
+    view_begin(&view, core, request);
+    api_node_fill(core, node, now, &view.arena, &object);
+    view_object(&view, &api_node_schema, &object);
+    view_end(&view);
 }

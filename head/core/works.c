@@ -30,6 +30,33 @@ void core_str_set(struct core *core, const char **field, const char *text)
     *field = copy;
 }
 
+void core_strs_clear(const char *const **field, uint32_t *n)
+{
+    const char **texts = (const char **)(uintptr_t)*field;
+    for (uint32_t i = 0; i < *n; i++) {
+        core_str_clear(&texts[i]);
+    }
+    mem_free(texts);
+    *field = NULL;
+    *n = 0;
+}
+
+void core_strs_set(struct core *core, const char *const **field, uint32_t *n,
+                   const char *const *texts, uint32_t n_texts)
+{
+    core_strs_clear(field, n);
+    const char **copy = mem_calloc(n_texts, sizeof *copy);
+    if (copy == NULL) {
+        core_fail(core, ERR_NO_MEMORY);
+        return;
+    }
+    *field = copy;
+    *n = n_texts;
+    for (uint32_t i = 0; i < n_texts; i++) {
+        core_str_set(core, &copy[i], texts[i]);
+    }
+}
+
 void core_reason(struct core *core, struct task *task, const char *format, ...)
 {
     char text[REPORT_TEXT_MAX];
@@ -57,6 +84,7 @@ struct work *core_work_add(struct core *core, uint32_t number)
         return NULL;
     }
     work->number = number;
+    list_init(&work->removing_link);
     HASH_ADD(hh, core->works, number, sizeof work->number, work);
     if (work->hh.tbl == NULL) {
         core_fail(core, ERR_NO_MEMORY);
@@ -71,12 +99,14 @@ void core_work_free(struct core *core, struct work *work)
     for (uint32_t i = 0; i < work->n_tasks; i++) {
         core_task_free(core, work->tasks[i]);
     }
+    core_work_class_release(core, work);
+    core_blob_unref(core, work);
     core_sweep_free(core, work->sweep);
     core_job_free(core, work->job);
-    if (work->cls != NULL) {
-        scheduler_class_unref(core->scheduler, work->cls);
+    if (list_is_empty(&work->removing_link)) {
+        HASH_DELETE(hh, core->works, work);
     }
-    HASH_DELETE(hh, core->works, work);
+    list_remove(&work->removing_link);
     mem_free(work->tasks);
     mem_free(work);
 }
@@ -96,6 +126,32 @@ void core_key_add(struct core *core, struct used_key *used, const char *key, str
     if (used->hh.tbl == NULL) {
         used->key = NULL; /* It is not in the table: nobody may take it out. */
         core_fail(core, ERR_NO_MEMORY);
+    }
+}
+
+error_code core_work_class_hold(struct core *core, struct work *work)
+{
+    if (work->cls != NULL) {
+        return OK;
+    }
+    return work->sweep != NULL
+               ? core_sweep_class_make(core, work->sweep)
+               : scheduler_class_ref(core->scheduler, &work->job->request, &work->cls);
+}
+
+void core_work_class_release(struct core *core, struct work *work)
+{
+    if (work->cls == NULL) {
+        return;
+    }
+    if (work->sweep != NULL) {
+        scheduler_dequeue(core->scheduler, &work->sweep->ticket.item);
+    }
+    scheduler_class_unref(core->scheduler, work->cls);
+    work->cls = NULL;
+    if (work->sweep != NULL) {
+        scheduler_group_unref(core->scheduler, work->sweep->group);
+        work->sweep->group = NULL;
     }
 }
 

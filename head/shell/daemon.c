@@ -5,320 +5,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "head/shell/redis_server.h"
-#include "head/shell/shell.h"
+#include "head/shell/blobs.h"
+#include "head/shell/daemon.h"
+#include "head/shell/front.h"
 #include "head/shell/store.h"
 #include "sys/clock.h"
-#include "sys/files.h"
 #include "sys/log.h"
-#include "sys/state_paths.h"
+#include "sys/machine.h"
 
 enum {
     SHUTDOWN_MS = 60000,
     HTTP_DRAIN_MS = 300,
-    PATH_BYTES = 4200,
+    NOFILE_WANTED = ROUTER_PEERS_MAX + 1024,
+    NOFILE_FEW = 4096
 };
 
-struct daemon {
-    struct head head;
-    struct key_pair keys;
-    uv_signal_t signals[2];
-    unsigned n_terminations;
-    bool is_exiting; /* HEAD_EXIT came, or it failed: leave once no batch is in flight */
-    bool is_releasing;
-    bool is_serving;
-};
-
-static void head_leave(struct daemon *d, int exit_code)
+void head_leave(struct daemon *d, int exit_code)
 {
     if (!d->is_exiting) {
         d->is_exiting = true;
         d->head.exit_code = exit_code;
         loop_again(d->head.loop);
     }
-}
-
-/* ---- serving starts once everything is loaded ---- */
-
-static error_code current_write(struct daemon *d, struct report *report)
-{
-    char path[PATH_BYTES];
-    struct buf text;
-    buf_init(&text, 1 << 16);
-    struct json_out json = json_out_to(&text);
-    json_object_begin(&json, NULL);
-    json_str(&json, "url", http_url(d->head.http));
-    json_str(&json, "token_file", d->head.token_path);
-    json_u64(&json, "pid", (uint64_t)getpid());
-    json_object_end(&json);
-    ignore_error(buf_append_byte(&text, '\n'), "sticky");
-    snprintf(path, sizeof path, "%s/current", d->head.options->state_dir);
-    error_code error =
-        text.failed == OK ? file_write_atomic(path, buf_bytes(&text), 0600, report) : ERR_NO_MEMORY;
-    buf_fini(&text);
-    return error;
-}
-
-/* The port of the last start, so that clients which reconnect find it again; 0: any. */
-static uint16_t port_remembered(const struct head *head)
-{
-    char path[PATH_BYTES], text[16] = "";
-    snprintf(path, sizeof path, "%s/run/http.port", head->options->state_dir);
-    FILE *file = fopen(path, "re");
-    if (file != NULL) {
-        if (fgets(text, sizeof text, file) == NULL) {
-            text[0] = '\0';
-        }
-        fclose(file);
-    }
-    unsigned long port = strtoul(text, NULL, 10);
-    return port > 1023 && port < 65536 ? (uint16_t)port : 0;
-}
-
-static void port_remember(const struct head *head)
-{
-    char path[PATH_BYTES];
-    const char *port = strrchr(http_url(head->http), ':');
-    snprintf(path, sizeof path, "%s/run/http.port", head->options->state_dir);
-    if (port != NULL) {
-        struct bytes text = {(const uint8_t *)port + 1, strlen(port + 1)};
-        ignore_error(file_write_atomic(path, text, 0600, NULL), "another port is found next time");
-    }
-}
-
-static void on_http_gone(void *context, uint64_t id)
-{
-    struct head *head = context;
-    notices_gone(head, id);
-    follows_gone(head, id);
-}
-
-static void on_http_notice(void *context, http_refusal refusal, const char *text)
-{
-    (void)context;
-    log_write(LOG_LEVEL_WARNING, "refused over HTTP: %s (%s); logged once",
-              http_refusal_text(refusal), text);
-}
-
-static error_code http_open(struct daemon *d, struct report *report)
-{
-    char token[SECRET_TEXT_BYTES];
-    struct head *head = &d->head;
-    snprintf(head->token_path, sizeof head->token_path, "%s/keys/token", head->options->state_dir);
-    error_code error = secret_load(head->token_path, token, report);
-    if (error != OK) {
-        return error;
-    }
-    uint16_t remembered = port_remembered(head);
-    struct http_options options = {
-        .host = "127.0.0.1",
-        .port = head->options->port != 0 ? (uint16_t)head->options->port : remembered,
-        .token = token,
-    };
-    struct http_callbacks callbacks = {
-        .on_request = routes_on_request,
-        .on_gone = on_http_gone,
-        .retry_after_s = routes_retry_after,
-        .on_notice = on_http_notice,
-        .context = head,
-    };
-    error = http_start(head->loop, &options, &callbacks, &head->http, report);
-    if (error == ERR_BUSY && head->options->port == 0 && remembered != 0) {
-        options.port = 0;
-        error = http_start(head->loop, &options, &callbacks, &head->http, report);
-    }
-    return error;
-}
-
-static error_code router_open(struct daemon *d, struct report *report)
-{
-    char address[ROUTER_ENDPOINT_MAX];
-    struct head *head = &d->head;
-    struct router_options options = {
-        .keys = &d->keys,
-        .on_frame = peers_on_frame,
-        .on_notice = peers_on_notice,
-        .context = head,
-    };
-    error_code error = router_new(head->loop, &options, &head->router, report);
-    if (error == OK) {
-        error = state_ipc_address(head->options->state_dir, address, sizeof address, report);
-    }
-    return error == OK ? router_bind(head->router, address, NULL, report) : error;
-}
-
-static void ready_tell(const struct head *head)
-{
-    if (head->options->ready_fd > 0) {
-        ssize_t n = write(head->options->ready_fd, "r", 1);
-        (void)n; /* Nobody waits any more. */
-        close(head->options->ready_fd);
-    }
-}
-
-static void serve(struct daemon *d)
-{
-    struct report report = {0};
-    error_code error = router_open(d, &report);
-    if (error == OK) {
-        error = http_open(d, &report);
-    }
-    if (error == OK) {
-        error = current_write(d, &report);
-    }
-    if (error != OK) {
-        log_write(LOG_LEVEL_ERROR, "the head cannot serve: %s", report.text);
-        head_leave(d, 1);
-        return;
-    }
-    port_remember(&d->head);
-    d->is_serving = true;
-    d->head.is_ready = true;
-    d->head.busy_at = loop_now(d->head.loop);
-    log_write(LOG_LEVEL_INFO, "serving at %s, epoch %llu", http_url(d->head.http),
-              (unsigned long long)d->head.epoch);
-    ready_tell(&d->head);
-}
-
-/* ---- the store ---- */
-
-static void on_store_state(void *context, const char *state, const char *why)
-{
-    struct daemon *d = context;
-    if (d->head.core != NULL) {
-        core_store_state_set(d->head.core, state);
-    }
-    log_write(LOG_LEVEL_INFO, "store: %s%s%s", state, why[0] != '\0' ? ": " : "", why);
-}
-
-static void on_store_load(void *context, const struct store_info *info)
-{
-    struct daemon *d = context;
-    char n[32];
-    struct core_config config = {
-        .version = MUSTER_VERSION,
-        .cluster = d->head.cluster,
-        .state_dir = d->head.options->state_dir,
-        .epoch = info->epoch,
-        .pid = (uint32_t)getpid(),
-        .started = clock_now(),
-        .seed = info->epoch * 0x9E3779B97F4A7C15U,
-    };
-    core_free(d->head.core);
-    d->head.core = NULL;
-    d->head.epoch = info->epoch;
-    error_code error = core_new(&config, &d->head.core);
-    if (error == OK) {
-        snprintf(n, sizeof n, "%llu", (unsigned long long)info->n);
-        error = core_load_meta(d->head.core, "n", n);
-    }
-    if (error != OK) {
-        head_leave(d, 1);
-    }
-    if (!info->is_durable) {
-        log_write(LOG_LEVEL_WARNING, "the store may lose its last writes when it dies (%s)",
-                  info->policy);
-    }
-}
-
-static error_code on_store_record(void *context, const char *table, struct bytes field,
-                                  struct bytes value, struct report *report)
-{
-    struct daemon *d = context;
-    if (d->head.core == NULL) {
-        return ERR_NO_MEMORY;
-    }
-    if (strcmp(table, "meta") != 0) {
-        return core_load_record(d->head.core, table, field, value, report);
-    }
-    char name[64] = "", text[128] = "";
-    memcpy(name, field.data, field.len < sizeof name - 1 ? field.len : sizeof name - 1);
-    memcpy(text, value.data, value.len < sizeof text - 1 ? value.len : sizeof text - 1);
-    return strcmp(name, "n") == 0 ? OK : core_load_meta(d->head.core, name, text);
-}
-
-static error_code on_store_log(void *context, uint32_t sweep, uint64_t index, struct bytes value,
-                               struct report *report)
-{
-    struct daemon *d = context;
-    (void)index;
-    return core_load_log(d->head.core, sweep, value, report);
-}
-
-static void on_store_loaded(void *context)
-{
-    struct daemon *d = context;
-    struct report report = {0};
-    error_code error = core_load_done(d->head.core, loop_now(d->head.loop), &report);
-    if (error == OK && d->head.notices == NULL) {
-        error = notices_new(d->head.epoch, &d->head.notices);
-    }
-    if (error != OK) {
-        log_write(LOG_LEVEL_ERROR, "the store's records cannot be read: %s", report.text);
-        head_leave(d, 1);
-        return;
-    }
-    if (!d->is_serving) {
-        serve(d);
-    }
-    loop_again(d->head.loop);
-}
-
-static void on_store_batch(void *context, uint64_t n)
-{
-    struct daemon *d = context;
-    on_batch_applied(d->head.core, loop_now(d->head.loop), n);
-    loop_again(d->head.loop);
-}
-
-static void on_store_failed(void *context, error_code code, const char *why)
-{
-    struct daemon *d = context;
-    log_write(LOG_LEVEL_ERROR, "the store: %s (%s)", why, error_word(code));
-    fprintf(stderr, "muster head: %s\n", why);
-    d->head.has_failed = true;
-    head_leave(d, 1);
-}
-
-static error_code store_start(struct daemon *d, struct report *report)
-{
-    char path[PATH_BYTES], data_dir[PATH_BYTES], socket_path[PATH_BYTES],
-        password[SECRET_TEXT_BYTES], name[64];
-    struct head *head = &d->head;
-    snprintf(path, sizeof path, "%s/keys/redis", head->options->state_dir);
-    snprintf(data_dir, sizeof data_dir, "%s/redis", head->options->state_dir);
-    error_code error = secret_load(path, password, report);
-    if (error == OK) {
-        error =
-            redis_server_socket(head->options->state_dir, socket_path, sizeof socket_path, report);
-    }
-    if (error != OK) {
-        return error;
-    }
-    snprintf(name, sizeof name, "pid %d", (int)getpid());
-    struct store_config config = {
-        .unix_path = socket_path,
-        .user = REDIS_SERVER_USER,
-        .password = password,
-        .name = name,
-        .is_embedded = true,
-        .data_dir = data_dir,
-    };
-    struct store_handlers handlers = {
-        .context = d,
-        .on_state = on_store_state,
-        .on_load = on_store_load,
-        .on_record = on_store_record,
-        .on_log = on_store_log,
-        .on_loaded = on_store_loaded,
-        .on_batch = on_store_batch,
-        .on_failed = on_store_failed,
-    };
-    return store_open(loop_uv(head->loop), &config, &handlers, &head->store, report);
 }
 
 /* ---- the turn ---- */
@@ -385,8 +98,10 @@ static void turn_serve(struct daemon *d, const struct loop_turn *turn)
         effect_run(d, effect);
     }
     follows_turn(head, turn->now);
+    front_turn(head, turn->now);
     time_ms deadline =
         earlier(core_next_deadline(head->core), follows_deadline(head->follows, turn->now));
+    deadline = earlier(deadline, front_deadline(head));
     if (head->options->linger_ms >= 0) {
         deadline = earlier(deadline, head->busy_at + head->options->linger_ms + 1);
     }
@@ -416,7 +131,7 @@ static void turn_leave(struct daemon *d)
     }
     d->is_releasing = true;
     if (is_clean) {
-        char path[PATH_BYTES];
+        char path[DAEMON_PATH_BYTES];
         snprintf(path, sizeof path, "%s/current", d->head.options->state_dir);
         unlink(path);
         store_release(d->head.store, on_released, d);
@@ -460,12 +175,27 @@ static void on_signal(uv_signal_t *handle, int signal)
 
 /* ---- start and end ---- */
 
+/* Each agent that joined over TCP is a descriptor. */
+static void nofile_raise(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= NOFILE_WANTED) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max < NOFILE_WANTED ? limit.rlim_max : NOFILE_WANTED;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < NOFILE_FEW) {
+        log_write(LOG_LEVEL_WARNING, "the limit of open files is %llu: so many workers can join",
+                  (unsigned long long)limit.rlim_cur);
+    }
+}
+
 static error_code head_open(struct daemon *d, struct report *report)
 {
-    char keys[PATH_BYTES];
+    char keys[DAEMON_PATH_BYTES];
     unsigned char hash[8];
     struct head *head = &d->head;
     snprintf(keys, sizeof keys, "%s/keys", head->options->state_dir);
+    nofile_raise();
     error_code error = keys_init();
     if (error == OK) {
         error = head_keys_load(keys, &d->keys, report);
@@ -482,6 +212,7 @@ static error_code head_open(struct daemon *d, struct report *report)
     if (error == OK) {
         error = loop_new(&head->loop, report);
     }
+    error = error == OK ? blobs_open(head, report) : error;
     if (error != OK) {
         return error;
     }
@@ -492,7 +223,7 @@ static error_code head_open(struct daemon *d, struct report *report)
         d->signals[i].data = d;
         uv_signal_start(&d->signals[i], on_signal, numbers[i]);
     }
-    return store_start(d, report);
+    return head_store_start(d, report);
 }
 
 static void on_store_closed(void *context)
@@ -504,8 +235,7 @@ static void on_store_closed(void *context)
 static void head_close(struct daemon *d)
 {
     struct head *head = &d->head;
-    http_stop(head->http, HTTP_DRAIN_MS);
-    head->http = NULL; /* Reads of the store that end now have nobody to answer. */
+    front_close(head, HTTP_DRAIN_MS);
     router_free(head->router);
     if (head->store != NULL) {
         store_close(head->store, on_store_closed, d);
@@ -518,6 +248,7 @@ static void head_close(struct daemon *d)
         }
         while (head->store != NULL && uv_run(loop_uv(head->loop), UV_RUN_ONCE) != 0) {
         }
+        depot_free(head->depot);
         uv_run(loop_uv(head->loop), UV_RUN_NOWAIT);
         loop_free(head->loop);
     }
@@ -536,8 +267,10 @@ int head_main(const struct head_options *options)
     }
     d->head.options = options;
     signal(SIGPIPE, SIG_IGN);
+    machine_memory_keep();
     umask(077);
     error_code error = options->log_path != NULL ? log_open(options->log_path, &report) : OK;
+    log_tee_set(options->log_path != NULL);
     if (error == OK) {
         error = head_open(d, &report);
     }

@@ -10,8 +10,12 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "head/shell/tls.h"
 
 enum { HTTP_POOL_BYTES = 32 << 10, HTTP_BACKLOG = 511 };
+
+static char tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:"
+                               "+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-GCM:-RSA";
 
 static const struct {
     const char *word;
@@ -104,8 +108,8 @@ union http_address {
     struct sockaddr_in6 in6;
 };
 
-static error_code address_parse(const struct http_options *options, union http_address *ret_address,
-                                struct report *report)
+static error_code address_parse(struct http *http, const struct http_options *options,
+                                union http_address *ret_address, struct report *report)
 {
     bool is_loopback;
     if (uv_ip4_addr(options->host, options->port, &ret_address->in) == 0) {
@@ -116,12 +120,15 @@ static error_code address_parse(const struct http_options *options, union http_a
         return report_fail(report, ERR_INVALID, "'%.80s' is no numeric address to listen on",
                            options->host);
     }
-    if (!is_loopback) {
-        return report_fail(
-            report, ERR_UNSUPPORTED,
-            "HTTP on %s needs TLS, which this version does not have: listen on 127.0.0.1",
-            options->host);
+    if (!is_loopback && options->tls == NULL && !options->is_insecure) {
+        return report_fail(report, ERR_NOT_ALLOWED,
+                           "HTTP on %s needs TLS: without it tokens cross the network for all to "
+                           "read (--insecure-http allows that)",
+                           options->host);
     }
+    http->address_connections = options->address_connections > 0 ? options->address_connections
+                                : is_loopback                    ? HTTP_CONNECTIONS_MAX
+                                                                 : HTTP_ADDRESS_CONNECTIONS_MAX;
     return OK;
 }
 
@@ -141,7 +148,7 @@ static error_code http_listen(struct http *http, const struct http_options *opti
                               struct report *report)
 {
     union http_address address = {0};
-    error_code code = address_parse(options, &address, report);
+    error_code code = address_parse(http, options, &address, report);
     if (code != OK) {
         return code;
     }
@@ -154,8 +161,9 @@ static error_code http_listen(struct http *http, const struct http_options *opti
         getsockname(fd, &address.any, &size) != 0) {
         return listen_fail(options, fd, report);
     }
-    snprintf(http->url, sizeof http->url, is_v6 ? "http://[%.64s]:%u" : "http://%.64s:%u",
-             options->host, ntohs(is_v6 ? address.in6.sin6_port : address.in.sin_port));
+    snprintf(http->url, sizeof http->url, is_v6 ? "%s://[%.64s]:%u" : "%s://%.64s:%u",
+             http->tls != NULL ? "https" : "http", options->host,
+             ntohs(is_v6 ? address.in6.sin6_port : address.in.sin_port));
     *ret_fd = fd;
     return OK;
 }
@@ -164,13 +172,25 @@ static error_code http_listen(struct http *http, const struct http_options *opti
  * not stop a client which sends a header line a second. */
 static error_code http_daemon_start(struct http *http, int listen_fd, struct report *report)
 {
-    http->daemon =
-        MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_http_access,
-                         http, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-                         (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                         (size_t)HTTP_POOL_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_http_completed,
-                         http, MHD_OPTION_NOTIFY_CONNECTION, on_http_connection, http,
-                         MHD_OPTION_URI_LOG_CALLBACK, on_http_request_line, http, MHD_OPTION_END);
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, NULL},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, tls_priorities},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
+    if (http->tls != NULL) {
+        gnutls_certificate_retrieve_function2 *on_certificate = tls_show(http->tls);
+        memcpy(&tls[0].ptr_value, &on_certificate, sizeof on_certificate);
+        flags |= MHD_USE_TLS;
+    } else {
+        tls[0].option = MHD_OPTION_END;
+    }
+    http->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_http_access, http, MHD_OPTION_ARRAY, tls, MHD_OPTION_LISTEN_SOCKET,
+        listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_BYTES, MHD_OPTION_NOTIFY_COMPLETED,
+        on_http_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_http_connection, http,
+        MHD_OPTION_URI_LOG_CALLBACK, on_http_request_line, http, MHD_OPTION_END);
     if (http->daemon == NULL) {
         close(listen_fd);
         return report_fail(report, ERR_SYSTEM, "cannot start the HTTP server");
@@ -220,6 +240,7 @@ error_code http_start(struct loop *loop, const struct http_options *options,
     }
     http->loop = loop;
     http->callbacks = *callbacks;
+    http->tls = options->tls;
     http->request_ms = time_or(options->request_ms, HTTP_REQUEST_MS);
     http->idle_ms = time_or(options->idle_ms, HTTP_IDLE_MS);
     http->send_ms = time_or(options->send_ms, HTTP_SEND_MS);
@@ -312,6 +333,16 @@ void http_stop(struct http *http, uint32_t drain_ms)
     }
     guard_fini(&http->guard);
     mem_free(http);
+}
+
+void http_identity_drop(struct http *http, const char *name)
+{
+    for (struct request *request = http->requests; request != NULL; request = request->hh.next) {
+        if (request->is_stream && !request->identity.is_builtin &&
+            strcmp(request->identity.name, name) == 0) {
+            http_connection_doom(request->owner);
+        }
+    }
 }
 
 const char *http_url(const struct http *http)

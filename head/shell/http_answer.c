@@ -63,10 +63,11 @@ static struct MHD_Response *response_error(const char *code, const char *text)
     return response;
 }
 
-struct MHD_Response *response_refusal(http_refusal refusal, uint32_t retry_after_s)
+struct MHD_Response *response_refusal(http_refusal refusal, const char *text,
+                                      uint32_t retry_after_s)
 {
-    struct MHD_Response *response =
-        response_error(http_refusal_word(refusal), http_refusal_text(refusal));
+    struct MHD_Response *response = response_error(
+        http_refusal_word(refusal), text[0] != '\0' ? text : http_refusal_text(refusal));
     char seconds[16];
     snprintf(seconds, sizeof seconds, "%u", retry_after_s > 0 ? retry_after_s : 1);
     const struct {
@@ -126,6 +127,7 @@ void http_answer(struct http *http, uint64_t id, uint32_t status, const char *co
     }
     http->counters.answers++;
     http->counters.bytes_answered += body.len;
+    request_told(request, status, body);
     request_answer(request, status, response);
 }
 
@@ -142,5 +144,6 @@ void http_answer_error(struct http *http, uint64_t id, uint32_t status, const ch
         return;
     }
     http->counters.answers++;
+    request_told(request, status, (struct bytes){NULL, 0});
     request_answer(request, status, response);
 }

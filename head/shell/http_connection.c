@@ -2,7 +2,11 @@
  * client that sends a header line a second lives on), so every connection has one deadline here,
  * and what is past it is shut down at the socket: libmicrohttpd then sees an end of file and closes
  * it in its own way. */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/mem.h"
@@ -19,6 +23,34 @@ struct http_connection *http_connection_of(struct MHD_Connection *connection)
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info == NULL ? NULL : info->socket_context;
+}
+
+static void peer_print(struct MHD_Connection *mhd, char ret_peer[HTTP_PEER_MAX])
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
+    ret_peer[0] = '\0';
+    if (address != NULL && address->sa_family == AF_INET) {
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, ret_peer,
+                  HTTP_PEER_MAX);
+    } else if (address != NULL && address->sa_family == AF_INET6) {
+        const struct in6_addr *in6 =
+            &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+        bool is_v4 = IN6_IS_ADDR_V4MAPPED(in6);
+        inet_ntop(is_v4 ? AF_INET : AF_INET6, is_v4 ? &in6->s6_addr[12] : in6->s6_addr, ret_peer,
+                  HTTP_PEER_MAX);
+    }
+}
+
+/* One address may not take every place. */
+static bool peer_is_crowd(const struct http *http, const struct http_connection *mine)
+{
+    uint32_t n = 0;
+    list_each (&http->connections, struct http_connection, link, connection) {
+        n += strcmp(connection->peer, mine->peer) == 0;
+    }
+    return n > http->address_connections;
 }
 
 static void connection_open(struct http *http, struct MHD_Connection *mhd, void **socket_context)
@@ -38,6 +70,11 @@ static void connection_open(struct http *http, struct MHD_Connection *mhd, void 
     http->counters.connections++;
     http_connection_deadline_set(connection, http->request_ms);
     *socket_context = connection;
+    peer_print(mhd, connection->peer);
+    if (peer_is_crowd(http, connection)) {
+        http_refuse(http, HTTP_REFUSED_CROWD);
+        http_connection_doom(connection);
+    }
 }
 
 static void connection_close(struct http_connection *connection)
@@ -96,10 +133,15 @@ void http_connection_doom(struct http_connection *connection)
     http_must_run(connection->http);
 }
 
-/* While a request is suspended libmicrohttpd does not look at its socket. */
+/* While a request is suspended libmicrohttpd does not look at its socket. Over TLS the farewell
+ * stands unread before the end of the stream: there the end itself is asked for. */
 static bool client_has_left(const struct http_connection *connection)
 {
     char byte;
+    if (connection->http->tls != NULL) {
+        struct pollfd fd = {.fd = connection->fd, .events = POLLRDHUP};
+        return poll(&fd, 1, 0) > 0;
+    }
     ssize_t n = recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }

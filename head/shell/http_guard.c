@@ -1,6 +1,7 @@
 #include "head/shell/http_guard.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -17,7 +18,10 @@ static error_code guard_host_add(struct http_guard *guard, const char *host, str
         return report_fail(report, ERR_LIMIT, "too many allowed hosts, or one is too long: %.80s",
                            host);
     }
-    guard->hosts[guard->n_hosts] = mem_strdup(host);
+    char bracketed[GUARD_HOST_MAX_BYTES + 2];
+    bool is_v6 = host[0] != '[' && strchr(host, ':') != NULL;
+    snprintf(bracketed, sizeof bracketed, is_v6 ? "[%s]" : "%s", host);
+    guard->hosts[guard->n_hosts] = mem_strdup(bracketed);
     if (guard->hosts[guard->n_hosts] == NULL) {
         return report_fail(report, ERR_NO_MEMORY, "out of memory");
     }
@@ -32,7 +36,7 @@ error_code guard_init(struct http_guard *guard, const struct http_options *optio
     size_t length = options->token == NULL ? 0 : strlen(options->token);
     if (length < GUARD_TOKEN_MIN || length >= sizeof guard->token) {
         return report_fail(report, ERR_INVALID, "the HTTP token must have %d to %d characters",
-                           GUARD_TOKEN_MIN, GUARD_TOKEN_MAX_BYTES - 1);
+                           GUARD_TOKEN_MIN, HTTP_TOKEN_MAX_BYTES - 1);
     }
     memcpy(guard->token, options->token, length + 1);
     error_code code = OK;
@@ -89,22 +93,34 @@ static bool guard_origin_is_ours(const struct http_guard *guard, const char *ori
     return false;
 }
 
-static bool guard_bearer_is_valid(const struct http_guard *guard, const char *authorization)
+void guard_identify(const struct http_guard *guard, const struct http_callbacks *callbacks,
+                    const struct guard_headers *headers, struct http_identity *ret_identity,
+                    bool *ret_has_token, struct report *report)
 {
     static const char scheme[] = "Bearer ";
-    if (authorization == NULL || strncasecmp(authorization, scheme, sizeof scheme - 1) != 0) {
-        return false;
+    *ret_identity = (struct http_identity){0};
+    *ret_has_token = false;
+    if (headers->authorization == NULL ||
+        strncasecmp(headers->authorization, scheme, sizeof scheme - 1) != 0) {
+        return;
     }
-    return secret_equal(guard->token, authorization + sizeof scheme - 1);
+    const char *token = headers->authorization + sizeof scheme - 1;
+    if (secret_equal(guard->token, token)) {
+        snprintf(ret_identity->name, sizeof ret_identity->name, "%s", USER_BUILTIN);
+        ret_identity->role = ROLE_ADMIN;
+        ret_identity->is_builtin = true;
+        *ret_has_token = true;
+    } else if (callbacks->identify != NULL && strlen(token) < HTTP_TOKEN_MAX_BYTES) {
+        *ret_has_token = callbacks->identify(callbacks->context, token, ret_identity, report);
+    }
 }
 
 bool guard_allows(const struct http_guard *guard, http_method method, http_access access,
-                  const struct guard_headers *headers, http_refusal *ret_refusal)
+                  const struct guard_headers *headers, bool has_token, http_refusal *ret_refusal)
 {
     if (access == HTTP_OPEN) {
         return true;
     }
-    bool has_token = guard_bearer_is_valid(guard, headers->authorization);
     if (!has_token && (headers->host == NULL || !guard_host_is_ours(guard, headers->host))) {
         *ret_refusal = HTTP_REFUSED_HOST;
         return false;

@@ -9,10 +9,10 @@
 
 #include "head/shell/http.h"
 
-enum { GUARD_HOST_MAX_BYTES = 256, GUARD_TOKEN_MAX_BYTES = 256 };
+enum { GUARD_HOST_MAX_BYTES = 256 };
 
 struct http_guard {
-    char token[GUARD_TOKEN_MAX_BYTES];
+    char token[HTTP_TOKEN_MAX_BYTES];
     char *hosts[HTTP_HOSTS_MAX];
     uint32_t n_hosts;
 };
@@ -24,12 +24,17 @@ struct guard_headers {
     const char *authorization;
 };
 
+/* Who is it that `headers` name? *ret_has_token says whether anybody; the report, where nobody, may
+ * say why. */
+void guard_identify(const struct http_guard *guard, const struct http_callbacks *callbacks,
+                    const struct guard_headers *headers, struct http_identity *ret_identity,
+                    bool *ret_has_token, struct report *report);
 /* ERR_INVALID: no usable token; ERR_LIMIT: too many hosts or a host too long. */
 MUST_CHECK error_code guard_init(struct http_guard *guard, const struct http_options *options,
                                  struct report *report);
 void guard_fini(struct http_guard *guard);
 /* True: go on. */
 bool guard_allows(const struct http_guard *guard, http_method method, http_access access,
-                  const struct guard_headers *headers, http_refusal *ret_refusal);
+                  const struct guard_headers *headers, bool has_token, http_refusal *ret_refusal);
 
 #endif

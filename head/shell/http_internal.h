@@ -10,6 +10,8 @@
 #include "head/shell/http.h"
 #include "head/shell/http_guard.h"
 
+enum { HTTP_REFUSAL_TEXT_MAX = 256 };
+
 typedef enum {
     REQUEST_READING,  /* header checked, body comes */
     REQUEST_WAITING,  /* handed out, not answered; suspended */
@@ -29,6 +31,11 @@ struct request {
     bool is_suspended;
     bool is_refused; /* the body is read to its end and forgotten, then `refusal` is the answer */
     http_refusal refusal;
+    char refusal_text[HTTP_REFUSAL_TEXT_MAX]; /* "": the refusal's own */
+    struct http_identity identity;
+    bool has_identity;
+    char *told_method, *told_path, *told_key; /* for on_told(); NULL: not to be told, or told */
+    bool is_upload;                           /* its body goes to on_body() */
     struct buf body;
 
     struct MHD_Response *response; /* ANSWERED */
@@ -50,10 +57,11 @@ struct http_connection {
     struct list link;
     struct http *http;
     int fd;
-    uint64_t deadline_ms;    /* of uv_now(); UINT64_MAX: none */
-    struct request *request; /* the one in work, or NULL */
-    bool is_idle;            /* between two requests */
-    bool is_doomed;          /* shut down by us; libmicrohttpd will close it */
+    char peer[HTTP_PEER_MAX]; /* its address */
+    uint64_t deadline_ms;     /* of uv_now(); UINT64_MAX: none */
+    struct request *request;  /* the one in work, or NULL */
+    bool is_idle;             /* between two requests */
+    bool is_doomed;           /* shut down by us; libmicrohttpd will close it */
 };
 
 struct http_timer {
@@ -71,6 +79,8 @@ struct http {
     struct http_callbacks callbacks;
     struct http_guard guard;
     uint64_t request_ms, idle_ms, send_ms, comment_ms;
+    struct tls *tls;
+    uint32_t address_connections; /* of one address */
     char url[HTTP_URL_MAX];
     struct MHD_Daemon *daemon;
     struct http_timer *timer;
@@ -116,8 +126,16 @@ struct request *request_find(struct http *http, uint64_t id);
 /* `response` becomes the request's, which is woken. */
 void request_answer(struct request *request, uint32_t status, struct MHD_Response *response);
 void request_resume(struct request *request);
-/* retry_after_s: for those that may come again. NULL: no memory. */
-struct MHD_Response *response_refusal(http_refusal refusal, uint32_t retry_after_s);
+/* text: "" for the refusal's own; retry_after_s: for those that may come again. NULL: no memory. */
+struct MHD_Response *response_refusal(http_refusal refusal, const char *text,
+                                      uint32_t retry_after_s);
+
+/* http_told.c */
+/* Keeps what is to be told of a request. False: no memory. */
+bool request_told_begin(struct request *request, const char *method, const char *path);
+/* Tells it, once: the answer leaves after. */
+void request_told(struct request *request, uint32_t status, struct bytes body);
+void request_told_fini(struct request *request);
 
 /* http_stream.c */
 void stream_init(struct request *request);

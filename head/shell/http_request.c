@@ -1,6 +1,7 @@
 /* One request through libmicrohttpd's eyes: the access handler is called with the header, with each
  * piece of the body, with the end, and again after each resume. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,29 @@ const char *http_query(const struct http_request *request, const char *name)
     return value == NULL ? "" : value;
 }
 
+struct query_walk {
+    bool (*visit)(void *context, const char *name, const char *value);
+    void *context;
+};
+
+static enum MHD_Result on_query_value(void *cls, enum MHD_ValueKind kind, const char *key,
+                                      const char *value)
+{
+    const struct query_walk *walk = cls;
+    (void)kind;
+    return walk->visit(walk->context, key, value == NULL ? "" : value) ? MHD_YES : MHD_NO;
+}
+
+void http_query_each(const struct http_request *request,
+                     bool (*visit)(void *context, const char *name, const char *value),
+                     void *context)
+{
+    struct query_walk walk = {visit, context};
+    int n = MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, on_query_value,
+                                      &walk);
+    (void)n;
+}
+
 /* ---- the access handler ---- */
 
 static enum MHD_Result request_send(struct request *request)
@@ -60,8 +84,11 @@ static enum MHD_Result request_refuse(struct request *request, http_refusal refu
                                       uint32_t retry_after_s)
 {
     http_refuse(request->http, refusal);
-    request->response = response_refusal(refusal, retry_after_s);
+    request->refusal = refusal;
+    request->is_refused = true;
+    request->response = response_refusal(refusal, request->refusal_text, retry_after_s);
     request->status = http_refusal_status(refusal);
+    request_told(request, request->status, (struct bytes){NULL, 0});
     return request->response == NULL ? MHD_NO : request_send(request);
 }
 
@@ -100,14 +127,26 @@ static void request_judge(struct request *request, const char *path, const char 
         .origin = header_of(request->connection, MHD_HTTP_HEADER_ORIGIN),
         .authorization = header_of(request->connection, MHD_HTTP_HEADER_AUTHORIZATION),
     };
-    request->is_refused =
-        !guard_allows(&http->guard, request->method, request->access, &headers, &request->refusal);
+    struct report report = {0};
+    guard_identify(&http->guard, &http->callbacks, &headers, &request->identity,
+                   &request->has_identity, &report);
+    request->is_refused = !guard_allows(&http->guard, request->method, request->access, &headers,
+                                        request->has_identity, &request->refusal);
+    if (request->is_refused && request->refusal == HTTP_REFUSED_TOKEN) {
+        snprintf(request->refusal_text, sizeof request->refusal_text, "%.*s",
+                 (int)sizeof request->refusal_text - 1, report.text);
+    }
+    bool is_to_be_told = request->is_refused || method_rows[row].changes_state;
+    if (is_to_be_told && !request_told_begin(request, method, path)) {
+        request->is_refused = true;
+        request->refusal = HTTP_REFUSED_MEMORY;
+    }
 }
 
-static bool body_is_announced_too_large(struct MHD_Connection *connection)
+static uint64_t body_announced(struct MHD_Connection *connection)
 {
     const char *length = header_of(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    return length != NULL && strtoull(length, NULL, 10) > HTTP_BODY_MAX_BYTES;
+    return length != NULL ? strtoull(length, NULL, 10) : 0;
 }
 
 /* NULL: no memory. */
@@ -133,6 +172,66 @@ static struct request *request_new(struct http *http, struct MHD_Connection *mhd
     return request;
 }
 
+/* What handlers see of it; valid for the call. */
+static struct http_request request_view(struct request *request, const char *path)
+{
+    return (struct http_request){
+        .id = request->id,
+        .method = request->method,
+        .access = request->access,
+        .identity = &request->identity,
+        .peer = request->owner->peer,
+        .path = path,
+        .idempotency_key = header_of(request->connection, "Idempotency-Key"),
+        .last_event_id = header_of(request->connection, "Last-Event-ID"),
+        .content_type = header_of(request->connection, MHD_HTTP_HEADER_CONTENT_TYPE),
+        .body = buf_bytes(&request->body),
+        .connection = request->connection,
+    };
+}
+
+/* Pieces of an upload come as fast as they are taken: each has the time of a request. */
+static enum MHD_Result upload_begin(struct request *request, const char *path, uint64_t announced)
+{
+    struct http *http = request->http;
+    const struct http_request view = request_view(request, path);
+    request->state = REQUEST_WAITING; /* it may be answered right away */
+    http_upload upload = http->callbacks.on_upload(http->callbacks.context, &view, announced);
+    if (request->state == REQUEST_ANSWERED) {
+        return request_send(request);
+    }
+    request->state = REQUEST_READING;
+    request->is_upload = upload == HTTP_UPLOAD_TAKEN;
+    if (!request->is_upload && announced > HTTP_BODY_MAX_BYTES) {
+        return request_refuse(request, HTTP_REFUSED_SIZE, 0);
+    }
+    return MHD_YES;
+}
+
+static enum MHD_Result upload_take(struct request *request, const char *upload, size_t *upload_size)
+{
+    struct http *http = request->http;
+    struct bytes bytes = {(const uint8_t *)upload, *upload_size};
+    *upload_size -= http->callbacks.on_body(http->callbacks.context, request->id, bytes);
+    if (*upload_size > 0) {
+        request->is_suspended = true;
+        http_connection_deadline_set(request->owner, UINT64_MAX);
+        MHD_suspend_connection(request->connection);
+    } else {
+        http_connection_deadline_set(request->owner, http->request_ms);
+    }
+    return MHD_YES;
+}
+
+void http_body_resume(struct http *http, uint64_t id)
+{
+    struct request *request = request_find(http, id);
+    if (request != NULL && request->is_upload && request->is_suspended) {
+        http_connection_deadline_set(request->owner, http->request_ms);
+        request_resume(request);
+    }
+}
+
 static enum MHD_Result request_begin(struct http *http, struct MHD_Connection *mhd,
                                      const char *path, const char *method, void **ret_request)
 {
@@ -145,7 +244,14 @@ static enum MHD_Result request_begin(struct http *http, struct MHD_Connection *m
     *ret_request = request;
     http->counters.requests++;
     request_judge(request, path, method);
-    if (body_is_announced_too_large(mhd)) {
+    uint64_t announced = body_announced(mhd);
+    if (request->is_refused && announced > HTTP_BODY_MAX_BYTES) {
+        return request_refuse(request, request->refusal, 0);
+    }
+    if (!request->is_refused && request->method == HTTP_PUT && http->callbacks.on_upload != NULL) {
+        return upload_begin(request, path, announced);
+    }
+    if (announced > HTTP_BODY_MAX_BYTES) {
         return request_refuse(request, HTTP_REFUSED_SIZE,
                               0); /* closes: the body is not even read */
     }
@@ -157,6 +263,9 @@ static enum MHD_Result request_begin(struct http *http, struct MHD_Connection *m
 static enum MHD_Result request_body_take(struct request *request, const char *upload,
                                          size_t *upload_size)
 {
+    if (request->is_upload && !request->is_refused) {
+        return upload_take(request, upload, upload_size);
+    }
     if (!request->is_refused && buf_append(&request->body, upload, *upload_size) != OK) {
         request->is_refused = true;
         request->refusal =
@@ -174,23 +283,15 @@ static enum MHD_Result request_complete(struct request *request, const char *pat
     if (request->is_refused) {
         return request_refuse(request, request->refusal, 0);
     }
-    if (method_rows[request->method].changes_state && http->callbacks.retry_after_s != NULL) {
+    /* An upload is no matter of the store. */
+    if (!request->is_upload && method_rows[request->method].changes_state &&
+        http->callbacks.retry_after_s != NULL) {
         uint32_t retry_after_s = http->callbacks.retry_after_s(http->callbacks.context);
         if (retry_after_s > 0) {
             return request_refuse(request, HTTP_REFUSED_BUSY, retry_after_s);
         }
     }
-    const struct http_request view = {
-        .id = request->id,
-        .method = request->method,
-        .access = request->access,
-        .path = path,
-        .idempotency_key = header_of(request->connection, "Idempotency-Key"),
-        .last_event_id = header_of(request->connection, "Last-Event-ID"),
-        .content_type = header_of(request->connection, MHD_HTTP_HEADER_CONTENT_TYPE),
-        .body = buf_bytes(&request->body),
-        .connection = request->connection,
-    };
+    const struct http_request view = request_view(request, path);
     request->state = REQUEST_WAITING;
     http_connection_deadline_set(request->owner, UINT64_MAX); /* from here on the waiting is ours */
     http->callbacks.on_request(http->callbacks.context, &view);
@@ -243,7 +344,9 @@ void on_http_completed(void *context, struct MHD_Connection *connection, void **
     }
     *con_cls = NULL;
     uint64_t id = request->id;
-    bool is_gone = request->state == REQUEST_WAITING || (request->is_stream && !request->is_ended);
+    bool is_gone = request->state == REQUEST_WAITING ||
+                   (request->is_upload && request->state == REQUEST_READING) ||
+                   (request->is_stream && !request->is_ended);
     HASH_DEL(http->requests, request);
     request->owner->request = NULL;
     request->owner->is_idle = true;
@@ -253,6 +356,8 @@ void on_http_completed(void *context, struct MHD_Connection *connection, void **
     if (request->response != NULL) {
         MHD_destroy_response(request->response);
     }
+    request_told(request, 0, (struct bytes){NULL, 0});
+    request_told_fini(request);
     buf_fini(&request->body);
     stream_fini(request);
     mem_free(request);

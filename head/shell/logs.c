@@ -1,39 +1,23 @@
-/* What attempts wrote: the worker's log files of this machine, streamed, and followed while the
- * task goes on. */
-#include <errno.h>
-#include <fcntl.h>
+/* What attempts wrote, as a stream to a reader: asked for piece by piece from the agent of the node
+ * where the attempt ran, as far as the reader takes it. What a node that is gone cannot tell is
+ * made up for by the last bytes that the evidence of the attempt's end has (log_tails.c). */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/mem.h"
-#include "head/shell/shell.h"
+#include "head/shell/logs.h"
+#include "net/router.h"
 
 enum {
-    FOLLOWS_MAX = 128,
-    CHUNK_BYTES = 64 << 10,
-    AHEAD_BYTES = 512 << 10, /* sent to a reader in one turn at most */
-    LOOK_MS = 50,
-    QUEUE_SPARE_BYTES = 4 << 10,
-};
-
-struct follow {
-    uint64_t request; /* 0: free */
-    task_id id;
-    bool is_following;
-    bool is_fixed; /* one attempt was asked for */
-    uint32_t attempt;
-    bool streams[2]; /* out, err */
-    off_t at[2];
-    ino_t inode[2];
-    bool has_seen_end; /* it had ended before the last look */
-};
-
-struct follows {
-    struct follow rows[FOLLOWS_MAX];
-    uint32_t n;
+    PIECE_SPARE_BYTES = 4 << 10,
+    WAIT_MS = 2000,   /* how long an agent waits for something new */
+    ANSWER_MS = 5000, /* beyond that: asked again */
+    AWAY_MS = 3000,   /* a node that is away may be back */
+    PACE_MS = 20,     /* between asks that brought nothing: doubled each time, up to */
+    PACE_MAX_MS = 500,
+    BLOCKED_MS = 50, /* a reader that has no room is looked at again */
 };
 
 error_code follows_new(struct follows **ret_follows)
@@ -47,51 +31,7 @@ void follows_free(struct follows *follows)
     mem_free(follows);
 }
 
-static int log_file_open(const struct head *head, const char *node, const struct follow *follow,
-                         int stream)
-{
-    char path[4400], id[TASK_ID_TEXT_MAX];
-    snprintf(path, sizeof path, "%s/nodes/%s/logs/%s/%u.%s", head->options->state_dir, node,
-             task_id_print(follow->id, id), follow->attempt, stream == 0 ? "out" : "err");
-    return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-/* Sends what one file has beyond `at`; false if the reader is gone. */
-static bool follow_read(struct head *head, const char *node, struct follow *follow, int stream,
-                        bool *ret_more)
-{
-    char data[CHUNK_BYTES];
-    struct stat about;
-    int fd = log_file_open(head, node, follow, stream);
-    if (fd < 0) {
-        return true;
-    }
-    /* A rotated file starts anew. */
-    if (fstat(fd, &about) == 0 &&
-        (about.st_size < follow->at[stream] ||
-         (follow->inode[stream] != 0 && follow->inode[stream] != about.st_ino))) {
-        follow->at[stream] = 0;
-    }
-    follow->inode[stream] = about.st_ino;
-    bool is_there = true;
-    for (size_t sent = 0; is_there; sent += CHUNK_BYTES) {
-        /* A slow reader is waited for: the file keeps what it has not taken. */
-        if (sent >= AHEAD_BYTES ||
-            http_stream_room(head->http, follow->request) < sizeof data + QUEUE_SPARE_BYTES) {
-            *ret_more = true;
-            break;
-        }
-        ssize_t n = pread(fd, data, sizeof data, follow->at[stream]);
-        if (n <= 0) {
-            break;
-        }
-        follow->at[stream] += n;
-        is_there = http_stream_write(head->http, follow->request,
-                                     (struct bytes){(const uint8_t *)data, (size_t)n}) == OK;
-    }
-    close(fd);
-    return is_there;
-}
+/* ---- the end of a follow, or of an attempt in it ---- */
 
 static void follow_end(struct head *head, struct follow *follow)
 {
@@ -101,49 +41,225 @@ static void follow_end(struct head *head, struct follow *follow)
     http_stream_end(head->http, request);
 }
 
-/* One look at one reader. It ends when nothing grew though the task had ended before the look. */
-static void follow_turn(struct head *head, struct follow *follow)
+bool follow_write(struct head *head, struct follow *follow, struct bytes bytes)
+{
+    follow->has_written |= bytes.len > 0;
+    return bytes.len == 0 || http_stream_write(head->http, follow->request, bytes) == OK;
+}
+
+/* Not into what somebody reads as a program's standard output alone. */
+static void follow_note(struct head *head, struct follow *follow, const char *text)
+{
+    if (!follow->streams[1].is_wanted) {
+        return;
+    }
+    char line[512];
+    int n = snprintf(line, sizeof line, "[muster: %s]\n", text);
+    ignore_error(http_stream_write(head->http, follow->request,
+                                   (struct bytes){(const uint8_t *)line, (size_t)n}),
+                 "a reader that is gone needs none");
+}
+
+/* Its next attempt, or another one that is known better now, from the beginning. */
+static void follow_attempt_set(struct follow *follow, uint32_t attempt)
+{
+    follow->attempt = attempt;
+    follow->place = LOG_PLACE_UNKNOWN;
+    follow->away_since = 0;
+    follow->has_written = false;
+    for (int i = 0; i < 2; i++) {
+        bool is_wanted = follow->streams[i].is_wanted;
+        follow->streams[i] = (struct follow_stream){.is_wanted = is_wanted};
+    }
+}
+
+/* ---- asking ---- */
+
+static void stream_ask(struct head *head, time_ms now, struct follow *follow, int number)
+{
+    struct follow_stream *stream = &follow->streams[number];
+    struct msg_log_get get = {
+        .request = follow->request * 2 + (uint64_t)number,
+        .serial = ++stream->serial,
+        .task = follow->id,
+        .attempt = follow->attempt,
+        .stream = (uint32_t)number,
+        .generation = stream->generation,
+        .offset = stream->has_tail ? stream->tail : stream->offset,
+        .is_tail = stream->has_tail,
+        .limit_bytes = LOG_PIECE_MAX_BYTES,
+        .wait_ms = follow->is_over ? 0 : WAIT_MS,
+    };
+    struct buf frame;
+    buf_init(&frame, MSG_MAX_BYTES);
+    if (message_encode(MSG_LOG_GET, &get, &frame) == OK) {
+        peers_send(head, follow->peer, buf_bytes(&frame));
+    }
+    buf_fini(&frame);
+    stream->is_asked = true;
+    stream->asked_at = now;
+    stream->ask_was_over = follow->is_over;
+    stream->again_at = now + get.wait_ms + ANSWER_MS;
+}
+
+/* Asks for what there is room for. True: every stream has come to its end. */
+static bool streams_ask(struct head *head, time_ms now, struct follow *follow)
+{
+    bool is_done = true;
+    for (int i = 0; i < 2; i++) {
+        struct follow_stream *stream = &follow->streams[i];
+        if (!stream->is_wanted || stream->is_done) {
+            continue;
+        }
+        is_done = false;
+        /* One that waits is asked anew when the attempt has ended meanwhile. */
+        if (now < stream->again_at &&
+            !(stream->is_asked && follow->is_over && !stream->ask_was_over)) {
+            continue;
+        }
+        if (http_stream_room(head->http, follow->request) <
+            2 * LOG_PIECE_MAX_BYTES + PIECE_SPARE_BYTES) {
+            stream->again_at = now + BLOCKED_MS;
+            continue;
+        }
+        stream_ask(head, now, follow, i);
+    }
+    return is_done;
+}
+
+void follows_on_data(struct head *head, time_ms now, uint64_t peer, const struct msg_log_data *data)
+{
+    struct follow *follow = NULL;
+    for (int i = 0; follow == NULL && i < FOLLOWS_MAX; i++) {
+        bool is_it = head->follows->rows[i].request == data->request / 2 && data->request >= 2;
+        follow = is_it ? &head->follows->rows[i] : NULL;
+    }
+    if (follow == NULL || follow->peer != peer || follow->place != LOG_PLACE_NODE) {
+        return;
+    }
+    struct follow_stream *stream = &follow->streams[data->request % 2];
+    if (!stream->is_asked || data->serial != stream->serial) {
+        return;
+    }
+    stream->is_asked = false;
+    stream->has_tail = stream->has_tail && data->is_missing;
+    if (!data->is_missing) {
+        stream->generation = data->generation;
+        stream->offset = data->offset;
+    }
+    /* Nothing, and at once: the task waits to be tried again, perhaps for long. */
+    bool was_waited = now - stream->asked_at >= WAIT_MS / 2;
+    stream->pace_ms = data->data.len > 0 || was_waited    ? 0
+                      : stream->pace_ms == 0              ? PACE_MS
+                      : stream->pace_ms * 2 < PACE_MAX_MS ? stream->pace_ms * 2
+                                                          : PACE_MAX_MS;
+    stream->again_at = now + stream->pace_ms;
+    stream->is_done = data->data.len == 0 && stream->ask_was_over;
+    if (!follow_write(head, follow, data->data)) {
+        return; /* on_gone takes it off. */
+    }
+    loop_again(head->loop);
+}
+
+/* ---- one look at one reader ---- */
+
+/* Where the attempt's log is. False: it is not known yet, or the follow has ended. */
+static bool follow_place(struct head *head, time_ms now, struct follow *follow,
+                         const char *task_node, bool is_last)
+{
+    if (follow->place == LOG_PLACE_UNKNOWN && is_last) {
+        snprintf(follow->node, sizeof follow->node, "%s", task_node);
+        follow->place = LOG_PLACE_NODE;
+    } else if (follow->place == LOG_PLACE_UNKNOWN) {
+        follow->place = LOG_PLACE_READING;
+        tails_read(head, follow); /* An earlier attempt: its evidence says where it ran. */
+    }
+    if (follow->place != LOG_PLACE_NODE) {
+        return false;
+    }
+    uint64_t peer = core_node_peer(head->core, follow->node);
+    if (peer != follow->peer) {
+        /* Another connection or none: what was asked is lost. */
+        follow->peer = peer;
+        follow->streams[0].again_at = follow->streams[1].again_at = 0;
+        follow->streams[0].is_asked = follow->streams[1].is_asked = false;
+    }
+    if (peer != 0 && !core_node_is_silent(head->core, follow->node, now)) {
+        follow->away_since = 0;
+        return true;
+    }
+    if (follow->away_since == 0) {
+        follow->away_since = now;
+    }
+    if (follow->is_over && now - follow->away_since >= AWAY_MS) {
+        follow->place = LOG_PLACE_READING;
+        tails_read(head, follow);
+    }
+    return false;
+}
+
+/* The log of this attempt was told to its end. */
+static void follow_attempt_end(struct head *head, struct follow *follow, uint32_t attempts)
+{
+    if (!follow->is_fixed && follow->is_following && follow->attempt + 1 < attempts) {
+        follow_attempt_set(follow, follow->attempt + 1);
+        loop_again(head->loop);
+    } else {
+        follow_end(head, follow);
+    }
+}
+
+static void follow_turn(struct head *head, time_ms now, struct follow *follow)
 {
     char node[NODE_NAME_MAX + 1];
-    bool is_trial, is_ended = true, has_more = false;
+    bool is_trial, is_ended = true;
     uint32_t attempts = 0;
     if (!core_task_exists(head->core, follow->id, &is_trial, &is_ended, &attempts, node)) {
         follow_end(head, follow);
         return;
     }
-    bool was_ended = follow->has_seen_end;
-    for (int stream = 0; stream < 2; stream++) {
-        if (follow->streams[stream] && attempts > 0 &&
-            !follow_read(head, node, follow, stream, &has_more)) {
-            return; /* on_gone takes it off. */
+    bool is_last = follow->attempt + 1 >= attempts;
+    follow->is_over = is_ended || !is_last || !follow->is_following;
+    if (attempts == 0) {
+        if (follow->is_over) {
+            follow_end(head, follow); /* It never ran. */
         }
-    }
-    if (!has_more && !follow->is_fixed && follow->attempt + 1 < attempts) {
-        follow->attempt++; /* It was tried again: its next attempt has files of its own. */
-        follow->at[0] = follow->at[1] = 0;
-        follow->inode[0] = follow->inode[1] = 0;
         return;
     }
-    follow->has_seen_end =
-        is_ended || !follow->is_following || (follow->is_fixed && follow->attempt + 1 < attempts);
-    if (!has_more && was_ended) {
-        follow_end(head, follow);
+    if (follow->place == LOG_PLACE_TAILS) {
+        char text[256];
+        snprintf(text, sizeof text, "node '%s' cannot be asked now; %s", follow->node,
+                 "what its attempts wrote last is what the head kept of it");
+        follow_note(head, follow, text);
+        follow_attempt_end(head, follow, attempts);
+        return;
+    }
+    if (follow_place(head, now, follow, node, is_last) && streams_ask(head, now, follow)) {
+        follow_attempt_end(head, follow, attempts);
     }
 }
 
 void follows_turn(struct head *head, time_ms now)
 {
-    (void)now;
     for (int i = 0; head->follows->n > 0 && i < FOLLOWS_MAX; i++) {
         if (head->follows->rows[i].request != 0) {
-            follow_turn(head, &head->follows->rows[i]);
+            follow_turn(head, now, &head->follows->rows[i]);
         }
     }
 }
 
 time_ms follows_deadline(const struct follows *follows, time_ms now)
 {
-    return follows->n > 0 ? now + LOOK_MS : INT64_MAX;
+    time_ms next = follows->n > 0 ? now + BLOCKED_MS : INT64_MAX;
+    for (int i = 0; follows->n > 0 && i < FOLLOWS_MAX; i++) {
+        const struct follow *follow = &follows->rows[i];
+        for (int k = 0; follow->request != 0 && k < 2; k++) {
+            const struct follow_stream *stream = &follow->streams[k];
+            bool is_due = stream->is_wanted && !stream->is_done && stream->again_at > now;
+            next = is_due && stream->again_at < next ? stream->again_at : next;
+        }
+    }
+    return next;
 }
 
 uint32_t follows_readers(const struct follows *follows)
@@ -161,18 +277,25 @@ void follows_gone(struct head *head, uint64_t id)
     }
 }
 
-static off_t log_file_size(const struct head *head, const char *node, const struct follow *follow,
-                           int stream)
+/* ---- a new reader ---- */
+
+static bool number_read(const struct http_request *request, const char *name, uint64_t max,
+                        uint64_t *ret_number)
 {
-    struct stat about = {0};
-    int fd = log_file_open(head, node, follow, stream);
-    if (fd >= 0) {
-        if (fstat(fd, &about) != 0) {
-            about.st_size = 0;
+    const char *text = http_query(request, name);
+    char *end;
+    *ret_number = text != NULL ? strtoull(text, &end, 10) : 0;
+    return text == NULL || (text[0] >= '0' && text[0] <= '9' && *end == '\0' && *ret_number <= max);
+}
+
+static struct follow *follow_free_row(struct follows *follows)
+{
+    for (int i = 0; i < FOLLOWS_MAX; i++) {
+        if (follows->rows[i].request == 0) {
+            return &follows->rows[i];
         }
-        close(fd);
     }
-    return about.st_size;
+    return NULL;
 }
 
 void logs_open(struct head *head, const struct http_request *request, task_id id)
@@ -180,36 +303,28 @@ void logs_open(struct head *head, const struct http_request *request, task_id id
     char node[NODE_NAME_MAX + 1];
     bool is_trial, is_ended;
     uint32_t attempts;
-    struct follow *row = NULL;
-    for (int i = 0; row == NULL && i < FOLLOWS_MAX; i++) {
-        row = head->follows->rows[i].request == 0 ? &head->follows->rows[i] : NULL;
-    }
+    uint64_t attempt, tail;
+    struct follow *row = follow_free_row(head->follows);
     if (!core_task_exists(head->core, id, &is_trial, &is_ended, &attempts, node)) {
         http_answer_error(head->http, request->id, 404, "not_found",
                           "there is no such task or trial");
         return;
     }
-    const char *attempt = http_query(request, "attempt"), *stream = http_query(request, "stream");
-    const char *tail = http_query(request, "tail"), *follow = http_query(request, "follow");
-    struct follow made = {
-        .request = request->id,
-        .id = id,
-        .is_following = follow != NULL && strcmp(follow, "0") != 0,
-        .is_fixed = attempt != NULL,
-        .attempt = attempt != NULL ? (uint32_t)strtoul(attempt, NULL, 10)
-                   : attempts > 0  ? attempts - 1
-                                   : 0,
-        .streams = {stream == NULL || strcmp(stream, "err") != 0,
-                    stream == NULL || strcmp(stream, "out") != 0},
-    };
-    if (attempt != NULL && made.attempt >= attempts) {
+    const char *stream = http_query(request, "stream"), *follow = http_query(request, "follow");
+    bool is_out = stream == NULL || strcmp(stream, "out") == 0;
+    bool is_err = stream == NULL || strcmp(stream, "err") == 0;
+    if (!number_read(request, "attempt", UINT32_MAX, &attempt) ||
+        !number_read(request, "tail", INT64_MAX, &tail) || (!is_out && !is_err)) {
+        http_answer_error(head->http, request->id, 400, "invalid",
+                          "attempt and tail are numbers, stream is out or err");
+        return;
+    }
+    bool is_fixed = http_query(request, "attempt") != NULL,
+         has_tail = http_query(request, "tail") != NULL;
+    if (is_fixed && attempt >= attempts) {
         http_answer_error(head->http, request->id, 404, "not_found",
                           "there is no such attempt yet");
         return;
-    }
-    for (int i = 0; tail != NULL && i < 2; i++) {
-        off_t size = log_file_size(head, node, &made, i), wanted = (off_t)strtoull(tail, NULL, 10);
-        made.at[i] = size > wanted ? size - wanted : 0;
     }
     if (row == NULL ||
         http_stream_open(head->http, request->id, "text/plain; charset=utf-8") != OK) {
@@ -217,7 +332,17 @@ void logs_open(struct head *head, const struct http_request *request, task_id id
                           "too many logs are being read; try again later");
         return;
     }
-    *row = made;
+    *row = (struct follow){
+        .request = request->id,
+        .id = id,
+        .is_following = follow != NULL && strcmp(follow, "0") != 0,
+        .is_fixed = is_fixed,
+        .attempt = is_fixed       ? (uint32_t)attempt
+                   : attempts > 0 ? attempts - 1
+                                  : 0,
+        .streams = {{.is_wanted = is_out, .has_tail = has_tail, .tail = tail},
+                    {.is_wanted = is_err, .has_tail = has_tail, .tail = tail}},
+    };
     head->follows->n++;
     loop_again(head->loop);
 }

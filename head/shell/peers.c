@@ -1,24 +1,47 @@
 /* Agents' frames become core events, the core's frames leave. An unknown key may enrol and nothing
  * else. */
+#include <string.h>
+
+#include "head/shell/blobs.h"
 #include "head/shell/shell.h"
 #include "net/keys.h"
 #include "sys/log.h"
+
+enum { HEARTBEAT_ANSWER_MS = 2500 };
+
+static void peer_refuse(struct head *head, uint64_t peer, const char *text)
+{
+    struct msg_refused refused = {head->epoch, error_word(ERR_NOT_ALLOWED), text};
+    struct buf frame;
+    buf_init(&frame, MSG_MAX_BYTES);
+    if (message_encode(MSG_REFUSED, &refused, &frame) == OK) {
+        peers_send(head, peer, buf_bytes(&frame));
+    }
+    buf_fini(&frame);
+}
+
+/* What a key owns is what its connection is called: one that enrolled as another could take that
+ * one's place. */
+static bool peer_is_itself(const struct router_peer *peer, const struct msg_enrol *msg)
+{
+    return strcmp(msg->node, peer->node) == 0 && msg->incarnation == peer->incarnation;
+}
 
 /* The join key's secret admits; from then on the key that enrolled owns its node's incarnation. */
 static bool peer_enrol(struct head *head, time_ms now, const struct router_peer *peer,
                        const struct msg_enrol *msg)
 {
     if (!secret_equal(head->join.secret, msg->secret)) {
-        struct msg_refused refused = {head->epoch, error_word(ERR_NOT_ALLOWED),
-                                      "the join key is not this cluster's"};
-        struct buf frame;
-        buf_init(&frame, MSG_MAX_BYTES);
-        if (message_encode(MSG_REFUSED, &refused, &frame) == OK) {
-            peers_send(head, peer->number, buf_bytes(&frame));
-        }
-        buf_fini(&frame);
+        peer_refuse(head, peer->number,
+                    "the join key is not this cluster's; give the worker a copy of the head's "
+                    "keys/join");
         log_once("join-key", LOG_LEVEL_WARNING,
                  "a worker that calls itself '%s' came with a wrong join key", peer->node);
+        return false;
+    }
+    if (!peer_is_itself(peer, msg)) {
+        peer_refuse(head, peer->number,
+                    "an enrolment is for the node and the incarnation that its connection names");
         return false;
     }
     error_code error = router_peer_admit(head->router, peer->number);
@@ -31,25 +54,31 @@ static bool peer_enrol(struct head *head, time_ms now, const struct router_peer 
     on_enrol(head->core, now, peer->number, msg);
     /* Each start of an agent has a key of its own: the last one's would fill the table in the end.
      */
-    if (before != 0 && before != peer->number &&
-        core_node_peer(head->core, msg->node) == peer->number) {
+    bool is_welcome = core_node_peer(head->core, msg->node) == peer->number;
+    if (before != 0 && before != peer->number && is_welcome) {
         router_peer_forget(head->router, before);
+    }
+    if (!is_welcome) {
+        router_peer_dismiss(head->router, peer->number);
     }
     return true;
 }
 
 /* Answered at once, not with a batch: an agent that hears nothing for ten seconds connects anew.
- * The acknowledgement of events comes with their batch; this one tells of none. */
+ * One that has just been told something needs no answer, and a thousand idle ones cost a third. The
+ * acknowledgement of events comes with their batch; this one tells of none. */
 static void peer_heartbeat(struct head *head, time_ms now, const struct router_peer *peer,
                            const struct msg_heartbeat *msg)
 {
-    struct msg_ack ack = {.incarnation = msg->incarnation, .applied = 0};
-    struct buf frame;
-    buf_init(&frame, MSG_MAX_BYTES);
-    if (message_encode(MSG_ACK, &ack, &frame) == OK) {
-        peers_send(head, peer->number, buf_bytes(&frame));
+    if (now - router_peer_told_at(head->router, peer->number) >= HEARTBEAT_ANSWER_MS) {
+        struct msg_ack ack = {.incarnation = msg->incarnation, .applied = 0};
+        struct buf frame;
+        buf_init(&frame, MSG_MAX_BYTES);
+        if (message_encode(MSG_ACK, &ack, &frame) == OK) {
+            peers_send(head, peer->number, buf_bytes(&frame));
+        }
+        buf_fini(&frame);
     }
-    buf_fini(&frame);
     on_heartbeat(head->core, now, peer->number, msg);
 }
 
@@ -80,6 +109,10 @@ bool peers_on_frame(void *context, time_ms now, const struct router_peer *peer, 
         is_taken = false;
     } else if (type == MSG_EVENTS) {
         on_events(head->core, now, peer->number, message);
+    } else if (type == MSG_BLOB_GET) {
+        blobs_on_get(head, peer->number, message);
+    } else if (type == MSG_LOG_DATA) {
+        follows_on_data(head, now, peer->number, message);
     } else if (type == MSG_HEARTBEAT) {
         peer_heartbeat(head, now, peer, message);
     } else {

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "net/keys.h"
 #include "sys/files.h"
+#include "sys/program.h"
 
 enum { CONF_MAX_BYTES = 64 << 10 };
 
@@ -82,7 +83,7 @@ static error_code folders_make(const char *state_dir, struct report *report)
     return error;
 }
 
-/* redis-server on PATH, or redis-check-rdb, which becomes the server when it is called so. */
+/* A program on PATH. */
 static bool program_find(const char *name, char ret_path[PATH_MAX])
 {
     const char *at = getenv("PATH");
@@ -104,10 +105,12 @@ static bool program_find(const char *name, char ret_path[PATH_MAX])
     }
 }
 
+/* redis-server of a bundle or on PATH, or redis-check-rdb, which becomes the server when it is
+ * called so. */
 static error_code program_prepare(const char *state_dir, char ret_program[PATH_MAX],
                                   struct report *report)
 {
-    if (program_find("redis-server", ret_program)) {
+    if (program_beside("redis-server", ret_program) || program_find("redis-server", ret_program)) {
         return OK;
     }
     char same[PATH_MAX];

@@ -206,12 +206,16 @@ static char *attempt_print(const struct record_attempt *record)
     json_object_begin(&json, NULL);
     json_u64(&json, "attempt", record->attempt);
     json_str(&json, "node", record->node);
+    json_str(&json, "host", record->host);
+    json_str(&json, "version", record->version);
+    json_str(&json, "image", record->image);
     json_str(&json, "cause", end_cause_names[result->cause]);
     json_u64(&json, "exit_code", result->exit_code);
     json_u64(&json, "signal", result->signal);
     json_str(&json, "reason", result->reason);
     json_str(&json, "bye", bye_word_names[result->bye]);
     json_str(&json, "note", result->note);
+    json_time(&json, "leased", record->leased);
     json_time(&json, "started", result->started_at);
     json_time(&json, "ended", result->ended_at);
     json_out_real(&json, "cpu_seconds", (double)result->cpu_ms / 1000.0);

@@ -9,8 +9,11 @@
 #include "sys/loop.h"
 
 struct store;
+struct depot;
 struct notices;
 struct follows;
+struct tls;
+struct audit;
 
 struct head {
     const struct head_options *options;
@@ -19,11 +22,18 @@ struct head {
     struct store *store;
     struct router *router;
     struct http *http;
+    struct depot *depot;     /* blobs.c */
     struct notices *notices; /* events.c */
     struct follows *follows; /* logs.c */
     struct join_key join;
     char cluster[40];
+    struct tls *tls; /* front.c; NULL: HTTP is plain */
+    struct audit *audit;
+    time_ms tls_looked_ms;
+    bool is_exposed; /* HTTP off loopback without TLS */
     char token_path[4096];
+    char own_url[HTTP_URL_MAX + 256]; /* where this machine's own commands find the head */
+    char listening[HEAD_LISTEN_MAX][ROUTER_ENDPOINT_MAX]; /* agents join there */
     uint64_t epoch;
     uint64_t peer_now; /* whose frame is being decoded */
     time_ms busy_at;   /* last work or reader, for linger */
@@ -51,11 +61,14 @@ void notices_open(struct head *head, const struct http_request *request);
 void notices_gone(struct head *head, uint64_t id);
 uint32_t notices_readers(const struct notices *notices);
 
-/* ---- logs.c: what attempts wrote, from the files of this machine's node ---- */
+/* ---- logs.c: what attempts wrote, from their agents ---- */
 MUST_CHECK error_code follows_new(struct follows **ret_follows);
 void follows_free(struct follows *follows);
 void logs_open(struct head *head, const struct http_request *request, task_id id);
 void follows_gone(struct head *head, uint64_t id);
+/* A piece that an agent sent. */
+void follows_on_data(struct head *head, time_ms now, uint64_t peer,
+                     const struct msg_log_data *data);
 /* Once a turn: what grew is sent on; what ended is ended. */
 void follows_turn(struct head *head, time_ms now);
 time_ms follows_deadline(const struct follows *follows, time_ms now);

@@ -10,8 +10,7 @@
 #include "base/mem.h"
 #include "head/shell/store_inside.h"
 
-/* An embedded Redis is up some 40 ms after its start: asking often is cheap and soon over. */
-enum { RETRY_SHORT_MS = 10, RETRY_SHORT_COUNT = 100, RETRY_MAX_MS = 1000, WHY_MAX = 512 };
+enum { WHY_MAX = 512 };
 
 void store_state_set(struct store *store, const char *state, const char *format, ...)
 {
@@ -69,65 +68,6 @@ void store_fail(struct store *store, error_code code, const char *format, ...)
     store->handlers.on_failed(store->handlers.context, code, why);
 }
 
-static int64_t retry_delay_ms(const struct store *store)
-{
-    if (store->attempts <= RETRY_SHORT_COUNT && store->is_embedded) {
-        return RETRY_SHORT_MS;
-    }
-    uint32_t doublings = store->attempts < 7 ? store->attempts : 7;
-    int64_t delay_ms = (int64_t)RETRY_SHORT_MS << doublings;
-    return delay_ms < RETRY_MAX_MS ? delay_ms : RETRY_MAX_MS;
-}
-
-static void on_link_down(void *context, const char *why)
-{
-    struct store *store = context;
-    store->link = NULL;
-    store_reconnect(store, why);
-}
-
-void store_reconnect(struct store *store, const char *why)
-{
-    if (store->phase == PHASE_FAILED || store->phase == PHASE_CLOSED) {
-        return;
-    }
-    store->phase = PHASE_DOWN;
-    store_reads_end(store, ERR_UNREACHABLE);
-    if (store->phase == PHASE_CLOSED) {
-        return; /* by a reader */
-    }
-    redis_link_close(TAKE(store->link));
-    (void)uv_timer_stop(&store->beat);
-    store->watching.since_ms = 0;
-    store->attempts++;
-    if (!store->is_loaded) {
-        store->batch = NULL; /* of the self-test, which starts again */
-    }
-    if (strcmp(store->state, "waiting") != 0) {
-        store_state_set(store, "connecting", "%s", why);
-    }
-    store_later(store, store_connect, retry_delay_ms(store));
-}
-
-void store_connect(struct store *store)
-{
-    struct redis_target target = {.unix_path = store->unix_path,
-                                  .host = store->host,
-                                  .port = store->port,
-                                  .silence_ms = store->batch_timeout_ms};
-    struct redis_link_handlers handlers = {.context = store, .on_down = on_link_down};
-    struct report report = {.code = OK};
-    error_code error = redis_link_open(store->loop, &target, &handlers, &store->link, &report);
-    if (error == ERR_NO_MEMORY) {
-        store_fail(store, error, "out of memory");
-    } else if (error != OK) {
-        store_reconnect(store, report.text);
-    } else {
-        store->phase = PHASE_CHECK;
-        store_check(store);
-    }
-}
-
 void store_ask(struct store *store, redis_reply_fn *on_reply, const char *const *words)
 {
     enum { WORDS_MAX = 16 };
@@ -158,15 +98,25 @@ static void on_beat_reply(void *context, const redisReply *reply)
     store_fail(store, ERR_FENCED, "another head took over the store: %s", who);
 }
 
-/* Only an idle head beats: a batch moves n, which says as much. */
+/* A batch that is applied moves n, which says as much; one that waits for room says nothing. */
 static void on_beat(uv_timer_t *timer)
 {
     struct store *store = timer->data;
-    if (store->phase == PHASE_READY && store->batch == NULL &&
+    if (store->phase == PHASE_READY && store->n_beats++ % 2 == 0) {
+        store_memory_ask(store);
+    }
+    if ((store->phase == PHASE_READY || store->phase == PHASE_LOAD) &&
         uv_now(store->loop) - store->heard_ms >= STORE_BEAT_MS) {
         store_ask(store, on_beat_reply,
                   (const char *const[]){"EVAL", store_script_beat, "1", store->meta, store->holder,
                                         NULL});
+    }
+}
+
+void store_beat_start(struct store *store)
+{
+    if (!store->is_embedded) {
+        (void)uv_timer_start(&store->beat, on_beat, STORE_BEAT_MS, STORE_BEAT_MS / 2);
     }
 }
 
@@ -175,9 +125,7 @@ void store_ready(struct store *store)
     store->phase = PHASE_READY;
     store->attempts = 0;
     store->heard_ms = uv_now(store->loop);
-    if (!store->is_embedded) {
-        (void)uv_timer_start(&store->beat, on_beat, STORE_BEAT_MS, STORE_BEAT_MS / 2);
-    }
+    store_beat_start(store);
     if (store->batch != NULL) {
         store_batch_resend(store);
     } else {
@@ -198,6 +146,19 @@ void store_send(struct store *store, const struct batch *batch)
 {
     assert(store->is_loaded && store->batch == NULL && batch->n == store->n + 1);
     store_batch_start(store, batch, on_batch_applied);
+}
+
+void store_facts_get(const struct store *store, struct store_facts *ret_facts)
+{
+    bool is_known = store->fsync[0] != '\0' && strcmp(store->fsync, "unknown") != 0;
+    const char *loss = store->policy[0] == '\0' ? ""
+                       : store->is_durable      ? "nothing"
+                       : !store->is_aof         ? "everything since its last snapshot"
+                       : !is_known              ? "unknown: it does not tell its policy"
+                       : strcmp(store->fsync, "everysec") == 0 ? "up to 2 s of acknowledged writes"
+                                                               : "some 30 s of acknowledged writes";
+    *ret_facts = (struct store_facts){store->is_embedded, store->policy, loss, store->memory_bytes,
+                                      store->memory_max_bytes};
 }
 
 bool store_is_sending(const struct store *store)
@@ -253,13 +214,13 @@ static void store_free(struct store *store)
     }
     mem_free(store->password);
     mem_free(store->name);
+    mem_free(store->owner);
     mem_free(store->data_dir);
     mem_free(store);
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+void store_handle_closed(struct store *store)
 {
-    struct store *store = handle->data;
     if (--store->open_handles > 0) {
         return;
     }
@@ -271,6 +232,11 @@ static void on_handle_closed(uv_handle_t *handle)
     }
 }
 
+static void on_handle_closed(uv_handle_t *handle)
+{
+    store_handle_closed(handle->data);
+}
+
 void store_close(struct store *store, void (*on_closed)(void *context), void *context)
 {
     assert(!uv_is_closing((uv_handle_t *)&store->retry));
@@ -280,6 +246,7 @@ void store_close(struct store *store, void (*on_closed)(void *context), void *co
     store->on_released = NULL;
     store_reads_end(store, ERR_CLOSED);
     store_quiet(store);
+    store_lookup_end(store);
     uv_close((uv_handle_t *)&store->retry, on_handle_closed);
     uv_close((uv_handle_t *)&store->beat, on_handle_closed);
 }
@@ -306,6 +273,7 @@ static error_code store_configure(struct store *store, const struct store_config
                    config->prefix != NULL ? config->prefix : "m");
     (void)snprintf(store->meta, sizeof store->meta, "%s:meta", store->prefix);
     store->port = config->port;
+    store->database = config->database;
     store->is_embedded = config->is_embedded;
     store->reserve_bytes = config->reserve_bytes;
     store->batch_timeout_ms =
@@ -319,6 +287,7 @@ static error_code store_configure(struct store *store, const struct store_config
         text_copy(config->unix_path, &store->unix_path) && text_copy(config->host, &store->host) &&
         text_copy(config->user, &store->user) && text_copy(config->password, &store->password) &&
         text_copy(config->name != NULL ? config->name : "a head", &store->name) &&
+        text_copy(config->owner != NULL ? config->owner : "", &store->owner) &&
         text_copy(config->data_dir, &store->data_dir);
     return is_whole ? OK : ERR_NO_MEMORY;
 }

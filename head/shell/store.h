@@ -29,15 +29,18 @@ enum {
 /* Everything is copied. 0 in a number: its default. */
 struct store_config {
     const char *unix_path; /* or NULL: host and port */
-    const char *host;      /* a numeric address */
+    const char *host;      /* a name is looked up at each connect, without blocking */
     uint16_t port;
+    uint32_t database;
     const char *user;     /* NULL: the server's default user */
     const char *password; /* NULL: none */
     const char *prefix;   /* NULL: "m" */
-    const char *name;     /* who this head is, told to a head that finds it active: "host pid 12" */
-    bool is_embedded;     /* the state folder's lock proves that we are alone: take over at once, no
-                             beat */
-    const char *data_dir; /* where the embedded Redis writes; NULL: free space is not watched */
+    const char *owner; /* a lock that this process holds, in words that no other machine or folder
+                          has: a holder with the same one has ended. NULL: none */
+    const char *name;  /* who this head is, told to a head that finds it active: "host pid 12" */
+    bool is_embedded;  /* the state folder's lock proves that we are alone: take over at once, no
+                          beat */
+    const char *data_dir;   /* where the embedded Redis writes; NULL: free space is not watched */
     uint64_t reserve_bytes; /* default: 1 % of the file system, at least 8 MiB, at most 64 MiB */
     int64_t batch_timeout_ms;
     int64_t takeover_silence_ms;
@@ -50,6 +53,14 @@ struct store_info {
     const char *server_version;
     bool is_durable;    /* appendonly yes and appendfsync always */
     const char *policy; /* "appendonly yes, appendfsync always", for people */
+};
+
+/* What people should know of it; the texts stay until the store is closed. */
+struct store_facts {
+    bool is_embedded;
+    const char *policy;                      /* as in store_info; "" before it is known */
+    const char *loss;                        /* what a crash of its machine may lose, a phrase */
+    uint64_t memory_bytes, memory_max_bytes; /* 0 max: none is set */
 };
 
 /* `state` is one of: connecting (at first), loading, waiting, full, ok, fenced, failed; `why` is a
@@ -67,6 +78,7 @@ struct store_handlers {
     /* Then each entry of each sweep's log, in order; `index` counts from 0. */
     error_code (*on_log)(void *context, uint32_t sweep, uint64_t index, struct bytes value,
                          struct report *report);
+    void (*on_facts)(void *context);             /* store_facts_get() says something else now */
     void (*on_loaded)(void *context);            /* store_send() is allowed from here on */
     void (*on_batch)(void *context, uint64_t n); /* on disk; the next store_send() is allowed */
     /* For good: ERR_FENCED another head took over; ERR_BUSY another head is active; ERR_STALE the
@@ -86,6 +98,7 @@ MUST_CHECK error_code store_open(uv_loop_t *loop, const struct store_config *con
  * on_loaded, numbered without gaps. Never fails: it waits for a store that is away, full or
  * loading. */
 void store_send(struct store *store, const struct batch *batch);
+void store_facts_get(const struct store *store, struct store_facts *ret_facts);
 bool store_is_sending(const struct store *store);
 
 /* A read for a view; on_end comes exactly once and last, on_row before it. ERR_UNREACHABLE: the

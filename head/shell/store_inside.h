@@ -64,8 +64,9 @@ struct store {
     uv_loop_t *loop;
     struct store_handlers handlers;
     /* the configuration, copied */
-    char *unix_path, *host, *user, *password, *name, *data_dir;
+    char *unix_path, *host, *user, *password, *name, *owner, *data_dir;
     uint16_t port;
+    uint32_t database;
     char prefix[STORE_PREFIX_MAX + 1];
     char meta[STORE_PREFIX_MAX + 8]; /* the key of meta */
     bool is_embedded;
@@ -76,12 +77,17 @@ struct store {
     struct redis_link *link;         /* NULL: none now */
     uint32_t attempts, open_handles; /* attempts to connect since the last success */
     uv_timer_t retry, beat;
+    uv_getaddrinfo_t lookup;
+    bool is_looking_up;
+    char address[64]; /* what `host` is now, numeric */
     store_step_fn *retry_step;
     /* what is known */
     char holder[STORE_HOLDER_TEXT_BYTES];
     char batch_sha[STORE_SHA_TEXT_BYTES]; /* "": the server has not told it yet */
     char version[32], policy[96], fsync[16];
     bool is_aof, is_durable, is_loaded;
+    uint64_t memory_bytes, memory_max_bytes; /* of the server; 0 max: no limit, or not known */
+    uint32_t n_beats;
     uint64_t epoch, n;
     char state[16];
     struct store_watching watching;
@@ -108,10 +114,23 @@ void store_state_set(struct store *store, const char *state, const char *format,
 void store_fail(struct store *store, error_code code, const char *format, ...) PRINTF_LIKE(3, 4);
 /* Calls `step` after `delay_ms`; replaces what was to come. */
 void store_later(struct store *store, store_step_fn *step, int64_t delay_ms);
-/* Gives the connection up and connects again after a pause. */
-void store_reconnect(struct store *store, const char *why);
 /* Sends words (NULL ends them); a link that is being lost is no error, the loss itself goes on. */
 void store_ask(struct store *store, redis_reply_fn *on_reply, const char *const *words);
+
+/* From the take-over on, or a long recovery would look like the end of a head. */
+void store_beat_start(struct store *store);
+/* The loop holds one thing less of a store that is being closed; frees it with the last. */
+void store_handle_closed(struct store *store);
+
+/* ---- store_connect.c ---- */
+void store_connect(struct store *store);
+/* Gives the connection up and connects again after a pause. */
+void store_reconnect(struct store *store, const char *why);
+/* A lookup under way is given up; store_handle_closed() comes when it has ended. */
+void store_lookup_end(struct store *store);
+
+/* ---- store_check.c ---- */
+void store_memory_ask(struct store *store);
 
 /* ---- store_reply.c ---- */
 /* True: the reply is of `type`. Otherwise what follows has been seen to: nothing for NULL (the loss
@@ -122,12 +141,11 @@ struct bytes reply_bytes(const redisReply *reply); /* of a string or status; els
 void reply_copy(const redisReply *reply, char *ret_text, size_t size_bytes);
 
 /* ---- the steps, in their order ---- */
-void store_connect(struct store *store); /* store.c */
-void store_check(struct store *store);   /* store_check.c */
-void store_take(struct store *store);    /* store_takeover.c */
-void store_verify(struct store *store);  /* store_takeover.c, instead of take to load when loaded */
-void store_test(struct store *store);    /* store_selftest.c */
-void store_load(struct store *store);    /* store_load.c, and fini */
+void store_check(struct store *store);  /* store_check.c */
+void store_take(struct store *store);   /* store_takeover.c */
+void store_verify(struct store *store); /* store_takeover.c, instead of take to load when loaded */
+void store_test(struct store *store);   /* store_selftest.c */
+void store_load(struct store *store);   /* store_load.c, and fini */
 void store_load_fini(struct store *store);
 void store_ready(struct store *store); /* store.c */
 
@@ -144,6 +162,7 @@ void store_reads_end(struct store *store, error_code code);
 
 /* ---- store_script.c: what runs inside Redis ---- */
 extern const char *const store_script_batch, *const store_script_take;
-extern const char *const store_script_tested, *const store_script_beat, *const store_script_release;
+extern const char *const store_script_tested,
+    *const store_script_beat, *const store_script_release, *const store_script_types;
 
 #endif

@@ -28,7 +28,7 @@ const char *const store_script_batch =
     "return {'OK'}\n";
 
 /* KEYS[1] meta; ARGV: our holder, Unix seconds, our name, then the holder, beat and n that must
- * still stand there ("" "" "": take over whatever stands there).
+ * still stand there ("" "" "": take over whatever stands there), our owner.
  * {"OK", epoch, n} -- the same again when a lost reply makes us ask twice; {"MOVED", who};
  * {"LOST", n}: the store is at an earlier batch than `tested` says. */
 const char *const store_script_take =
@@ -44,7 +44,9 @@ const char *const store_script_take =
     "end\n"
     "local epoch = math.max(tonumber(held[2] or '0') + 1, tonumber(ARGV[2]))\n"
     "epoch = string.format('%.0f', epoch)\n"
-    "redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'epoch', epoch, 'n', n, 'active', ARGV[3])\n"
+    "redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'epoch', epoch, 'n', n, 'active', ARGV[3], "
+    "'owner', "
+    "ARGV[7])\n"
     "return {'OK', epoch, n}\n";
 
 /* KEYS[1] meta; ARGV: holder, n. A script with one write stands alone in Redis' file, one with
@@ -68,3 +70,12 @@ const char *const store_script_release =
     "if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[1] then return {'FENCED', ''} end\n"
     "redis.call('HSET', KEYS[1], 'holder', '', 'active', '')\n"
     "return {'OK'}\n";
+
+/* KEYS[1] meta; ARGV: prefix. {} or {key, type} of the first key that is not of our kind. */
+const char *const store_script_types =
+    "for _, name in ipairs({'meta', 'sweeps', 'jobs', 'tasks', 'nodes', 'attempts', 'users'}) do\n"
+    "  local key = ARGV[1] .. ':' .. name\n"
+    "  local kind = redis.call('TYPE', key).ok\n"
+    "  if kind ~= 'none' and kind ~= 'hash' then return {key, kind} end\n"
+    "end\n"
+    "return {}\n";

@@ -35,6 +35,8 @@ static void on_taken(void *context, const redisReply *reply)
     reply_copy(reply->element[2], n, sizeof n);
     store->epoch = strtoull(value, NULL, 10);
     store->n = strtoull(n, NULL, 10);
+    store->heard_ms = uv_now(store->loop);
+    store_beat_start(store);
     store->phase = PHASE_TEST;
     store->test_step = 0;
     store_test(store);
@@ -48,7 +50,7 @@ static void take_ask(struct store *store, const char *holder, const char *beat, 
     (void)snprintf(seconds, sizeof seconds, "%" PRId64, (int64_t)time(NULL));
     store_ask(store, on_taken,
               (const char *const[]){"EVAL", store_script_take, "1", store->meta, store->holder,
-                                    seconds, store->name, holder, beat, n, NULL});
+                                    seconds, store->name, holder, beat, n, store->owner, NULL});
 }
 
 static bool watching_moved(const struct store_watching *was, const struct store_watching *is)
@@ -63,15 +65,17 @@ static void on_watched(void *context, const redisReply *reply)
     if (!store_reply_ok(store, reply, REDIS_REPLY_ARRAY, store_take)) {
         return;
     }
-    if (reply->elements != 4) {
+    if (reply->elements != 5) {
         store_fail(store, ERR_PROTOCOL, "Redis answered HMGET with %zu values", reply->elements);
         return;
     }
+    char owner[256] = "";
     struct store_watching now = {.since_ms = uv_now(store->loop)};
     reply_copy(reply->element[0], now.holder, sizeof now.holder);
     reply_copy(reply->element[1], now.beat, sizeof now.beat);
     reply_copy(reply->element[2], now.n, sizeof now.n);
     reply_copy(reply->element[3], now.active, sizeof now.active);
+    reply_copy(reply->element[4], owner, sizeof owner);
     /* The script takes a field that is not there for 0. */
     if (now.beat[0] == '\0') {
         (void)strcpy(now.beat, "0");
@@ -84,6 +88,8 @@ static void on_watched(void *context, const redisReply *reply)
         take_ask(store, "-", "", ""); /* no holder is called so: one who comes first wins */
     } else if (strcmp(now.holder, store->holder) == 0) {
         take_ask(store, store->holder, now.beat, now.n); /* the first answer was lost */
+    } else if (owner[0] != '\0' && strcmp(owner, store->owner) == 0) {
+        take_ask(store, now.holder, now.beat, now.n); /* the start of this head before this one */
     } else if (store->watching.since_ms == 0) {
         store->watching = now;
         store_state_set(store, "waiting",
@@ -106,7 +112,8 @@ void store_take(struct store *store)
         return;
     }
     store_ask(store, on_watched,
-              (const char *const[]){"HMGET", store->meta, "holder", "beat", "n", "active", NULL});
+              (const char *const[]){"HMGET", store->meta, "holder", "beat", "n", "active", "owner",
+                                    NULL});
 }
 
 /* After a lost connection: still ours, and as far as it had said? A server that syncs lazily may

@@ -8,6 +8,7 @@
 #include <zmq.h>
 
 #include "base/mem.h"
+#include "net/address.h"
 #include "net/link.h"
 #include "net/zmq_socket.h"
 #include "schema/messages.h"
@@ -24,11 +25,13 @@ struct dealer_timer {
 struct dealer {
     struct loop *loop;
     struct dealer_callbacks callbacks;
-    char endpoint[256];
+    char endpoint[NET_ENDPOINT_MAX];
     char head_public[KEY_TEXT_BYTES];
     struct key_pair keys;
     struct routing_id id;
     uint32_t retry_max_ms;
+    net_host_kind host_kind;
+    bool is_v6; /* the family that is tried next, if the host is a name */
 
     void *zmq_context;
     struct link link;           /* open unless WAITING */
@@ -65,6 +68,7 @@ static error_code dealer_connect(struct dealer *dealer, struct report *report)
         .zmq_context = dealer->zmq_context,
         .uv = loop_uv(dealer->loop),
         .endpoint = dealer->endpoint,
+        .is_v6 = dealer->is_v6,
         .head_public = dealer->head_public,
         .keys = &dealer->keys,
         .id = dealer->id,
@@ -83,13 +87,18 @@ static error_code dealer_connect(struct dealer *dealer, struct report *report)
 
 /* A wait is about a quarter of the outage so far: a head that restarts is found within
  * milliseconds, one that is away for an hour is not hammered, and the spread of half to one and a
- * half keeps many agents apart. A connection that did not live for DEALER_STEADY_MS has not ended
- * the outage. */
+ * half keeps many agents apart. For some minutes it stays short, so that agents which were started
+ * before their head are all there a moment after it. A connection that did not live for
+ * DEALER_STEADY_MS has not ended the outage. */
 static void dealer_wait(struct dealer *dealer, int64_t at_least_ms)
 {
-    uint64_t wait_ms = (dealer_now_ms(dealer) - dealer->outage_since_ms) / 4;
-    if (wait_ms > dealer->retry_max_ms) {
-        wait_ms = dealer->retry_max_ms;
+    uint64_t outage_ms = dealer_now_ms(dealer) - dealer->outage_since_ms;
+    uint64_t wait_ms = outage_ms / 4, max_ms = dealer->retry_max_ms;
+    if (outage_ms < DEALER_FRESH_MS && max_ms > DEALER_RETRY_FRESH_MS) {
+        max_ms = DEALER_RETRY_FRESH_MS;
+    }
+    if (wait_ms > max_ms) {
+        wait_ms = max_ms;
     }
     if (wait_ms < DEALER_RETRY_MIN_MS) {
         wait_ms = DEALER_RETRY_MIN_MS;
@@ -110,6 +119,8 @@ static void dealer_link_end(struct dealer *dealer, time_ms now, int64_t delay_ms
     if (was_up && now_ms - dealer->up_since_ms >= DEALER_STEADY_MS) {
         dealer->outage_since_ms = now_ms;
     }
+    /* A name may have addresses of both families, and the head listens on one of them only. */
+    dealer->is_v6 = !was_up && dealer->host_kind == NET_HOST_NAME ? !dealer->is_v6 : dealer->is_v6;
     if (dealer->link.is_refused) {
         dealer->counters.handshakes_failed++;
     }
@@ -125,8 +136,7 @@ static void on_dealer_timer(uv_timer_t *timer)
 {
     struct dealer *dealer = ((struct dealer_timer *)timer->data)->dealer;
     if (dealer->state == DEALER_CONNECTING) {
-        dealer_link_close(&dealer->link);
-        dealer_wait(dealer, 0);
+        dealer_link_end(dealer, 0, 0);
     } else if (dealer->state == DEALER_WAITING && dealer_connect(dealer, NULL) != OK) {
         dealer_wait(dealer, 0); /* no descriptors or no memory now */
     }
@@ -242,6 +252,22 @@ static error_code dealer_options_take(struct dealer *dealer, const struct dealer
         return report_fail(report, ERR_INVALID, "the head's public key is no CURVE key");
     }
     memcpy(dealer->endpoint, options->endpoint, length + 1);
+    if (strncmp(options->endpoint, "tcp://", 6) == 0) {
+        struct net_address address;
+        error_code code =
+            net_address_parse(options->endpoint, "tcp", NET_PORT_AGENTS, &address, report);
+        if (code != OK) {
+            return code;
+        }
+        if (address.port == 0 || address.kind == NET_HOST_ANY) {
+            return report_fail(report, ERR_INVALID,
+                               "'%.200s' is no address of a head: it wants a host and a port",
+                               options->endpoint);
+        }
+        net_address_endpoint(&address, dealer->endpoint);
+        dealer->host_kind = address.kind;
+        dealer->is_v6 = address.kind == NET_HOST_V6;
+    }
     memcpy(dealer->head_public, options->head_public, KEY_TEXT_BYTES);
     snprintf(dealer->id.node, sizeof dealer->id.node, "%s", options->node);
     dealer->id.incarnation = options->incarnation;

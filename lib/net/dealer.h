@@ -21,7 +21,9 @@ struct dealer;
 enum {
     DEALER_FRAMES_PER_TURN = 512,
     DEALER_RETRY_MIN_MS = 10,
-    DEALER_RETRY_MAX_MS = 2000,  /* the default of retry_max_ms */
+    DEALER_RETRY_MAX_MS = 5000,  /* the default of retry_max_ms */
+    DEALER_RETRY_FRESH_MS = 400, /* at most, in the first minutes of an outage */
+    DEALER_FRESH_MS = 300000,
     DEALER_HANDSHAKE_MS = 10000, /* a connection that is not up by then is given up */
 };
 

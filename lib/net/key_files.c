@@ -5,6 +5,7 @@
 
 #include "net/keys.h"
 #include "sys/files.h"
+#include "sys/private_file.h"
 
 enum { KEY_PATH_MAX = FILES_PATH_MAX_BYTES, KEY_FILE_MAX = 256 };
 
@@ -27,7 +28,10 @@ static error_code word_read(const char *path, char ret_word[KEY_FILE_MAX], struc
 {
     struct buf buf;
     buf_init(&buf, KEY_FILE_MAX - 1);
-    error_code code = file_read_bounded(path, &buf, report);
+    error_code code = private_file_check(path, report);
+    if (code == OK) {
+        code = file_read_bounded(path, &buf, report);
+    }
     if (code == ERR_LIMIT) {
         code = report_fail(report, ERR_FORMAT, "%s is too long for a key file", path);
     }
@@ -61,6 +65,26 @@ static error_code word_write(const char *path, const char *word, bool must_last,
                                 : file_write(path, bytes, 0600, report);
     sodium_memzero(line, sizeof line);
     return code;
+}
+
+error_code key_files_check(const char *folder, struct report *report)
+{
+    static const char *const names[] = {"head.secret", "join",     "token",
+                                        "redis",       "http.key", "ca.key"};
+    char path[KEY_PATH_MAX];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        error_code code = path_join(folder, names[i], path, report);
+        if (code == OK) {
+            struct report ignored = {0};
+            code = private_file_check(path, &ignored);
+            if (code == ERR_NOT_ALLOWED) {
+                return report_fail(report, code, "%s", ignored.text);
+            }
+        } else {
+            return code;
+        }
+    }
+    return OK;
 }
 
 error_code head_keys_load(const char *folder, struct key_pair *ret_pair, struct report *report)

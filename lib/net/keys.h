@@ -62,6 +62,9 @@ MUST_CHECK error_code head_keys_load(const char *folder, struct key_pair *ret_pa
  * is written again with the secret kept. */
 MUST_CHECK error_code join_key_load(const char *folder, const char *head_public,
                                     struct join_key *ret_key, struct report *report);
+/* Whether every file of the folder that holds a secret is its owner's alone; what is not there is
+ * fine. ERR_NOT_ALLOWED, with the chmod line to run. */
+MUST_CHECK error_code key_files_check(const char *folder, struct report *report);
 /* A worker's side: any file that holds a join key. */
 MUST_CHECK error_code join_key_read(const char *path, struct join_key *ret_key,
                                     struct report *report);

@@ -22,11 +22,13 @@ static const struct socket_option link_options_rows[] = {
     {ZMQ_RCVHWM, 1024},
     {ZMQ_HANDSHAKE_IVL, 10000},
     {ZMQ_CONNECT_TIMEOUT, 5000},
-    {ZMQ_HEARTBEAT_IVL, 5000},
+    {ZMQ_HEARTBEAT_IVL, 10000},
     {ZMQ_HEARTBEAT_TIMEOUT, 15000},
     {ZMQ_HEARTBEAT_TTL, 30000},
     {ZMQ_TCP_KEEPALIVE, 1},
-    {ZMQ_IPV6, 1},
+    {ZMQ_TCP_KEEPALIVE_IDLE, 10},
+    {ZMQ_TCP_KEEPALIVE_INTVL, 5},
+    {ZMQ_TCP_KEEPALIVE_CNT, 3},
 };
 
 enum {
@@ -49,6 +51,10 @@ static error_code link_socket_open(struct link *link, const struct link_options 
     error_code code =
         socket_options_set(link->socket, link_options_rows,
                            sizeof link_options_rows / sizeof link_options_rows[0], report);
+    const struct socket_option family = {ZMQ_IPV6, options->is_v6};
+    if (code == OK) {
+        code = socket_options_set(link->socket, &family, 1, report);
+    }
     if (code == OK) {
         code = socket_option_set_i64(link->socket, ZMQ_MAXMSGSIZE,
                                      MSG_MAX_BYTES + NET_WIRE_EXTRA_BYTES, report);

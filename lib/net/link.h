@@ -28,6 +28,7 @@ struct link_options {
     void *zmq_context;
     uv_loop_t *uv;
     const char *endpoint;
+    bool is_v6; /* names are looked up as IPv6 addresses, else as IPv4 ones */
     const char *head_public;
     const struct key_pair *keys;
     struct routing_id id;

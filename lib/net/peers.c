@@ -103,6 +103,20 @@ static void peer_route_set(struct peer *peer, const struct routing_id *id)
 {
     peer->id = *id;
     peer->route.len = routing_id_print(id, peer->route.text);
+    peer->route.sent_at = 0;
+}
+
+/* False: there is no room and nobody to make any. */
+static bool stranger_room(struct peers *peers)
+{
+    if (peers->n_strangers < peers->strangers_max) {
+        return true;
+    }
+    struct peer *silent = list_first(&peers->strangers, struct peer, silence);
+    if (silent != NULL) {
+        peer_remove(peers, silent);
+    }
+    return silent != NULL;
 }
 
 /* NULL: out of memory. */
@@ -110,12 +124,8 @@ static struct peer *stranger_add(struct peers *peers, const char *public_key,
                                  const struct routing_id *id,
                                  const uint8_t identity[IDENTITY_BYTES])
 {
-    if (peers->n_strangers >= peers->strangers_max) {
-        struct peer *silent = list_first(&peers->strangers, struct peer, silence);
-        if (silent == NULL) {
-            return NULL;
-        }
-        peer_remove(peers, silent);
+    if (!stranger_room(peers)) {
+        return NULL;
     }
     struct peer *peer = mem_zalloc(sizeof *peer);
     if (peer == NULL) {
@@ -208,9 +218,9 @@ bool peers_hear(struct peers *peers, const char *public_key, struct bytes route,
     return true;
 }
 
-const struct peer_route *peers_route(const struct peers *peers, uint64_t number)
+struct peer_route *peers_route(const struct peers *peers, uint64_t number)
 {
-    const struct peer *peer = peer_find(peers, number);
+    struct peer *peer = peer_find(peers, number);
     return peer == NULL ? NULL : &peer->route;
 }
 
@@ -238,6 +248,23 @@ error_code peers_admit(struct peers *peers, uint64_t number)
     peers->n_strangers--;
     peers->n_admitted++;
     return OK;
+}
+
+void peers_dismiss(struct peers *peers, uint64_t number)
+{
+    struct peer *peer = peer_find(peers, number);
+    if (peer == NULL || !peer->is_admitted) {
+        return;
+    }
+    if (!stranger_room(peers)) {
+        peer_remove(peers, peer);
+        return;
+    }
+    HASH_DELETE(by_identity, peers->identities, peer);
+    peers->n_admitted--;
+    peer->is_admitted = false;
+    list_push_back(&peers->strangers, &peer->silence);
+    peers->n_strangers++;
 }
 
 void peers_forget(struct peers *peers, uint64_t number)

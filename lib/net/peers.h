@@ -16,6 +16,7 @@ struct peers;
 struct peer_route {
     char text[ROUTING_ID_TEXT_MAX];
     size_t len;
+    time_ms sent_at; /* of the last frame over it; 0: none */
 };
 
 MUST_CHECK error_code peers_new(uint32_t admitted_max, uint32_t strangers_max,
@@ -28,10 +29,12 @@ void peers_free(struct peers *peers);
 bool peers_hear(struct peers *peers, const char *public_key, struct bytes route,
                 struct router_peer *ret_peer, router_refusal *ret_refusal);
 /* NULL: no such peer. */
-const struct peer_route *peers_route(const struct peers *peers, uint64_t number);
+struct peer_route *peers_route(const struct peers *peers, uint64_t number);
 /* ERR_NOT_FOUND: forgotten meanwhile; ERR_CONFLICT: another key owns that incarnation; ERR_LIMIT:
  * the table is full of admitted ones. Admitting again is OK. */
 MUST_CHECK error_code peers_admit(struct peers *peers, uint64_t number);
+/* An admitted one is a stranger again, with its number and route: what answers it still arrives. */
+void peers_dismiss(struct peers *peers, uint64_t number);
 void peers_forget(struct peers *peers, uint64_t number);
 uint32_t peers_count(const struct peers *peers, bool is_admitted);
 

@@ -19,7 +19,9 @@ enum { ROUTER_ZAP_PER_TURN = 256, ROUTER_CONTEXT_SOCKETS_MAX = 16 };
 /* RCVHWM is small: one hostile peer may make libzmq keep that many frames of MSG_MAX_BYTES. SNDHWM
  * counts the frames of one peer; what is in flight to an agent stays far below half of it.
  * HANDSHAKE_IVL ends who connects and is silent; 5,000 agents that come back together need 5.5 s
- * for their handshakes. */
+ * for their handshakes. There are no ZMTP heartbeats from here: those of the dealers say after
+ * which silence their connection is to be given up (ZMQ_HEARTBEAT_TTL), and each frame costs a
+ * wakeup. */
 static const struct socket_option router_options_rows[] = {
     {ZMQ_LINGER, ROUTER_LINGER_MS},
     {ZMQ_ROUTER_MANDATORY, 1},
@@ -29,10 +31,10 @@ static const struct socket_option router_options_rows[] = {
     {ZMQ_RCVHWM, 128},
     {ZMQ_BACKLOG, 4096},
     {ZMQ_HANDSHAKE_IVL, 10000},
-    {ZMQ_HEARTBEAT_IVL, 5000},
-    {ZMQ_HEARTBEAT_TIMEOUT, 15000},
     {ZMQ_TCP_KEEPALIVE, 1},
-    {ZMQ_IPV6, 1},
+    {ZMQ_TCP_KEEPALIVE_IDLE, 10},
+    {ZMQ_TCP_KEEPALIVE_INTVL, 5},
+    {ZMQ_TCP_KEEPALIVE_CNT, 3},
     {ZMQ_CURVE_SERVER, 1},
 };
 
@@ -137,8 +139,8 @@ static void router_frame_take(struct router *router, time_ms now, struct incomin
         router_refuse(router, refusal, route);
         return;
     }
-    char node[NODE_NAME_MAX + 1];
-    snprintf(node, sizeof node, "%s", peer.node); /* the callback may forget the peer */
+    char node[NODE_NAME_MAX + 1]; /* the callback may forget the peer */
+    memcpy(node, peer.node, strlen(peer.node) + 1);
     if (!router->on_frame(router->context, now, &peer, frame)) {
         router_refuse(router, REFUSED_FRAME, (struct bytes){(const uint8_t *)node, strlen(node)});
     }
@@ -262,6 +264,13 @@ void router_free(struct router *router)
 error_code router_bind(struct router *router, const char *endpoint,
                        char ret_endpoint[ROUTER_ENDPOINT_MAX], struct report *report)
 {
+    /* An IPv4 address of an IPv6 socket would be told as ::ffff:A.B.C.D. */
+    const struct socket_option family = {ZMQ_IPV6, strchr(endpoint, '[') != NULL ||
+                                                       strstr(endpoint, "//*") != NULL};
+    error_code set = socket_options_set(router->socket, &family, 1, report);
+    if (set != OK) {
+        return set;
+    }
     if (zmq_bind(router->socket, endpoint) != 0) {
         error_code code = net_fail(report, "listen");
         report_add(report, " on %s", endpoint);
@@ -284,7 +293,7 @@ error_code router_send(struct router *router, uint64_t peer, struct bytes frame)
     if (frame.len == 0 || frame.len > MSG_MAX_BYTES) {
         return ERR_LIMIT;
     }
-    const struct peer_route *route = peers_route(router->peers, peer);
+    struct peer_route *route = peers_route(router->peers, peer);
     error_code code = ERR_UNREACHABLE;
     if (route != NULL) {
         bool is_sent = socket_send(router->socket, route->text, route->len, ZMQ_SNDMORE) &&
@@ -295,6 +304,7 @@ error_code router_send(struct router *router, uint64_t peer, struct bytes frame)
         }
     }
     if (code == OK) {
+        route->sent_at = loop_now(router->loop);
         router->counters.frames_out++;
         router->counters.bytes_out += frame.len;
     } else if (code == ERR_AGAIN) {
@@ -305,9 +315,20 @@ error_code router_send(struct router *router, uint64_t peer, struct bytes frame)
     return code;
 }
 
+time_ms router_peer_told_at(const struct router *router, uint64_t peer)
+{
+    const struct peer_route *route = peers_route(router->peers, peer);
+    return route != NULL ? route->sent_at : 0;
+}
+
 error_code router_peer_admit(struct router *router, uint64_t peer)
 {
     return peers_admit(router->peers, peer);
+}
+
+void router_peer_dismiss(struct router *router, uint64_t peer)
+{
+    peers_dismiss(router->peers, peer);
 }
 
 void router_peer_forget(struct router *router, uint64_t peer)

@@ -98,8 +98,13 @@ MUST_CHECK error_code router_bind(struct router *router, const char *endpoint,
  * it is back, and is told everything then); ERR_AGAIN: its queue is full; ERR_LIMIT: larger than
  * MSG_MAX_BYTES. */
 MUST_CHECK error_code router_send(struct router *router, uint64_t peer, struct bytes frame);
+/* When the last frame was sent over its connection of now; 0: none. */
+time_ms router_peer_told_at(const struct router *router, uint64_t peer);
 /* ERR_NOT_FOUND, ERR_LIMIT; ERR_CONFLICT: another key owns that incarnation. */
 MUST_CHECK error_code router_peer_admit(struct router *router, uint64_t peer);
+/* A stranger again, that can still be answered: an enrolment that was refused after the admission
+ * keeps no place among the admitted. */
+void router_peer_dismiss(struct router *router, uint64_t peer);
 /* Its key is a stranger again, with a new number, if it ever speaks again. */
 void router_peer_forget(struct router *router, uint64_t peer);
 const struct router_counters *router_counters(struct router *router);

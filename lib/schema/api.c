@@ -33,6 +33,8 @@ static const struct field api_trial_fields[] = {
     F_TIME(struct api_trial, created, 22, 1),
     F_TIME(struct api_trial, started, 23, 1),
     F_TIME(struct api_trial, ended, 24, 1),
+    F_STR(struct api_trial, checkpoint_node, 30, 1, SCHEMA_TEXT_MAX),
+    F_STR(struct api_trial, failure, 40, 1, SCHEMA_TEXT_MAX),
 };
 const struct schema api_trial_schema = SCHEMA("trial", struct api_trial, 1, api_trial_fields);
 
@@ -54,6 +56,13 @@ static const struct field api_task_fields[] = {
     F_TIME(struct api_task, started, 15, 1),
     F_TIME(struct api_task, ended, 16, 1),
     F_STR(struct api_task, command, 17, 1, 1 << 20),
+    F_STR(struct api_task, work, 20, 1, 64),
+    F_U64(struct api_task, work_bytes, 21, 1),
+    F_STR(struct api_task, name, 30, 1, SCHEMA_TEXT_MAX),
+    F_STR(struct api_task, owner, 31, 1, SCHEMA_TEXT_MAX),
+    F_STRS(struct api_task, labels, n_labels, 32, 1, LABELS_MAX),
+    F_U32(struct api_task, priority, 33, 1),
+    F_STR(struct api_task, failure, 40, 1, SCHEMA_TEXT_MAX),
 };
 const struct schema api_task_schema = SCHEMA("task", struct api_task, 1, api_task_fields);
 
@@ -89,8 +98,24 @@ static const struct field api_sweep_fields[] = {
     F_STR(struct api_sweep, workdir, 29, 1, SCHEMA_TEXT_MAX),
     F_TIME(struct api_sweep, created, 30, 1),
     F_TIME(struct api_sweep, ended, 31, 1),
+    F_STRS(struct api_sweep, set, n_set, 32, 1, SETS_MAX),
+    F_BOOL(struct api_sweep, test, 33, 1),
+    F_U32(struct api_sweep, priority, 34, 1),
+    F_SPAN(struct api_sweep, ran, 35, 1),
+    F_U32(struct api_sweep, cloned_from, 36, 1),
+    F_LIST(struct api_sweep, set_aside, n_set_aside, 40, 1, SET_ASIDE_MAX, &set_aside_schema),
+    F_STR(struct api_sweep, work, 120, 1, 64),
+    F_U64(struct api_sweep, work_bytes, 121, 1),
 };
 const struct schema api_sweep_schema = SCHEMA("sweep", struct api_sweep, 1, api_sweep_fields);
+
+static const struct field api_set_aside_fields[] = {
+    F_U32(struct api_set_aside, sweep, 1, 1),
+    F_TIME(struct api_set_aside, time, 2, 1),
+    F_STR(struct api_set_aside, reason, 3, 1, SCHEMA_TEXT_MAX),
+};
+const struct schema api_set_aside_schema =
+    SCHEMA("api_set_aside", struct api_set_aside, 1, api_set_aside_fields);
 
 static const struct field api_node_fields[] = {
     F_STR(struct api_node, name, 1, 1, SCHEMA_TEXT_MAX),
@@ -108,6 +133,12 @@ static const struct field api_node_fields[] = {
     F_U32(struct api_node, running, 13, 1),
     F_TIME(struct api_node, joined, 14, 1),
     F_SPAN(struct api_node, heard, 15, 1),
+    F_NAMED(struct api_node, labels, n_labels, 30, 1, LABELS_MAX),
+    F_TIME(struct api_node, drain_deadline, 31, 1),
+    F_STR(struct api_node, drain_reason, 32, 1, SCHEMA_TEXT_MAX),
+    F_SPAN(struct api_node, drain_left, 33, 1),
+    F_STR(struct api_node, cordon_reason, 40, 1, SCHEMA_TEXT_MAX),
+    F_LIST(struct api_node, set_aside, n_set_aside, 41, 1, SET_ASIDE_MAX, &api_set_aside_schema),
 };
 const struct schema api_node_schema = SCHEMA("node", struct api_node, 1, api_node_fields);
 
@@ -132,8 +163,25 @@ static const struct field api_status_fields[] = {
     F_U32(struct api_status, tasks_running, 18, 1),
     F_U32(struct api_status, tasks_stopping, 19, 1),
     F_U32(struct api_status, tasks_ended, 20, 1),
+    F_STR(struct api_status, store_kind, 50, 1, SCHEMA_TEXT_MAX),
+    F_STR(struct api_status, store_policy, 51, 1, SCHEMA_TEXT_MAX),
+    F_STR(struct api_status, store_loss, 52, 1, SCHEMA_TEXT_MAX),
+    F_U64(struct api_status, store_memory, 53, 1),
+    F_U64(struct api_status, store_memory_max, 54, 1),
+    F_STR(struct api_status, http, 60, 1, SCHEMA_TEXT_MAX),
+    F_BOOL(struct api_status, http_insecure, 61, 1),
 };
 const struct schema api_status_schema = SCHEMA("status", struct api_status, 1, api_status_fields);
+
+static const struct field api_key_fields[] = {
+    F_STR(struct api_key, name, 1, 1, SCHEMA_TEXT_MAX),
+    F_ENUM(struct api_key, role, 2, 1, user_role_names),
+    F_TIME(struct api_key, created, 3, 1),
+    F_TIME(struct api_key, expires, 4, 1),
+    F_BOOL(struct api_key, expired, 5, 1),
+    F_STR(struct api_key, by, 6, 1, SCHEMA_TEXT_MAX),
+};
+const struct schema api_key_schema = SCHEMA("key", struct api_key, 1, api_key_fields);
 
 static const struct field api_event_fields[] = {
     F_STR(struct api_event, kind, 1, 1, SCHEMA_TEXT_MAX),
@@ -152,6 +200,15 @@ static const struct field api_metric_fields[] = {
     F_NAMED(struct api_metric, metrics, n_metrics, 5, 1, METRICS_MAX),
 };
 const struct schema api_metric_schema = SCHEMA("metric", struct api_metric, 1, api_metric_fields);
+
+static const struct field api_failure_fields[] = {
+    F_STR(struct api_failure, message, 1, 1, SCHEMA_TEXT_MAX),
+    F_U32(struct api_failure, count, 2, 1),
+    F_U32(struct api_failure, failed, 3, 1),
+    F_TASK_ID(struct api_failure, example, 4, 1),
+};
+const struct schema api_failure_schema =
+    SCHEMA("failure", struct api_failure, 1, api_failure_fields);
 
 static const struct field api_error_fields[] = {
     F_STR(struct api_error, code, 1, 1, SCHEMA_TEXT_MAX),

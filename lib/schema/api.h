@@ -36,6 +36,8 @@ struct api_trial {
     const char *checkpoint; /* folder of the snapshot to use, "" if none */
     int64_t checkpoint_step;
     time_ms created, started, ended;
+    const char *failure;         /* what its last failure said */
+    const char *checkpoint_node; /* where it lies */
 };
 
 struct api_task {
@@ -54,6 +56,14 @@ struct api_task {
     uint32_t signal;
     time_ms created, started, ended;
     const char *command;
+    const char *failure;
+    const char *name;
+    const char *owner;
+    const char *const *labels;
+    uint32_t n_labels;
+    uint32_t priority;
+    const char *work;
+    uint64_t work_bytes;
 };
 
 struct api_sweep {
@@ -82,6 +92,22 @@ struct api_sweep {
     const char *best_checkpoint;
     const char *workdir;
     time_ms created, ended;
+    const struct set_aside *set_aside; /* nodes that get nothing of it any more */
+    uint32_t n_set_aside;
+    const char *const *set;
+    uint32_t n_set;
+    bool test;
+    uint32_t priority;
+    int64_t ran; /* span: not paused, and not while the cluster was down */
+    uint32_t cloned_from;
+    const char *work; /* the packed work folder's hash; "": mode shared */
+    uint64_t work_bytes;
+};
+
+struct api_set_aside {
+    uint32_t sweep;
+    time_ms time;
+    const char *reason;
 };
 
 struct api_node {
@@ -99,6 +125,14 @@ struct api_node {
     uint32_t running;
     time_ms joined;
     int64_t heard; /* span since the last byte from it */
+    const char *cordon_reason;
+    const struct api_set_aside *set_aside; /* active sweeps that give it nothing any more */
+    uint32_t n_set_aside;
+    const struct named_value *labels;
+    uint32_t n_labels;
+    time_ms drain_deadline;
+    const char *drain_reason;
+    int64_t drain_left; /* span until the deadline */
 };
 
 struct api_status {
@@ -111,10 +145,26 @@ struct api_status {
     const char *store; /* "ok" | "waiting" | "full" | ... */
     int64_t
         store_age; /* span since the last batch was on disk, while one waits; 0 when none waits */
+    const char *store_kind;   /* embedded | external */
+    const char *store_policy; /* "appendonly yes, appendfsync always" */
+    const char *store_loss;   /* what it may lose if its machine dies: "nothing", ... */
+    uint64_t store_memory, store_memory_max; /* bytes Redis uses, and may use; 0: no limit */
     uint32_t nodes, nodes_alive;
     double cpus, cpus_used, gpus, gpus_used;
     uint32_t sweeps_active;
     uint32_t tasks_queued, tasks_leased, tasks_running, tasks_stopping, tasks_ended;
+    const char *http;   /* where people and programs are served */
+    bool http_insecure; /* off loopback without TLS */
+};
+
+/* A named user's key; the token itself is told once, when it is made. */
+struct api_key {
+    const char *name;
+    user_role role;
+    time_ms created;
+    time_ms expires; /* 0: never */
+    bool expired;
+    const char *by;
 };
 
 struct api_event {
@@ -134,6 +184,13 @@ struct api_metric {
     uint32_t n_metrics;
 };
 
+struct api_failure {
+    const char *message; /* without numbers, addresses and folders */
+    uint32_t count;      /* trials of which an attempt failed so, last */
+    uint32_t failed;     /* of them, for good */
+    task_id example;     /* the first one */
+};
+
 struct api_error {
     const char *code;
     const char *text;
@@ -142,7 +199,8 @@ struct api_error {
     uint32_t column;
 };
 
-extern const struct schema api_trial_schema, api_task_schema, api_sweep_schema, api_node_schema,
-    api_status_schema, api_event_schema, api_metric_schema, api_error_schema, api_point_schema;
+extern const struct schema api_key_schema, api_trial_schema, api_task_schema, api_sweep_schema,
+    api_node_schema, api_status_schema, api_event_schema, api_metric_schema, api_error_schema,
+    api_point_schema, api_set_aside_schema, api_failure_schema;
 
 #endif

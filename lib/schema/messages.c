@@ -92,6 +92,8 @@ static const struct field attempt_result_fields[] = {
     F_U64(struct attempt_result, last_seq, 13, 1),
     F_BYTES(struct attempt_result, out_tail, 14, 1, TAIL_MAX_BYTES),
     F_BYTES(struct attempt_result, err_tail, 15, 1, TAIL_MAX_BYTES),
+    F_BOOL(struct attempt_result, is_nodes_fault, 20, 1),
+    F_BOOL(struct attempt_result, is_restore_lost, 30, 1),
 };
 const struct schema attempt_result_schema =
     SCHEMA("attempt_result", struct attempt_result, 1, attempt_result_fields);
@@ -132,6 +134,9 @@ static const struct field msg_enrol_fields[] = {
     F_U64(struct msg_enrol, first_event, 16, 1),
     F_U64(struct msg_enrol, epoch, 17, 1),
     F_BOOL(struct msg_enrol, is_draining, 18, 1),
+    F_BOOL(struct msg_enrol, is_remote, 50, 1),
+    F_TEXT(struct msg_enrol, state_dir, 51, 1, SCHEMA_TEXT_MAX),
+    F_TEXT(struct msg_enrol, lock, 52, 1, 256),
 };
 const struct schema msg_enrol_schema = SCHEMA("enrol", struct msg_enrol, 1, msg_enrol_fields);
 
@@ -196,6 +201,9 @@ static const struct field msg_lease_fields[] = {
     F_U32(struct msg_lease, keep_best, 25, 1),
     F_U32(struct msg_lease, tail_bytes, 26, 1),
     F_U64(struct msg_lease, age, 27, 1),
+    F_TEXT(struct msg_lease, work, 28, 1, 64),
+    F_TEXT(struct msg_lease, setup, 29, 1, SETUP_MAX_BYTES),
+    F_U64(struct msg_lease, work_bytes, 120, 1),
 };
 const struct schema msg_lease_schema = SCHEMA("lease", struct msg_lease, 1, msg_lease_fields);
 
@@ -233,3 +241,47 @@ static const struct field msg_drop_fields[] = {
     F_LIST(struct msg_drop, snapshots, n_snapshots, 1, 1, ATTEMPTS_MAX, &snapshot_name_schema),
 };
 const struct schema msg_drop_schema = SCHEMA("drop", struct msg_drop, 1, msg_drop_fields);
+
+static const struct field msg_drain_fields[] = {
+    F_U64(struct msg_drain, epoch, 30, 1),
+    F_I64(struct msg_drain, grace_ms, 31, 1),
+};
+const struct schema msg_drain_schema = SCHEMA("drain", struct msg_drain, 1, msg_drain_fields);
+
+static const struct field msg_log_get_fields[] = {
+    F_U64(struct msg_log_get, request, 50, 1),     F_U64(struct msg_log_get, serial, 51, 1),
+    F_TASK_ID(struct msg_log_get, task, 52, 1),    F_U32(struct msg_log_get, attempt, 53, 1),
+    F_U32(struct msg_log_get, stream, 54, 1),      F_U64(struct msg_log_get, generation, 55, 1),
+    F_U64(struct msg_log_get, offset, 56, 1),      F_BOOL(struct msg_log_get, is_tail, 57, 1),
+    F_U32(struct msg_log_get, limit_bytes, 58, 1), F_I64(struct msg_log_get, wait_ms, 59, 1),
+};
+const struct schema msg_log_get_schema =
+    SCHEMA("log_get", struct msg_log_get, 1, msg_log_get_fields);
+
+static const struct field msg_log_data_fields[] = {
+    F_U64(struct msg_log_data, request, 50, 1),
+    F_U64(struct msg_log_data, serial, 51, 1),
+    F_U64(struct msg_log_data, generation, 52, 1),
+    F_U64(struct msg_log_data, offset, 53, 1),
+    F_BYTES(struct msg_log_data, data, 54, 1, LOG_PIECE_MAX_BYTES),
+    F_BOOL(struct msg_log_data, is_missing, 55, 1),
+};
+const struct schema msg_log_data_schema =
+    SCHEMA("log_data", struct msg_log_data, 1, msg_log_data_fields);
+
+static const struct field msg_blob_get_fields[] = {
+    F_TEXT(struct msg_blob_get, hash, 20, 1, 64),
+    F_U64(struct msg_blob_get, offset, 21, 1),
+    F_U32(struct msg_blob_get, size, 22, 1),
+};
+const struct schema msg_blob_get_schema =
+    SCHEMA("blob_get", struct msg_blob_get, 1, msg_blob_get_fields);
+
+static const struct field msg_blob_fields[] = {
+    F_TEXT(struct msg_blob, hash, 20, 1, 64),
+    F_U64(struct msg_blob, offset, 21, 1),
+    F_U64(struct msg_blob, total, 22, 1),
+    F_BYTES(struct msg_blob, data, 23, 1, BLOB_PIECE_MAX_BYTES),
+    F_TEXT(struct msg_blob, error, 24, 1, REPORT_TEXT_MAX),
+};
+const struct schema msg_blob_schema = SCHEMA("blob", struct msg_blob, 1, msg_blob_fields);

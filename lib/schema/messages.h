@@ -22,6 +22,8 @@ enum {
     ROWS_BLOCK_MS = 50,
     TAIL_MAX_BYTES = 64 << 10, /* of one stream of an attempt */
     NOTE_MAX_BYTES = 1024,
+    BLOB_PIECE_MAX_BYTES = 256 << 10, /* of a packed work folder in one answer */
+    LOG_PIECE_MAX_BYTES = 64 << 10,   /* of an attempt's log in one answer */
 };
 
 #define MESSAGE_TYPES(X)                                                                           \
@@ -29,6 +31,8 @@ enum {
     X(MSG_ENROL, 1, msg_enrol) /* first on every connection; all that an unknown key may send */   \
     X(MSG_EVENTS, 2, msg_events)                                                                   \
     X(MSG_HEARTBEAT, 3, msg_heartbeat)                                                             \
+    X(MSG_BLOB_GET, 4, msg_blob_get)                                                               \
+    X(MSG_LOG_DATA, 5, msg_log_data)                                                               \
     /* head -> agent */                                                                            \
     X(MSG_WELCOME, 16, msg_welcome)                                                                \
     X(MSG_REFUSED, 17, msg_refused)                                                                \
@@ -38,7 +42,10 @@ enum {
     X(MSG_GONE, 21, msg_gone)   /* this attempt is not yours (any more): end it, tell nothing */   \
     X(MSG_WHO, 22, msg_who)     /* your key is not enrolled here (the head restarted): enrol */    \
     X(MSG_LEAVE, 23, msg_leave) /* the cluster is shut down: end everything and exit 0 */          \
-    X(MSG_DROP, 24, msg_drop)   /* no record names these snapshots any more: delete them */
+    X(MSG_BLOB, 25, msg_blob)   /* a piece of a packed work folder */                              \
+    X(MSG_LOG_GET, 26, msg_log_get) /* a piece of what an attempt wrote */                         \
+    X(MSG_DROP, 24, msg_drop)       /* no record names these snapshots any more: delete them */    \
+    X(MSG_DRAIN, 27, msg_drain)     /* hand back what runs here now; the agent itself stays */
 
 typedef enum {
 #define X(name, value, type) name = (value),
@@ -161,6 +168,9 @@ struct msg_enrol {
                              none) */
     uint64_t epoch; /* the highest epoch seen; a head with a lower one is refused by the agent */
     bool is_draining;
+    bool is_remote;        /* joined over TCP: it may lose the head and live */
+    const char *state_dir; /* of the agent, on `host` */
+    const char *lock;      /* which kernel and file its folder's lock is; no two agents share one */
 };
 
 typedef enum {
@@ -210,6 +220,9 @@ struct attempt_result {
     uint64_t last_seq;
     struct bytes out_tail; /* last bytes of stdout */
     struct bytes err_tail;
+    bool
+        is_nodes_fault; /* CANNOT_START for want of something on the node: not the task's failure */
+    bool is_restore_lost; /* CANNOT_START: the snapshot it was to start from is damaged or gone */
 };
 
 struct node_event {
@@ -237,6 +250,12 @@ struct msg_heartbeat {
     uint64_t incarnation;
     int64_t cpu_permille; /* of the node, since the last one */
     uint64_t memory_used_bytes;
+};
+
+struct msg_blob_get {
+    const char *hash;
+    uint64_t offset;
+    uint32_t size; /* at most BLOB_PIECE_MAX_BYTES */
 };
 
 /* ---- head -> agent ---- */
@@ -286,7 +305,10 @@ struct msg_lease {
     uint32_t checkpoints_on; /* CHECKPOINT_ON_* */
     uint32_t keep_last, keep_best;
     uint32_t tail_bytes;
-    uint64_t age; /* order of start among leases of a node */
+    uint64_t age;        /* order of start among leases of a node */
+    const char *work;    /* the packed work folder's hash; "": it starts in `workdir` itself */
+    const char *setup;   /* for the shell, once for each node and sweep; "": none */
+    uint64_t work_bytes; /* of the packed folder */
 };
 
 struct msg_order {
@@ -318,6 +340,43 @@ struct msg_leave {
 struct msg_drop {
     const struct snapshot_name *snapshots;
     uint32_t n_snapshots;
+};
+
+struct msg_drain {
+    uint64_t epoch;
+    int64_t grace_ms; /* from now until the last of them is killed */
+};
+
+/* ---- logs: the head asks for a piece, the agent answers it; the next one is asked for when the
+ * reader has room ---- */
+
+struct msg_log_get {
+    uint64_t request; /* of the head; asked again with the same number, only the last ask counts */
+    uint64_t serial;  /* of the ask */
+    task_id task;
+    uint32_t attempt;
+    uint32_t stream;     /* 0 stdout, 1 stderr */
+    uint64_t generation; /* of the file that `offset` is of; 0: of whichever there is */
+    uint64_t offset;
+    bool is_tail; /* `offset` counts from the end, backwards */
+    uint32_t limit_bytes;
+    int64_t wait_ms; /* nothing new and the attempt still runs: wait for it so long */
+};
+
+struct msg_log_data {
+    uint64_t request, serial;
+    uint64_t generation; /* a log that grew past its size goes on in a file with another one */
+    uint64_t offset;     /* of what comes next */
+    struct bytes data;   /* none: there is nothing more now */
+    bool is_missing;     /* no such log here (not a byte was written, or it was removed) */
+};
+
+struct msg_blob {
+    const char *hash;
+    uint64_t offset;
+    uint64_t total; /* bytes of the whole */
+    struct bytes data;
+    const char *error; /* "": none; else why there is no data, for people */
 };
 
 #endif

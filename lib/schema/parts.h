@@ -18,8 +18,11 @@ enum {
     PARAMS_MAX = 256,
     GPUS_MAX = 64,
     LABELS_MAX = 64,
+    SETS_MAX = 256, /* as SPEC_SETS_MAX */
     CUSTOM_MAX = 64,
     REQUIRE_MAX = 32,
+    SET_ASIDE_MAX = 20000,      /* nodes of a sweep */
+    SETUP_MAX_BYTES = 64 << 10, /* as SPEC_TEXT_MAX_BYTES */
     EVENTS_MAX = 100000,
     ATTEMPTS_MAX = 100000, /* of one node */
 };

@@ -22,7 +22,21 @@ const char *const node_state_names[] = {
     NODE_STATES(X)
 #undef X
 };
-const char *const log_kind_names[] = {"asked", "milestone", "ended", "target", "wall"};
+const char *const user_role_names[] = {
+#define X(name, word) word,
+    USER_ROLES(X)
+#undef X
+};
+const char *const log_kind_names[] = {"asked", "milestone", "ended",   "target",
+                                      "wall",  "resumed",   "reopened"};
+
+static const struct field set_aside_fields[] = {
+    F_STR(struct set_aside, node, 1, 1, NODE_NAME_MAX),
+    F_TIME(struct set_aside, time, 2, 1),
+    F_BOOL(struct set_aside, is_nodes_fault, 3, 1),
+    F_STR(struct set_aside, reason, 4, 1, SCHEMA_TEXT_MAX),
+};
+const struct schema set_aside_schema = SCHEMA("set_aside", struct set_aside, 1, set_aside_fields);
 
 static const struct field record_sweep_fields[] = {
     F_U32(struct record_sweep, number, 1, 1),
@@ -43,6 +57,16 @@ static const struct field record_sweep_fields[] = {
     F_I64(struct record_sweep, ran_ms, 16, 1),
     F_TIME(struct record_sweep, resumed_at, 17, 1),
     F_STR(struct record_sweep, error, 18, 1, SCHEMA_TEXT_MAX),
+    F_TEXT(struct record_sweep, work, 20, 1, 64),
+    F_U64(struct record_sweep, work_bytes, 21, 1),
+    F_STRS(struct record_sweep, set, n_set, 30, 1, SETS_MAX),
+    F_STRS(struct record_sweep, labels, n_labels, 31, 1, LABELS_MAX),
+    F_BOOL(struct record_sweep, is_test, 32, 1),
+    F_BOOL(struct record_sweep, is_removing, 33, 1),
+    F_STR(struct record_sweep, resume_key, 34, 1, 256),
+    F_U32(struct record_sweep, cloned_from, 35, 1),
+    F_LIST(struct record_sweep, set_aside, n_set_aside, 40, 1, SET_ASIDE_MAX, &set_aside_schema),
+    F_BOOL(struct record_sweep, is_failure_judged, 41, 1),
 };
 const struct schema record_sweep_schema =
     SCHEMA("sweep", struct record_sweep, 1, record_sweep_fields);
@@ -66,6 +90,10 @@ static const struct field record_job_fields[] = {
     F_STR(struct record_job, file_hash, 16, 1, 128),
     F_TIME(struct record_job, created, 17, 1),
     F_TIME(struct record_job, ended, 18, 1),
+    F_TEXT(struct record_job, work, 20, 1, 64),
+    F_U64(struct record_job, work_bytes, 21, 1),
+    F_STRS(struct record_job, labels, n_labels, 30, 1, LABELS_MAX),
+    F_BOOL(struct record_job, is_removing, 31, 1),
 };
 const struct schema record_job_schema = SCHEMA("job", struct record_job, 1, record_job_fields);
 
@@ -108,6 +136,10 @@ static const struct field record_task_fields[] = {
     F_F64(struct record_task, best_snapshot_value, 36, 1),
     F_U32(struct record_task, exit_code, 37, 1),
     F_U32(struct record_task, signal, 38, 1),
+    F_STR(struct record_task, failure, 40, 1, SCHEMA_TEXT_MAX),
+    F_TIME(struct record_task, best_time, 130, 1),
+    F_STR(struct record_task, snapshot_node, 131, 1, NODE_NAME_MAX),
+    F_STR(struct record_task, best_node, 132, 1, NODE_NAME_MAX),
 };
 const struct schema record_task_schema =
     SCHEMA_CHECKED("task", struct record_task, 1, record_task_fields, record_task_check);
@@ -118,6 +150,10 @@ static const struct field record_attempt_fields[] = {
     F_STR(struct record_attempt, node, 3, 1, NODE_NAME_MAX),
     F_U64(struct record_attempt, incarnation, 4, 1),
     F_STRUCT(struct record_attempt, result, 5, 1, &attempt_result_schema),
+    F_STR(struct record_attempt, host, 40, 1, 256),
+    F_STR(struct record_attempt, version, 41, 1, 64),
+    F_STR(struct record_attempt, image, 42, 1, SCHEMA_TEXT_MAX),
+    F_TIME(struct record_attempt, leased, 43, 1),
 };
 const struct schema record_attempt_schema =
     SCHEMA("attempt", struct record_attempt, 1, record_attempt_fields);
@@ -138,8 +174,27 @@ static const struct field record_node_fields[] = {
     F_U64(struct record_node, applied, 13, 1),
     F_TIME(struct record_node, joined, 14, 1),
     F_TIME(struct record_node, left, 15, 1),
+    F_LIST(struct record_node, label_sets, n_label_sets, 30, 1, LABELS_MAX, &label_pair_schema),
+    F_STRS(struct record_node, label_removes, n_label_removes, 31, 1, LABELS_MAX),
+    F_BOOL(struct record_node, is_drain_asked, 32, 1),
+    F_TIME(struct record_node, drain_deadline, 33, 1),
+    F_STR(struct record_node, drain_reason, 34, 1, SCHEMA_TEXT_MAX),
+    F_STR(struct record_node, cordon_reason, 40, 1, SCHEMA_TEXT_MAX),
+    F_TIME(struct record_node, trusted_since, 41, 1),
+    F_STR(struct record_node, state_dir, 50, 1, SCHEMA_TEXT_MAX),
+    F_STR(struct record_node, lock, 51, 1, 256),
 };
 const struct schema record_node_schema = SCHEMA("node", struct record_node, 1, record_node_fields);
+
+static const struct field record_user_fields[] = {
+    F_STR(struct record_user, name, 1, 1, USER_NAME_MAX),
+    F_ENUM(struct record_user, role, 2, 1, user_role_names),
+    F_STR(struct record_user, hash, 3, 1, USER_HASH_TEXT_BYTES),
+    F_TIME(struct record_user, created, 4, 1),
+    F_TIME(struct record_user, expires, 5, 1),
+    F_STR(struct record_user, by, 6, 1, 256),
+};
+const struct schema record_user_schema = SCHEMA("user", struct record_user, 1, record_user_fields);
 
 static const struct field record_log_fields[] = {
     F_ENUM(struct record_log, kind, 1, 1, log_kind_names),

@@ -6,6 +6,7 @@
  *   m:tasks          hash   <number>.<index>    -> record_task (trials and tasks alike)
  *   m:attempts       hash   <number>.<index>:<attempt> -> record_attempt (evidence of an end)
  *   m:nodes          hash   <name>              -> record_node
+ *   m:users          hash   <name>              -> record_user
  *   m:log:<sweep>    list   record_log, in order
  *   m:rows:<trial>   hash   <attempt>:<first seq> -> metric_rows (record_encode'd)
  *
@@ -73,6 +74,14 @@ extern const char *const task_outcome_names[7];
 extern const char *const sweep_state_names[6];
 extern const char *const node_state_names[5];
 
+/* A node on which several trials of a sweep failed in a row. */
+struct set_aside {
+    const char *node;
+    time_ms time;
+    bool is_nodes_fault; /* the sweep's trials worked on another node */
+    const char *reason;
+};
+
 struct record_sweep {
     uint32_t number;
     const char *name;
@@ -92,7 +101,20 @@ struct record_sweep {
     time_ms ended;
     int64_t ran_ms; /* time spent running (not paused) up to resumed_at; for stop.wall */
     time_ms resumed_at;
-    const char *error; /* why it failed, for people */
+    const char *error;                 /* why it failed, for people */
+    const struct set_aside *set_aside; /* nodes that get nothing of it any more */
+    uint32_t n_set_aside;
+    bool is_failure_judged; /* it was resumed: a run of failures does not pause it again */
+    const char *const *set; /* PATH=VALUE, applied to the file in this order */
+    uint32_t n_set;
+    const char *const *labels; /* beside those of the file */
+    uint32_t n_labels;
+    bool is_test;           /* one trial to its first rung */
+    bool is_removing;       /* all that is kept of it is being deleted */
+    const char *resume_key; /* Idempotency-Key of the last resume */
+    uint32_t cloned_from;   /* number; 0: none */
+    const char *work;       /* the packed work folder's hash; "": mode shared */
+    uint64_t work_bytes;
 };
 
 struct record_job {
@@ -118,6 +140,11 @@ struct record_job {
     const char *file_hash;
     time_ms created;
     time_ms ended;
+    const char *const *labels;
+    uint32_t n_labels;
+    bool is_removing; /* all that is kept of it is being deleted */
+    const char *work; /* as a sweep's */
+    uint64_t work_bytes;
 };
 
 struct record_task {
@@ -157,6 +184,10 @@ struct record_task {
     double best_snapshot_value;
     uint32_t exit_code; /* of the last attempt */
     uint32_t signal;
+    time_ms best_time;
+    const char *snapshot_node; /* where `snapshot` lies */
+    const char *best_node;     /* where `best_snapshot` lies */
+    const char *failure; /* what its last failure said: the last line of stderr, or the reason */
 };
 
 struct record_attempt {
@@ -165,6 +196,10 @@ struct record_attempt {
     const char *node;
     uint64_t incarnation;
     struct attempt_result result;
+    const char *host;    /* of the node */
+    const char *version; /* of its agent */
+    const char *image;   /* that it ran in; "" on the bare machine */
+    time_ms leased;
 };
 
 struct record_node {
@@ -173,6 +208,8 @@ struct record_node {
     node_state state;
     bool is_cordoned;
     const char *host;
+    const char *state_dir; /* of its agent, on `host` */
+    const char *lock;      /* of its folder, as told at enrolment */
     uint32_t pid;
     const char *version;
     int64_t cpus;
@@ -186,11 +223,52 @@ struct record_node {
     uint64_t applied; /* highest event number of the incarnation whose effect is in the store */
     time_ms joined;
     time_ms left;
+    const char *cordon_reason;           /* who or what cordoned it */
+    time_ms trusted_since;               /* failures before it do not count against the node */
+    const struct label_pair *label_sets; /* by people: they go before the agent's own */
+    uint32_t n_label_sets;
+    const char *const *label_removes; /* names of the agent's labels that do not hold */
+    uint32_t n_label_removes;
+    bool is_drain_asked;    /* by people; else it is the agent that leaves */
+    time_ms drain_deadline; /* until then what runs there goes on */
+    const char *drain_reason;
+};
+
+#define USER_ROLES(X)                                                                              \
+    X(READER, "reader")                                                                            \
+    X(USER, "user")                                                                                \
+    X(ADMIN, "admin")
+typedef enum {
+#define X(name, word) ROLE_##name,
+    USER_ROLES(X)
+#undef X
+        USER_ROLES_COUNT
+} user_role;
+extern const char *const user_role_names[3];
+
+enum { USER_NAME_MAX = 63, USER_HASH_BYTES = 32, USER_HASH_TEXT_BYTES = 2 * USER_HASH_BYTES + 1 };
+#define USER_BUILTIN "admin" /* who holds the state folder's own token; no record */
+
+struct record_user {
+    const char *name;
+    user_role role;
+    const char *hash; /* of its token, BLAKE2b-256, hex */
+    time_ms created;
+    time_ms expires; /* 0: never */
+    const char *by;  /* the admin who made it */
 };
 
 /* One entry of a sweep's ordered log; mirrors struct tune_event of tune/tune.h. */
-typedef enum { LOG_ASKED, LOG_MILESTONE, LOG_ENDED, LOG_TARGET, LOG_WALL } log_kind;
-extern const char *const log_kind_names[5];
+typedef enum {
+    LOG_ASKED,
+    LOG_MILESTONE,
+    LOG_ENDED,
+    LOG_TARGET,
+    LOG_WALL,
+    LOG_RESUMED,
+    LOG_REOPENED
+} log_kind;
+extern const char *const log_kind_names[7];
 
 struct record_log {
     log_kind kind;
@@ -209,7 +287,7 @@ struct record_log {
 };
 
 extern const struct schema record_sweep_schema, record_job_schema, record_task_schema,
-    record_attempt_schema, record_node_schema, record_log_schema, metric_rows_schema, order_schema,
-    snapshot_ref_schema;
+    record_user_schema, record_attempt_schema, set_aside_schema, record_node_schema,
+    record_log_schema, metric_rows_schema, order_schema, snapshot_ref_schema;
 
 #endif

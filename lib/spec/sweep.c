@@ -5,6 +5,7 @@
 
 #include "spec/command.h"
 #include "spec/reader.h"
+#include "spec/set.h"
 #include "spec/source.h"
 #include "spec/sweep_keys.h"
 #include "spec/tree.h"
@@ -16,11 +17,17 @@ enum { TREE_ARENA_MAX_BYTES = 16 << 20 };
 static const struct sweep_spec defaults = {
     .project = "",
     .workdir = ".",
+    .work = {.mode = WORKDIR_SNAPSHOT, .max_bytes = 200 << 20},
+    .setup = "",
     .search = SEARCH_RANDOM,
     .schedule = {.type = SCHEDULE_NONE, .min = 1, .eta = 3},
     .resources = {.cpus = AMOUNT_ONE},
     .priority = PRIORITY_DEFAULT,
-    .retries = {.max = 3, .crash_limit = 5, .backoff_min_ms = 1000, .backoff_max_ms = 300000},
+    .retries = {.max = 3,
+                .crash_limit = 5,
+                .backoff_min_ms = 1000,
+                .backoff_max_ms = 300000,
+                .node_failures = 3},
     .timeouts = {.grace_ms = 60000, .decision_ms = 60000},
     .checkpoints = {.on = CHECKPOINT_ON_RUNG, .keep_last = 1, .keep_best = 1},
     .logs_tail_bytes = 64 << 10,
@@ -136,8 +143,21 @@ static error_code sweep_read(struct reader *r, const struct spec_node *root, con
     return error;
 }
 
-error_code spec_sweep_parse(const char *text, size_t len, const char *file_name,
-                            struct arena *arena, struct sweep_spec *ret_spec, struct report *report)
+/* A test is one trial to its first rung; without rungs to its first report. */
+static void sweep_make_test(struct sweep_spec *spec)
+{
+    if (spec->schedule.type == SCHEDULE_NONE) {
+        spec->schedule = (struct schedule_spec){.type = SCHEDULE_ASHA, .min = 1, .eta = 2};
+    }
+    spec->schedule.max = spec->schedule.min;
+    spec->stop.trials = 1;
+    spec->concurrency = 1;
+    spec->retries.max = 0;
+}
+
+error_code spec_sweep_parse_set(const char *text, size_t len, const char *file_name,
+                                const struct spec_set *set, struct arena *arena,
+                                struct sweep_spec *ret_spec, struct report *report)
 {
     const struct spec_node *root;
     struct sweep_spec spec = defaults;
@@ -145,14 +165,29 @@ error_code spec_sweep_parse(const char *text, size_t len, const char *file_name,
     struct reader reader = {.arena = arena, .report = report};
     arena_init(&scratch, TREE_ARENA_MAX_BYTES);
     error_code error = spec_tree_parse(text, len, &scratch, &root, report);
+    if (error == OK && set != NULL) {
+        error = spec_set_apply(set, root, &scratch, report);
+    }
     if (error == OK) {
         error = sweep_read(&reader, root, file_name, &spec);
     }
     arena_fini(&scratch);
+    if (error == OK && set != NULL && set->is_test) {
+        sweep_make_test(&spec);
+    }
     if (error == OK) {
         *ret_spec = spec;
     } else if (report != NULL && file_name != NULL) {
         snprintf(report->file, sizeof report->file, "%s", file_name);
     }
+    if (error != OK && set != NULL) {
+        spec_set_report(set, report);
+    }
     return error;
+}
+
+error_code spec_sweep_parse(const char *text, size_t len, const char *file_name,
+                            struct arena *arena, struct sweep_spec *ret_spec, struct report *report)
+{
+    return spec_sweep_parse_set(text, len, file_name, NULL, arena, ret_spec, report);
 }

@@ -27,6 +27,19 @@ MUST_CHECK error_code spec_sweep_parse(const char *text, size_t len, const char 
                                        struct arena *arena, struct sweep_spec *ret_spec,
                                        struct report *report);
 
+/* What a submission says beside the file. Borrowed. */
+struct spec_set {
+    const char *const *texts; /* PATH=VALUE: a path of keys with dots (or item numbers), YAML */
+    uint32_t n_texts;         /* SPEC_SETS_MAX at most */
+    bool is_test;             /* one trial, to its first rung or report, without a retry */
+};
+
+/* The same with settings (NULL: none), which are applied before anything is checked. An error of a
+ * setting names it, and no place in the file. */
+MUST_CHECK error_code spec_sweep_parse_set(const char *text, size_t len, const char *file_name,
+                                           const struct spec_set *set, struct arena *arena,
+                                           struct sweep_spec *ret_spec, struct report *report);
+
 /* Appends the normalised file, every default written out, as YAML that parses to an equal spec
  * again. Errors are the buffer's: ERR_LIMIT or ERR_NO_MEMORY. */
 error_code spec_sweep_print(const struct sweep_spec *spec, struct buf *buf);

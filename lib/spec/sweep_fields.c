@@ -152,11 +152,9 @@ error_code key_read_custom(struct reader *r, const struct spec_node *node,
     return OK;
 }
 
-error_code key_read_require(struct reader *r, const struct spec_node *node,
-                            const struct spec_key *key, void *base)
+static error_code demands_read(struct reader *r, const struct spec_node *node,
+                               const struct require **ret_require, uint32_t *ret_n)
 {
-    struct request *request = &((struct sweep_spec *)base)->resources;
-    (void)key;
     if (node->kind != NODE_LIST) {
         return reader_fail_type(r, node, "a list like [\"zone == a\"]");
     }
@@ -181,8 +179,52 @@ error_code key_read_require(struct reader *r, const struct spec_node *node,
             return reader_fail(r, item, error, "`%s`: %s", r->path, report.text);
         }
     }
-    request->require = require;
-    request->n_require = n;
+    *ret_require = require;
+    *ret_n = n;
+    return OK;
+}
+
+error_code key_read_require(struct reader *r, const struct spec_node *node,
+                            const struct spec_key *key, void *base)
+{
+    struct request *request = &((struct sweep_spec *)base)->resources;
+    (void)key;
+    return demands_read(r, node, &request->require, &request->n_require);
+}
+
+/* SPEC_PREFER_MAX is the same number. */
+error_code key_read_prefer(struct reader *r, const struct spec_node *node,
+                           const struct spec_key *key, void *base)
+{
+    struct request *request = &((struct sweep_spec *)base)->resources;
+    (void)key;
+    return demands_read(r, node, &request->prefer, &request->n_prefer);
+}
+
+error_code key_read_rules(struct reader *r, const struct spec_node *node,
+                          const struct spec_key *key, void *base)
+{
+    struct retry_spec *retries = &((struct sweep_spec *)base)->retries;
+    if (node->kind != NODE_LIST) {
+        return reader_fail_type(r, node, "a list like [{match: some words, do: fail}]");
+    }
+    if (node->n > (uint32_t)key->max) {
+        return reader_fail(r, node, ERR_LIMIT, "`%s` has %u items; at most %d are allowed", r->path,
+                           node->n, (int)key->max);
+    }
+    struct retry_rule *rules = arena_calloc(r->arena, node->n, sizeof *rules);
+    if (rules == NULL) {
+        return reader_no_memory(r);
+    }
+    uint32_t n = 0;
+    for (const struct spec_node *item = node->first; item != NULL; item = item->next, n++) {
+        error_code error = reader_block_read(r, item, key->more, &rules[n]);
+        if (error != OK) {
+            return error;
+        }
+    }
+    retries->rules = rules;
+    retries->n_rules = n;
     return OK;
 }
 

@@ -9,10 +9,12 @@
 #define DAY_MS (86400LL * 1000)
 #define STEP_MAX 9007199254740992 /* 2^53 */
 #define MEMORY_MAX_BYTES (1LL << 50)
+#define WORKDIR_MAX_BYTES (8LL << 30) /* what an archive can hold */
 
 enum {
     PATH_TEXT_MAX_BYTES = 4095,
     RETRIES_MAX = 1000000,
+    NODE_FAILURES_MAX = 32,
     KEEP_MAX = 1, /* the last and the best */
     CONCURRENCY_MAX = 1000000,
     ETA_MAX = 1000000,
@@ -49,8 +51,11 @@ const struct spec_word sweep_schedule_words[] = {
 const struct spec_word sweep_checkpoint_words[] = {
     {"rung", CHECKPOINT_ON_RUNG}, {"end", CHECKPOINT_ON_END}, {"pause", WORD_LATER}, {NULL, 0}};
 
-static const struct spec_word workdir_mode_words[] = {
-    {"shared", 0}, {"snapshot", WORD_LATER}, {NULL, 0}};
+const struct spec_word sweep_place_words[] = {
+    {"binpack", PLACE_BINPACK}, {"spread", PLACE_SPREAD}, {NULL, 0}};
+
+const struct spec_word sweep_workdir_words[] = {
+    {"snapshot", WORKDIR_SNAPSHOT}, {"shared", WORKDIR_SHARED}, {NULL, 0}};
 
 static const struct spec_word schedule_mode_words[] = {
     {"stop", 0}, {"promote", WORD_LATER}, {NULL, 0}};
@@ -65,9 +70,9 @@ const char *sweep_word(const struct spec_word *words, int value)
 
 static const struct spec_key workdir_keys[] = {
     {"path", key_read_line, AT(workdir), 0, PATH_TEXT_MAX_BYTES, 0, NULL},
-    {"mode", key_read_fixed, 0, 0, 0, 0, workdir_mode_words},
-    LATER("ignore"),
-    LATER("max"),
+    {"mode", key_read_word, AT(work.mode), 0, 0, 0, sweep_workdir_words},
+    {"ignore", key_read_ignore, 0, 0, SPEC_IGNORE_MAX, 0, NULL},
+    {"max", key_read_size, AT(work.max_bytes), 1, WORKDIR_MAX_BYTES, 0, NULL},
     END,
 };
 
@@ -108,8 +113,8 @@ static const struct spec_key stop_keys[] = {
 
 static const struct spec_key limits_keys[] = {
     {"concurrency", key_read_u32, AT(concurrency), 1, CONCURRENCY_MAX, KEY_NONE, NULL},
-    LATER("gpus"),
-    LATER("per_node"),
+    {"gpus", key_read_amount, AT(gpus_max), 1, 1000000LL * AMOUNT_ONE, KEY_NONE, NULL},
+    {"per_node", key_read_u32, AT(per_node), 1, CONCURRENCY_MAX, KEY_NONE, NULL},
     END,
 };
 
@@ -120,8 +125,8 @@ static const struct spec_key resources_keys[] = {
     {"custom", key_read_custom, 0, 1, 1000000LL * AMOUNT_ONE, 0, NULL},
     {"require", key_read_require, 0, 0, 0, 0, NULL},
     LATER("gpu_memory"),
-    LATER("place"),
-    LATER("prefer"),
+    {"place", key_read_word, AT(resources.place), 0, 0, 0, sweep_place_words},
+    {"prefer", key_read_prefer, 0, 0, 0, 0, NULL},
     LATER("any_of"),
     LATER("nodes"),
     END,
@@ -134,12 +139,23 @@ static const struct spec_key queue_keys[] = {
     END,
 };
 
+const struct spec_word sweep_retry_words[] = {
+    {"fail", RETRY_FAIL}, {"retry", RETRY_AGAIN}, {"free", RETRY_FREE}, {NULL, 0}};
+
+static const struct spec_key rule_keys[] = {
+    {"match", key_read_line, offsetof(struct retry_rule, match), 0, SPEC_MATCH_MAX_BYTES,
+     KEY_REQUIRED, NULL},
+    {"do", key_read_word, offsetof(struct retry_rule, act), 0, 0, KEY_REQUIRED, sweep_retry_words},
+    END,
+};
+
 static const struct spec_key retries_keys[] = {
     {"max", key_read_u32, AT(retries.max), 0, RETRIES_MAX, 0, NULL},
     {"crash_limit", key_read_u32, AT(retries.crash_limit), 0, RETRIES_MAX, 0, NULL},
     {"backoff", key_read_backoff, 0, 0, DAY_MS, 0, NULL},
-    LATER("node_failures"),
-    LATER("rules"),
+    {"node_failures", key_read_u32, AT(retries.node_failures), 1, NODE_FAILURES_MAX, KEY_NONE,
+     NULL},
+    {"rules", key_read_rules, 0, 0, SPEC_RULES_MAX, 0, rule_keys},
     END,
 };
 
@@ -183,7 +199,8 @@ const struct spec_key sweep_keys[] = {
     {"project", key_read_line, AT(project), 0, NAME_MAX_BYTES, 0, NULL},
     {"labels", key_read_labels, 0, 0, SPEC_LABELS_MAX, 0, NULL},
     {"command", key_read_command, 0, 0, 0, KEY_REQUIRED, NULL},
-    {"workdir", key_read_block, 0, 0, 0, 0, workdir_keys},
+    {"workdir", key_read_workdir, AT(workdir), 0, PATH_TEXT_MAX_BYTES, 0, workdir_keys},
+    {"setup", key_read_setup, AT(setup), 0, SPEC_TEXT_MAX_BYTES, 0, NULL},
     {"env", key_read_env, 0, 0, 0, 0, NULL},
     {"metric", key_read_block, 0, 0, 0, KEY_REQUIRED, metric_keys},
     {"parameters", key_read_parameters, 0, 0, 0, 0, NULL},
@@ -197,7 +214,6 @@ const struct spec_key sweep_keys[] = {
     {"timeouts", key_read_block, 0, 0, 0, 0, timeouts_keys},
     {"checkpoints", key_read_block, 0, 0, 0, 0, checkpoints_keys},
     {"logs", key_read_block, 0, 0, 0, 0, logs_keys},
-    LATER("setup"),
     LATER("secrets"),
     LATER("metrics"),
     LATER("constraints"),

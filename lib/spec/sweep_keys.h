@@ -15,7 +15,14 @@ extern const struct spec_word sweep_goal_words[];
 extern const struct spec_word sweep_search_words[];
 extern const struct spec_word sweep_schedule_words[];
 extern const struct spec_word sweep_checkpoint_words[];
+extern const struct spec_word sweep_place_words[];
+extern const struct spec_word sweep_retry_words[];
+extern const struct spec_word sweep_workdir_words[];
 
+/* Of the work folder (workdir.c). */
+spec_key_read key_read_workdir; /* a path alone, or a block */
+spec_key_read key_read_ignore;  /* work.ignore, work.n_ignore */
+spec_key_read key_read_setup;   /* one command, or a list of them */
 /* Readers of fields that no other key is like (sweep_fields.c). */
 spec_key_read key_read_labels;  /* labels, n_labels */
 spec_key_read key_read_target;  /* metric.target, metric.has_target */
@@ -23,6 +30,8 @@ spec_key_read key_read_seed;    /* seed, has_seed */
 spec_key_read key_read_gpus;    /* resources.gpus: whole, or a fraction below 1 */
 spec_key_read key_read_custom;  /* resources.custom */
 spec_key_read key_read_require; /* resources.require */
+spec_key_read key_read_prefer;  /* resources.prefer */
+spec_key_read key_read_rules;   /* retries.rules; `more`: the keys of one */
 spec_key_read key_read_backoff; /* retries.backoff_min_ms, backoff_max_ms */
 spec_key_read key_read_fixed;   /* a word that is checked and kept nowhere: there is one choice */
 

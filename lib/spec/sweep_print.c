@@ -92,6 +92,16 @@ static void count_print(const char *key, uint64_t count, struct buf *buf)
     }
 }
 
+/* The same of an amount. */
+static void amount_limit_print(const char *key, amount limit, struct buf *buf)
+{
+    char text[QUANTITY_TEXT_MAX] = "none";
+    if (limit > 0) {
+        quantity_amount_print(limit, text);
+    }
+    put(buf, "%s: %s", key, text);
+}
+
 /* 0 is `none`, for the durations of which that is true. */
 static void limit_print(const char *key, int64_t ms, struct buf *buf)
 {
@@ -130,7 +140,20 @@ static void command_print(const struct sweep_spec *spec, struct buf *buf)
     put(buf, spec->command.is_shell ? "\n" : "]\n");
     put(buf, "workdir: {path: ");
     text_print(spec->workdir, buf);
-    put(buf, ", mode: shared}\nenv:%s\n", spec->n_env == 0 ? " {}" : "");
+    put(buf, ", mode: %s, ignore: [", sweep_word(sweep_workdir_words, (int)spec->work.mode));
+    for (uint32_t i = 0; i < spec->work.n_ignore; i++) {
+        put(buf, "%s", i > 0 ? ", " : "");
+        text_print(spec->work.ignore[i], buf);
+    }
+    char max[QUANTITY_TEXT_MAX];
+    quantity_size_print((int64_t)spec->work.max_bytes, max);
+    put(buf, "], max: %s}\n", max);
+    if (spec->setup[0] != '\0') {
+        put(buf, "setup: ");
+        text_print(spec->setup, buf);
+        put(buf, "\n");
+    }
+    put(buf, "env:%s\n", spec->n_env == 0 ? " {}" : "");
     for (uint32_t i = 0; i < spec->n_env; i++) {
         put(buf, "  %s: ", spec->env[i].name);
         text_print(spec->env[i].value, buf);
@@ -209,7 +232,20 @@ static void tuning_print(const struct sweep_spec *spec, struct buf *buf)
     limit_print(", wall", spec->stop.wall_ms, buf);
     put(buf, "}\nlimits: {");
     count_print("concurrency", spec->concurrency, buf);
+    amount_limit_print(", gpus", spec->gpus_max, buf);
+    count_print(", per_node", spec->per_node, buf);
     put(buf, "}\n");
+}
+
+static void demands_print(const char *key, const struct require *require, uint32_t n,
+                          struct buf *buf)
+{
+    put(buf, "  %s: [", key);
+    for (uint32_t i = 0; i < n; i++) {
+        put(buf, "%s", i > 0 ? ", " : "");
+        text_print(require[i].text, buf);
+    }
+    put(buf, "]\n");
 }
 
 static void resources_print(const struct request *request, struct buf *buf)
@@ -225,12 +261,9 @@ static void resources_print(const struct request *request, struct buf *buf)
         quantity_amount_print(request->custom[i].amount, text);
         put(buf, "%s%s: %s", i > 0 ? ", " : "", request->custom[i].name, text);
     }
-    put(buf, "}\n  require: [");
-    for (uint32_t i = 0; i < request->n_require; i++) {
-        put(buf, "%s", i > 0 ? ", " : "");
-        text_print(request->require[i].text, buf);
-    }
-    put(buf, "]\n");
+    put(buf, "}\n  place: %s\n", sweep_word(sweep_place_words, (int)request->place));
+    demands_print("require", request->require, request->n_require, buf);
+    demands_print("prefer", request->prefer, request->n_prefer, buf);
 }
 
 static void checkpoints_print(const struct checkpoint_spec *checkpoints, struct buf *buf)
@@ -247,14 +280,28 @@ static void checkpoints_print(const struct checkpoint_spec *checkpoints, struct 
         checkpoints->keep_best);
 }
 
+static void rules_print(const struct retry_spec *retries, struct buf *buf)
+{
+    put(buf, ", rules: [");
+    for (uint32_t i = 0; i < retries->n_rules; i++) {
+        put(buf, "%s{match: ", i > 0 ? ", " : "");
+        text_print(retries->rules[i].match, buf);
+        put(buf, ", do: %s}", sweep_word(sweep_retry_words, (int)retries->rules[i].act));
+    }
+    put(buf, "]");
+}
+
 static void running_print(const struct sweep_spec *spec, struct buf *buf)
 {
     char low[QUANTITY_TEXT_MAX], high[QUANTITY_TEXT_MAX];
     quantity_duration_print(spec->retries.backoff_min_ms, low);
     quantity_duration_print(spec->retries.backoff_max_ms, high);
     put(buf, "queue: {priority: %u}\n", spec->priority);
-    put(buf, "retries: {max: %u, crash_limit: %u, backoff: %s..%s}\n", spec->retries.max,
+    put(buf, "retries: {max: %u, crash_limit: %u, backoff: %s..%s", spec->retries.max,
         spec->retries.crash_limit, low, high);
+    count_print(", node_failures", spec->retries.node_failures, buf);
+    rules_print(&spec->retries, buf);
+    put(buf, "}\n");
     quantity_duration_print(spec->timeouts.grace_ms, low);
     quantity_duration_print(spec->timeouts.decision_ms, high);
     limit_print("timeouts: {trial", spec->timeouts.trial_ms, buf);

@@ -36,6 +36,12 @@ struct require {
     const char *text; /* as the user wrote it, for explain */
 };
 
+/* Which of the nodes that fit. */
+typedef enum {
+    PLACE_BINPACK, /* the fullest */
+    PLACE_SPREAD,  /* the least used */
+} place_rule;
+
 /* What a task asks of one node. */
 struct request {
     amount cpus;           /* default AMOUNT_ONE */
@@ -45,6 +51,9 @@ struct request {
     uint32_t n_custom;
     const struct require *require;
     uint32_t n_require;
+    const struct require *prefer; /* an earlier one outweighs all later ones together */
+    uint32_t n_prefer;
+    place_rule place;
 };
 
 struct env_pair {
@@ -98,10 +107,25 @@ struct stop_spec {
     int64_t wall_ms;   /* 0: none */
 };
 
+/* What becomes of a trial whose failure says so. */
+typedef enum {
+    RETRY_FAIL,  /* not tried again */
+    RETRY_AGAIN, /* as any failure */
+    RETRY_FREE,  /* tried again, and not charged */
+} retry_act;
+
+struct retry_rule {
+    const char *match; /* a part of the end of stderr, or of the reason */
+    retry_act act;
+};
+
 struct retry_spec {
     uint32_t max;         /* own failures of a trial that are retried; default 3 */
     uint32_t crash_limit; /* node or agent lost while it ran; default 5 */
     int64_t backoff_min_ms, backoff_max_ms; /* default 1s..5m, doubling */
+    const struct retry_rule *rules;         /* the first that matches holds */
+    uint32_t n_rules;
+    uint32_t node_failures; /* so many in a row set a node aside; 0: never; default 3 */
 };
 
 struct timeout_spec {
@@ -127,11 +151,27 @@ enum {
     SPEC_WORDS_MAX = 1024,
     SPEC_TEXT_MAX_BYTES = 65536,
     SPEC_TRIALS_MAX = 10000000,
+    SPEC_IGNORE_MAX = 256, /* as WORK_RULES_MAX of lib/work */
     SPEC_LABELS_MAX = 64,
+    SPEC_SETS_MAX = 256,
+    SPEC_SETS_MAX_BYTES = 256 << 10, /* together */
     SPEC_CUSTOM_MAX = 32,
     SPEC_REQUIRE_MAX = 32,
+    SPEC_PREFER_MAX = 32,
+    SPEC_RULES_MAX = 32,
+    SPEC_MATCH_MAX_BYTES = 1024,
     PRIORITY_MAX = 100,
     PRIORITY_DEFAULT = 50,
+};
+
+/* Where trials start: in a copy of the folder as it was at submission, or in the folder itself. */
+typedef enum { WORKDIR_SNAPSHOT, WORKDIR_SHARED } workdir_mode;
+
+struct workdir_spec {
+    workdir_mode mode;
+    const char *const *ignore; /* patterns as in .gitignore: what stays behind */
+    uint32_t n_ignore;
+    uint64_t max_bytes; /* of what is sent; default 200 MiB */
 };
 
 struct sweep_spec {
@@ -142,6 +182,8 @@ struct sweep_spec {
     struct command command;
     const char
         *workdir; /* as written; "." by default; the CLI makes it absolute before it submits */
+    struct workdir_spec work;
+    const char *setup; /* for sh -e, once for each node; "": none */
     const struct env_pair *env;
     uint32_t n_env;
     struct metric_spec metric;
@@ -153,6 +195,8 @@ struct sweep_spec {
     struct schedule_spec schedule;
     struct stop_spec stop;
     uint32_t concurrency; /* 0: as many as fit */
+    uint32_t per_node;    /* trials on one node; 0: as many as fit */
+    amount gpus_max;      /* of all its trials together; 0: no limit */
     struct request resources;
     uint32_t priority; /* 0..100, higher first */
     struct retry_spec retries;

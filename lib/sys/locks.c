@@ -107,3 +107,20 @@ void lock_release(int fd)
         close(fd);
     }
 }
+
+void lock_name(const char *path, char ret_name[LOCK_NAME_BYTES])
+{
+    char boot[64] = "";
+    struct stat about;
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    ret_name[0] = '\0';
+    if (file != NULL) {
+        bool is_read = fgets(boot, sizeof boot, file) != NULL;
+        boot[is_read ? strcspn(boot, "\n") : 0] = '\0';
+        fclose(file);
+    }
+    if (boot[0] != '\0' && stat(path, &about) == 0) {
+        snprintf(ret_name, LOCK_NAME_BYTES, "%s:%llu:%llu", boot, (unsigned long long)about.st_dev,
+                 (unsigned long long)about.st_ino);
+    }
+}

@@ -23,4 +23,10 @@ MUST_CHECK error_code lock_pid_write(int fd, uint32_t pid);
 bool lock_is_held(const char *path, uint32_t *ret_holder);
 void lock_release(int fd); /* closes it; the file stays */
 
+enum { LOCK_NAME_BYTES = 128 };
+/* Which lock that is, in words that hold for one start of one kernel and one file: two processes
+ * that say the same cannot both hold it, and a copy of the folder says another. "" if it cannot be
+ * told. Reads two small files. */
+void lock_name(const char *path, char ret_name[LOCK_NAME_BYTES]);
+
 #endif

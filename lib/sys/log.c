@@ -21,7 +21,8 @@ struct log_key {
 
 static struct {
     pthread_mutex_t lock;
-    int fd; /* 0: stderr */
+    int fd;      /* 0: stderr */
+    bool is_tee; /* and to stderr */
     log_level level;
     uint64_t size_bytes;
     char path[LOG_PATH_MAX_BYTES];
@@ -76,6 +77,13 @@ void log_close(void)
     pthread_mutex_unlock(&log_state.lock);
 }
 
+void log_tee_set(bool is_on)
+{
+    pthread_mutex_lock(&log_state.lock);
+    log_state.is_tee = is_on;
+    pthread_mutex_unlock(&log_state.lock);
+}
+
 void log_level_set(log_level level)
 {
     pthread_mutex_lock(&log_state.lock);
@@ -127,6 +135,10 @@ static void log_line(log_level level, const char *text, uint64_t left_out)
     bool is_file = log_state.fd > 0;
     if (is_file && log_state.size_bytes + length > LOG_FILE_MAX_BYTES) {
         log_rotate();
+    }
+    if (is_file && log_state.is_tee) {
+        ssize_t told = write(STDERR_FILENO, line, length);
+        (void)told; /* the file has it */
     }
     if (write(is_file ? log_state.fd : STDERR_FILENO, line, length) > 0 && is_file) {
         log_state.size_bytes += length;

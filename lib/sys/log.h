@@ -20,6 +20,8 @@ enum {
  * the file's error; what was in use stays in use then. */
 MUST_CHECK error_code log_open(const char *path, struct report *report);
 void log_close(void);
+/* Lines go to stderr as well as to the file: a daemon in the foreground. */
+void log_tee_set(bool is_on);
 /* Below it nothing is written; LOG_LEVEL_INFO at first. */
 void log_level_set(log_level level);
 

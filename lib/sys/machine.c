@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -278,10 +279,62 @@ void machine_load_read(const char *root, const struct machine *machine, struct m
     *ret_load = load;
 }
 
+/* Of one limited group; false: it has no limit. */
+static bool cgroup_memory_available(const char *root, const struct cgroup *group,
+                                    uint64_t *ret_bytes)
+{
+    static const char *const caches[2][2] = {{"total_inactive_file ", "total_active_file "},
+                                             {"inactive_file ", "active_file "}};
+    uint64_t limit, used, free = 0;
+    if (!cgroup_number(root, group, group->is_v2 ? "memory.max" : "memory.limit_in_bytes", "",
+                       &limit) ||
+        !cgroup_number(root, group, group->is_v2 ? "memory.current" : "memory.usage_in_bytes", "",
+                       &used)) {
+        return false;
+    }
+    free = limit > used ? limit - used : 0;
+    for (int i = 0; i < 2; i++) {
+        uint64_t cache;
+        if (cgroup_number(root, group, "memory.stat", caches[group->is_v2 ? 1 : 0][i], &cache)) {
+            free += cache;
+        }
+    }
+    *ret_bytes = free;
+    return true;
+}
+
+bool machine_memory_available(const char *root, uint64_t *ret_bytes)
+{
+    struct cgroup group;
+    uint64_t kib, least = UINT64_MAX;
+    if (number_read(root, "/proc/meminfo", "MemAvailable:", &kib)) {
+        least = kib * 1024;
+    }
+    if (cgroup_find(root, "memory", &group)) {
+        do {
+            uint64_t free;
+            if (cgroup_memory_available(root, &group, &free) && free < least) {
+                least = free;
+            }
+        } while (cgroup_up(&group));
+    }
+    if (least != UINT64_MAX) {
+        *ret_bytes = least;
+    }
+    return least != UINT64_MAX;
+}
+
 bool machine_oom_kills(const char *root, uint64_t *ret_count)
 {
     struct cgroup group;
     return cgroup_find(root, "memory", &group) &&
            cgroup_number(root, &group, group.is_v2 ? "memory.events" : "memory.oom_control",
                          "oom_kill ", ret_count);
+}
+
+void machine_memory_keep(void)
+{
+    enum { KEPT_BYTES = 32 << 20 };
+    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 }

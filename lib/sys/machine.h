@@ -33,7 +33,15 @@ MUST_CHECK error_code machine_read(const char *root, struct machine *ret_machine
                                    struct report *report);
 void machine_load_read(const char *root, const struct machine *machine, struct machine_meter *meter,
                        struct machine_load *ret_load);
+/* What could still be taken before the kernel kills: of the machine, and of each limited group that
+ * we are in, where caches that can be given up count as free. False: it does not say. */
+bool machine_memory_available(const char *root, uint64_t *ret_bytes);
 /* How often the kernel has killed in our memory cgroup; false: it does not say. */
 bool machine_oom_kills(const char *root, uint64_t *ret_count);
+
+/* For daemons, once at start: memory that was given back is kept for the next one. Pieces of work
+ * folders come by the hundred, and giving each back to the kernel costs more than what is done with
+ * it. */
+void machine_memory_keep(void);
 
 #endif

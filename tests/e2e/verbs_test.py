@@ -157,8 +157,8 @@ def test_ends_say_why_and_where_to_look(cluster):
     shown = cluster.run("trial", "show", "1.1").stdout
     assert shown.index("no such data") < shown.index("state"), shown
     mute = "command: [sh, -c, 'exit 0']\nmetric: {name: loss}\nstop: {trials: 1}\n"
-    done = cluster.run("sweep", "run", cluster.file("mute.yaml", mute), code=None)
-    assert "no trial reported loss" in done.stdout, done.stdout
+    done = cluster.run("sweep", "run", cluster.file("mute.yaml", mute), code=5)
+    assert "exit 0 without a value of 'loss'" in done.stdout + done.stderr, done
 
 
 def test_lists_filter_and_refuse_what_there_is_not(cluster):

@@ -9,7 +9,7 @@ What is checked, in every .md file of the repository:
   functions  `core_task_move()`: a word of the sources
   tests      `test_something`: a test of tests/
 and that docs/API.md has each route of head/shell/routes.c and each field of lib/schema/api.c, docs/CLI.md each verb and
-option of cli/verbs.c; docs/STATES.md is what the build's muster-reference prints (MUSTER_TEST_BUILD). One line for each check: `ok name`, `FAIL name: why` or `SKIP name: why`."""
+option of cli/option_lists.c; docs/STATES.md is what the build's muster-reference prints (MUSTER_TEST_BUILD). One line for each check: `ok name`, `FAIL name: why` or `SKIP name: why`."""
 import os
 import re
 import subprocess
@@ -124,7 +124,7 @@ def check_tests():
 def check_routes():
     text = read("docs/API.md")
     for method, pattern in re.findall(r'\{HTTP_([A-Z]+), "([^"]+)"', read("head/shell/routes.c")):
-        shown = pattern.replace("#", "N").replace("@", "N.I")
+        shown = pattern.replace("#", "N").replace("@", "N.I").replace("blobs/$", "blobs/HASH").replace("$", "NAME")
         if f"| {method} | `{shown}`" not in text:
             yield f"docs/API.md lacks {method} {shown}"
 
@@ -153,7 +153,7 @@ def check_verbs():
         name = verb if noun == "NULL" else f"{noun[1:-1]} {verb}"
         if f"`{name}" not in text:
             yield f"docs/CLI.md lacks the verb {name}"
-    for option in re.findall(r'\{"([a-z-]+)", (?:0|\'.\'), (?:NULL|"[^"]*"),', table):
+    for option in re.findall(r'\{\s*(?:\\\s*)?"([a-z-]+)", (?:0|\'.\'), (?:NULL|"[^"]*"),', read("cli/option_lists.c")):
         if f"--{option}" not in text:
             yield f"docs/CLI.md lacks the option --{option}"
 

@@ -42,6 +42,7 @@ void agent_free(struct agent *agent)
     list_each (&agent->attempts, struct attempt, link, attempt) {
         agent_attempt_free(agent, attempt);
     }
+    agent_trees_free(agent);
     agent_stream_fini(&agent->stream);
     mem_free(agent->snapshots);
     buf_fini(&agent->line);

@@ -20,6 +20,8 @@ enum {
     AGENT_CONNECTIONS_MAX = 4096,
     AGENT_ALIVE_LINE_MS = 5000, /* an empty line while an answer is held */
     AGENT_OWED_BYTES_MAX = 256 << 10,
+    BLOB_HASH_TEXT_MAX = 64,
+    WORK_TREE_NAME_MAX = BLOB_HASH_TEXT_MAX + 32,
 };
 
 struct attempt_ref {
@@ -58,13 +60,37 @@ void on_attempt_started(struct agent *agent, time_ms now, struct attempt_ref ref
 /* cause: CANNOT_START or REFUSED; reason: one sentence. */
 void on_attempt_not_started(struct agent *agent, time_ms now, struct attempt_ref ref,
                             end_cause cause, const char *reason, struct agent_outbox *out);
+/* Before on_attempt_not_started(): its snapshot is damaged or gone, so that the head starts it from
+ * another one. */
+void agent_restore_lost(struct agent *agent, struct attempt_ref ref);
 /* The main process has exited and the process tree is empty. Only cause EXIT, SIGNAL or OOM,
  * exit_code, signal, cpu_ms, rss_peak_bytes, started_at and the tails are the shell's; the core
  * fills in the rest. */
 void on_attempt_exited(struct agent *agent, time_ms now, struct attempt_ref ref,
                        const struct attempt_result *facts, struct agent_outbox *out);
+/* Its process tree takes more memory than it may: it is killed at once, cause OOM. reason: one
+ * sentence. */
+void on_attempt_over_memory(struct agent *agent, time_ms now, struct attempt_ref ref,
+                            const char *reason);
 /* A byte came from the attempt (output or socket); at most one call a second and attempt. */
 void on_attempt_activity(struct agent *agent, time_ms now, struct attempt_ref ref);
+
+/* ---- work folders (work.c): trees on this node's disk, by name ---- */
+/* The tree that a lease starts from; "": none. */
+void agent_tree_name(const struct msg_lease *lease, char ret_name[WORK_TREE_NAME_MAX + 1]);
+/* Found on disk at start, whole; before the first on_link_up. */
+MUST_CHECK error_code agent_tree_found(struct agent *agent, const char *name);
+/* The shell removed it to make room, or found it gone. */
+void agent_tree_lost(struct agent *agent, const char *name);
+/* Answers to AGENT_BLOB_WRITE: the first `bytes` are on disk. error: NULL, or a sentence. */
+void on_blob_written(struct agent *agent, time_ms now, const char *hash, uint64_t bytes,
+                     const char *error, struct agent_outbox *out);
+/* Answers to AGENT_TREE_UNPACK and AGENT_TREE_SETUP: it is there, read-only. error: NULL, or a
+ * sentence. */
+void on_tree_made(struct agent *agent, time_ms now, const char *name, const char *error,
+                  struct agent_outbox *out);
+/* Before on_attempt_not_started(): for want of something on the node, not the attempt's own. */
+void agent_nodes_fault(struct agent *agent, struct attempt_ref ref);
 
 /* ---- trainers (INTERFACES: the trainer's side) ---- */
 typedef enum {

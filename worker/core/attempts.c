@@ -95,7 +95,7 @@ static struct attempt *attempt_new(const struct agent *agent, const struct msg_l
     return attempt;
 }
 
-static void attempt_start(struct agent *agent, const struct msg_lease *lease,
+static void attempt_start(struct agent *agent, time_ms now, const struct msg_lease *lease,
                           struct agent_outbox *out)
 {
     struct attempt *attempt = attempt_new(agent, lease);
@@ -114,7 +114,7 @@ static void attempt_start(struct agent *agent, const struct msg_lease *lease,
     agent->n_attempts++;
     attempt->welcome_mark = agent->welcomes;
     agent_attempt_move(attempt, ATTEMPT_EVENT_LEASE);
-    agent_outbox_start(out, attempt->ref, attempt->lease);
+    agent_work_want(agent, now, attempt, out);
 }
 
 void agent_attempt_lease(struct agent *agent, time_ms now, const struct msg_lease *lease,
@@ -140,7 +140,7 @@ void agent_attempt_lease(struct agent *agent, time_ms now, const struct msg_leas
     } else if (agent->n_attempts >= AGENT_ATTEMPTS_MAX) {
         attempt_refuse(agent, now, lease, "its node holds as many attempts as it can", out);
     } else {
-        attempt_start(agent, lease, out);
+        attempt_start(agent, now, lease, out);
     }
 }
 
@@ -153,6 +153,11 @@ void agent_attempt_gone(struct agent *agent, struct attempt *attempt, struct age
     }
     agent_attempt_move(attempt, ATTEMPT_EVENT_GONE);
     agent_answers_gone(agent, attempt, out);
+    if (attempt->is_waiting_for_work) { /* the shell knows nothing of it */
+        agent_attempt_move(attempt, ATTEMPT_EVENT_NOT_STARTED);
+        agent_attempt_free(agent, attempt);
+        return;
+    }
     if (attempt->state == ATTEMPT_DISOWNED) {
         attempt->term_at = attempt->kill_at = AGENT_NEVER;
         agent_rows_clear(&attempt->block);
@@ -232,7 +237,7 @@ void on_attempt_started(struct agent *agent, time_ms now, struct attempt_ref ref
     struct node_event event = {.kind = EVENT_STARTED, .pid = pid};
     agent_event(agent, now, attempt, &event, out);
     agent_order_started(agent, now, attempt, out);
-    if (agent->is_draining || agent->is_leaving) {
+    if (agent->is_draining || agent->is_leaving || attempt->drain_deadline != 0) {
         agent_drain_attempt(agent, now, attempt);
     }
     agent_answers_pump(agent, now, attempt, out); /* its connections are read from now on */
@@ -244,6 +249,22 @@ static void attempt_result_tell(struct agent *agent, time_ms now, struct attempt
 {
     struct node_event event = {.kind = EVENT_RESULT, .result = *result};
     attempt->result_number = agent_event(agent, now, attempt, &event, out);
+}
+
+void agent_nodes_fault(struct agent *agent, struct attempt_ref ref)
+{
+    struct attempt *attempt = agent_attempt_find(agent, ref);
+    if (attempt != NULL) {
+        attempt->is_nodes_fault = true;
+    }
+}
+
+void agent_restore_lost(struct agent *agent, struct attempt_ref ref)
+{
+    struct attempt *attempt = agent_attempt_find(agent, ref);
+    if (attempt != NULL) {
+        attempt->is_restore_lost = true;
+    }
 }
 
 void on_attempt_not_started(struct agent *agent, time_ms now, struct attempt_ref ref,
@@ -265,7 +286,11 @@ void on_attempt_not_started(struct agent *agent, time_ms now, struct attempt_ref
     char text[AGENT_REASON_MAX];
     ignore_error(snprintf(text, sizeof text, "%s", reason == NULL ? "" : reason) < 0,
                  "stays empty");
-    struct attempt_result result = {.cause = cause, .reason = text, .ended_at = now};
+    struct attempt_result result = {.cause = cause,
+                                    .reason = text,
+                                    .ended_at = now,
+                                    .is_nodes_fault = attempt->is_nodes_fault,
+                                    .is_restore_lost = attempt->is_restore_lost};
     attempt_result_tell(agent, now, attempt, &result, out);
 }
 
@@ -368,5 +393,14 @@ void on_attempt_activity(struct agent *agent, time_ms now, struct attempt_ref re
     struct attempt *attempt = agent_attempt_find(agent, ref);
     if (attempt != NULL) {
         attempt->last_activity = now;
+    }
+}
+
+void on_attempt_over_memory(struct agent *agent, time_ms now, struct attempt_ref ref,
+                            const char *reason)
+{
+    struct attempt *attempt = agent_attempt_find(agent, ref);
+    if (attempt != NULL && agent_attempt_is_alive(attempt)) {
+        agent_attempt_end(agent, attempt, CAUSE_OOM, reason, AGENT_NEVER, now);
     }
 }

@@ -18,7 +18,8 @@ void agent_drain_attempt(struct agent *agent, time_ms now, struct attempt *attem
                           now + drain_shorter(grace_ms, AGENT_LEAVE_GRACE_MS));
         return;
     }
-    int64_t total_ms = agent->drain_deadline > now ? agent->drain_deadline - now : 0;
+    time_ms deadline = agent->is_draining ? agent->drain_deadline : attempt->drain_deadline;
+    int64_t total_ms = deadline > now ? deadline - now : 0;
     bool can_be_told = attempt->lease->is_trial && attempt->has_spoken &&
                        (attempt->can & (CAN_PAUSE | CAN_CHECKPOINT)) != 0;
     attempt->is_told_by_drain = can_be_told;
@@ -54,6 +55,25 @@ void on_drain(struct agent *agent, time_ms now, time_ms deadline, struct agent_o
     drain_begin(agent, now, out);
 }
 
+/* The head's drain: what is here is handed back, and the agent stays. One that is just being made
+ * is told once it runs. */
+void agent_hand_back(struct agent *agent, time_ms now, int64_t grace_ms)
+{
+    if (agent->is_draining || agent->is_leaving) {
+        return; /* told already */
+    }
+    list_each (&agent->attempts, struct attempt, link, attempt) {
+        if (attempt->drain_deadline != 0) {
+            continue;
+        }
+        attempt->drain_deadline = now + (grace_ms > 0 ? grace_ms : 0);
+        if (agent_attempt_is_alive(attempt)) {
+            agent_drain_attempt(agent, now, attempt);
+        }
+    }
+    agent->wake = now;
+}
+
 void agent_leave(struct agent *agent, time_ms now, struct agent_outbox *out)
 {
     if (agent->is_leaving) {
@@ -87,9 +107,10 @@ void agent_drain_tick(struct agent *agent, time_ms now, struct agent_outbox *out
     if ((!agent->is_draining && !agent->is_leaving) || agent->has_left) {
         return;
     }
-    /* A head that shuts the cluster down waits for the results, but not for ever: gone is gone. */
-    bool is_told_all =
-        list_is_empty(&agent->stream.kept) || (agent->is_leaving && agent->link.state == LINK_DOWN);
+    /* A head that shuts the cluster down waits for the results, but not for ever: gone is gone. One
+     * that never let this agent in waits for nothing. */
+    bool is_told_all = list_is_empty(&agent->stream.kept) || agent->welcomes == 0 ||
+                       (agent->is_leaving && agent->link.state == LINK_DOWN);
     bool is_done = !drain_has_present(agent) && is_told_all;
     if (!is_done && now < agent->drain_deadline) {
         return;

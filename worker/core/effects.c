@@ -138,6 +138,35 @@ void agent_outbox_exit(struct agent_outbox *out, int code)
     outbox_add(out, (struct agent_effect){.kind = AGENT_EXIT, .code = code});
 }
 
+void agent_outbox_work(struct agent_outbox *out, agent_effect_kind kind, const char *name,
+                       const struct msg_lease *lease)
+{
+    const char *text = arena_strdup(&out->arena, name);
+    const struct msg_lease *copy =
+        lease != NULL ? agent_message_copy(MSG_LEASE, lease, &out->arena) : NULL;
+    if (text == NULL || (lease != NULL && copy == NULL)) {
+        agent_outbox_fail(out, ERR_NO_MEMORY);
+        return;
+    }
+    outbox_add(out, (struct agent_effect){.kind = kind, .text = text, .lease = copy});
+}
+
+void agent_outbox_piece(struct agent_outbox *out, const char *hash, uint64_t offset,
+                        struct bytes data)
+{
+    const char *text = arena_strdup(&out->arena, hash);
+    uint8_t *copy = arena_alloc(&out->arena, data.len);
+    if (text == NULL || copy == NULL) {
+        agent_outbox_fail(out, ERR_NO_MEMORY);
+        return;
+    }
+    memcpy(copy, data.data, data.len);
+    outbox_add(out, (struct agent_effect){.kind = AGENT_BLOB_WRITE,
+                                          .text = text,
+                                          .offset = offset,
+                                          .frame = {copy, data.len}});
+}
+
 void *agent_message_copy(message_type type, const void *message, struct arena *arena)
 {
     CLEANUP(buf_fini) struct buf frame;

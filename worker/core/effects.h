@@ -24,6 +24,11 @@ void agent_outbox_commit(struct agent_outbox *out, struct attempt_ref ref, uint6
                          uint32_t ordinal, int64_t step);
 void agent_outbox_drop(struct agent_outbox *out, struct snapshot_name name);
 void agent_outbox_clean(struct agent_outbox *out, struct attempt_ref ref);
+/* AGENT_BLOB_DROP and AGENT_TREE_*; lease: NULL but for SETUP. */
+void agent_outbox_work(struct agent_outbox *out, agent_effect_kind kind, const char *name,
+                       const struct msg_lease *lease);
+void agent_outbox_piece(struct agent_outbox *out, const char *hash, uint64_t offset,
+                        struct bytes data);
 void agent_outbox_exit(struct agent_outbox *out, int code);
 
 /* A deep copy of a message, by encoding and decoding it. NULL: ERR_NO_MEMORY. */

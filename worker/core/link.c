@@ -170,6 +170,7 @@ static void head_welcome(struct agent *agent, time_ms now, const void *message,
      * leaves out. */
     agent_stream_rewind(&agent->stream);
     link_holds(agent, welcome, out);
+    agent_work_welcomed(agent, now, out);
     agent_stream_send(&agent->stream, out);
 }
 
@@ -251,11 +252,26 @@ static void head_gone(struct agent *agent, time_ms now, const void *message,
     }
 }
 
+static void head_drain(struct agent *agent, time_ms now, const void *message,
+                       struct agent_outbox *out)
+{
+    const struct msg_drain *drain = message;
+    if (link_epoch_take(agent, now, drain->epoch, out)) {
+        agent_hand_back(agent, now, drain->grace_ms);
+    }
+}
+
 static void head_drop(struct agent *agent, time_ms now, const void *message,
                       struct agent_outbox *out)
 {
     (void)now;
     agent_snapshots_drop(agent, message, out);
+}
+
+static void head_blob(struct agent *agent, time_ms now, const void *message,
+                      struct agent_outbox *out)
+{
+    agent_work_piece(agent, now, message, out);
 }
 
 static const struct head_handler {
@@ -267,7 +283,8 @@ static const struct head_handler {
     {MSG_WHO, false, head_who},         {MSG_LEAVE, false, head_leave},
     {MSG_LEASE, true, head_lease},      {MSG_ORDER, true, head_order},
     {MSG_ACK, true, head_ack},          {MSG_GONE, true, head_gone},
-    {MSG_DROP, true, head_drop},
+    {MSG_DROP, true, head_drop},        {MSG_DRAIN, true, head_drain},
+    {MSG_BLOB, true, head_blob},
 };
 
 void on_head_message(struct agent *agent, time_ms now, message_type type, const void *message,
@@ -281,7 +298,11 @@ void on_head_message(struct agent *agent, time_ms now, message_type type, const 
         if (handler->type != type) {
             continue;
         }
-        agent->link.last_heard = agent->link.last_word = now;
+        agent->link.last_heard = now;
+        if (type != MSG_REFUSED) {
+            /* A head that lets this agent not in looks after nothing of what runs here. */
+            agent->link.last_word = now;
+        }
         if (!handler->needs_welcome || agent->link.state == LINK_WELCOMED) {
             handler->handle(agent, now, message, out);
         }

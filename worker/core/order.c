@@ -62,6 +62,9 @@ void agent_order_apply(struct agent *agent, time_ms now, struct attempt *attempt
     }
     bool was_leave = agent_order_is_leave(&attempt->order);
     attempt->order = *order;
+    if (attempt->is_waiting_for_work) {
+        agent_wake_at(agent, now);
+    }
     if (agent_attempt_is_alive(attempt)) {
         if (agent_order_is_leave(order)) {
             order_leave_begin(agent, now, attempt, out);

@@ -23,6 +23,11 @@ typedef enum {
     AGENT_DROP,        /* ref.task, snapshot.ordinal: delete this snapshot */
     AGENT_CLEAN, /* ref: the result is on disk at the head; remove the attempt's private folder */
     AGENT_EXIT,  /* code: leave */
+    AGENT_BLOB_WRITE,  /* text: hash, offset, frame: a piece -> on_blob_written, in their order */
+    AGENT_BLOB_DROP,   /* text: hash; its pieces are wanted no more */
+    AGENT_TREE_UNPACK, /* text: hash; all pieces are on disk: prove, unpack -> on_tree_made */
+    AGENT_TREE_SETUP,  /* text: name, lease: a copy of the base, run the setup -> on_tree_made */
+    AGENT_TREE_SETUP_STOP, /* text: name; end it -> on_tree_made with an error */
 } agent_effect_kind;
 
 struct agent_effect {
@@ -35,6 +40,7 @@ struct agent_effect {
     int signal;
     uint64_t connection;
     const char *text;
+    uint64_t offset;
     int64_t step;
     struct snapshot_ref snapshot;
     int code;

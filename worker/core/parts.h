@@ -85,9 +85,21 @@ void agent_snapshots_drop(struct agent *agent, const struct msg_drop *drop,
                           struct agent_outbox *out);
 /* ---- drain.c ---- */
 void agent_leave(struct agent *agent, time_ms now, struct agent_outbox *out);
+void agent_hand_back(struct agent *agent, time_ms now, int64_t grace_ms);
 void agent_drain_attempt(struct agent *agent, time_ms now, struct attempt *attempt);
 void agent_drain_tick(struct agent *agent, time_ms now, struct agent_outbox *out);
 time_ms agent_drain_deadline(const struct agent *agent);
+/* ---- work.c ---- */
+/* Starts the attempt, now or when the folder that it starts from is there. */
+void agent_work_want(struct agent *agent, time_ms now, struct attempt *attempt,
+                     struct agent_outbox *out);
+void agent_work_piece(struct agent *agent, time_ms now, const struct msg_blob *piece,
+                      struct agent_outbox *out);
+void agent_work_welcomed(struct agent *agent, time_ms now, struct agent_outbox *out);
+void agent_work_tick(struct agent *agent, time_ms now, struct agent_outbox *out);
+time_ms agent_work_deadline(const struct agent *agent);
+void agent_work_check(const struct agent *agent);
+void agent_trees_free(struct agent *agent);
 /* ---- agent.c ---- */
 /* Numbers the event, keeps it, and sends what may be sent. Time, task and attempt are filled in
  * here. */

@@ -94,7 +94,12 @@ struct attempt {
     uint32_t last_ordinal;
 
     /* the end */
-    bool is_told_by_drain; /* answers carry the drain's act */
+    bool is_told_by_drain;  /* answers carry the drain's act */
+    time_ms drain_deadline; /* handed back at the head's word by then; 0: not */
+    bool
+        is_waiting_for_work; /* STARTING: its folder is on its way, the shell knows nothing of it */
+    bool is_nodes_fault;
+    bool is_restore_lost; /* the shell found its snapshot damaged or gone */
     bool is_drain_checkpoint_told;
     bool has_cause; /* the core ends it; `cause` and `reason` say why */
     end_cause cause;
@@ -116,6 +121,7 @@ struct agent {
     struct attempt *by_ref;
     struct list attempts;
     uint32_t n_attempts;
+    struct work_tree *trees; /* by name (work.c) */
     struct connection *by_id;
     struct list held; /* connections with waiting answers */
     uint32_t n_connections;

@@ -113,7 +113,8 @@ static time_ms attempt_deadline(const struct attempt *attempt)
 static time_ms agent_deadline(const struct agent *agent)
 {
     time_ms next = agent_link_deadline(agent);
-    time_ms parts[] = {agent_answers_deadline(agent), agent_drain_deadline(agent)};
+    time_ms parts[] = {agent_answers_deadline(agent), agent_drain_deadline(agent),
+                       agent_work_deadline(agent)};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         next = parts[i] < next ? parts[i] : next;
     }
@@ -135,6 +136,7 @@ void on_agent_tick(struct agent *agent, time_ms now, struct agent_outbox *out)
     list_each (&agent->attempts, struct attempt, link, attempt) {
         attempt_tick(agent, now, attempt, out);
     }
+    agent_work_tick(agent, now, out);
     agent_answers_tick(agent, now, out);
     agent->is_gathering = false;
     if (agent->link.state == LINK_WELCOMED) {

@@ -33,8 +33,9 @@ struct attempt_run {
     char tmp_dir[ATTEMPT_PATH_MAX + 16];
     char save_dir[ATTEMPT_PATH_MAX + 32]; /* of the save under way */
     uint32_t n_saves;
-    bool has_spare;     /* the folder was one */
-    struct spare spare; /* its dir is `dir` now */
+    char tree[WORK_TREE_NAME_MAX + 1]; /* of which ${trial.dir} is a copy, in use; "": none */
+    bool has_spare;                    /* the folder was one */
+    struct spare spare;                /* its dir is `dir` now */
     /* of the socket */
     char socket_path[TRIAL_SOCKET_PATH_MAX + 1];
     struct trial_socket *socket;
@@ -50,6 +51,11 @@ struct attempt_run {
     bool is_kill_running;   /* in the pool */
     time_ms kill_retry_at;  /* 0: none */
     uint32_t n_left_behind; /* processes that outlived the main one */
+    /* of its process tree, by usage.c */
+    uint64_t memory_peak_bytes;
+    uint64_t share_permille; /* of its resident pages that are its own; 0: not measured */
+    int64_t cpu_ms;
+    bool is_over_memory; /* it is being ended for that */
     UT_hash_handle hh;
 };
 
@@ -78,6 +84,8 @@ void attempts_release(struct worker *worker);
 /* ---- attempt_folder.c ---- */
 error_code attempt_folder_prepare(struct attempt_run *run, struct report *report);
 void attempt_folder_release(struct attempt_run *run);
+/* Its ${trial.dir} is filled, or not. */
+void attempt_folder_copied(struct attempt_run *run, error_code error, const struct report *report);
 
 /* ---- attempt_restore.c ---- */
 error_code attempt_restore_prepare(struct attempt_run *run, struct report *report);

@@ -13,6 +13,9 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "worker/shell/attempt.h"
+#include "worker/shell/usage.h"
+
+enum { EXIT_OF_SIGKILL = 128 + SIGKILL };
 
 struct tree_kill {
     uv_work_t work;
@@ -121,13 +124,11 @@ static int64_t usage_cpu_ms(const struct rusage *usage)
            (usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1000;
 }
 
-/* Did the kernel kill for want of memory since the last look? */
-static bool oom_was_seen(struct worker *worker)
+static void facts_of_kernel(struct attempt_result *facts, char *reason, size_t size_bytes)
 {
-    uint64_t count = worker->oom_kills;
-    bool has_grown = machine_oom_kills("", &count) && count > worker->oom_kills;
-    worker->oom_kills = count;
-    return has_grown;
+    facts->cause = CAUSE_OOM;
+    ignore_error(snprintf(reason, size_bytes, "out of memory: killed by the kernel") < 0,
+                 "it fits");
 }
 
 static void facts_of_signal(struct attempt_run *run, int signal, struct attempt_result *facts,
@@ -135,10 +136,8 @@ static void facts_of_signal(struct attempt_run *run, int signal, struct attempt_
 {
     facts->cause = CAUSE_SIGNAL;
     facts->signal = (uint32_t)signal;
-    if (signal == SIGKILL && !run->is_killed && oom_was_seen(run->worker)) {
-        facts->cause = CAUSE_OOM;
-        ignore_error(snprintf(reason, size_bytes, "killed by the kernel: out of memory") < 0,
-                     "it fits");
+    if (signal == SIGKILL && !run->is_killed && usage_kernel_killed(run->worker->usage)) {
+        facts_of_kernel(facts, reason, size_bytes);
         return;
     }
     const char *name = strsignal(signal);
@@ -156,14 +155,20 @@ void attempt_facts_read(struct attempt_run *run, struct attempt_result *ret_fact
     pid_t pid;
     while ((pid = wait4(run->pid, &status, WNOHANG, &usage)) < 0 && errno == EINTR) {
     }
-    facts.cpu_ms = usage_cpu_ms(&usage);
-    facts.rss_peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
+    int64_t main_cpu_ms = usage_cpu_ms(&usage);
+    uint64_t main_peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
+    facts.cpu_ms = main_cpu_ms > run->cpu_ms ? main_cpu_ms : run->cpu_ms;
+    facts.rss_peak_bytes =
+        main_peak_bytes > run->memory_peak_bytes ? main_peak_bytes : run->memory_peak_bytes;
     if (pid == run->pid && WIFSIGNALED(status)) {
         facts_of_signal(run, WTERMSIG(status), &facts, reason, size_bytes);
     } else {
         facts.cause = CAUSE_EXIT;
         facts.exit_code = pid == run->pid ? (uint32_t)WEXITSTATUS(status) : 255;
-        if (facts.exit_code != 0) {
+        if (facts.exit_code == EXIT_OF_SIGKILL && !run->is_killed &&
+            usage_kernel_killed(run->worker->usage)) {
+            facts_of_kernel(&facts, reason, size_bytes); /* a shell tells of its child */
+        } else if (facts.exit_code != 0) {
             ignore_error(snprintf(reason, size_bytes, "exit code %u", facts.exit_code) < 0,
                          "it fits");
         }

@@ -10,6 +10,7 @@
 
 #include "spec/macros.h"
 #include "worker/shell/attempt.h"
+#include "worker/shell/work.h"
 
 static error_code path_print(struct report *report, char *ret_path, size_t size_bytes,
                              const char *folder, const char *name)
@@ -89,10 +90,10 @@ static bool folder_rename(const struct attempt_run *run, const char *from)
 }
 
 /* Takes a spare; false: there is none. */
-static bool folder_adopt(struct attempt_run *run)
+static bool folder_adopt(struct attempt_run *run, uint64_t tree_bytes)
 {
     struct spare spare;
-    if (!spares_take(run->worker->spares, &spare)) {
+    if (!spares_take(run->worker->spares, run->tree, tree_bytes, &spare)) {
         return false;
     }
     if (!folder_rename(run, spare.dir)) {
@@ -116,20 +117,61 @@ static error_code folder_make_all(struct attempt_run *run, struct report *report
     return error == OK ? folder_make(saves, report) : error;
 }
 
+/* The tree that it starts from is in use until its folder is gone. */
+static error_code folder_tree(struct attempt_run *run, uint64_t *ret_bytes, struct report *report)
+{
+    struct worker *worker = run->worker;
+    agent_tree_name(run->lease, run->tree);
+    bool is_shared = run->lease->work == NULL || run->lease->work[0] == '\0';
+    *ret_bytes = 0;
+    if (run->tree[0] != '\0' && !works_ref(worker->works, run->tree, ret_bytes)) {
+        agent_tree_lost(worker->agent, run->tree);
+        agent_nodes_fault(worker->agent, run->ref);
+        run->tree[0] = '\0';
+        return report_fail(report, ERR_NOT_FOUND, "its work folder was removed from its node");
+    }
+    if (is_shared && run->tree[0] != '\0') { /* only a mark that the setup was done */
+        works_unref(worker->works, run->tree);
+        run->tree[0] = '\0';
+    }
+    return OK;
+}
+
 error_code attempt_folder_prepare(struct attempt_run *run, struct report *report)
 {
+    uint64_t tree_bytes;
     error_code error = folder_paths(run, report);
+    error = error == OK ? folder_tree(run, &tree_bytes, report) : error;
     if (error != OK) {
         return error;
     }
-    if (!folder_adopt(run)) {
+    bool has_folder = folder_adopt(run, tree_bytes);
+    if (!has_folder) {
         error = folder_make_all(run, report);
+    }
+    if (error == OK && !has_folder && run->tree[0] != '\0') {
+        error = works_copy(run->worker->works, run, run->tree);
+        if (error == OK) {
+            return ERR_AGAIN;
+        }
     }
     error = error == OK ? params_write(run, report) : error;
     if (error != OK) {
-        attempt_folder_release(run); /* a half one */
+        agent_nodes_fault(run->worker->agent, run->ref); /* a disk that is full, say */
+        attempt_folder_release(run);                     /* a half one */
     }
     return error;
+}
+
+void attempt_folder_copied(struct attempt_run *run, error_code error, const struct report *report)
+{
+    struct report why = *report;
+    error = error == OK ? params_write(run, &why) : error;
+    if (error != OK) {
+        agent_nodes_fault(run->worker->agent, run->ref);
+        attempt_folder_release(run);
+    }
+    attempt_step_done(run, error, &why);
 }
 
 void attempt_folder_release(struct attempt_run *run)
@@ -139,5 +181,9 @@ void attempt_folder_release(struct attempt_run *run)
         run->has_spare = false;
     } else {
         snapshots_remove_folder(run->worker->snapshots, run->dir);
+    }
+    if (run->tree[0] != '\0') {
+        works_unref(run->worker->works, run->tree);
+        run->tree[0] = '\0';
     }
 }

@@ -69,6 +69,10 @@ static void process_report(const struct attempt_process *process, const struct s
     ignore_error(report_fail(report, error_from_errno(result->error), "cannot %s '%s': %s",
                              spawn_place_words(result->place), what, strerror(result->error)),
                  "told by the report");
+    if (result->place == SPAWN_FOLDER && result->error == ENOENT) {
+        report_add(report, "; a folder that this node does not see can be sent along: `workdir: "
+                           "{mode: snapshot}` in a sweep file, --workdir DIR for one command");
+    }
 }
 
 static error_code process_watch(struct attempt_process *process)
@@ -144,7 +148,8 @@ static error_code process_request(struct attempt_run *run, struct spawn_request 
     if (error == OK) {
         error = environment_make(lease, &facts, &run->arena, &ret_request->envp, report);
     }
-    bool has_workdir = lease->workdir != NULL && lease->workdir[0] == '/';
+    bool has_work = lease->work != NULL && lease->work[0] != '\0';
+    bool has_workdir = !has_work && lease->workdir != NULL && lease->workdir[0] == '/';
     ret_request->folder = has_workdir ? lease->workdir : run->trial_dir;
     ret_request->mark = run->mark.number;
     ret_request->nofile = worker->nofile;

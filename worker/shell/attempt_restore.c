@@ -24,12 +24,14 @@ static void on_restore_verified(void *context, struct attempt_ref ref, error_cod
                                  run->lease->restore.ordinal, report->text),
                      "already failed");
     }
+    if (error == ERR_FORMAT || error == ERR_NOT_FOUND) {
+        agent_restore_lost(worker->agent, ref);
+    }
     attempt_step_done(run, error, &told);
 }
 
-/* A snapshot is proven before a trainer sees it. What is damaged is not replaced by a start from
- * nothing: that would be another experiment under the same name; the attempt fails with the reason.
- */
+/* A snapshot is proven before a trainer sees it. What is damaged is never handed to one: the
+ * attempt does not start, and the head, told so, falls back on another snapshot or on none. */
 error_code attempt_restore_prepare(struct attempt_run *run, struct report *report)
 {
     char path[FILES_PATH_MAX_BYTES], id[TASK_ID_TEXT_MAX];

@@ -14,6 +14,8 @@
 #include "sys/log.h"
 #include "sys/random_bytes.h"
 #include "worker/shell/attempt.h"
+#include "worker/shell/usage.h"
+#include "worker/shell/work.h"
 
 enum {
     LOAD_MS = 1000,
@@ -27,6 +29,7 @@ struct identity {
     uint64_t incarnation;
     char gpu_names[WORKER_FAKE_GPUS_MAX][GPU_NAME_BYTES];
     const char *gpus[WORKER_FAKE_GPUS_MAX];
+    char lock[LOCK_NAME_BYTES];
 };
 
 /* ---- trainers ---- */
@@ -85,6 +88,9 @@ static void on_turn(void *context, const struct loop_turn *turn)
     /* Being late is no reason to spin: the next turn is a millisecond away at least. */
     time_ms deadline = earlier(earlier(agent_next_deadline(worker->agent), worker->load_at),
                                worker->kill_retry_at);
+    deadline = earlier(deadline, log_asks_turn(worker, turn->now));
+    deadline = earlier(deadline, usage_turn(worker->usage, turn->now));
+    deadline = earlier(deadline, reach_turn(worker->reach, turn->now));
     loop_deadline_set(worker->loop, deadline > turn->now ? deadline : turn->now + 1);
 }
 
@@ -124,7 +130,7 @@ static error_code agent_make(struct worker *worker, struct identity *identity,
                              struct report *report)
 {
     const struct worker_options *options = worker->options;
-    char snapshots_dir[FILES_PATH_MAX_BYTES + 16];
+    char snapshots_dir[FILES_PATH_MAX_BYTES + 16], lock_path[FILES_PATH_MAX_BYTES + 16];
     uint64_t seed;
     error_code error = random_number(&seed);
     if (error != OK) {
@@ -141,6 +147,8 @@ static error_code agent_make(struct worker *worker, struct identity *identity,
                      "it fits");
         identity->gpus[i] = identity->gpu_names[i];
     }
+    ignore_error(snprintf(lock_path, sizeof lock_path, "%s/lock", worker->node_dir) < 0, "it fits");
+    lock_name(lock_path, identity->lock);
     const struct agent_config config = {
         .enrol =
             {
@@ -161,6 +169,9 @@ static error_code agent_make(struct worker *worker, struct identity *identity,
                 .n_custom = options->n_custom,
                 .labels = options->labels,
                 .n_labels = options->n_labels,
+                .is_remote = strncmp(options->join, "tcp://", 6) == 0,
+                .state_dir = worker->node_dir,
+                .lock = identity->lock,
             },
         .random_seed = seed,
         .snapshots_dir = snapshots_dir,
@@ -182,12 +193,13 @@ static error_code on_snapshot_found(void *context, struct snapshot_name name)
 /* As many as may start at once, and two while those are being made. */
 static error_code spares_open(struct worker *worker)
 {
-    char folder[FILES_PATH_MAX_BYTES + 16];
+    char folder[FILES_PATH_MAX_BYTES + 16], trees[FILES_PATH_MAX_BYTES + 16];
     int64_t cpus = worker->options->cpus > 0 ? worker->options->cpus : worker->machine.cpus;
     uint32_t want =
         cpus < SPARES_MAX * (int64_t)AMOUNT_ONE ? (uint32_t)(cpus / AMOUNT_ONE) : SPARES_MAX;
     ignore_error(snprintf(folder, sizeof folder, "%s/spares", worker->node_dir) < 0, "it fits");
-    return spares_new(worker->loop, folder, want + 2, &worker->spares);
+    ignore_error(snprintf(trees, sizeof trees, "%s/work", worker->node_dir) < 0, "it fits");
+    return spares_new(worker->loop, folder, trees, want + 2, &worker->spares);
 }
 
 static error_code endpoints_open(struct worker *worker, const struct identity *identity,
@@ -200,6 +212,18 @@ static error_code endpoints_open(struct worker *worker, const struct identity *i
     }
     if (error == OK) {
         error = spares_open(worker);
+    }
+    if (error == OK) {
+        error = works_new(worker, worker->options->cache_max_bytes, &worker->works, report);
+    }
+    if (error == OK) {
+        error = log_asks_new(&worker->log_asks);
+    }
+    if (error == OK) {
+        error = usage_new(worker, &worker->usage);
+    }
+    if (error == OK) {
+        error = reach_new(worker, &worker->reach, report);
     }
     return error == OK
                ? link_open(worker, identity->join.head_public, identity->incarnation, report)
@@ -258,7 +282,6 @@ static error_code worker_open(struct worker *worker, struct report *report)
     explicit_bzero(&identity->join, sizeof identity->join);
     mem_free(identity);
     if (error == OK) {
-        ignore_error(machine_oom_kills("", &worker->oom_kills) ? OK : ERR_SYSTEM, "stays 0");
         loop_turn_set(worker->loop, on_turn, worker);
         log_write(LOG_LEVEL_INFO, "node '%s' with %.1f CPUs and %llu MiB joins %s",
                   worker->options->node, (double)worker->machine.cpus / MACHINE_CPU_ONE,
@@ -286,16 +309,23 @@ static void loop_close(struct worker *worker)
         return;
     }
     loop_turn_set(worker->loop, NULL, NULL);
+    reach_free(worker->reach);
+    usage_free(worker->usage);
     for (uint32_t i = 0; i < worker->n_signals; i++) {
         uv_close((uv_handle_t *)&worker->signals[i], NULL);
     }
     if (worker->spares != NULL) {
         spares_stop(worker->spares);
     }
+    if (worker->works != NULL) {
+        works_stop(worker->works);
+    }
     while ((worker->snapshots != NULL && snapshots_busy(worker->snapshots)) ||
-           (worker->spares != NULL && spares_busy(worker->spares))) {
+           (worker->spares != NULL && spares_busy(worker->spares)) ||
+           (worker->works != NULL && works_busy(worker->works))) {
         uv_run(loop_uv(worker->loop), UV_RUN_ONCE);
     }
+    works_free(worker->works);
     spares_free(worker->spares);
     loop_free(worker->loop);
 }
@@ -311,6 +341,7 @@ static void worker_close(struct worker *worker)
     trial_sockets_free(worker->sockets);
     loop_close(worker);
     snapshots_free(worker->snapshots);
+    log_asks_free(worker->log_asks);
     agent_free(worker->agent);
     agent_outbox_fini(&worker->out);
     if (worker->lock_fd >= 0) {
@@ -330,7 +361,9 @@ int worker_main(const struct worker_options *options)
     worker->kill_retry_at = INT64_MAX;
     agent_outbox_init(&worker->out);
     signal(SIGPIPE, SIG_IGN);
+    machine_memory_keep();
     error_code error = options->log_path != NULL ? log_open(options->log_path, &report) : OK;
+    log_tee_set(options->log_path != NULL);
     if (error == OK) {
         error = worker_open(worker, &report);
     }

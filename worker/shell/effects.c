@@ -1,6 +1,7 @@
 /* What the core wants done: a function for each kind of effect. */
 #include "sys/log.h"
 #include "worker/shell/attempt.h"
+#include "worker/shell/work.h"
 
 typedef void effect_fn(struct worker *worker, const struct agent_effect *effect);
 
@@ -80,6 +81,31 @@ static void effect_exit(struct worker *worker, const struct agent_effect *effect
     worker_leave(worker, effect->code);
 }
 
+static void effect_blob_write(struct worker *worker, const struct agent_effect *effect)
+{
+    works_write(worker->works, effect->text, effect->offset, effect->frame);
+}
+
+static void effect_blob_drop(struct worker *worker, const struct agent_effect *effect)
+{
+    works_drop(worker->works, effect->text);
+}
+
+static void effect_unpack(struct worker *worker, const struct agent_effect *effect)
+{
+    works_unpack(worker->works, effect->text);
+}
+
+static void effect_setup(struct worker *worker, const struct agent_effect *effect)
+{
+    works_setup(worker->works, effect->text, effect->lease);
+}
+
+static void effect_setup_stop(struct worker *worker, const struct agent_effect *effect)
+{
+    works_setup_stop(worker->works, effect->text);
+}
+
 static effect_fn *const effect_table[] = {
     [AGENT_SEND] = effect_send,
     [AGENT_RECONNECT] = effect_reconnect,
@@ -94,6 +120,11 @@ static effect_fn *const effect_table[] = {
     [AGENT_DROP] = effect_drop,
     [AGENT_CLEAN] = effect_clean,
     [AGENT_EXIT] = effect_exit,
+    [AGENT_BLOB_WRITE] = effect_blob_write,
+    [AGENT_BLOB_DROP] = effect_blob_drop,
+    [AGENT_TREE_UNPACK] = effect_unpack,
+    [AGENT_TREE_SETUP] = effect_setup,
+    [AGENT_TREE_SETUP_STOP] = effect_setup_stop,
 };
 
 void worker_leave(struct worker *worker, int exit_code)

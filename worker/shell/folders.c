@@ -9,6 +9,7 @@
 
 #include "sys/locks.h"
 #include "sys/log.h"
+#include "sys/program.h"
 #include "worker/shell/shell.h"
 
 enum { LOCK_TRIES = 40, LOCK_PAUSE_US = 50000, SWEEPS_MAX = 5 };
@@ -121,11 +122,13 @@ static bool python_dir_take(struct worker *worker, const char *folder)
 void folders_find_own(struct worker *worker)
 {
     char folder[FILES_PATH_MAX_BYTES + 32];
-    ssize_t n = readlink("/proc/self/exe", worker->bin_dir, sizeof worker->bin_dir - 1);
-    worker->bin_dir[n > 0 ? n : 0] = '\0';
-    char *slash = strrchr(worker->bin_dir, '/');
-    if (slash != NULL) {
-        *slash = '\0';
+    char program[PATH_MAX] = "";
+    ignore_error(program_path(program, NULL), "an attempt then finds no muster on its PATH");
+    char *slash = strrchr(program, '/');
+    int size = snprintf(worker->bin_dir, sizeof worker->bin_dir, "%.*s",
+                        slash != NULL ? (int)(slash - program) : 0, program);
+    if (size < 0 || (size_t)size >= sizeof worker->bin_dir) {
+        worker->bin_dir[0] = '\0';
     }
     int len = snprintf(folder, sizeof folder, "%s/../share/muster/python", worker->bin_dir);
     if (len > 0 && (size_t)len < sizeof folder && python_dir_take(worker, folder)) {

@@ -6,27 +6,25 @@
 #include "sys/log.h"
 #include "worker/shell/shell.h"
 
+enum { REFUSED_AGAIN_MS = 30000 };
+
 static void on_up(void *context, time_ms now)
 {
     struct worker *worker = context;
-    log_write(LOG_LEVEL_INFO, "connected to the head");
+    if (!worker->is_refused) {
+        log_write(LOG_LEVEL_INFO, "connected to the head");
+    }
     on_link_up(worker->agent, now, &worker->out);
 }
 
 static void on_down(void *context, time_ms now)
 {
     struct worker *worker = context;
-    log_write(LOG_LEVEL_WARNING, "the connection to the head is lost; trying again");
-    on_link_down(worker->agent, now, &worker->out);
-}
-
-static void worker_fail(struct worker *worker, const char *text)
-{
-    log_write(LOG_LEVEL_ERROR, "%s", text);
-    if (worker->options->log_path != NULL) {
-        fprintf(stderr, "muster worker: %s\n", text);
+    if (!worker->is_refused) {
+        log_write(LOG_LEVEL_WARNING, "the connection to the head is lost; trying again");
     }
-    worker_leave(worker, 1);
+    log_asks_drop(worker->log_asks);
+    on_link_down(worker->agent, now, &worker->out);
 }
 
 static void ready_tell(struct worker *worker)
@@ -38,20 +36,20 @@ static void ready_tell(struct worker *worker)
         close(worker->options->ready_fd);
     }
     worker->was_welcomed = true;
+    worker->is_refused = false;
+    worker->refused_at = 0;
 }
 
-static void refusal_read(struct worker *worker, const struct msg_refused *refused)
+/* Whatever it is may pass: another head, a key that is put right there, a name that becomes free.
+ */
+static void refusal_read(struct worker *worker, time_ms now, const struct msg_refused *refused)
 {
-    char text[512];
-    const char *code = refused->code == NULL ? "" : refused->code;
-    ignore_error(snprintf(text, sizeof text, "refused by the head: %.400s",
-                          refused->text == NULL ? code : refused->text) < 0,
-                 "cut");
-    /* With this key it will never be let in; what else there is may pass. */
-    if (strcmp(code, error_word(ERR_NOT_ALLOWED)) == 0) {
-        worker_fail(worker, text);
-    } else {
-        log_once("refused", LOG_LEVEL_WARNING, "%s", text);
+    const char *text = refused->text != NULL ? refused->text : "";
+    worker->is_refused = true;
+    if (worker->refused_at == 0 || now - worker->refused_at >= REFUSED_AGAIN_MS) {
+        worker->refused_at = now;
+        log_write(LOG_LEVEL_ERROR, "refused by the head at %s: %.400s; trying again",
+                  worker->options->join, text);
     }
 }
 
@@ -72,11 +70,14 @@ static void on_frame(void *context, time_ms now, struct bytes frame)
         /* Where a snapshot lies follows from this node's own folder, which may have been moved. */
         ((struct msg_lease *)message)->restore.dir = NULL;
     }
+    if (type == MSG_LOG_GET) {
+        log_asks_take(worker, now, message);
+    }
     on_head_message(worker->agent, now, type, message, &worker->out);
     if (type == MSG_WELCOME) {
         ready_tell(worker);
     } else if (type == MSG_REFUSED) {
-        refusal_read(worker, message);
+        refusal_read(worker, now, message);
     }
     arena_fini(&arena);
 }

@@ -14,17 +14,24 @@
 #include "worker/shell/worker.h"
 
 struct attempt_run;
+struct log_asks;
+struct usage;
+struct reach;
 
 struct worker {
     const struct worker_options *options;
     struct loop *loop;
     struct dealer *dealer;
+    struct reach *reach; /* NULL: the head is on this machine */
     struct agent *agent;
     struct agent_outbox out;
     struct trial_sockets *sockets;
     struct snapshots *snapshots;
     struct spawner *spawner;
     struct spares *spares;
+    struct works *works;
+    struct log_asks *log_asks;
+    struct usage *usage;
     struct attempt_run *runs; /* by ref */
     uint32_t last_serial;
     char node_dir[FILES_PATH_MAX_BYTES];
@@ -36,11 +43,12 @@ struct worker {
     struct machine_meter meter;
     time_ms load_at;       /* the next look at the load */
     time_ms kill_retry_at; /* INT64_MAX: none */
-    uint64_t oom_kills;    /* of the kernel, as seen last */
     uint64_t nofile;       /* the limit of open files that attempts get */
     uv_signal_t signals[2];
     uint32_t n_signals;
     bool was_welcomed;
+    bool is_refused;    /* by the head that is connected, or was last */
+    time_ms refused_at; /* when that was said last */
     bool is_draining;
     bool is_leaving;
     int exit_code;
@@ -54,6 +62,25 @@ void worker_leave(struct worker *worker, int exit_code);
 /* ---- link.c ---- */
 MUST_CHECK error_code link_open(struct worker *worker, const char *head_public,
                                 uint64_t incarnation, struct report *report);
+
+/* ---- reach.c ---- */
+/* Says in the log why there is no connection to the head: soon, and every half minute again.
+ * ERR_INVALID: the address of --join. *ret_reach is NULL for a head on this machine. */
+MUST_CHECK error_code reach_new(struct worker *worker, struct reach **ret_reach,
+                                struct report *report);
+/* May wait for the name service. NULL is fine. */
+void reach_free(struct reach *reach);
+/* Once a turn; when the next one is needed. */
+time_ms reach_turn(struct reach *reach, time_ms now);
+
+/* ---- log_asks.c ---- */
+MUST_CHECK error_code log_asks_new(struct log_asks **ret_asks);
+void log_asks_free(struct log_asks *asks); /* NULL is fine */
+/* Answers now, or once there is something to say. */
+void log_asks_take(struct worker *worker, time_ms now, const struct msg_log_get *get);
+/* Once a turn; when the next one is needed. */
+time_ms log_asks_turn(struct worker *worker, time_ms now);
+void log_asks_drop(struct log_asks *asks); /* the connection is another one */
 
 /* ---- folders.c ---- */
 /* state_dir/nodes/<node>/ and what is in it; leftovers of an agent before this one are ended and

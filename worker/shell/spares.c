@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "work/tree.h"
 #include "worker/shell/trial_socket.h"
 
 enum { PATH_BYTES = FILES_PATH_MAX_BYTES + 16 };
@@ -21,14 +22,25 @@ struct spare_job {
     struct spare spare;
     char from[FILES_PATH_MAX_BYTES]; /* where one that was used lies; "": a new one is made */
     bool must_remove;                /* there are enough */
+    bool is_new;
     bool is_ready;
+};
+
+/* A tree of which spares are made; the first one is that of none. */
+struct kind {
+    char tree[WORK_TREE_NAME_MAX + 1];
+    uint32_t want;
+    uint64_t used_at; /* counts uses; 0: not in use */
 };
 
 struct spares {
     struct loop *loop;
     bool is_stopped;
     uint32_t want;
-    uint32_t n_jobs;
+    struct kind kinds[1 + SPARES_KINDS];
+    uint64_t last_use;
+    char trees[FILES_PATH_MAX_BYTES];
+    uint32_t n_jobs, n_making;
     uint32_t last_number;
     struct spare *ready[SPARES_MAX];
     uint32_t n_ready;
@@ -67,6 +79,17 @@ static bool spare_make(struct spare *spare)
     is_made = trial_socket_listen(path, &spare->listen_fd, NULL) == OK && stat(path, &about) == 0;
     spare->socket_ino = is_made ? about.st_ino : 0;
     return is_made;
+}
+
+static bool spare_fill(const struct spares *spares, const struct spare *spare)
+{
+    char from[FILES_PATH_MAX_BYTES + WORK_TREE_NAME_MAX + 2], to[PATH_BYTES];
+    if (spare->tree[0] == '\0') {
+        return true;
+    }
+    ignore_error(snprintf(from, sizeof from, "%s/%s", spares->trees, spare->tree) < 0, "it fits");
+    entry_path(spare, "work", to);
+    return work_tree_copy(from, to, WORK_COPY_MAX_BYTES, NULL) == OK;
 }
 
 static int folder_count(const char *path)
@@ -120,7 +143,7 @@ static void on_spare_work(uv_work_t *work)
 {
     struct spare_job *job = work->data;
     if (job->from[0] == '\0') {
-        job->is_ready = spare_make(&job->spare);
+        job->is_ready = spare_make(&job->spare) && spare_fill(job->spares, &job->spare);
     } else if (rename(job->from, job->spare.dir) == 0) {
         job->is_ready = !job->must_remove && spare_is_as_made(&job->spare);
     } else {
@@ -135,15 +158,101 @@ static void on_spare_work(uv_work_t *work)
 
 static void spares_refill(struct spares *spares);
 
+static struct kind *kind_find(struct spares *spares, const char *tree)
+{
+    for (int i = 0; i <= SPARES_KINDS; i++) {
+        struct kind *kind = &spares->kinds[i];
+        if ((i == 0 || kind->used_at > 0) && strcmp(kind->tree, tree) == 0) {
+            return kind;
+        }
+    }
+    return NULL;
+}
+
+static uint32_t kind_ready(const struct spares *spares, const struct kind *kind)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < spares->n_ready; i++) {
+        n += strcmp(spares->ready[i]->tree, kind->tree) == 0;
+    }
+    return n;
+}
+
+static bool job_start(struct spares *spares, const struct spare *used, const char *tree);
+
+static void spare_give_up(struct spares *spares, uint32_t i)
+{
+    struct spare *spare = spares->ready[i];
+    spares->ready[i] = spares->ready[--spares->n_ready];
+    spares_give(spares, spare);
+    mem_free(spare);
+}
+
+void spares_forget(struct spares *spares, const char *tree)
+{
+    struct kind *kind = spares != NULL && tree[0] != '\0' ? kind_find(spares, tree) : NULL;
+    for (uint32_t i = 0; kind != NULL && i < spares->n_ready;) {
+        if (strcmp(spares->ready[i]->tree, tree) == 0) {
+            spare_give_up(spares, i);
+        } else {
+            i++;
+        }
+    }
+    if (kind != NULL) {
+        *kind = (struct kind){0};
+    }
+}
+
+/* The least recently used tree makes room for a new one. */
+static struct kind *kind_use(struct spares *spares, const char *tree, uint64_t tree_bytes)
+{
+    struct kind *kind = kind_find(spares, tree);
+    if (kind == NULL) {
+        kind = &spares->kinds[1];
+        for (int i = 2; i <= SPARES_KINDS; i++) {
+            kind = spares->kinds[i].used_at < kind->used_at ? &spares->kinds[i] : kind;
+        }
+        if (kind->used_at > 0) {
+            char old[sizeof kind->tree];
+            memcpy(old, kind->tree, sizeof old);
+            spares_forget(spares, old);
+        }
+        uint64_t fit = SPARES_TREE_BYTES / (tree_bytes + 4096);
+        *kind = (struct kind){.want = fit == 0             ? 1
+                                      : fit < spares->want ? (uint32_t)fit
+                                                           : spares->want};
+        ignore_error(snprintf(kind->tree, sizeof kind->tree, "%s", tree) < 0, "it fits");
+    }
+    kind->used_at = ++spares->last_use;
+    return kind;
+}
+
+/* A tree's spare goes where another tree's or an unused one would be kept past the maximum. */
+static bool room_for(struct spares *spares, const struct spare *spare)
+{
+    const struct kind *kind = kind_find(spares, spare->tree);
+    if (spares->is_stopped || kind == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; spares->n_ready == SPARES_MAX && i < SPARES_MAX; i++) {
+        const struct kind *other = kind_find(spares, spares->ready[i]->tree);
+        if (other == NULL || (other != kind && other->used_at < kind->used_at)) {
+            spare_give_up(spares, i);
+        }
+    }
+    return spares->n_ready < SPARES_MAX;
+}
+
 static void on_spare_done(uv_work_t *work, int status)
 {
     struct spare_job *job = work->data;
     struct spares *spares = job->spares;
     (void)status; /* nothing is ever cancelled */
     spares->n_jobs--;
+    spares->n_making -= job->is_new;
     loop_again(spares->loop);
     struct spare *spare = NULL;
-    if (job->is_ready && !spares->is_stopped && spares->n_ready < SPARES_MAX) {
+    if (job->is_ready && room_for(spares, &job->spare)) {
         spare = mem_alloc(sizeof *spare);
     }
     if (spare != NULL) {
@@ -152,14 +261,15 @@ static void on_spare_done(uv_work_t *work, int status)
         spares_refill(spares);
     } else if (job->is_ready) {
         spare_remove(&job->spare);
+    } else if (!job->is_new) {
+        spares_refill(spares); /* it was removed: others are to be made */
     }
-    /* One that could not be made (a full disk, say) is tried again when the next one is taken. */
     mem_free(job);
 }
 
-/* `from` NULL: makes a new one. False: nothing was begun, and the descriptor is still the caller's.
+/* `used` NULL: makes a new one. False: nothing was begun, and the descriptor is still the caller's.
  */
-static bool job_start(struct spares *spares, const struct spare *used)
+static bool job_start(struct spares *spares, const struct spare *used, const char *tree)
 {
     struct spare_job *job = mem_zalloc(sizeof *job);
     if (job == NULL) {
@@ -171,7 +281,10 @@ static bool job_start(struct spares *spares, const struct spare *used)
     if (used != NULL) {
         job->spare = *used;
         memcpy(job->from, used->dir, sizeof job->from);
-        job->must_remove = spares->is_stopped || spares->n_ready + spares->n_jobs >= SPARES_MAX;
+        job->must_remove = spares->is_stopped || used->tree[0] != '\0' ||
+                           spares->n_ready + spares->n_jobs >= SPARES_MAX;
+    } else {
+        ignore_error(snprintf(job->spare.tree, sizeof job->spare.tree, "%s", tree) < 0, "it fits");
     }
     int n = snprintf(job->spare.dir, sizeof job->spare.dir, "%s/%" PRIu32, spares->folder,
                      ++spares->last_number);
@@ -181,26 +294,47 @@ static bool job_start(struct spares *spares, const struct spare *used)
         return false;
     }
     spares->n_jobs++;
+    spares->n_making += used == NULL;
+    job->is_new = used == NULL;
     return true;
 }
 
-/* One after the other, and none while used ones are looked at: those are cheaper. */
+/* One after the other, those of the tree that was used last first. One that could not be made (a
+ * full disk, say) is tried again when the next one is taken. */
 static void spares_refill(struct spares *spares)
 {
-    if (spares->n_jobs == 0 && !spares->is_stopped && spares->n_ready < spares->want) {
-        ignore_error(job_start(spares, NULL) ? OK : ERR_NO_MEMORY, "starts make their own");
+    const struct kind *next = NULL;
+    for (int i = 0; i <= SPARES_KINDS; i++) {
+        const struct kind *kind = &spares->kinds[i];
+        bool is_short = (i == 0 || kind->used_at > 0) && kind_ready(spares, kind) < kind->want;
+        if (is_short && (next == NULL || kind->used_at > next->used_at)) {
+            next = kind;
+        }
+    }
+    /* Empty ones that were used are looked at first: that is cheaper. */
+    bool is_time = next != NULL && (next->tree[0] != '\0' ? spares->n_making : spares->n_jobs) == 0;
+    if (is_time && !spares->is_stopped && spares->n_ready < SPARES_MAX) {
+        ignore_error(job_start(spares, NULL, next->tree) ? OK : ERR_NO_MEMORY,
+                     "starts make their own");
     }
 }
 
-bool spares_take(struct spares *spares, struct spare *ret_spare)
+bool spares_take(struct spares *spares, const char *tree, uint64_t tree_bytes,
+                 struct spare *ret_spare)
 {
-    bool has_one = spares->n_ready > 0;
-    if (has_one) {
-        struct spare *spare = spares->ready[--spares->n_ready];
-        *ret_spare = *spare;
-        mem_free(spare);
+    struct kind *kind = kind_use(spares, tree, tree_bytes);
+    bool has_one = false;
+    for (uint32_t i = spares->n_ready; !has_one && i > 0; i--) {
+        struct spare *spare = spares->ready[i - 1];
+        if (strcmp(spare->tree, tree) == 0) {
+            *ret_spare = *spare;
+            mem_free(spare);
+            spares->ready[i - 1] = spares->ready[--spares->n_ready];
+            has_one = true;
+        }
     }
-    if (spares->n_ready < spares->want / 2) {
+    /* Empty ones come back; of a tree each has to be made. */
+    if (kind_ready(spares, kind) < (tree[0] != '\0' ? kind->want : kind->want / 2)) {
         spares_refill(spares);
     }
     return has_one;
@@ -208,7 +342,7 @@ bool spares_take(struct spares *spares, struct spare *ret_spare)
 
 void spares_give(struct spares *spares, const struct spare *spare)
 {
-    if (!job_start(spares, spare)) {
+    if (!job_start(spares, spare, "")) {
         struct spare given = *spare;
         spare_remove(&given);
     }
@@ -216,11 +350,11 @@ void spares_give(struct spares *spares, const struct spare *spare)
 
 /* ---- life ---- */
 
-error_code spares_new(struct loop *loop, const char *folder, uint32_t want,
+error_code spares_new(struct loop *loop, const char *folder, const char *trees, uint32_t want,
                       struct spares **ret_spares)
 {
     size_t len = strlen(folder);
-    if (len + 16 > FILES_PATH_MAX_BYTES) {
+    if (len + 16 > FILES_PATH_MAX_BYTES || strlen(trees) >= FILES_PATH_MAX_BYTES) {
         return ERR_LIMIT;
     }
     struct spares *spares = mem_zalloc(sizeof *spares);
@@ -230,6 +364,8 @@ error_code spares_new(struct loop *loop, const char *folder, uint32_t want,
     memcpy(spares->folder, folder, len + 1);
     spares->loop = loop;
     spares->want = want < SPARES_MAX ? want : SPARES_MAX;
+    spares->kinds[0].want = spares->want;
+    ignore_error(snprintf(spares->trees, sizeof spares->trees, "%s", trees) < 0, "it fits");
     spares_refill(spares);
     *ret_spares = spares;
     return OK;

@@ -4,29 +4,40 @@
  * thread; owned by the worker.
  *
  * A spare holds work/ tmp/ save/ and params.json, all empty, and s: a socket that listens already
- * (a socket's name moves with its folder). */
+ * (a socket's name moves with its folder). For attempts that start from a work folder there are
+ * spares of that tree: its copy is in work/ already. Such a one is used once. */
 #ifndef MUSTER_WORKER_SHELL_SPARES_H
 #define MUSTER_WORKER_SHELL_SPARES_H
 
 #include "sys/files.h"
 #include "sys/loop.h"
+#include "worker/core/agent.h"
 
 struct spares;
 
-enum { SPARES_MAX = 32 };
+enum {
+    SPARES_MAX = 32,
+    SPARES_KINDS = 4,              /* trees that spares are made of, besides the empty one */
+    SPARES_TREE_BYTES = 128 << 20, /* of the copies of one tree */
+};
 
 struct spare {
     char dir[FILES_PATH_MAX_BYTES];
-    int listen_fd;       /* -1: the path is too long for a socket */
-    uint64_t socket_ino; /* of s */
+    int listen_fd;                     /* -1: the path is too long for a socket */
+    uint64_t socket_ino;               /* of s */
+    char tree[WORK_TREE_NAME_MAX + 1]; /* "": empty */
 };
 
 /* Makes them in `folder`, which is copied, until `want` are there; those that are given back are
- * kept up to SPARES_MAX. */
-MUST_CHECK error_code spares_new(struct loop *loop, const char *folder, uint32_t want,
-                                 struct spares **ret_spares);
-/* The folder is now the caller's, and the descriptor. False: none is ready; make one yourself. */
-bool spares_take(struct spares *spares, struct spare *ret_spare);
+ * kept up to SPARES_MAX. Trees lie in `trees`. */
+MUST_CHECK error_code spares_new(struct loop *loop, const char *folder, const char *trees,
+                                 uint32_t want, struct spares **ret_spares);
+/* One of this tree ("": empty), of tree_bytes. The folder is now the caller's, and the descriptor.
+ * False: none is ready; make one yourself. Either way more of them are made. */
+bool spares_take(struct spares *spares, const char *tree, uint64_t tree_bytes,
+                 struct spare *ret_spare);
+/* The tree is going to be removed: so are its spares. */
+void spares_forget(struct spares *spares, const char *tree);
 /* Gives one back, wherever it was renamed to: looked at, and kept or removed, in the pool. Takes
  * the descriptor. */
 void spares_give(struct spares *spares, const struct spare *spare);

@@ -20,9 +20,10 @@ struct worker_options {
     uint32_t n_custom;
     const struct label_pair *labels;
     uint32_t n_labels;
-    int ready_fd;         /* > 0: a byte is written when the head has said welcome */
-    int64_t drain_ms;     /* from SIGTERM to the end; 0: WORKER_DRAIN_MS */
-    const char *log_path; /* NULL: stderr */
+    int ready_fd;             /* > 0: a byte is written when the head has said welcome */
+    uint64_t cache_max_bytes; /* of work folders on disk; 0: WORKS_BYTES_DEFAULT */
+    int64_t drain_ms;         /* from SIGTERM to the end; 0: WORKER_DRAIN_MS */
+    const char *log_path;     /* NULL: stderr; else both */
 };
 
 /* Runs the agent until it is told to leave (SIGTERM, SIGINT, or the head's word), keeps trying to

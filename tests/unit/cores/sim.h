@@ -34,6 +34,7 @@ enum {
     SIM_SILENCES_MAX = 4,
     SIM_REQUESTS_MAX = 64, /* of one trainer, unanswered: INTERFACES' window */
     SIM_FILE_MAX = 2048,
+    SIM_TREES_MAX = 64,
     SIM_START_MS = 1000000,
 };
 
@@ -52,6 +53,7 @@ enum {
     X(TRAINER, N)                                                                                  \
     X(REQUESTS, N)                                                                                 \
     X(SAVE_BEGUN, N)                                                                               \
+    X(WORK, N)                                                                                     \
     X(SAVE_DONE, N)                                                                                \
     X(CLIENT, H)                                                                                   \
     X(FAULT, W)
@@ -96,7 +98,7 @@ struct sim_entry { /* of a sweep's log */
 struct sim_task {
     task_id id;
     struct record_task r; /* no pointer of it is valid */
-    char node[NODE_NAME_MAX + 1];
+    char node[NODE_NAME_MAX + 1], snapshot_node[NODE_NAME_MAX + 1], best_node[NODE_NAME_MAX + 1];
     bool is_cancel_acked;
     uint32_t n_attempts_at_cancel;
     UT_hash_handle hh;
@@ -167,7 +169,7 @@ struct sim_process {
     bool is_used;
     uint64_t serial;
     struct attempt_ref ref;
-    bool is_trial, is_alive, is_leaving;
+    bool is_trial, is_alive, is_leaving, has_restore;
     uint64_t connection; /* 0: none */
     bool is_read_stopped;
     struct sim_ring unread; /* written by the trainer, not read by the agent */
@@ -208,6 +210,7 @@ struct sim_node {
     const char *gpus[2];
     char gpu_names[2][32];
     uint32_t n_gpus;
+    bool is_bad;         /* whatever starts here fails at once */
     struct agent *agent; /* NULL: it does not run */
     struct agent_outbox out;
     uint64_t incarnation;
@@ -221,6 +224,8 @@ struct sim_node {
     struct snapshot_ref disk[SIM_SNAPSHOTS_MAX];
     task_id disk_task[SIM_SNAPSHOTS_MAX];
     uint32_t n_disk;
+    bool has_tree[SIM_TREES_MAX], is_setup_stopped[SIM_TREES_MAX]; /* by sim.trees */
+    uint32_t pulls[SIM_TREES_MAX];                                 /* that were dropped */
     struct sim_process processes[SIM_PROCESSES_MAX];
 };
 
@@ -233,6 +238,11 @@ typedef enum {
     CLIENT_STOP_SWEEP,
     CLIENT_CANCEL_TASK,
     CLIENT_STOP_TASK,
+    CLIENT_RETRY_TASK,
+    CLIENT_PAUSE_SWEEP,
+    CLIENT_RESUME_SWEEP,
+    CLIENT_REMOVE,
+    CLIENT_NODE,
     CLIENT_VIEW,
     CLIENT_SHUTDOWN,
 } sim_client_kind;
@@ -244,6 +254,8 @@ struct sim_client {
     uint64_t request; /* 0: not asked at this head */
     bool is_answered;
     uint32_t status;
+    bool was_asked;  /* of a head that may be dead */
+    uint32_t seen;   /* RETRY_TASK: attempts */
     uint32_t number; /* SWEEP, JOB: as answered; else of the target */
     uint32_t index;
 };
@@ -309,7 +321,16 @@ enum {
     X(walls)                                                                                       \
     X(agreements)                                                                                  \
     X(compares)                                                                                    \
-    X(resubmits)
+    X(resubmits)                                                                                   \
+    X(reopened)                                                                                    \
+    X(removed)                                                                                     \
+    X(drained_by_head)                                                                             \
+    X(restores_lost)                                                                               \
+    X(trees)                                                                                       \
+    X(set_aside)                                                                                   \
+    X(cordoned)                                                                                    \
+    X(paused)                                                                                      \
+    X(over_memory)
 
 struct sim_counts {
 #define X(name) uint64_t name;
@@ -336,6 +357,8 @@ struct sim {
     struct sim_head head;
     uint32_t n_nodes;
     struct sim_node nodes[SIM_NODES_MAX];
+    uint32_t n_trees;
+    char trees[SIM_TREES_MAX][WORK_TREE_NAME_MAX + 1];
     uint32_t n_clients;
     struct sim_client clients[SIM_CLIENTS_MAX];
     uint32_t fault_weights[FAULT_COUNT];

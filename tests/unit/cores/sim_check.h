@@ -58,6 +58,8 @@ static void sim_compare(struct sim *sim)
     core_check(shadow);
     sim_require(sim, HASH_COUNT(sim->head.core->works) == HASH_COUNT(shadow->works), "works");
     sim_require(sim, sim->head.core->next_number == shadow->next_number, "the next number");
+    sim_require(sim, list_is_empty(&sim->head.core->removing) == list_is_empty(&shadow->removing),
+                "what is being removed");
     for (struct work *work = sim->head.core->works; work != NULL; work = work->hh.next) {
         sim_work_compare(sim, work, shadow);
     }
@@ -128,6 +130,9 @@ static const char *sim_unfinished(struct sim *sim, char *ret_text, size_t size_b
             return ret_text;
         }
     }
+    if (!list_is_empty(&sim->head.core->removing)) {
+        return "a removal";
+    }
     for (const struct work *work = sim->head.core->works; work != NULL; work = work->hh.next) {
         for (uint32_t i = 0; i < work->n_tasks; i++) {
             if (work->tasks[i]->r.state != TASK_ENDED) {
@@ -168,9 +173,10 @@ static void sim_sweep_verdict(struct sim *sim, const struct sweep *sweep)
         was_stopped |=
             sim->clients[i].kind == CLIENT_STOP_SWEEP && sim->clients[i].number == sweep->r.number;
     }
-    sim_require(sim, was_cut || was_stopped || counts.asked == sweep->spec.stop.trials,
-                "sweep %u is done with %u of %u trials", sweep->r.number, counts.asked,
-                sweep->spec.stop.trials);
+    uint32_t max = tune_trials_max(sweep->tuner);
+    sim_require(
+        sim, was_cut || was_stopped || counts.asked == max || sim_was_retried(sim, sweep->r.number),
+        "sweep %u is done with %u of %u trials", sweep->r.number, counts.asked, max);
     for (uint32_t i = 0; i < sweep->work->n_tasks; i++) {
         const struct task *task = sweep->work->tasks[i];
         uint32_t used = task->r.failures + task->r.lost;
@@ -193,6 +199,7 @@ static UNUSED void sim_verdict(struct sim *sim)
         const struct sim_client *client = &sim->clients[i];
         sim_require(sim,
                     client->kind > CLIENT_JOB || client->number == 0 ||
+                        sim_was_asked(sim, CLIENT_REMOVE, client->number) ||
                         core_work_find(sim->head.core, client->number) != NULL,
                     "%s was acknowledged and is not there", client->key);
     }
@@ -201,14 +208,15 @@ static UNUSED void sim_verdict(struct sim *sim)
     HASH_ITER (hh, sim->store.tasks, task, next) {
         for (uint32_t i = 0; i < sim->n_nodes; i++) {
             const struct sim_node *node = &sim->nodes[i];
-            bool is_here = strcmp(node->name, task->node) == 0;
+            bool is_here = strcmp(node->name, task->snapshot_node) == 0;
+            bool is_best_here = strcmp(node->name, task->best_node) == 0;
             sim_require(sim,
                         !is_here || task->r.snapshot.ordinal == 0 ||
                             sim_disk_find(node, task->id, task->r.snapshot.ordinal) < node->n_disk,
                         "task %u.%u: its snapshot %u is gone", task->id.job, task->id.index,
                         task->r.snapshot.ordinal);
             sim_require(sim,
-                        !is_here || task->r.best_snapshot.ordinal == 0 ||
+                        !is_best_here || task->r.best_snapshot.ordinal == 0 ||
                             sim_disk_find(node, task->id, task->r.best_snapshot.ordinal) <
                                 node->n_disk,
                         "task %u.%u: its best snapshot %u is gone", task->id.job, task->id.index,

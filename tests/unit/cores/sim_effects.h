@@ -77,11 +77,13 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
                     "%s:%u is to go on from snapshot %u, which is not on %s", id, e->ref.attempt,
                     lease->restore.ordinal, node->name);
     }
+    sim_tree_check(sim, node, lease);
     *p = (struct sim_process){
         .is_used = true,
         .serial = ++sim->serials,
         .ref = e->ref,
         .is_trial = lease->is_trial,
+        .has_restore = lease->restore.ordinal != 0,
         .seed = lease->is_trial ? lease->seed : sim->serials,
         .pace_ms = 5 + (int64_t)sim_below(sim, 200),
         .last = 1 + (int64_t)sim_below(sim, sim_chance(sim, 300) ? 60 : 12),
@@ -204,13 +206,15 @@ static void sim_take_exit(struct sim *sim, struct sim_node *node, const struct a
 
 static void (*const sim_takes[])(struct sim *sim, struct sim_node *node,
                                  const struct agent_effect *e) = {
-    [AGENT_SEND] = sim_take_send,       [AGENT_RECONNECT] = sim_take_reconnect,
-    [AGENT_START] = sim_take_start,     [AGENT_SIGNAL] = sim_take_signal,
-    [AGENT_ANSWER] = sim_take_answer,   [AGENT_CLOSE] = sim_take_close,
-    [AGENT_READ_STOP] = sim_take_read,  [AGENT_READ_START] = sim_take_read,
-    [AGENT_SAVE_BEGIN] = sim_take_save, [AGENT_SAVE_COMMIT] = sim_take_save,
-    [AGENT_DROP] = sim_take_drop,       [AGENT_CLEAN] = sim_take_clean,
-    [AGENT_EXIT] = sim_take_exit,
+    [AGENT_SEND] = sim_take_send,           [AGENT_RECONNECT] = sim_take_reconnect,
+    [AGENT_START] = sim_take_start,         [AGENT_SIGNAL] = sim_take_signal,
+    [AGENT_ANSWER] = sim_take_answer,       [AGENT_CLOSE] = sim_take_close,
+    [AGENT_READ_STOP] = sim_take_read,      [AGENT_READ_START] = sim_take_read,
+    [AGENT_SAVE_BEGIN] = sim_take_save,     [AGENT_SAVE_COMMIT] = sim_take_save,
+    [AGENT_DROP] = sim_take_drop,           [AGENT_CLEAN] = sim_take_clean,
+    [AGENT_EXIT] = sim_take_exit,           [AGENT_BLOB_WRITE] = sim_take_piece,
+    [AGENT_BLOB_DROP] = sim_take_blob_drop, [AGENT_TREE_UNPACK] = sim_take_tree,
+    [AGENT_TREE_SETUP] = sim_take_tree,     [AGENT_TREE_SETUP_STOP] = sim_take_setup_stop,
 };
 
 /* What runs here fits here, and nothing is held twice. */

@@ -5,6 +5,7 @@
 
 #include "sim_link.h"
 #include "sim_store.h"
+#include "sim_work.h"
 
 static void sim_answer_take(struct sim *sim, const struct head_effect *effect);
 static void sim_compare(struct sim *sim);
@@ -182,6 +183,7 @@ static void sim_send_take(struct sim *sim, const struct head_effect *effect)
             sim_durable[i].check(sim, node, message);
         }
     }
+    sim->counts.drained_by_head += type == MSG_DRAIN;
     sim_trace(sim, "head    sends %s %s", node->name, message_name(type));
     sim_frame_put(sim, node, false, type, effect->bytes);
     arena_fini(&arena);
@@ -193,6 +195,9 @@ static void sim_effects_take(struct sim *sim)
     while ((effect = core_effect_next(sim->head.core)) != NULL) {
         if (effect->kind == HEAD_SEND) {
             sim_send_take(sim, effect);
+        } else if (effect->kind == HEAD_NOTICE) {
+            sim->counts.set_aside +=
+                memmem(effect->bytes.data, effect->bytes.len, " set aside for sweep ", 21) != NULL;
         } else if (effect->kind == HEAD_ANSWER) {
             sim_answer_take(sim, effect);
         } else if (effect->kind == HEAD_EXIT) {
@@ -309,6 +314,10 @@ static void sim_head_read(struct sim *sim, struct sim_node *node, struct sim_fra
     } else if (type == MSG_EVENTS) {
         sim_node_heard(sim, node);
         on_events(core, sim->now, key->peer, message);
+    } else if (type == MSG_BLOB_GET) {
+        struct msg_blob piece;
+        sim_blob_piece(message, &piece);
+        sim_reply_at_once(sim, node, key, MSG_BLOB, &piece);
     } else if (type == MSG_HEARTBEAT) {
         const struct msg_heartbeat *heartbeat = message;
         struct msg_ack ack = {.incarnation = heartbeat->incarnation};

@@ -14,6 +14,13 @@ static UNUSED void sim_on_process_started(struct sim *sim, const struct sim_even
     if (p == NULL) {
         return;
     }
+    if (!sim->is_calm && p->has_restore && sim_chance(sim, 50)) {
+        agent_restore_lost(node->agent, p->ref);
+        on_attempt_not_started(node->agent, sim->now, p->ref, CAUSE_CANNOT_START,
+                               "its snapshot is damaged", &node->out);
+        sim_node_drain(sim, node);
+        return;
+    }
     if (!sim->is_calm && sim_chance(sim, 10)) {
         bool is_refused = sim_chance(sim, 300);
         on_attempt_not_started(node->agent, sim->now, p->ref,
@@ -147,6 +154,19 @@ static UNUSED void sim_on_save_done(struct sim *sim, const struct sim_event *eve
     sim_node_drain(sim, node);
 }
 
+static UNUSED void sim_on_work(struct sim *sim, const struct sim_event *event)
+{
+    struct sim_node *node = &sim->nodes[event->node];
+    if (node->incarnation != event->life || node->agent == NULL) {
+        return;
+    }
+    sim_work_done(sim, node, event);
+    sim_node_drain(sim, node);
+    if (node->agent != NULL && sim_chance(sim, 100)) {
+        sim_tree_lose(sim, node);
+    }
+}
+
 /* ---- the agent's life ---- */
 
 /* Commits that were under way when the agent died: some had their last rename done. */
@@ -208,6 +228,7 @@ static void sim_agent_new(struct sim *sim, struct sim_node *node)
         struct snapshot_name name = {node->disk_task[i], node->disk[i].ordinal};
         sim_require(sim, agent_snapshot_found(node->agent, name) == OK, "agent_snapshot_found");
     }
+    sim_trees_tell(sim, node);
     sim_trace(sim, "%-7s starts, %u snapshots on its disk", node->name, node->n_disk);
     sim_link_later(sim, node, (int64_t)sim_below(sim, 50));
 }

@@ -3,7 +3,7 @@
 #ifndef MUSTER_TESTS_CORES_SIM_PEOPLE_H
 #define MUSTER_TESTS_CORES_SIM_PEOPLE_H
 
-#include "sim_node.h"
+#include "sim_verbs.h"
 
 static void sim_client_later(struct sim *sim, struct sim_client *client, int64_t wait_ms)
 {
@@ -41,7 +41,8 @@ static void sim_client_file(struct sim *sim, struct sim_client *client)
                  (unsigned long long)sim_below_more(sim, 2, 30));
     }
     if (sim_chance(sim, 400)) {
-        snprintf(limits, sizeof limits, "limits: {concurrency: %llu}\n",
+        snprintf(limits, sizeof limits, "limits: {%s: %llu}\n",
+                 sim_chance(sim, 500) ? "concurrency" : "per_node",
                  (unsigned long long)sim_below_more(sim, 1, 4));
     }
     if (sim_chance(sim, 200)) {
@@ -52,18 +53,20 @@ static void sim_client_file(struct sim *sim, struct sim_client *client)
              "parameters:\n  lr: {min: 1e-4, max: 1e-1, log: true}\n  layers: {min: 1, max: 4}\n"
              "  opt: {values: [sgd, adamw]}\n"
              "%s%sstop: {trials: %llu%s}\n"
-             "retries: {max: %llu, crash_limit: %llu, backoff: 100ms..2s}\n"
-             "resources: {cpus: %llu, gpus: %llu}\n"
+             "retries: {max: %llu, crash_limit: %llu, backoff: 100ms..2s, node_failures: %llu}\n"
+             "resources: {cpus: %llu, gpus: %llu, place: %s}\n"
              "queue: {priority: %llu}\n"
              "timeouts: {grace: 2s, decision: 3s%s}\n"
-             "checkpoints: {on: [%s], keep: {trial_last: 1, trial_best: %llu}}\n",
+             "checkpoints: {on: [%s], keep: {trial_last: 1, trial_best: %llu}}\n%s",
              client->key, sim_chance(sim, 800) ? "minimize" : "maximize", target, schedule, limits,
              (unsigned long long)sim_below_more(sim, 1, sim_chance(sim, 500) ? 40 : 8), stop,
              (unsigned long long)sim_below(sim, 3), (unsigned long long)sim_below_more(sim, 1, 3),
+             (unsigned long long)sim_below_more(sim, 1, 3),
              (unsigned long long)sim_below_more(sim, 1, (uint64_t)node->cpus / AMOUNT_ONE),
              (unsigned long long)(node->n_gpus > 0 ? sim_below(sim, node->n_gpus + 1) : 0),
-             (unsigned long long)sim_below(sim, 101), timeouts,
-             sim_chance(sim, 500) ? "rung, end" : "rung", (unsigned long long)sim_below(sim, 2));
+             sim_chance(sim, 300) ? "spread" : "binpack", (unsigned long long)sim_below(sim, 101),
+             timeouts, sim_chance(sim, 500) ? "rung, end" : "rung",
+             (unsigned long long)sim_below(sim, 2), sim_client_setup(sim, client));
 }
 
 static void sim_ask_sweep(struct sim *sim, struct sim_client *client)
@@ -73,7 +76,8 @@ static void sim_ask_sweep(struct sim *sim, struct sim_client *client)
                                   .workdir = "/w",
                                   .owner = "me",
                                   .key = client->key,
-                                  .file_hash = "hash"};
+                                  .file_hash = "hash",
+                                  .work = sim_client_work(sim, client)};
     on_sweep_submit(sim->head.core, sim->now, client->request, &submit);
 }
 
@@ -88,7 +92,8 @@ static void sim_ask_job(struct sim *sim, struct sim_client *client)
                              .priority = 50,
                              .retries_max = client->index % 2,
                              .key = client->key,
-                             .file_hash = "hash"};
+                             .file_hash = "hash",
+                             .work = sim_client_work(sim, client)};
     on_job_submit(sim->head.core, sim->now, client->request, &job);
 }
 
@@ -119,7 +124,7 @@ static void sim_ask_view(struct sim *sim, struct sim_client *client)
         view_sweep(core, sim->now, client->request, client->number);
         break;
     case 3:
-        view_nodes(core, sim->now, client->request);
+        view_nodes(core, sim->now, client->request, &filter);
         break;
     case 4:
     case 5:
@@ -130,6 +135,9 @@ static void sim_ask_view(struct sim *sim, struct sim_client *client)
         break;
     case 7:
         view_task(core, sim->now, client->request, id);
+        break;
+    case 8:
+        view_failures(core, sim->now, client->request, client->number);
         break;
     default:
         view_explain(core, sim->now, client->request, id);
@@ -144,18 +152,24 @@ static void (*const sim_asks[])(struct sim *sim, struct sim_client *client) = {
     [CLIENT_STOP_SWEEP] = sim_ask_sweep_verb,
     [CLIENT_CANCEL_TASK] = sim_ask_task_verb,
     [CLIENT_STOP_TASK] = sim_ask_task_verb,
+    [CLIENT_RETRY_TASK] = sim_ask_retry,
+    [CLIENT_PAUSE_SWEEP] = sim_ask_pause,
+    [CLIENT_RESUME_SWEEP] = sim_ask_resume,
+    [CLIENT_REMOVE] = sim_ask_remove,
+    [CLIENT_NODE] = sim_ask_node,
     [CLIENT_VIEW] = sim_ask_view,
 };
 
 /* Something that was acknowledged; false: nothing was yet. */
 static bool sim_client_aim(struct sim *sim, struct sim_client *client)
 {
-    if (client->number != 0 || client->kind <= CLIENT_JOB) {
+    if (client->number != 0 || client->kind <= CLIENT_JOB || client->kind == CLIENT_NODE) {
         return true;
     }
     const struct sim_client *target = &sim->clients[sim_below(sim, sim->n_clients)];
     bool is_good = target->kind == CLIENT_SWEEP ||
-                   (target->kind == CLIENT_JOB && client->kind >= CLIENT_CANCEL_TASK);
+                   (target->kind == CLIENT_JOB && client->kind >= CLIENT_CANCEL_TASK &&
+                    client->kind != CLIENT_PAUSE_SWEEP && client->kind != CLIENT_RESUME_SWEEP);
     if (!is_good || !target->is_answered || target->number == 0) {
         return false;
     }
@@ -183,7 +197,45 @@ static UNUSED void sim_on_client(struct sim *sim, const struct sim_event *event)
     sim_trace(sim, "client  %s asks, kind %d, %u.%u", client->key, client->kind, client->number,
               client->index);
     sim_asks[client->kind](sim, client);
+    client->was_asked = true;
     sim_head_turn(sim);
+}
+
+/* Somebody looks after what muster has paused or cordoned, sooner or later. */
+static UNUSED void sim_look_after(struct sim *sim)
+{
+    struct core *core = sim->head.core;
+    list_each (&core->active_sweeps, struct sweep, active_link, sweep) {
+        if (sweep->r.state == SWEEP_PAUSED && sim_chance(sim, 100)) {
+            sim_trace(sim, "people  resume sweep %u: %s", sweep->r.number,
+                      sweep->r.error != NULL ? sweep->r.error : "");
+            core_sweep_move(core, sim->now, sweep, SWEEP_RUNNING);
+            core_sweep_advance(core, sim->now, sweep);
+            sim->counts.paused++;
+        }
+    }
+    for (struct node *node = core->nodes; node != NULL; node = node->hh.next) {
+        if (node->r.is_drain_asked && sim_chance(sim, 10)) {
+            struct node_verb resume = {.kind = NODE_VERB_RESUME};
+            sim_trace(sim, "people  resume node %s", node->r.name);
+            on_node_verb(core, sim->now, ++sim->requests, node->r.name, &resume);
+        }
+        if (node->r.is_cordoned && sim_chance(sim, 10)) {
+            sim_trace(sim, "people  resume node %s: %s", node->r.name, node->r.cordon_reason);
+            node->r.is_cordoned = false;
+            core_node_forgive(core, sim->now, node);
+            core_node_refresh_open(core, node);
+            sim->counts.cordoned++;
+        }
+    }
+}
+
+/* Somebody else may have had it go on, or removed, in the very batch. */
+static bool sim_was_undone(const struct sim *sim, uint32_t number)
+{
+    return sim_was_asked(sim, CLIENT_RETRY_TASK, number) ||
+           sim_was_asked(sim, CLIENT_RESUME_SWEEP, number) ||
+           sim_was_asked(sim, CLIENT_REMOVE, number);
 }
 
 static void sim_sweep_is_told(struct sim *sim, const struct sim_client *client)
@@ -193,6 +245,10 @@ static void sim_sweep_is_told(struct sim *sim, const struct sim_client *client)
     char field[16];
     arena_init(&arena, 4 << 20);
     snprintf(field, sizeof field, "%u", client->number);
+    if (sim_was_undone(sim, client->number)) {
+        arena_fini(&arena);
+        return;
+    }
     sim_require(sim, sim_store_get(sim, "sweeps", field, &record_sweep_schema, &arena, &r),
                 "sweep %s is not in the store", field);
     bool is_told =
@@ -205,6 +261,9 @@ static void sim_sweep_is_told(struct sim *sim, const struct sim_client *client)
 static void sim_task_is_told(struct sim *sim, const struct sim_client *client)
 {
     struct sim_task *task = sim_task_find(sim, (task_id){client->number, client->index});
+    if (sim_was_undone(sim, client->number)) {
+        return;
+    }
     sim_require(sim, task != NULL && (task->r.state == TASK_ENDED || task->r.order.act == ACT_STOP),
                 "task %u.%u: told before it was on disk", client->number, client->index);
     if (client->kind == CLIENT_CANCEL_TASK && !task->is_cancel_acked) {
@@ -256,6 +315,13 @@ static void sim_answer_take(struct sim *sim, const struct head_effect *effect)
             sim_sweep_is_told(sim, client);
         } else if (effect->status == 200 && client->kind <= CLIENT_STOP_TASK) {
             sim_task_is_told(sim, client);
+        } else if (effect->status == 200 && client->kind == CLIENT_RETRY_TASK) {
+            sim_retry_is_told(sim, client);
+        } else if (effect->status == 200 && client->kind == CLIENT_REMOVE) {
+            sim_removal_is_told(sim, client);
+        } else if (effect->status == 409) {
+            sim_require(sim, client->kind >= CLIENT_RETRY_TASK && client->kind < CLIENT_VIEW, "%s",
+                        body);
         } else {
             sim_require(sim, effect->status == 200 || effect->status == 404, "%s", body);
         }

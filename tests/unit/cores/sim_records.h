@@ -45,34 +45,64 @@ static bool sim_is_on_node(task_state state)
     return state == TASK_LEASED || state == TASK_RUNNING || state == TASK_STOPPING;
 }
 
+static bool sim_was_asked(const struct sim *sim, sim_client_kind kind, uint32_t number);
+
+static bool sim_was_retried(const struct sim *sim, uint32_t number)
+{
+    return sim_was_asked(sim, CLIENT_RETRY_TASK, number);
+}
+
+/* Its attempt's end says that the snapshot could not be used. */
+static bool sim_restore_was_lost(struct sim *sim, const struct record_task *r)
+{
+    struct arena arena;
+    struct record_attempt end;
+    char field[TASK_ID_TEXT_MAX + 16], id[TASK_ID_TEXT_MAX];
+    arena_init(&arena, 1 << 20);
+    snprintf(field, sizeof field, "%s:%u", task_id_print(r->id, id), r->attempt);
+    bool is_lost = sim_store_get(sim, "attempts", field, &record_attempt_schema, &arena, &end) &&
+                   end.result.is_restore_lost;
+    arena_fini(&arena);
+    return is_lost;
+}
+
 static void sim_task_follows(struct sim *sim, const struct sim_task *old,
                              const struct record_task *r)
 {
     const struct record_task *o = &old->r;
     char id[TASK_ID_TEXT_MAX];
+    /* An ended one is given no order but by a retry. */
+    bool is_retry = o->state == TASK_ENDED && r->order.n > o->order.n;
     task_id_print(r->id, id);
+    sim_require(sim, !is_retry || sim_was_retried(sim, r->id.job), "%s: who asked for a retry?",
+                id);
     sim_require(sim, r->n_attempts >= o->n_attempts, "%s lost an attempt", id);
     sim_require(sim, o->n_attempts == 0 || r->attempt >= o->attempt, "%s: attempt went back", id);
     sim_require(sim, r->order.n >= o->order.n, "%s: its order went back", id);
     sim_require(sim, r->order.n > o->order.n || r->order.act == o->order.act,
                 "%s: an order was changed", id);
-    sim_require(
-        sim, o->order.act != ACT_STOP || o->order.why != WHY_CANCEL || r->order.why == WHY_CANCEL,
-        "%s: its cancel was taken back", id);
     sim_require(sim,
-                r->failures >= o->failures && r->lost >= o->lost && r->preempted >= o->preempted,
+                is_retry || o->order.act != ACT_STOP || o->order.why != WHY_CANCEL ||
+                    r->order.why == WHY_CANCEL,
+                "%s: its cancel was taken back", id);
+    sim_require(sim,
+                is_retry || (r->failures >= o->failures && r->lost >= o->lost &&
+                             r->preempted >= o->preempted),
                 "%s: a charge was taken back", id);
-    sim_require(sim, r->snapshot.ordinal >= o->snapshot.ordinal || r->attempt > o->attempt,
+    sim_require(sim,
+                r->snapshot.ordinal >= o->snapshot.ordinal || r->attempt > o->attempt ||
+                    sim_restore_was_lost(sim, r),
                 "%s: its snapshot went back", id);
     sim_require(sim, r->last_seq >= o->last_seq || r->attempt > o->attempt,
                 "%s: its reports went back", id);
     sim_require(sim, r->n_params == o->n_params, "%s: its parameters changed", id);
-    if (o->state == TASK_ENDED) {
+    if (o->state == TASK_ENDED && !is_retry) {
         sim_require(sim, r->state == TASK_ENDED && r->outcome == o->outcome,
                     "%s ended %s and now says %s", id, task_outcome_names[o->outcome],
                     task_outcome_names[r->outcome]);
     }
-    sim_require(sim, !old->is_cancel_acked || r->n_attempts == old->n_attempts_at_cancel,
+    sim_require(sim,
+                is_retry || !old->is_cancel_acked || r->n_attempts == old->n_attempts_at_cancel,
                 "%s was cancelled and is leased again", id);
 }
 
@@ -122,6 +152,8 @@ static void sim_on_task(struct sim *sim, const char *field, struct bytes value)
                     r.n_attempts);
     } else {
         sim_task_follows(sim, task, &r);
+        task->is_cancel_acked =
+            task->is_cancel_acked && !(task->r.state == TASK_ENDED && r.order.n > task->r.order.n);
         sim_commits_follow(sim, task, &r);
         sim->counts.retries += r.failures > task->r.failures && r.state != TASK_ENDED;
         sim->counts.attempts_lost += r.lost > task->r.lost;
@@ -132,6 +164,9 @@ static void sim_on_task(struct sim *sim, const char *field, struct bytes value)
     }
     task->r = r;
     snprintf(task->node, sizeof task->node, "%s", r.node != NULL ? r.node : "");
+    snprintf(task->snapshot_node, sizeof task->snapshot_node, "%s",
+             r.snapshot_node != NULL ? r.snapshot_node : "");
+    snprintf(task->best_node, sizeof task->best_node, "%s", r.best_node != NULL ? r.best_node : "");
     sim_trace(sim, "store   %-6s %s%s%s attempt %u order %llu%s last %lld", field,
               task_state_names[r.state], r.outcome != OUTCOME_NONE ? " " : "",
               task_outcome_names[r.outcome], r.attempt, (unsigned long long)r.order.n,
@@ -237,6 +272,7 @@ static void sim_on_attempt(struct sim *sim, const char *field, struct bytes valu
         sim_loss_is_due(sim, field, &r);
     }
     sim->counts.refused += r.result.cause == CAUSE_REFUSED;
+    sim->counts.restores_lost += r.result.is_restore_lost;
     sim->counts.drained += r.result.cause == CAUSE_AGENT_LEFT;
     sim_trace(sim, "store   %-6s ends: %s, exit %u, signal %u, handed %llu, bye %s", field,
               end_cause_names[r.result.cause], r.result.exit_code, r.result.signal,
@@ -253,7 +289,10 @@ static void sim_on_sweep(struct sim *sim, const char *field, struct bytes value)
     sim_require(sim, record_decode(&record_sweep_schema, value, &arena, &r, NULL) == OK,
                 "sweep %s does not decode", field);
     if (sim_store_get(sim, "sweeps", field, &record_sweep_schema, &old_arena, &old)) {
-        sim_require(sim, old.state < SWEEP_DONE || r.state == old.state,
+        sim_require(sim,
+                    old.state < SWEEP_DONE || r.state == old.state ||
+                        sim_was_retried(sim, r.number) ||
+                        sim_was_asked(sim, CLIENT_RESUME_SWEEP, r.number),
                     "sweep %s was %s and is %s", field, sweep_state_names[old.state],
                     sweep_state_names[r.state]);
         sim_require(sim, old.seed == r.seed && strcmp(old.file, r.file) == 0,

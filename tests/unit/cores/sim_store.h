@@ -68,6 +68,78 @@ static void sim_store_rpush(struct sim *sim, const struct store_op *op)
         (struct sim_entry){(uint32_t)strtoul(op->key + 4, NULL, 10), copy, op->value.len};
 }
 
+static void sim_cell_drop(struct sim *sim, struct sim_cell *cell)
+{
+    HASH_DELETE(hh, sim->store.cells, cell);
+    free(cell->name);
+    free(cell->value);
+    free(cell);
+}
+
+/* Nothing goes but what somebody had removed, and that not before its mark was there. */
+static void sim_deletion_is_due(struct sim *sim, const char *key, const char *field,
+                                const char *number)
+{
+    char text[16];
+    struct arena arena;
+    struct record_sweep sweep;
+    struct record_job job;
+    snprintf(text, sizeof text, "%lu", strtoul(number, NULL, 10));
+    arena_init(&arena, 4 << 20);
+    bool is_due =
+        (sim_store_get(sim, "sweeps", text, &record_sweep_schema, &arena, &sweep) &&
+         sweep.is_removing) ||
+        (sim_store_get(sim, "jobs", text, &record_job_schema, &arena, &job) && job.is_removing);
+    /* The record itself goes in one group with its log. */
+    sim_require(sim, is_due || strncmp(key, "log:", 4) == 0, "%s %s is deleted, and nobody asked",
+                key, field);
+    arena_fini(&arena);
+}
+
+static void sim_store_hdel(struct sim *sim, const struct store_op *op)
+{
+    char field[256] = "";
+    sim_require(sim, op->field.len < sizeof field, "a long field of %s", op->key);
+    memcpy(field, op->field.data, op->field.len);
+    sim_deletion_is_due(sim, op->key, field, field);
+    struct sim_cell *cell = sim_cell_find(&sim->store, op->key, field);
+    task_id id;
+    if (strcmp(op->key, "tasks") == 0 && task_id_parse(field, &id) == OK) {
+        struct sim_task *task = sim_task_find(sim, id);
+        sim_require(sim, task != NULL && task->r.state == TASK_ENDED, "%s had not ended", field);
+        HASH_DELETE(hh, sim->store.tasks, task);
+        free(task);
+    }
+    if (cell != NULL) {
+        sim_cell_drop(sim, cell);
+    }
+}
+
+static void sim_store_del(struct sim *sim, const struct store_op *op)
+{
+    struct sim_store *store = &sim->store;
+    size_t len = strlen(op->key);
+    sim_deletion_is_due(sim, op->key, "", strchr(op->key, ':') + 1);
+    if (strncmp(op->key, "log:", 4) == 0) {
+        uint32_t sweep = (uint32_t)strtoul(op->key + 4, NULL, 10), n = 0;
+        for (uint32_t i = 0; i < store->n_entries; i++) {
+            if (store->entries[i].sweep == sweep) {
+                free(store->entries[i].value);
+            } else {
+                store->entries[n++] = store->entries[i];
+            }
+        }
+        store->n_entries = n;
+        return;
+    }
+    struct sim_cell *cell, *next;
+    HASH_ITER (hh, store->cells, cell, next) {
+        if (strncmp(cell->name, op->key, len) == 0 && cell->name[len] == '\n') {
+            sim_cell_drop(sim, cell);
+        }
+    }
+}
+
 static UNUSED void sim_store_apply(struct sim *sim, const struct batch *batch)
 {
     sim_require(sim, batch->n == sim->store.n + 1, "batch %llu after batch %llu",
@@ -75,12 +147,13 @@ static UNUSED void sim_store_apply(struct sim *sim, const struct batch *batch)
     sim_require(sim, batch->n_ops > 0, "batch %llu is empty", (unsigned long long)batch->n);
     for (uint32_t i = 0; i < batch->n_ops; i++) {
         const struct store_op *op = &batch->ops[i];
-        sim_require(sim, op->kind == OP_HSET || op->kind == OP_RPUSH, "nothing is deleted yet");
-        if (op->kind == OP_HSET) {
-            sim_store_hset(sim, op);
-        } else {
-            sim_store_rpush(sim, op);
-        }
+        static void (*const applies[])(struct sim * sim, const struct store_op *op) = {
+            [OP_HSET] = sim_store_hset,
+            [OP_HDEL] = sim_store_hdel,
+            [OP_RPUSH] = sim_store_rpush,
+            [OP_DEL] = sim_store_del,
+        };
+        applies[op->kind](sim, op);
     }
     sim->store.n = batch->n;
     sim->counts.batches++;

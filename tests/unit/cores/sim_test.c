@@ -22,6 +22,7 @@ static sim_handler *const sim_handlers[] = {
     [SIM_REQUESTS] = sim_on_requests,
     [SIM_SAVE_BEGUN] = sim_on_save_begun,
     [SIM_SAVE_DONE] = sim_on_save_done,
+    [SIM_WORK] = sim_on_work,
     [SIM_CLIENT] = sim_on_client,
     [SIM_FAULT] = sim_on_fault,
 };
@@ -95,6 +96,7 @@ static void sim_timer_run(struct sim *sim, int whose)
 {
     if (whose < 0) {
         sim_head_wake(sim);
+        sim_look_after(sim);
         on_tick(sim->head.core, sim->now);
         sim_head_turn(sim);
         return;
@@ -178,6 +180,7 @@ static void sim_nodes(struct sim *sim)
         struct sim_node *node = &sim->nodes[i];
         node->index = i;
         node->cpus = (1 + (int64_t)sim_below(sim, 3)) * AMOUNT_ONE;
+        node->is_bad = sim->n_nodes > 1 && sim_chance(sim, 100);
         node->n_gpus = sim_chance(sim, 300) ? 1 + (uint32_t)sim_below(sim, 2) : 0;
         snprintf(node->name, sizeof node->name, "n%u", i + 1);
         for (uint32_t k = 0; k < 2; k++) {

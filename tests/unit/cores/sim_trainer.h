@@ -137,6 +137,10 @@ static UNUSED void sim_on_trainer(struct sim *sim, const struct sim_event *event
     if (p == NULL || !p->is_alive || p->mood == TRAINER_WAIT || p->mood == TRAINER_IDLE) {
         return;
     }
+    if (node->is_bad && p->is_trial) {
+        sim_exit_later(sim, node, p, CAUSE_EXIT, 7, 0);
+        return;
+    }
     if (!sim->is_calm && sim_chance(sim, sim->crash_permille)) {
         bool is_signal = sim_chance(sim, 400);
         sim_exit_later(sim, node, p, is_signal ? CAUSE_SIGNAL : CAUSE_EXIT,
@@ -145,6 +149,10 @@ static UNUSED void sim_on_trainer(struct sim *sim, const struct sim_event *event
                                               : 3,
                        0);
         return;
+    }
+    if (!sim->is_calm && sim_chance(sim, 2)) {
+        sim->counts.over_memory++;
+        on_attempt_over_memory(node->agent, sim->now, p->ref, "it takes too much memory");
     }
     if (p->is_hanging) {
         sim->counts.hanging++;

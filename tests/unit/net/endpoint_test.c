@@ -321,7 +321,7 @@ static void test_dealer_open_bad_options_are_invalid(void **state)
     const struct dealer_callbacks callbacks = {on_rig_up, on_rig_down, on_rig_agent_frame, NULL};
     const struct dealer_options bad[] = {
         {.endpoint = "http://x", .head_public = rig.head.public_key, .node = "a"},
-        {.endpoint = "tcp://nowhere", .head_public = rig.head.public_key, .node = "a"},
+        {.endpoint = "tcp://nowhere:0", .head_public = rig.head.public_key, .node = "a"},
         {.endpoint = rig.endpoint, .head_public = "short", .node = "a"},
         {.endpoint = rig.endpoint, .head_public = rig.head.public_key, .node = "a/b"},
     };

@@ -26,6 +26,7 @@ static void file_write(const char *name, const char *text)
 {
     FILE *file = fopen(in_folder(name), "w");
     assert_non_null(file);
+    assert_int_equal(fchmod(fileno(file), 0600), 0);
     assert_true(fputs(text, file) >= 0);
     assert_int_equal(fclose(file), 0);
 }

@@ -198,12 +198,35 @@ static void test_peer_without_memory_is_refused_and_nothing_is_kept(void **state
     }
 }
 
+/* An enrolment that the core refused keeps no place, but is still answered. */
+static void test_peer_dismissed_gives_its_place_back_and_keeps_its_route(void **state)
+{
+    (void)state;
+    struct table t = table_begin();
+    for (unsigned round = 0; round < 3 * ADMITTED_MAX; round++) {
+        assert_true(hear(&t, (char)('a' + (int)round), "same", round + 1, 1, 9));
+        uint64_t number = t.peer.number;
+        assert_int_equal(peers_admit(t.peers, number), OK);
+        peers_dismiss(t.peers, number);
+        peers_dismiss(t.peers, number);
+        assert_non_null(peers_route(t.peers, number));
+        assert_int_equal(peers_count(t.peers, true), 0);
+    }
+    assert_in_range(peers_count(t.peers, false), 1, STRANGERS_MAX);
+    /* Its key may be admitted later, with the number that it had. */
+    assert_true(hear(&t, (char)('a' + 3 * ADMITTED_MAX - 1), "same", 3 * ADMITTED_MAX, 1, 9));
+    assert_false(t.peer.is_admitted);
+    assert_int_equal(peers_admit(t.peers, t.peer.number), OK);
+    table_end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_peer_new_key_is_a_stranger_with_a_number),
         cmocka_unit_test(test_peer_admitted_owns_its_incarnation),
         cmocka_unit_test(test_peer_claimed_twice_admits_one),
+        cmocka_unit_test(test_peer_dismissed_gives_its_place_back_and_keeps_its_route),
         cmocka_unit_test(test_peer_second_name_under_one_key_is_refused),
         cmocka_unit_test(test_peer_new_connection_replaces_the_old_one),
         cmocka_unit_test(test_peer_strangers_full_forgets_the_longest_silent),

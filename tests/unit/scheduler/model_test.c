@@ -3,13 +3,15 @@
 #include "base/random.h"
 #include "rig.h"
 
-enum { NODES = 12, JOBS = 400, SHAPES = 14, GPUS = 4, STEPS = 30000 };
+enum { NODES = 12, JOBS = 400, SHAPES = 19, GPUS = 4, GROUPS = 4, STEPS = 30000 };
 
 struct model_node {
     uint32_t handle; /* 0: not there */
     bool is_open;
-    amount cpus;
-    int64_t memory;
+    bool is_excluded[GROUPS];
+    uint32_t n_items; /* of all groups and none */
+    amount cpus, cpus_total;
+    int64_t memory, memory_total;
     amount licences;
     uint32_t n_gpus;
     amount gpus[GPUS]; /* free */
@@ -20,6 +22,7 @@ struct model_job {
     struct scheduler_item item;
     struct scheduler_class *cls;
     const struct request *request;
+    int group; /* -1: none */
     struct allocation allocation;
     int node; /* -1: holds nothing */
     uint32_t priority;
@@ -27,8 +30,14 @@ struct model_job {
     bool is_waiting;
 };
 
+struct model_group {
+    struct scheduler_group *group;
+    struct scheduler_limits limits;
+};
+
 struct model {
     struct scheduler *s;
+    struct model_group groups[GROUPS];
     struct random random;
     struct model_node nodes[NODES];
     struct model_job jobs[JOBS];
@@ -39,6 +48,11 @@ static const char *const zone_a[] = {"a"};
 static const struct require in_a = {REQUIRE_EQUAL, "zone", zone_a, 1, "zone == a"};
 static const struct require not_a = {REQUIRE_NOT_EQUAL, "zone", zone_a, 1, "zone != a"};
 static const struct custom_amount one_licence = {"licence", AMOUNT_ONE};
+
+static const struct require a_then_not_b[] = {
+    {REQUIRE_EQUAL, "zone", zone_a, 1, "zone == a"},
+    {REQUIRE_EXISTS, "rack", NULL, 0, "rack"},
+};
 
 static const struct request shapes[SHAPES] = {
     {.cpus = AMOUNT_ONE},
@@ -55,6 +69,15 @@ static const struct request shapes[SHAPES] = {
     {.gpus = AMOUNT_ONE / 4, .require = &not_a, .n_require = 1},
     {.custom = &one_licence, .n_custom = 1, .cpus = AMOUNT_ONE},
     {.cpus = 100 * AMOUNT_ONE},
+    {.cpus = AMOUNT_ONE, .place = PLACE_SPREAD},
+    {.gpus = AMOUNT_ONE / 4, .place = PLACE_SPREAD},
+    {.cpus = AMOUNT_ONE, .prefer = a_then_not_b, .n_prefer = 2},
+    {.gpus = AMOUNT_ONE / 4, .prefer = a_then_not_b, .n_prefer = 1},
+    {.cpus = AMOUNT_ONE / 2,
+     .gpus = AMOUNT_ONE,
+     .place = PLACE_SPREAD,
+     .prefer = a_then_not_b + 1,
+     .n_prefer = 1},
 };
 
 static bool is_fraction(const struct request *request)
@@ -103,10 +126,65 @@ static bool model_fits(const struct model_node *node, const struct request *requ
     return request->n_require == 0 || (strcmp(node->zone, "a") == 0) == (request->require == &in_a);
 }
 
-/* Shared GPUs first for a fraction, then fewest free GPUs, CPUs, memory, then the oldest node. */
+/* What the other jobs of the group leave to this one. */
+static bool model_group_allows(const struct model *m, const struct model_job *job, int node)
+{
+    if (job->group < 0) {
+        return true;
+    }
+    const struct scheduler_limits *limits = &m->groups[job->group].limits;
+    uint32_t n_here = 0;
+    amount gpus = job->request->gpus;
+    for (int i = 0; i < JOBS; i++) {
+        const struct model_job *other = &m->jobs[i];
+        if (other->group == job->group && other->node >= 0) {
+            n_here += other->node == node ? 1 : 0;
+            gpus += other->request->gpus;
+        }
+    }
+    return !m->nodes[node].is_excluded[job->group] &&
+           (limits->per_node == 0 || n_here < limits->per_node) &&
+           (limits->gpus == 0 || job->request->gpus == 0 || gpus <= limits->gpus);
+}
+
+static int model_score(const struct model_node *node, const struct request *request)
+{
+    int score = 0;
+    for (uint32_t i = 0; i < request->n_prefer; i++) {
+        bool is_met = request->prefer[i].op == REQUIRE_EQUAL && strcmp(node->zone, "a") == 0;
+        score += is_met ? 1 << (request->n_prefer - i) : 0; /* nobody has a rack */
+    }
+    return score;
+}
+
+static int64_t model_share(const struct model_node *node)
+{
+    const int64_t pairs[][2] = {{node->cpus, node->cpus_total},
+                                {node->memory, node->memory_total},
+                                {gpus_free(node), node->n_gpus * ONE}};
+    int64_t share = 0;
+    for (int i = 0; i < 3; i++) {
+        int64_t used = pairs[i][1] - pairs[i][0];
+        int64_t each = pairs[i][1] > 0 ? used * ONE / pairs[i][1] : 0;
+        share = each > share ? each : share;
+    }
+    return share;
+}
+
+/* What is preferred; then, spread: the least used. Else shared GPUs first for a fraction, then
+ * fewest free GPUs, CPUs, memory, then the oldest node. */
 static bool model_is_better(const struct model_node *a, const struct model_node *b,
                             const struct request *request)
 {
+    if (model_score(a, request) != model_score(b, request)) {
+        return model_score(a, request) > model_score(b, request);
+    }
+    if (request->place == PLACE_SPREAD) {
+        int64_t x[] = {model_share(a), a->n_items, a->handle};
+        int64_t y[] = {model_share(b), b->n_items, b->handle};
+        int i = x[0] != y[0] ? 0 : x[1] != y[1] ? 1 : 2;
+        return x[i] < y[i];
+    }
     if (is_fraction(request)) {
         bool a_shares = a->gpus[gpu_for_fraction(a, request->gpus)] < AMOUNT_ONE;
         bool b_shares = b->gpus[gpu_for_fraction(b, request->gpus)] < AMOUNT_ONE;
@@ -124,14 +202,35 @@ static bool model_is_better(const struct model_node *a, const struct model_node 
     return false;
 }
 
-static int model_place(const struct model *m, const struct request *request)
+static bool model_can(const struct model *m, const struct model_job *job, int node)
+{
+    return model_fits(&m->nodes[node], job->request) && model_group_allows(m, job, node);
+}
+
+static int model_best(const struct model *m, const struct model_job *job, int other)
 {
     int best = -1;
     for (int i = 0; i < NODES; i++) {
-        if (model_fits(&m->nodes[i], request) &&
-            (best < 0 || model_is_better(&m->nodes[i], &m->nodes[best], request))) {
+        if (i != other && model_can(m, job, i) &&
+            (best < 0 || model_is_better(&m->nodes[i], &m->nodes[best], job->request))) {
             best = i;
         }
+    }
+    return best;
+}
+
+static int model_place(const struct model *m, const struct model_job *job)
+{
+    int best = model_best(m, job, -1);
+    for (int i = 0; i < NODES; i++) {
+        uint32_t handle = m->nodes[i].handle;
+        if (handle != 0 && handle == job->item.favour && model_can(m, job, i)) {
+            return i;
+        }
+    }
+    if (best >= 0 && m->nodes[best].handle == job->item.avoid) {
+        int second = model_best(m, job, best);
+        return second >= 0 ? second : best;
     }
     return best;
 }
@@ -150,7 +249,7 @@ static struct model_job *model_next(struct model *m, int *ret_node)
     for (int i = 0; i < JOBS; i++) {
         struct model_job *job = &m->jobs[i];
         if (job->is_waiting && (best == NULL || job_is_before(job, best))) {
-            int node = model_place(m, job->request);
+            int node = model_place(m, job);
             if (node >= 0) {
                 best = job;
                 *ret_node = node;
@@ -163,6 +262,7 @@ static struct model_job *model_next(struct model *m, int *ret_node)
 static void model_apply(struct model *m, struct model_job *job, int sign)
 {
     struct model_node *node = &m->nodes[job->node];
+    node->n_items += (uint32_t)sign;
     node->cpus -= sign * job->request->cpus;
     node->memory -= sign * (int64_t)job->request->memory_bytes;
     node->licences -= job->request->n_custom > 0 ? sign * job->request->custom[0].amount : 0;
@@ -227,6 +327,8 @@ static void step_node_toggle(struct model *m, struct model_node *node)
                                 .memory = (int64_t)random_below(&m->random, 20),
                                 .licences = licences.amount,
                                 .n_gpus = (uint32_t)random_below(&m->random, GPUS + 1)};
+    node->cpus_total = node->cpus;
+    node->memory_total = node->memory;
     node->zone[0] = "ab"[random_below(&m->random, 2)];
     for (uint32_t i = 0; i < node->n_gpus; i++) {
         node->gpus[i] = AMOUNT_ONE;
@@ -263,7 +365,26 @@ static void step_job(struct model *m, struct model_job *job)
         job->age = random_below(&m->random, 100);
         job->arrival = m->arrivals++;
         job->is_waiting = true;
+        uint32_t hints[2] = {0, 0};
+        for (int i = 0; i < 2; i++) {
+            if (random_below(&m->random, 4) == 0) {
+                hints[i] = m->nodes[random_below(&m->random, NODES)].handle;
+            }
+        }
+        job->item.avoid = hints[0];
+        job->item.favour = hints[1];
         assert_int_equal(scheduler_enqueue(m->s, &job->item, job->cls, job->priority, job->age),
+                         OK);
+    }
+}
+
+static void step_exclude(struct model *m, struct model_node *node)
+{
+    int group = (int)random_below(&m->random, GROUPS);
+    if (node->handle != 0) {
+        node->is_excluded[group] = !node->is_excluded[group] && random_below(&m->random, 2) == 0;
+        assert_int_equal(scheduler_group_exclude(m->s, m->groups[group].group, node->handle,
+                                                 node->is_excluded[group]),
                          OK);
     }
 }
@@ -277,6 +398,8 @@ static void model_step(struct model *m)
     } else if (dice < 14 && node->handle != 0) {
         node->is_open = !node->is_open;
         scheduler_node_open(m->s, node->handle, node->is_open);
+    } else if (dice < 24) {
+        step_exclude(m, node);
     } else if (dice < 500) {
         step_job(m, &m->jobs[random_below(&m->random, JOBS)]);
     } else {
@@ -293,12 +416,21 @@ static void run_model(uint64_t seed)
     int64_t live = mem_live_count();
     random_init(&m->random, seed, 0);
     assert_int_equal(scheduler_new(&m->s), OK);
+    static const struct scheduler_limits limits[GROUPS] = {
+        {.per_node = 2}, {.gpus = 3 * AMOUNT_ONE}, {0}, {.per_node = 1, .gpus = 2 * AMOUNT_ONE}};
+    for (int i = 0; i < GROUPS; i++) {
+        m->groups[i].limits = limits[i];
+        assert_int_equal(scheduler_group_new(m->s, &limits[i], &m->groups[i].group), OK);
+    }
     for (int i = 0; i < JOBS; i++) {
         struct model_job *job = &m->jobs[i];
         scheduler_item_init(&job->item);
         job->request = &shapes[random_below(&m->random, SHAPES)];
         job->node = -1;
-        assert_int_equal(scheduler_class_ref(m->s, job->request, &job->cls), OK);
+        job->group = (int)random_below(&m->random, GROUPS + 2) - 2;
+        struct scheduler_group *group = job->group >= 0 ? m->groups[job->group].group : NULL;
+        job->group = group != NULL ? job->group : -1;
+        assert_int_equal(scheduler_group_class_ref(m->s, group, job->request, &job->cls), OK);
     }
     for (int i = 0; i < NODES; i++) {
         step_node_toggle(m, &m->nodes[i]);
@@ -318,6 +450,9 @@ static void run_model(uint64_t seed)
         scheduler_class_unref(m->s, m->jobs[i].cls);
     }
     scheduler_check(m->s);
+    for (int i = 0; i < GROUPS; i++) {
+        scheduler_group_unref(m->s, m->groups[i].group);
+    }
     scheduler_free(m->s);
     assert_int_equal(mem_live_count(), live);
     free(m);

@@ -161,12 +161,52 @@ static void test_size_rare_label_is_found(void **state)
     load_fini(&load);
 }
 
+/* Once the few preferred nodes are full, every node with room has to be looked at. */
+static void test_size_preferred_nodes_fill_first_and_the_rest_follows(void **state)
+{
+    enum { PLACED = NODES / 1000 * CPUS + 1000 };
+    struct load load;
+    (void)state;
+    load_init(&load);
+    static const struct require rare = {REQUIRE_EXISTS, "rare", NULL, 0, "rare"};
+    struct scheduler_class *cls = load_class(
+        &load,
+        (struct request){.cpus = ONE, .place = PLACE_SPREAD, .prefer = &rare, .n_prefer = 1});
+    load_enqueue(&load, cls, 0, PLACED);
+    double start = now_us();
+    assert_int_equal(load_start(&load), PLACED);
+    print_cost("place by a preference that few nodes meet", PLACED, start);
+    load_fini(&load);
+}
+
+/* A group's bound rules out the nodes that hold its items already. */
+static void test_size_group_bounds_each_node(void **state)
+{
+    struct load load;
+    struct scheduler_group *group;
+    (void)state;
+    load_init(&load);
+    struct scheduler_limits limits = {.per_node = 1};
+    assert_int_equal(scheduler_group_new(load.s, &limits, &group), OK);
+    struct request request = {.cpus = ONE, .place = PLACE_SPREAD};
+    struct scheduler_class *cls;
+    assert_int_equal(scheduler_group_class_ref(load.s, group, &request, &cls), OK);
+    load_enqueue(&load, cls, 0, NODES + 1);
+    double start = now_us();
+    assert_int_equal(load_start(&load), NODES);
+    print_cost("spread one a node over all nodes", NODES, start);
+    scheduler_group_unref(load.s, group);
+    load_fini(&load);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_size_idle_cluster_fills_up),
         cmocka_unit_test(test_size_blocked_classes_do_not_slow_the_others),
         cmocka_unit_test(test_size_rare_label_is_found),
+        cmocka_unit_test(test_size_preferred_nodes_fill_first_and_the_rest_follows),
+        cmocka_unit_test(test_size_group_bounds_each_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

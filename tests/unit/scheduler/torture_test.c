@@ -1,6 +1,37 @@
 /* Allocation k fails, k = 1, 2, ...: every call says so and leaves all as it was. */
 #include "rig.h"
 
+/* Without memory to count it, an item is not placed, and the next call tries again. */
+static error_code day_of_a_group(struct rig *r, uint32_t aside)
+{
+    struct scheduler_limits limits = {.per_node = 1};
+    struct scheduler_group *group = NULL;
+    struct request request = {.memory_bytes = 1};
+    struct job *job = &r->jobs[r->n_jobs];
+    error_code error = scheduler_group_new(r->s, &limits, &group);
+    if (error == OK) {
+        error = scheduler_group_class_ref(r->s, group, &request, &job->cls);
+    }
+    if (error == OK) {
+        scheduler_item_init(&job->item);
+        r->n_jobs++;
+        error = scheduler_group_exclude(r->s, group, aside, true);
+    }
+    if (error == OK) {
+        error = scheduler_enqueue(r->s, &job->item, job->cls, 50, 9);
+    }
+    if (error == OK && rig_next(r) == NULL) {
+        assert_false(list_is_empty(&job->item.link));
+        error = mem_has_failed() ? ERR_NO_MEMORY : OK;
+        assert_int_equal(error, ERR_NO_MEMORY);
+        assert_ptr_equal(rig_next(r), job);
+        assert_int_not_equal(job->allocation.node, aside);
+    }
+    scheduler_check(r->s);
+    scheduler_group_unref(r->s, group);
+    return error;
+}
+
 static error_code day(struct rig *r)
 {
     const char *gpus[] = {"A", "B"}, *zones[] = {"a", "b"};
@@ -45,6 +76,10 @@ static error_code day(struct rig *r)
         }
     }
     assert_string_equal(rig_start_all(r), "\1\2");
+    error_code grouped = day_of_a_group(r, nodes[0]);
+    if (grouped != OK) {
+        return grouped;
+    }
     struct buf text;
     buf_init(&text, 1024);
     scheduler_explain(r->s, &request, &r->jobs[3].item, &text);

@@ -40,6 +40,9 @@ static const struct schema *const filler_schemas[] = {
     &api_metric_schema,
     &api_error_schema,
     &api_point_schema,
+    &set_aside_schema,
+    &api_set_aside_schema,
+    &api_failure_schema,
 };
 enum { FILLER_SCHEMAS = sizeof filler_schemas / sizeof filler_schemas[0] };
 

@@ -67,7 +67,8 @@ static void test_json_of_a_running_trial(void **state)
         ","
         "\"best\":null,\"node\":\"n1\",\"pid\":0,\"gpus\":[\"GPU-1\",\"GPU-2\"],"
         "\"exit_code\":0,\"signal\":0,\"checkpoint\":\"\",\"checkpoint_step\":null,"
-        "\"created\":\"1970-01-01T00:00:01.000Z\",\"started\":null,\"ended\":null}");
+        "\"created\":\"1970-01-01T00:00:01.000Z\",\"started\":null,\"ended\":null,"
+        "\"checkpoint_node\":null,\"failure\":null}");
 }
 
 static void test_json_of_a_sweep_without_a_best_trial(void **state)

@@ -9,6 +9,9 @@ static const char *const files[] = {
     LEAST,
     LEAST
     "name: 'null'\nproject: \"1e5\"\nlabels: ['- a', 'true', '007', '~', 'a: b', \"\\u00e4\"]\n",
+    LEAST "limits: {gpus: 1.5, per_node: 4}\nretries: {node_failures: none, rules: [{match: "
+          "'CUDA out of memory', do: fail}, {match: 'a\"b', do: free}, {do: retry, match: c}]}\n"
+          "resources: {place: spread, prefer: [\"zone == a\", 'ssd', \"gpu not in (a, 'b c')\"]}\n",
     LEAST "parameters: {a: .nan, b: -.inf, c: 1e300, d: 0.1, e: -0.0, f: 9223372036854775807}\n",
     LEAST "parameters: {a: {min: 1.0, max: 1e16}, b: {min: 1e-300, max: 5e-300, q: 1e-301}}\n",
     LEAST "parameters: {a: 'none', b: '', c: '\"', d: \"\\x85\\uFEFF\\uFFFF\", e: ' x ', f: "
@@ -47,7 +50,7 @@ static void test_print_full_file_is_this_text(void **state)
         "project: vision\n"
         "labels: [mlp, \"two words\", \"#3\"]\n"
         "command: [python3, train.py, \"${args}\", \"--id\", \"${trial.id}\"]\n"
-        "workdir: {path: \"../a b\", mode: shared}\n"
+        "workdir: {path: \"../a b\", mode: shared, ignore: [], max: 200M}\n"
         "env:\n"
         "  OMP_NUM_THREADS: \"1\"\n"
         "  DIR: \"${trial.dir}/x\"\n"
@@ -64,15 +67,17 @@ static void test_print_full_file_is_this_text(void **state)
         "search: {method: random, seed: 17}\n"
         "schedule: {type: asha, mode: stop, min: 2, max: 54, eta: 4}\n"
         "stop: {trials: 200, failures: 20, wall: 12h}\n"
-        "limits: {concurrency: 32}\n"
+        "limits: {concurrency: 32, gpus: none, per_node: none}\n"
         "resources:\n"
         "  cpus: 2.5\n"
         "  gpus: 0.25\n"
         "  memory: 1536M\n"
         "  custom: {licence: 1, disk: 0.5}\n"
+        "  place: binpack\n"
         "  require: [\"gpu.model in (H100, 'NVIDIA H200')\", \"mount:/mnt/data\"]\n"
+        "  prefer: []\n"
         "queue: {priority: 70}\n"
-        "retries: {max: 2, crash_limit: 9, backoff: 10s..5m}\n"
+        "retries: {max: 2, crash_limit: 9, backoff: 10s..5m, node_failures: 3, rules: []}\n"
         "timeouts: {trial: 6h, silent: 30m, start: 5m, grace: 90s, decision: 250ms}\n"
         "checkpoints: {on: [rung, end], keep: {trial_last: 1, trial_best: 0}}\n"
         "logs: {tail: 16K}\n";
@@ -90,7 +95,7 @@ static void test_print_defaults_are_written_out(void **state)
         "\nsearch: {method: random, seed: none}\n",
         "\nschedule: {type: none}\n",
         "\nstop: {trials: 1, failures: none, wall: none}\n",
-        "\nlimits: {concurrency: none}\n",
+        "\nlimits: {concurrency: none, gpus: none, per_node: none}\n",
         "\n  memory: none\n",
         "\ntimeouts: {trial: none, silent: none, start: none, grace: 1m, decision: 1m}\n",
         "\ncheckpoints: {on: [rung], keep: {trial_last: 1, trial_best: 1}}\n",

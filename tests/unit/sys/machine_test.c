@@ -131,6 +131,25 @@ static void test_machine_load_counts_from_call_to_call(void **state)
     assert_int_equal(load.cpu_permille, 0);
 }
 
+static void test_machine_available_is_the_least_of_machine_and_groups(void **state)
+{
+    uint64_t available = 0;
+    tree_begin(state, "0::/pod/box\n");
+    tree_write(state, "sys/fs/cgroup/pod/box/cgroup.procs", "1\n");
+    assert_true(machine_memory_available(*state, &available));
+    assert_int_equal(available, 1072693248ULL * 1024);
+    tree_write(state, "sys/fs/cgroup/pod/memory.max", "2147483648\n");
+    tree_write(state, "sys/fs/cgroup/pod/memory.current", "2147479552\n");
+    tree_write(state, "sys/fs/cgroup/pod/memory.stat",
+               "anon 5\nfile 7\ninactive_anon 1\ninactive_file 8192\nactive_file 4096\n");
+    assert_true(machine_memory_available(*state, &available));
+    assert_int_equal(available, 4096 + 8192 + 4096);
+    tree_write(state, "sys/fs/cgroup/pod/box/memory.max", "1000000\n");
+    tree_write(state, "sys/fs/cgroup/pod/box/memory.current", "2000000\n"); /* lowered lately */
+    assert_true(machine_memory_available(*state, &available));
+    assert_int_equal(available, 0);
+}
+
 static void test_machine_this_one_can_be_read(void **state)
 {
     (void)state;
@@ -156,6 +175,7 @@ int main(void)
         IN_FOLDER(test_machine_garbage_in_the_files_is_no_limit),
         IN_FOLDER(test_machine_without_proc_is_an_error),
         IN_FOLDER(test_machine_load_counts_from_call_to_call),
+        IN_FOLDER(test_machine_available_is_the_least_of_machine_and_groups),
         IN_FOLDER(test_machine_this_one_can_be_read),
     };
     return cmocka_run_group_tests_name("sys/machine", tests, NULL, NULL);

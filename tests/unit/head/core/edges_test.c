@@ -289,6 +289,7 @@ static void test_task_limit_refuses_and_does_not_fail(void **state)
     struct record_job job = job_of(words, 1);
     assert_int_equal(rig_job(r, &job)->status, 413);
     rig_started(r, rig_id(1, 1), 0);
+    rig_report_event(r, EVENT_ROWS, rig_id(1, 1), 0, 1, 0.5, 0);
     rig_result(r, rig_id(1, 1), 0, CAUSE_EXIT, 0, 0); /* its place is not taken by a new trial */
     assert_int_equal(rig_task(r, rig_id(1, 1))->r.outcome, OUTCOME_DONE);
     r->core->task_total = total;

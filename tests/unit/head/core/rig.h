@@ -65,10 +65,33 @@ static const char rig_sweep[] = "name: test\n"
                                 "retries: {max: 1, backoff: 1s}\n"
                                 "resources: {cpus: 1}\n";
 
+static inline void rig_store_delete(struct rig *r, const struct store_op *op)
+{
+    unsigned n = 0;
+    for (unsigned k = 0; k < r->n_store; k++) {
+        struct rig_field *f = &r->store[k];
+        bool is_field =
+            op->kind == OP_DEL || (f->field != NULL && strlen(f->field) == op->field.len &&
+                                   memcmp(f->field, op->field.data, op->field.len) == 0);
+        if (strcmp(f->key, op->key) == 0 && is_field) {
+            free(f->key);
+            free(f->field);
+            free(f->value);
+        } else {
+            r->store[n++] = *f;
+        }
+    }
+    r->n_store = n;
+}
+
 static inline void rig_store_apply(struct rig *r, const struct batch *batch)
 {
     for (uint32_t i = 0; i < batch->n_ops; i++) {
         const struct store_op *op = &batch->ops[i];
+        if (op->kind == OP_HDEL || op->kind == OP_DEL) {
+            rig_store_delete(r, op);
+            continue;
+        }
         char *field =
             op->kind == OP_RPUSH ? NULL : strndup((const char *)op->field.data, op->field.len);
         struct rig_field *slot = NULL;

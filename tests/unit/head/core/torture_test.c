@@ -6,10 +6,10 @@
 struct torture {
     struct rig *r;
     uint64_t requests;
-    bool is_answered;    /* the request of this step */
-    bool is_refused;     /* for want of memory: the client asks again */
-    uint32_t sweep, job; /* numbers: one that was refused may have used one up */
-    uint32_t number;     /* in the last answer */
+    bool is_answered;          /* the request of this step */
+    bool is_refused;           /* for want of memory: the client asks again */
+    uint32_t sweep, job, gone; /* numbers: one that was refused may have used one up */
+    uint32_t number;           /* in the last answer */
     uint32_t restarts;
 };
 
@@ -187,6 +187,84 @@ static bool step_cancel(struct torture *t)
     return torture_turn(t);
 }
 
+/* A second job, which never runs, so that all of it can go. */
+static bool step_job_again(struct torture *t)
+{
+    static const char *const words[] = {"true"};
+    struct record_job job = {.name = "gone",
+                             .words = words,
+                             .n_words = 1,
+                             .workdir = "/",
+                             .cpus = 2 * AMOUNT_ONE,
+                             .labels = words,
+                             .n_labels = 1,
+                             .key = "gone",
+                             .file_hash = "h"};
+    on_job_submit(t->r->core, t->r->now, ++t->requests, &job);
+    bool is_done = torture_turn(t);
+    t->gone = t->number;
+    return is_done;
+}
+
+static bool step_gone_cancel(struct torture *t)
+{
+    on_task_verb(t->r->core, t->r->now, ++t->requests, rig_id(t->gone, 1), VERB_CANCEL, -1);
+    return torture_turn(t);
+}
+
+static bool step_gone_remove(struct torture *t)
+{
+    if (core_work_find(t->r->core, t->gone) == NULL && list_is_empty(&t->r->core->removing)) {
+        t->is_answered = true; /* The head that died had done it all. */
+        return torture_turn(t);
+    }
+    on_work_remove(t->r->core, t->r->now, ++t->requests, t->gone, false);
+    return torture_turn(t) && torture_turn(t) && torture_turn(t);
+}
+
+static bool step_pause(struct torture *t)
+{
+    on_sweep_verb(t->r->core, t->r->now, ++t->requests, t->sweep, VERB_PAUSE, -1);
+    return torture_turn(t);
+}
+
+static bool step_resume(struct torture *t)
+{
+    struct sweep_resume resume = {0, -1, "resume"};
+    on_sweep_resume(t->r->core, t->r->now, ++t->requests, t->sweep, &resume);
+    return torture_turn(t);
+}
+
+static bool step_label(struct torture *t)
+{
+    static const struct label_pair set[] = {{"disk", "nvme"}};
+    static const char *const remove[] = {"rack"};
+    struct node_verb verb = {
+        .kind = NODE_VERB_LABEL, .set = set, .n_set = 1, .remove = remove, .n_remove = 1};
+    on_node_verb(t->r->core, t->r->now, ++t->requests, "local", &verb);
+    return torture_turn(t);
+}
+
+static bool step_drain(struct torture *t)
+{
+    struct node_verb verb = {.kind = NODE_VERB_DRAIN, .deadline_ms = 3600000, .reason = "later"};
+    on_node_verb(t->r->core, t->r->now, ++t->requests, "local", &verb);
+    return torture_turn(t);
+}
+
+static bool step_undrain(struct torture *t)
+{
+    struct node_verb verb = {.kind = NODE_VERB_RESUME};
+    on_node_verb(t->r->core, t->r->now, ++t->requests, "local", &verb);
+    return torture_turn(t);
+}
+
+static bool step_retry(struct torture *t)
+{
+    on_task_retry(t->r->core, t->r->now, ++t->requests, rig_id(t->job, 1), 0);
+    return torture_turn(t);
+}
+
 static bool step_fail(struct torture *t)
 {
     return torture_events_send(t, 6);
@@ -204,7 +282,7 @@ static bool step_views(struct torture *t)
     view_sweeps(core, t->r->now, 9, &filter);
     view_tasks(core, t->r->now, 9, &filter);
     view_task(core, t->r->now, 9, rig_id(t->sweep, 1));
-    view_nodes(core, t->r->now, 9);
+    view_nodes(core, t->r->now, 9, NULL);
     view_sweep_config(core, t->r->now, 9, t->sweep);
     view_explain(core, t->r->now, 9, rig_id(t->sweep, 1));
     view_sweep(core, t->r->now, ++t->requests, t->sweep);
@@ -227,9 +305,13 @@ static const struct {
     bool (*run)(struct torture *t);
     bool has_answer;
 } torture_steps[] = {
-    {step_enrol, false}, {step_submit, true}, {step_job, true},   {step_fail, false},
-    {step_cancel, true}, {step_top, false},   {step_views, true}, {step_backoff, false},
-    {step_end, false},   {step_views, true},
+    {step_enrol, false},    {step_submit, true},      {step_job, true},
+    {step_job_again, true}, {step_gone_cancel, true}, {step_gone_remove, true},
+    {step_pause, true},     {step_resume, true},      {step_label, true},
+    {step_drain, true},     {step_undrain, true},     {step_fail, false},
+    {step_cancel, true},    {step_retry, true},       {step_cancel, true},
+    {step_top, false},      {step_views, true},       {step_backoff, false},
+    {step_end, false},      {step_views, true},
 };
 
 /* The core is gone; false: memory ran out on the way, and the next one will try. */

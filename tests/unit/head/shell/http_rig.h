@@ -71,6 +71,8 @@ struct rig {
     uint64_t gones, gone_id;
     uint32_t retry_after_s;
     uint64_t notices[HTTP_REFUSALS_COUNT];
+    uint64_t tolds;          /* and the last one: */
+    char told[RIG_TEXT_MAX]; /* user method path status key refusal */
     int64_t want;
 };
 
@@ -127,6 +129,33 @@ static inline void on_rig_notice(void *context, http_refusal refusal, const char
     ((struct rig *)context)->notices[refusal]++;
 }
 
+static inline void on_rig_told(void *context, const struct http_told *told)
+{
+    struct rig *rig = context;
+    rig->tolds++;
+    snprintf(rig->told, sizeof rig->told, "%s %s %s %u %s %d",
+             told->identity != NULL ? told->identity->name : "-", told->method, told->path,
+             told->status, told->idempotency_key != NULL ? told->idempotency_key : "-",
+             told->refusal == HTTP_REFUSALS_COUNT ? -1 : (int)told->refusal);
+}
+
+/* The token of a user beside the options' own. */
+#define RIG_USER_TOKEN "0123456789abcdefALICE"
+
+static inline bool on_rig_identify(void *context, const char *token,
+                                   struct http_identity *ret_identity, struct report *report)
+{
+    (void)context;
+    if (strcmp(token, RIG_USER_TOKEN) != 0) {
+        ignore_error(report_fail(report, ERR_NOT_ALLOWED, "the rig knows no such token"),
+                     "false says so");
+        return false;
+    }
+    snprintf(ret_identity->name, sizeof ret_identity->name, "alice");
+    ret_identity->role = ROLE_USER;
+    return true;
+}
+
 static inline void handler_answer(struct rig *rig, const struct http_request *request)
 {
     http_answer(rig->http, request->id, 200, "application/json", rig_bytes("{\"ok\":1}"));
@@ -181,6 +210,8 @@ static inline struct http_callbacks rig_callbacks(struct rig *rig)
         .on_gone = on_rig_gone,
         .retry_after_s = on_rig_gate,
         .on_notice = on_rig_notice,
+        .identify = on_rig_identify,
+        .on_told = on_rig_told,
         .context = rig,
     };
 }

@@ -285,8 +285,8 @@ static void test_start_bad_options_are_refused_with_a_reason(void **state)
         struct http_options options;
         error_code code;
     } bad[] = {
-        {{.host = "0.0.0.0", .token = RIG_TOKEN}, ERR_UNSUPPORTED},
-        {{.host = "10.1.2.3", .token = RIG_TOKEN}, ERR_UNSUPPORTED},
+        {{.host = "0.0.0.0", .token = RIG_TOKEN}, ERR_NOT_ALLOWED},
+        {{.host = "10.1.2.3", .token = RIG_TOKEN}, ERR_NOT_ALLOWED},
         {{.host = "localhost", .token = RIG_TOKEN}, ERR_INVALID},
         {{.host = "127.0.0.1", .token = "short"}, ERR_INVALID},
         {{.host = "127.0.0.1", .token = RIG_TOKEN, .port = rig.port}, ERR_BUSY},

@@ -194,6 +194,32 @@ static void test_link_lost_kills_nothing_before_orphan_timeout(void **state)
     rig_end(&r);
 }
 
+/* Another agent has its name meanwhile: the head knows nothing of what runs here. */
+static void test_link_refused_again_and_again_is_an_orphan(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_begin(&r);
+    struct msg_welcome welcome = {.epoch = RIG_EPOCH, .orphan_timeout_ms = 60000};
+    struct msg_refused refused = {RIG_EPOCH, "busy", "another worker has the name"};
+    rig_head(&r, MSG_WELCOME, &welcome);
+    struct msg_lease lease = rig_lease(RIG_REF);
+    rig_running(&r, &lease, CAN_CHECKPOINT);
+    time_ms orphan_at = r.now + 60000;
+    while (r.now < orphan_at - 6000) {
+        on_link_down(r.agent, r.now, &r.out);
+        rig_link_up(&r);
+        rig_enrol(&r);
+        rig_head(&r, MSG_REFUSED, &refused);
+        assert_true(link_reconnect_at(&r) >= r.now);
+        rig_wait(&r, 5000);
+    }
+    rig_none(&r);
+    rig_wait(&r, orphan_at - r.now);
+    rig_signal(&r, SIGTERM);
+    rig_end(&r);
+}
+
 static void test_link_lost_without_orphan_timeout_lets_trials_run(void **state)
 {
     (void)state;
@@ -221,6 +247,7 @@ int main(void)
         cmocka_unit_test(test_link_listens_to_leases_after_the_welcome_only),
         cmocka_unit_test(test_link_that_claims_events_never_made_is_connected_again),
         cmocka_unit_test(test_link_lost_kills_nothing_before_orphan_timeout),
+        cmocka_unit_test(test_link_refused_again_and_again_is_an_orphan),
         cmocka_unit_test(test_link_lost_without_orphan_timeout_lets_trials_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,7 @@ static void rig_begin(struct rig *rig)
     assert_int_equal(mkdir(rig->place, 0700), 0);
     assert_int_equal(loop_new(&rig->loop, NULL), OK);
     loop_turn_set(rig->loop, on_rig_turn, rig);
-    assert_int_equal(spares_new(rig->loop, rig->place, RIG_WANT, &rig->spares), OK);
+    assert_int_equal(spares_new(rig->loop, rig->place, rig->folder, RIG_WANT, &rig->spares), OK);
     rig_settle(rig);
 }
 
@@ -74,7 +74,7 @@ static void rig_end(struct rig *rig)
 static struct spare rig_take(struct rig *rig)
 {
     struct spare spare;
-    assert_true(spares_take(rig->spares, &spare));
+    assert_true(spares_take(rig->spares, "", 0, &spare));
     assert_int_equal(rename(spare.dir, rig->used), 0);
     snprintf(spare.dir, sizeof spare.dir, "%s", rig->used);
     return spare;
@@ -130,7 +130,7 @@ static void test_spare_comes_back_as_it_was_it_is_used_again(void **state)
     for (int i = 0; i < RIG_WANT && !is_seen; i++) {
         struct stat about;
         struct spare next;
-        assert_true(spares_take(rig.spares, &next));
+        assert_true(spares_take(rig.spares, "", 0, &next));
         is_seen = inode_of(next.dir) == inode;
         spare_path("params.json", &next, path);
         assert_int_equal(stat(path, &about), 0);
@@ -165,7 +165,7 @@ static void test_spare_comes_back_changed_it_is_removed(void **state)
         spares_give(rig.spares, &spare);
         rig_settle(&rig);
         struct spare next;
-        while (spares_take(rig.spares, &next)) {
+        while (spares_take(rig.spares, "", 0, &next)) {
             if (inode_of(next.dir) == inode) {
                 fail_msg("used again after: %s", command);
             }
@@ -186,12 +186,12 @@ static void test_spares_are_all_taken_there_are_new_ones_soon(void **state)
     struct spare spare;
     rig_begin(&rig);
     for (int i = 0; i < RIG_WANT; i++) {
-        assert_true(spares_take(rig.spares, &spare));
+        assert_true(spares_take(rig.spares, "", 0, &spare));
         spares_give(rig.spares, &spare);
     }
-    assert_false(spares_take(rig.spares, &spare));
+    assert_false(spares_take(rig.spares, "", 0, &spare));
     rig_settle(&rig);
-    assert_true(spares_take(rig.spares, &spare));
+    assert_true(spares_take(rig.spares, "", 0, &spare));
     spares_give(rig.spares, &spare);
     rig_settle(&rig);
     rig_end(&rig);
@@ -203,27 +203,121 @@ static void test_folder_cannot_be_written_nothing_is_ready_and_nothing_spins(voi
     struct rig rig;
     struct spare spare;
     rig_begin(&rig);
-    while (spares_take(rig.spares, &spare)) {
+    while (spares_take(rig.spares, "", 0, &spare)) {
         close(spare.listen_fd);
         assert_int_equal(dir_remove_tree(spare.dir, NULL), OK);
         rig_settle(&rig);
         assert_int_equal(dir_remove_tree(rig.place, NULL), OK);
     }
     rig_settle(&rig);
-    assert_false(spares_take(rig.spares, &spare));
+    assert_false(spares_take(rig.spares, "", 0, &spare));
     rig_settle(&rig);
     assert_int_equal(mkdir(rig.place, 0700), 0);
-    assert_false(spares_take(rig.spares, &spare)); /* and it tries again */
+    assert_false(spares_take(rig.spares, "", 0, &spare)); /* and it tries again */
     rig_settle(&rig);
-    assert_true(spares_take(rig.spares, &spare));
+    assert_true(spares_take(rig.spares, "", 0, &spare));
     spares_give(rig.spares, &spare);
     rig_settle(&rig);
+    rig_end(&rig);
+}
+
+/* A tree beside the spares, as a work folder of the node. */
+static void tree_make(struct rig *rig, const char *name, const char *text)
+{
+    char command[400];
+    snprintf(command, sizeof command, "mkdir %s/%s && echo %s > %s/%s/file", rig->folder, name,
+             text, rig->folder, name);
+    assert_int_equal(system(command), 0);
+}
+
+static void tree_assert(const struct spare *spare, const char *wanted)
+{
+    char path[FILES_PATH_MAX_BYTES + 64], text[64] = "";
+    spare_path("work/file", spare, path);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(text, sizeof text, file));
+    fclose(file);
+    assert_string_equal(text, wanted);
+}
+
+static void test_spare_of_a_tree_holds_its_copy_and_is_used_once(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct spare spare;
+    rig_begin(&rig);
+    tree_make(&rig, "a", "hello");
+    assert_false(spares_take(rig.spares, "a", 6, &spare)); /* now it is known */
+    rig_settle(&rig);
+    for (int i = 0; i < 2 * RIG_WANT; i++) {
+        assert_true(spares_take(rig.spares, "a", 6, &spare));
+        assert_string_equal(spare.tree, "a");
+        tree_assert(&spare, "hello\n");
+        ino_t inode = inode_of(spare.dir);
+        spares_give(rig.spares, &spare);
+        rig_settle(&rig);
+        assert_true(inode_of(spare.dir) != inode);
+    }
+    spare = rig_take(&rig); /* an empty one is still there, and empty */
+    assert_string_equal(spare.tree, "");
+    spares_give(rig.spares, &spare);
+    rig_settle(&rig);
+    rig_end(&rig);
+}
+
+static void test_spares_of_a_tree_that_goes_go_before(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct spare spare;
+    char command[400];
+    rig_begin(&rig);
+    tree_make(&rig, "a", "hello");
+    assert_false(spares_take(rig.spares, "a", 6, &spare));
+    rig_settle(&rig);
+    spares_forget(rig.spares, "a");
+    rig_settle(&rig);
+    snprintf(command, sizeof command, "test -z \"$(find %s/spares -name file)\"", rig.folder);
+    assert_int_equal(system(command), 0);
+    assert_false(spares_take(rig.spares, "a", 6, &spare));
+    rig_settle(&rig);
+    rig_end(&rig);
+}
+
+static void test_spares_of_many_trees_stay_within_their_bounds(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct spare spare;
+    rig_begin(&rig);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 2 * SPARES_KINDS; i++) {
+            char name[8];
+            snprintf(name, sizeof name, "t%d", i);
+            if (round == 0) {
+                tree_make(&rig, name, name);
+            }
+            if (spares_take(rig.spares, name, (uint64_t)1 << 30, &spare)) {
+                spares_give(rig.spares, &spare);
+            }
+            rig_settle(&rig);
+        }
+    }
+    /* Large trees get one each, and only the last few have any. */
+    char command[400];
+    snprintf(command, sizeof command, "test $(find %s/spares -name file | wc -l) -le %d",
+             rig.folder, SPARES_KINDS);
+    assert_int_equal(system(command), 0);
     rig_end(&rig);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_spare_of_a_tree_holds_its_copy_and_is_used_once),
+        cmocka_unit_test(test_spares_of_a_tree_that_goes_go_before),
+        cmocka_unit_test(test_spares_of_many_trees_stay_within_their_bounds),
         cmocka_unit_test(test_spare_is_taken_its_socket_listens_under_the_new_name),
         cmocka_unit_test(test_spare_comes_back_as_it_was_it_is_used_again),
         cmocka_unit_test(test_spare_comes_back_changed_it_is_removed),

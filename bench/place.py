@@ -1,0 +1,108 @@
+"""What the benches share: a state folder for each, results, percentiles, what the kernel saw."""
+import json
+import os
+import select
+import shutil
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "build/release"))
+MUSTER = os.path.join(BUILD, "cli/muster")
+TRAINER = os.path.join(BUILD, "bench/bench_trainer")
+RESULTS = []
+
+
+def result(bench, what, value, unit, beside=""):
+    RESULTS.append((bench, what, value, unit, beside))
+    print(json.dumps({"bench": bench, "what": what, "value": value, "unit": unit, "beside": beside}), flush=True)
+
+
+def percentile(values, p):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * p / 100))]
+
+
+class Place:
+    """A state folder for one bench."""
+
+    def __init__(self):
+        self.root = tempfile.mkdtemp(prefix="muster-bench-")
+        self.state = os.path.join(self.root, "state")
+        self.log = os.path.join(self.root, "trainers.log")
+
+    def muster(self, *arguments, check=True):
+        environment = dict(os.environ, MUSTER_STATE=self.state)
+        return subprocess.run([MUSTER, *arguments], env=environment, check=check, capture_output=True, text=True)
+
+    def sweep(self, parameters, trials, more=""):
+        folder = os.path.join(self.root, "sweep")
+        os.makedirs(folder, exist_ok=True)
+        path = os.path.join(folder, "sweep.yaml")
+        with open(path, "w") as file:
+            file.write(f"name: bench\ncommand: [{TRAINER}]\nenv: {{BENCH_LOG: '{self.log}'}}\nmetric: {{name: loss}}\n"
+                       f"parameters: {{x: {{min: 0, max: 1}}, {parameters}}}\nstop: {{trials: {trials}}}\n{more}")
+        return path
+
+    def lines(self):
+        with open(self.log) as file:
+            return [[float(x) for x in line.split()] for line in file]
+
+    def close(self):
+        self.muster("down", "--timeout", "5", check=False)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def fsync_us(folder, n=300, size=256):
+    """p50 of append + fdatasync of a small record: what one acknowledgement costs at least."""
+    path, times = os.path.join(folder, "fsync"), []
+    fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    for _ in range(n):
+        started = time.monotonic()
+        os.write(fd, b"x" * size)
+        os.fdatasync(fd)
+        times.append((time.monotonic() - started) * 1e6)
+    os.close(fd)
+    os.unlink(path)
+    return statistics.median(times)
+
+
+class Kernel(threading.Thread):
+    """Exec and exit of processes as the kernel saw them (proc connector); needs root."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.events = []
+        self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 11)
+        self.socket.bind((0, 1))
+        port = self.socket.getsockname()[0]
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 << 20)
+        message = struct.pack("=IIII", 1, 1, 0, 0) + struct.pack("=HHI", 4, 0, 1)
+        self.socket.send(struct.pack("=IHHII", 16 + len(message), 3, 0, 0, port) + message)
+        self.stop = False
+
+    def run(self):
+        while not self.stop:
+            if not select.select([self.socket], [], [], 0.2)[0]:
+                continue
+            data = self.socket.recv(65536)
+            what, _, nanoseconds = struct.unpack_from("=IIQ", data, 36)
+            if what in (2, 0x80000000):
+                pid, tgid = struct.unpack_from("=ii", data, 52)
+                if pid == tgid:
+                    self.events.append((nanoseconds / 1e3, "exec" if what == 2 else "exit", pid))
+
+
+def slots_lost(place, kernel, pids):
+    """Milliseconds from each exit of a trainer to the exec of the next one, paired in order."""
+    execs = {pid: t for t, what, pid in kernel.events if what == "exec" and pid in pids}
+    exits = {pid: t for t, what, pid in kernel.events if what == "exit" and pid in pids}
+    starts = sorted(execs.values())[2:]
+    ends = sorted(exits.values())
+    return [(start - end) / 1e3 for start, end in zip(starts, ends) if start > end]

@@ -1,0 +1,174 @@
+/* Jobs: one task from a command; as sweeps come in (submit.c). */
+#include <string.h>
+
+#include "head/core/submit.h"
+
+static void job_encode(const struct record_job *record, struct buf *ret_buf)
+{
+    struct record_job bare = *record;
+    bare.number = 0;
+    bare.created = bare.ended = 0;
+    buf_init(ret_buf, SPEC_FILE_MAX_BYTES * 4);
+    ignore_error(record_encode(&record_job_schema, &bare, ret_buf), "then it is not the same");
+}
+
+static bool core_job_is_same(const struct job *old, const struct record_job *record)
+{
+    if (old == NULL) {
+        return false;
+    }
+    if (old->r.file_hash != NULL && record->file_hash != NULL) {
+        return strcmp(old->r.file_hash, record->file_hash) == 0 &&
+               core_texts_equal(old->r.work, record->work);
+    }
+    struct buf a, b;
+    job_encode(&old->r, &a);
+    job_encode(record, &b);
+    bool is_same = a.len > 0 && a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+    buf_fini(&a);
+    buf_fini(&b);
+    return is_same;
+}
+
+static error_code job_request_build(struct job *job, const struct record_job *record,
+                                    struct report *report)
+{
+    struct arena *arena = &job->arena;
+    struct custom_amount *custom = arena_calloc(arena, record->n_custom, sizeof *custom);
+    struct require *require = arena_calloc(arena, record->n_require, sizeof *require);
+    if (custom == NULL || require == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < record->n_custom; i++) {
+        custom[i] = (struct custom_amount){record->custom[i].name, record->custom[i].amount};
+    }
+    for (uint32_t i = 0; i < record->n_require; i++) {
+        error_code error = spec_require_parse(record->require[i], arena, &require[i], report);
+        if (error != OK) {
+            return error;
+        }
+    }
+    job->request = (struct request){
+        .cpus = record->cpus,
+        .gpus = record->gpus,
+        .memory_bytes = record->memory_bytes,
+        .custom = custom,
+        .n_custom = record->n_custom,
+        .require = require,
+        .n_require = record->n_require,
+    };
+    return OK;
+}
+
+void core_job_free(struct core *core, struct job *job)
+{
+    if (job == NULL) {
+        return;
+    }
+    if (job->used_key.key != NULL) {
+        HASH_DELETE(hh, core->keys, &job->used_key);
+    }
+    list_remove(&job->dirty_link);
+    arena_fini(&job->arena);
+    mem_free(job);
+}
+
+/* A copy in its own arena, by the record's own encoding. */
+static error_code job_own(struct job *job, const struct record_job *record)
+{
+    struct buf buf;
+    buf_init(&buf, SPEC_FILE_MAX_BYTES * 2);
+    error_code error = record_encode(&record_job_schema, record, &buf);
+    if (error == OK) {
+        error = record_decode(&record_job_schema, buf_bytes(&buf), &job->arena, &job->r, NULL);
+    }
+    buf_fini(&buf);
+    return error;
+}
+
+struct job *core_job_install(struct core *core, const struct record_job *record, uint32_t number,
+                             struct report *report, error_code *ret_error)
+{
+    struct job *job = mem_zalloc(sizeof *job);
+    if (job == NULL) {
+        *ret_error = ERR_NO_MEMORY;
+        return NULL;
+    }
+    list_init(&job->dirty_link);
+    arena_init(&job->arena, SWEEP_ARENA_MAX);
+    error_code error = job_own(job, record);
+    job->r.number = number;
+    if (error == OK) {
+        error = job_request_build(job, &job->r, report);
+    }
+    struct work *work = error == OK ? core_work_add(core, number) : NULL;
+    if (work == NULL) {
+        core_job_free(core, job);
+        *ret_error = error != OK ? error : ERR_NO_MEMORY;
+        return NULL;
+    }
+    work->job = job;
+    job->work = work;
+    error = job->r.ended == 0 ? core_work_class_hold(core, work) : OK;
+    if (error != OK) {
+        core_work_free(core, work);
+        *ret_error = error;
+        return NULL;
+    }
+    if (!job->r.is_removing && job->r.key != NULL && job->r.key[0] != '\0') {
+        core_key_add(core, &job->used_key, job->r.key, work);
+    }
+    if (!job->r.is_removing) {
+        core_blob_ref(core, work, job->r.work);
+    }
+    *ret_error = OK;
+    return job;
+}
+
+void on_job_submit(struct core *core, time_ms now, uint64_t request,
+                   const struct record_job *record)
+{
+    const struct work *known = core_key_work(core, record->key);
+    if (known != NULL) {
+        core_key_answer(core, request, record->key, known, core_job_is_same(known->job, record));
+        return;
+    }
+    struct report report = {0};
+    error_code error = core_works_check(core, &report);
+    if (error == OK && record->n_words == 0) {
+        error = report_fail(&report, ERR_INVALID, "a task needs a command");
+    } else if (error == OK && core->task_total >= CORE_TASKS_MAX) {
+        error = report_fail(&report, ERR_LIMIT, "there are %d tasks already", CORE_TASKS_MAX);
+    } else if (error == OK) {
+        struct job draft = {.r = *record};
+        struct work work = {.job = &draft};
+        error = core_lease_check(&work, &report);
+    }
+    uint32_t number = error == OK ? core_number_next(core) : 0;
+    struct record_job made = *record;
+    made.created = now;
+    made.ended = 0;
+    struct job *job = error == OK ? core_job_install(core, &made, number, &report, &error) : NULL;
+    if (error == OK) {
+        error = core_request_check(core, &job->request, &report);
+        if (error != OK) {
+            core_work_free(core, job->work);
+        }
+    }
+    if (error != OK) {
+        core_submit_refuse(core, request, error, &report);
+        return;
+    }
+    struct task *task = core_task_add(core, job->work, 1);
+    if (task == NULL) {
+        return;
+    }
+    task->r.priority = job->r.priority;
+    task->r.created = task->r.queued = now;
+    task->r.order = (struct order){.n = 1, .until = INT64_MAX, .act = ACT_GO};
+    core_task_dirty(core, task);
+    list_push_back(&core->dirty_jobs, &job->dirty_link);
+    core_task_enqueue(core, now, task);
+    core_notice_task(core, now, task);
+    core_answer_number(core, request, 201, job->work);
+}

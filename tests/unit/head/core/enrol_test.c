@@ -1,0 +1,155 @@
+/* Who may have a node's name, and what a node is told of its timeouts. */
+#include "rig.h"
+
+enum { SECOND_PEER = RIG_PEER + 7, SECOND_INCARNATION = RIG_INCARNATION + 7 };
+
+static struct msg_enrol enrolment(uint64_t incarnation, const char *host, const char *state_dir)
+{
+    return (struct msg_enrol){.protocol = PROTOCOL_VERSION,
+                              .schema_version = 1,
+                              .secret = "s",
+                              .node = "far",
+                              .incarnation = incarnation,
+                              .host = host,
+                              .state_dir = state_dir,
+                              .pid = 9,
+                              .version = "test",
+                              .cpus = AMOUNT_ONE,
+                              .memory_bytes = 1 << 30,
+                              .first_event = 1,
+                              .is_remote = true};
+}
+
+static void come(struct rig *r, uint64_t peer, struct msg_enrol msg)
+{
+    rig_sent_clear(r);
+    on_enrol(r->core, r->now, peer, &msg);
+    rig_turn(r);
+}
+
+static void test_enrol_second_of_a_name_is_refused_while_the_first_is_heard(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct arena arena;
+    arena_init(&arena, MSG_ARENA_MAX_BYTES);
+    come(r, RIG_PEER, enrolment(RIG_INCARNATION, "a", "/s"));
+    assert_int_equal(rig_sent_count(r, MSG_WELCOME), 1);
+
+    come(r, SECOND_PEER, enrolment(SECOND_INCARNATION, "b", "/s"));
+    const struct msg_refused *refused = rig_sent_last(r, MSG_REFUSED, &arena);
+    assert_non_null(refused);
+    assert_string_equal(refused->code, error_word(ERR_BUSY));
+    assert_non_null(strstr(refused->text, "another worker has the name 'far' (host a, pid 9)"));
+    assert_int_equal(core_node_peer(r->core, "far"), RIG_PEER);
+    /* On the same host, but of another folder: as much another one. */
+    come(r, SECOND_PEER, enrolment(SECOND_INCARNATION, "a", "/other"));
+    assert_int_equal(rig_sent_count(r, MSG_REFUSED), 1);
+    /* The first one may come again at any time. */
+    come(r, RIG_PEER, enrolment(RIG_INCARNATION, "a", "/s"));
+    assert_int_equal(rig_sent_count(r, MSG_WELCOME), 1);
+    arena_fini(&arena);
+    rig_free(r);
+}
+
+static void test_enrol_second_of_a_name_is_let_in_once_the_first_is_suspect(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    come(r, RIG_PEER, enrolment(RIG_INCARNATION, "a", "/s"));
+    r->now += CORE_SUSPECT_MS - 1;
+    come(r, SECOND_PEER, enrolment(SECOND_INCARNATION, "b", "/s"));
+    assert_int_equal(rig_sent_count(r, MSG_WELCOME), 0);
+    r->now += 1;
+    come(r, SECOND_PEER, enrolment(SECOND_INCARNATION, "b", "/s"));
+    assert_int_equal(rig_sent_count(r, MSG_WELCOME), 1);
+    assert_int_equal(core_node_peer(r->core, "far"), SECOND_PEER);
+    rig_free(r);
+}
+
+static void test_enrol_next_start_of_an_agent_takes_over_at_once(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    come(r, RIG_PEER, enrolment(RIG_INCARNATION, "a", "/s"));
+    come(r, SECOND_PEER, enrolment(SECOND_INCARNATION, "a", "/s"));
+    assert_int_equal(rig_sent_count(r, MSG_WELCOME), 1);
+    assert_int_equal(core_node_peer(r->core, "far"), SECOND_PEER);
+    rig_free(r);
+}
+
+/* A machine made as a copy of another has its host name and its paths, and is another one. */
+static void test_enrol_copy_of_a_machine_is_no_next_start(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct msg_enrol first = enrolment(RIG_INCARNATION, "a", "/s");
+    struct msg_enrol copy = enrolment(SECOND_INCARNATION, "a", "/s");
+    first.lock = "boot-1:1:2";
+    copy.lock = "boot-2:1:2";
+    come(r, RIG_PEER, first);
+    come(r, SECOND_PEER, copy);
+    assert_int_equal(rig_sent_count(r, MSG_REFUSED), 1);
+    assert_int_equal(core_node_peer(r->core, "far"), RIG_PEER);
+    rig_restart(r);
+    come(r, SECOND_PEER, copy);
+    assert_int_equal(rig_sent_count(r, MSG_REFUSED), 1);
+    copy.lock = first.lock; /* that lock cannot be had twice: the one before it has ended */
+    come(r, SECOND_PEER, copy);
+    assert_int_equal(rig_sent_count(r, MSG_WELCOME), 1);
+    rig_free(r);
+}
+
+/* After a start of the head the agent that had the name has some seconds to come back to it. */
+static void test_enrol_after_a_head_restart_the_name_waits_for_its_owner(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    come(r, RIG_PEER, enrolment(RIG_INCARNATION, "a", "/s"));
+    rig_restart(r);
+    come(r, SECOND_PEER, enrolment(SECOND_INCARNATION, "b", "/s"));
+    assert_int_equal(rig_sent_count(r, MSG_REFUSED), 1);
+    come(r, RIG_PEER + 1, enrolment(RIG_INCARNATION, "a", "/s"));
+    assert_int_equal(rig_sent_count(r, MSG_WELCOME), 1);
+    rig_free(r);
+}
+
+static void test_enrol_orphan_timeout_is_for_those_who_joined_over_tcp(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct arena arena;
+    core_free(r->core);
+    struct core_config config = {.version = "test",
+                                 .cluster = "c",
+                                 .state_dir = "/s",
+                                 .epoch = 1,
+                                 .started = r->now,
+                                 .orphan_timeout_ms = 1234};
+    assert_int_equal(core_new(&config, &r->core), OK);
+    assert_int_equal(core_load_done(r->core, r->now, NULL), OK);
+    for (int is_remote = 0; is_remote < 2; is_remote++) {
+        struct msg_enrol msg = enrolment(RIG_INCARNATION, "a", "/s");
+        msg.is_remote = is_remote != 0;
+        come(r, RIG_PEER, msg);
+        arena_init(&arena, MSG_ARENA_MAX_BYTES);
+        const struct msg_welcome *welcome = rig_sent_last(r, MSG_WELCOME, &arena);
+        assert_non_null(welcome);
+        assert_int_equal(welcome->orphan_timeout_ms, is_remote ? 1234 : 0);
+        arena_fini(&arena);
+    }
+    rig_free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_enrol_second_of_a_name_is_refused_while_the_first_is_heard),
+        cmocka_unit_test(test_enrol_second_of_a_name_is_let_in_once_the_first_is_suspect),
+        cmocka_unit_test(test_enrol_next_start_of_an_agent_takes_over_at_once),
+        cmocka_unit_test(test_enrol_copy_of_a_machine_is_no_next_start),
+        cmocka_unit_test(test_enrol_after_a_head_restart_the_name_waits_for_its_owner),
+        cmocka_unit_test(test_enrol_orphan_timeout_is_for_those_who_joined_over_tcp),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,111 @@
+/* A packed folder comes in from the head, piece by piece, in order; what was under way when a
+ * connection ended is asked for again. */
+#include <stdio.h>
+#include <string.h>
+
+#include "worker/core/work_trees.h"
+
+enum {
+    PIECE_BYTES = BLOB_PIECE_MAX_BYTES,
+    PULL_WINDOW_BYTES = 2 * PIECE_BYTES, /* asked for and not on disk: what else the head sends is
+                                            behind no more than that */
+};
+
+static void pull_ask(struct agent *agent, struct work_tree *tree, struct agent_outbox *out)
+{
+    if (agent->link.state != LINK_WELCOMED) {
+        return;
+    }
+    /* The first piece tells how many there are. */
+    uint64_t total = tree->total > 0 ? tree->total : tree->asked + (tree->asked == 0);
+    while (tree->asked < total && tree->asked - tree->written < PULL_WINDOW_BYTES) {
+        struct msg_blob_get get = {.hash = tree->hash, .offset = tree->asked, .size = PIECE_BYTES};
+        agent_outbox_send(out, MSG_BLOB_GET, &get);
+        tree->asked += PIECE_BYTES;
+        total = tree->total > 0 ? tree->total : 0;
+    }
+    agent_wake_at(agent, tree->heard + PULL_SILENCE_MS);
+}
+
+void agent_pull_begin(struct agent *agent, time_ms now, struct work_tree *tree,
+                      struct agent_outbox *out)
+{
+    tree->heard = now;
+    pull_ask(agent, tree, out);
+}
+
+void agent_pull_again(struct agent *agent, time_ms now, struct work_tree *tree,
+                      struct agent_outbox *out)
+{
+    tree->asked = tree->received;
+    tree->heard = now;
+    pull_ask(agent, tree, out);
+}
+
+void agent_pull_fail(struct agent *agent, time_ms now, struct work_tree *tree, const char *reason,
+                     struct agent_outbox *out)
+{
+    agent_outbox_work(out, AGENT_BLOB_DROP, tree->hash, NULL);
+    agent_tree_fail(agent, now, tree, reason, out);
+}
+
+void agent_work_piece(struct agent *agent, time_ms now, const struct msg_blob *piece,
+                      struct agent_outbox *out)
+{
+    struct work_tree *tree = agent_tree_find(agent, piece->hash);
+    if (tree == NULL || tree->state != TREE_PULLING || piece->offset != tree->received) {
+        return; /* asked for twice, or wanted no longer */
+    }
+    char reason[AGENT_REASON_MAX];
+    if (piece->error[0] != '\0') {
+        snprintf(reason, sizeof reason, "its work folder cannot be had: %.200s", piece->error);
+        agent_pull_fail(agent, now, tree, reason, out);
+        return;
+    }
+    bool is_sound = piece->data.len > 0 && piece->total > 0 &&
+                    (tree->total == 0 || tree->total == piece->total) &&
+                    piece->data.len <= piece->total - tree->received;
+    if (!is_sound) {
+        agent_pull_fail(agent, now, tree,
+                        "the head sent a piece of its work folder that does not fit", out);
+        return;
+    }
+    tree->total = piece->total;
+    agent_outbox_piece(out, tree->hash, tree->received, piece->data);
+    tree->received += piece->data.len;
+    tree->heard = now;
+    if (tree->asked < tree->received) {
+        tree->asked = tree->received;
+    }
+    pull_ask(agent, tree, out);
+}
+
+void on_blob_written(struct agent *agent, time_ms now, const char *hash, uint64_t bytes,
+                     const char *error, struct agent_outbox *out)
+{
+    struct work_tree *tree = agent_tree_find(agent, hash);
+    if (tree == NULL || tree->state != TREE_PULLING) {
+        return;
+    }
+    if (error != NULL) {
+        agent_pull_fail(agent, now, tree, error, out);
+        return;
+    }
+    tree->written = bytes;
+    if (tree->written < tree->total) {
+        pull_ask(agent, tree, out);
+        return;
+    }
+    tree->state = TREE_UNPACKING;
+    agent_outbox_work(out, AGENT_TREE_UNPACK, tree->hash, NULL);
+}
+
+void agent_work_welcomed(struct agent *agent, time_ms now, struct agent_outbox *out)
+{
+    struct work_tree *tree, *next;
+    HASH_ITER (hh, agent->trees, tree, next) {
+        if (tree->state == TREE_PULLING) {
+            agent_pull_again(agent, now, tree, out);
+        }
+    }
+}
