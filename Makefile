@@ -31,9 +31,9 @@ e2e: ## End-to-end tests only
 	@scripts/packages test
 	@scripts/test release e2e
 
-asan: ## All tests under AddressSanitizer and UBSan
+asan: ## The tests under AddressSanitizer and UBSan (without those of packages and worlds)
 	@scripts/packages test
-	@scripts/test asan
+	@scripts/test asan "" machines
 
 tsan: ## The tests of code without ZeroMQ under ThreadSanitizer
 	@scripts/packages test

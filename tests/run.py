@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the tests of a build folder and counts them one by one.
 
-usage: tests/run.py BUILD [--label LABEL] [--jobs N] [--totals FILE]
+usage: tests/run.py BUILD [--label LABEL] [--without LABEL] [--jobs N] [--totals FILE]
 
 A test program says what it ran: cmocka's lines for C, `ok NAME`, `FAIL NAME` and `SKIP NAME: why` for scripts. A program that
 dies counts as one failure beside what it said. The last line is `N passed, N failed, N skipped`."""
@@ -19,12 +19,12 @@ SCRIPT = re.compile(r"^(ok|FAIL|SKIP) (\S+)(.*)$", re.M)
 WORD = {"OK": "passed", "ok": "passed", "FAILED": "failed", "FAIL": "failed", "ERROR": "failed", "SKIPPED": "skipped", "SKIP": "skipped"}
 
 
-def tests_of(build, label):
+def tests_of(build, label, without):
     shown = json.loads(subprocess.check_output(["ctest", "--test-dir", build, "--show-only=json-v1"]))
     for test in shown["tests"]:
         properties = {p["name"]: p["value"] for p in test.get("properties", [])}
         labels = properties.get("LABELS", [])
-        if "command" in test and (label is None or label in labels):
+        if "command" in test and (label is None or label in labels) and without not in labels:
             yield test["name"], test["command"], properties
 
 
@@ -67,10 +67,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
     parser.add_argument("--label")
+    parser.add_argument("--without", help="a label whose tests are left out")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--totals", help="append the three numbers to this file")
     options = parser.parse_args()
-    tests = list(tests_of(options.build, options.label))
+    tests = list(tests_of(options.build, options.label, options.without))
     apart = [t for t in tests if t[2].get("RUN_SERIAL")]
     beside = [t for t in tests if not t[2].get("RUN_SERIAL")]
     totals = {"passed": 0, "failed": 0, "skipped": 0}
