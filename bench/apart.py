@@ -170,6 +170,24 @@ def tcp_copy(source, targets):
     return time.monotonic() - started
 
 
+def tar_copy(source, targets):
+    """Seconds of `tar c | TCP | tar x` for each target at once: the same bytes, unpacked into files as a worker does it."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    started = time.monotonic()
+    processes = []
+    for target in targets:
+        os.makedirs(target)
+        with socket.create_connection(listener.getsockname()) as receiver, listener.accept()[0] as sender:
+            processes.append(subprocess.Popen(["tar", "xf", "-", "-C", target], stdin=receiver))
+            processes.append(subprocess.Popen(["tar", "cf", "-", "-C", source, "."], stdout=sender))
+    codes = [process.wait() for process in processes]
+    taken = time.monotonic() - started
+    listener.close()
+    if any(codes):
+        raise AssertionError("tar failed")
+    return taken
+
+
 def cp_copy(source, targets):
     started = time.monotonic()
     copies = [subprocess.Popen(["cp", "-r", source, target]) for target in targets]
@@ -230,7 +248,7 @@ def bench_work(megabytes=100, rounds=3):
     quiet_begun = time.monotonic() * 1e6
     time.sleep(3)
     quiet = (quiet_begun, time.monotonic() * 1e6)
-    windows, seconds, uploads, raw_tcp, raw_cp, asked, synced, used = [], [], [], [], [], [], [], []
+    windows, seconds, uploads, raw_tcp, raw_tar, raw_cp, asked, synced, used = [], [], [], [], [], [], [], [], []
     pids = [place.head_pid(), *(worker.pid for worker in place.workers)]
     for n in range(rounds):
         folder = os.path.join(place.root, f"folder{n}")
@@ -238,6 +256,7 @@ def bench_work(megabytes=100, rounds=3):
         os.sync()
         raw_cp.append(cp_copy(folder, [os.path.join(place.root, f"cp{n}-{i}") for i in range(3)]))
         raw_tcp.append(tcp_copy(folder, [os.path.join(place.root, f"tcp{n}-{i}") for i in range(3)]))
+        raw_tar.append(tar_copy(folder, [os.path.join(place.root, f"tar{n}-{i}") for i in range(3)]))
         stamp = os.path.join(place.root, f"stamp{n}")
         with open(os.path.join(folder, "sweep.yaml"), "w") as file:
             file.write(f"name: work\ncommand: [sh, -c, 'test -s part{megabytes // 10 - 1:03} && date +%s.%N >>{stamp}']\n"
@@ -267,7 +286,7 @@ def bench_work(megabytes=100, rounds=3):
     calls, before = (milestones_within(place.lines(), spans) for spans in (windows, [quiet]))
     result("work", f"{megabytes} MB to three workers, head to last trial's start", round(statistics.median(seconds), 2), "s",
            f"plain TCP copy {statistics.median(raw_tcp):.2f} s: ratio {statistics.median(raw_tcp) / statistics.median(seconds):.2f}, limit 0.5; "
-           f"three cp {statistics.median(raw_cp):.2f} s")
+           f"tar over TCP, unpacked, {statistics.median(raw_tar):.2f} s: ratio {statistics.median(raw_tar) / statistics.median(seconds):.2f}; three cp {statistics.median(raw_cp):.2f} s")
     head, workers = statistics.median(cpu[0] for cpu in used), statistics.median(sum(cpu[1:]) / 3 for cpu in used)
     result("work", "processor time of the head for all three", round(head, 2), "s", f"of each worker {workers:.2f} s: CURVE, BLAKE2b, and the files written once")
     result("work", "pack and send to the head", round(statistics.median(uploads), 2), "s")

@@ -76,12 +76,20 @@ static void on_unlinked(uv_fs_t *request)
     mem_free(request);
 }
 
-/* A large file may take long to remove. */
+/* A large file may take long to remove. Its name is free at once: who sends it again meanwhile does
+ * not lose it to a removal that is still to come. */
 static void blob_drop(struct depot *depot, struct blob *blob)
 {
-    char path[DEPOT_PATH_BYTES];
+    char name[64], old_path[DEPOT_PATH_BYTES], path[DEPOT_PATH_BYTES];
     uv_fs_t *request = mem_zalloc(sizeof *request);
-    depot_path(depot, blob->hash, path);
+    ignore_error(snprintf(name, sizeof name, "gone-%llu", (unsigned long long)++depot->last_temp) <
+                     0,
+                 "it fits");
+    depot_path(depot, blob->hash, old_path);
+    depot_path(depot, name, path);
+    if (rename(old_path, path) != 0) {
+        memcpy(path, old_path, sizeof path);
+    }
     if (request == NULL) {
         unlink(path);
     } else {

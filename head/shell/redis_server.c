@@ -183,6 +183,24 @@ error_code redis_server_socket(const char *state_dir, char *ret_path, size_t siz
     return error;
 }
 
+/* A pattern that matches nothing would give a Redis with nothing configured, open on TCP. */
+static error_code conf_argument_make(struct redis_server *server, struct report *report)
+{
+    bool is_pattern = strpbrk(server->conf_path, "*?[") != NULL;
+    size_t n = 0;
+    for (const char *c = server->conf_path; *c != '\0'; c++) {
+        if (n + 3 > sizeof server->conf_argument) {
+            return report_fail(report, ERR_LIMIT, "the path %s is too long", server->conf_path);
+        }
+        if (is_pattern && strchr("*?[]\\", *c) != NULL) {
+            server->conf_argument[n++] = '\\';
+        }
+        server->conf_argument[n++] = *c;
+    }
+    server->conf_argument[n] = '\0';
+    return OK;
+}
+
 error_code redis_server_prepare(const char *state_dir, struct redis_server *ret_server,
                                 struct report *report)
 {
@@ -198,6 +216,9 @@ error_code redis_server_prepare(const char *state_dir, struct redis_server *ret_
     error_code error = folders_make(state_dir, report);
     if (error == OK) {
         error = path_make(server->conf_path, state_dir, "redis/redis.conf", report);
+    }
+    if (error == OK) {
+        error = conf_argument_make(server, report);
     }
     if (error == OK) {
         error =
@@ -222,7 +243,7 @@ error_code redis_server_prepare(const char *state_dir, struct redis_server *ret_
     if (error == OK) {
         redis_server_log_bound(state_dir);
         server->argv[0] = server->program;
-        server->argv[1] = server->conf_path;
+        server->argv[1] = server->conf_argument;
         server->argv[2] = NULL;
     }
     return error;

@@ -19,9 +19,11 @@ enum { REDIS_ARGV_MAX = 3 };
 struct redis_server {
     char program[PATH_MAX];
     char conf_path[PATH_MAX];
-    char socket_path[PATH_MAX]; /* may be longer than a socket address: redis_link knows how */
-    char data_dir[PATH_MAX];    /* for struct store_config */
-    const char *argv[REDIS_ARGV_MAX]; /* {program, conf_path, NULL}; points into this struct */
+    char conf_argument[PATH_MAX]; /* the same as Redis reads it: where the path has one of *?[, it
+                                     is a pattern to Redis */
+    char socket_path[PATH_MAX];   /* may be longer than a socket address: redis_link knows how */
+    char data_dir[PATH_MAX];      /* for struct store_config */
+    const char *argv[REDIS_ARGV_MAX]; /* {program, conf_argument, NULL}; points into this struct */
 };
 
 /* Makes the folders redis/, run/, logs/ and keys/ of the state folder where they lack, the password

@@ -80,6 +80,9 @@ def test_addresses_that_cannot_be_listened_on_are_one_clear_error(cluster):
         for address, code, word in cases:
             done = cluster.run("head", "--listen", address, code=code)
             assert word in done.stderr and len(done.stderr.splitlines()) == 1, (address, done.stderr)
+        for address, word in ((f"127.0.0.1:{port}", "in use"), ("192.0.2.1:7780", "no such address")):
+            done = cluster.run("head", "--http", address, code=1)
+            assert word in done.stderr and len(done.stderr.splitlines()) == 1, (address, done.stderr)
 
 
 def test_worker_says_plainly_why_it_does_not_reach_a_head(cluster):

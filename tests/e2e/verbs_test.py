@@ -174,6 +174,10 @@ def test_lists_filter_and_refuse_what_there_is_not(cluster):
         (["trial", "logs", "1.9"], 3, "1.9"),
         (["run", "--priority", "200", "--", "true"], 2, "0 to 100"),
         (["run", "--gpus", "1.5", "--", "true"], 2, "fraction"),
+        (["--nope", "status"], 2, "before a verb"),
+        (["--head", "http://127.0.0.1:1", "status"], 4, "http://127.0.0.1:1"),
+        (["sweep", "rnu"], 2, "did you mean 'sweep run'"),
+        (["key", "new", "a", "--role", "god"], 2, "--role wants"),
         (["status", "--head", "http://127.0.0.1:1"], 4, "http://127.0.0.1:1"),
     ):
         done = cluster.run(*line, code=code)
@@ -183,6 +187,23 @@ def test_lists_filter_and_refuse_what_there_is_not(cluster):
     assert f'"best_value": {value!r}' in text, text  # as short as it reads back the same
     assert json.loads(cluster.run("events", "-o", "json").stdout)["total"] > 4
     assert "sweep run" not in cluster.run("node", "--help").stdout
+
+
+def test_folder_of_other_things_is_no_state_folder(cluster):
+    folder = os.path.join(cluster.root, "project")
+    os.makedirs(os.path.join(folder, "redis"))
+    cluster.file("a-file", "")
+    for line in (["status"], ["up", "-d"], ["down"], ["run", "--", "true"], ["head", "-d"], ["worker", "--join", "tcp://127.0.0.1:1"]):
+        done = cluster.run("--state", folder, *line, code=2, env={"MUSTER_JOIN_KEY": "x"})
+        assert "is no state folder" in done.stderr, (line, done.stderr)
+    assert os.listdir(folder) == ["redis"] and os.listdir(os.path.join(folder, "redis")) == []
+    assert "is no folder" in cluster.run("--state", "a-file", "up", "-d", code=2).stderr
+
+
+def test_state_folder_with_a_strange_name_serves(cluster):
+    cluster.state = os.path.join(cluster.root, "a [b] *? \\ #c \"d'")
+    assert cluster.run("run", "--", "echo", "it runs", seconds=30).stdout == "it runs\n"
+    assert os.path.exists(os.path.join(cluster.state, "redis/appendonlydir"))
 
 
 def test_state_folder_of_another_user_is_named(cluster):

@@ -152,6 +152,19 @@ def test_ignore_rules_leave_out_and_keep(cluster):
     assert ended(cluster, submit(cluster, os.path.join(folder, "sweep.yaml")))["done"] == 1
 
 
+def test_state_folder_in_the_work_folder_stays_behind(cluster):
+    cluster.state = os.path.join(cluster.work, "st [x]* #1")
+    os.makedirs(os.path.join(cluster.work, "st x 1"))
+    cluster.file("st x 1/file", "")
+    cluster.file("sweep.yaml", "command: [sh, -c, 'ls; echo \"$MUSTER_PARAMS\" >/dev/null']\nmetric: {name: e}\nworkdir: {ignore: ['!st*/']}\n"
+                 "stop: {trials: 1}\nretries: {max: 0}\n")
+    assert cluster.run("run", "--workdir", ".", "--", "ls").stdout.splitlines() == ["st x 1", "sweep.yaml"]
+    cluster.run("sweep", "run", "sweep.yaml", code=5)
+    assert "st [x]" not in cluster.run("trial", "logs", "2.1").stdout
+    done = cluster.run("run", "--workdir", cluster.state, "--", "ls", code=2)
+    assert "is the cluster's state folder" in done.stderr, done.stderr
+
+
 def test_blob_is_proven_bounded_and_named(cluster):
     cluster.up("--no-worker", "--depot-max", "40K")
     name, data = blob()

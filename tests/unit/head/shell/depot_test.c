@@ -73,6 +73,14 @@ static bool depot_has(struct fixture *f, uint32_t number)
     return depot_find(f->depot, name, &bytes);
 }
 
+static bool file_is_there(const struct fixture *f, uint32_t number)
+{
+    char name[WORK_HASH_TEXT_BYTES], path[sizeof f->folder + sizeof name];
+    blob_name(number, name);
+    snprintf(path, sizeof path, "%s/%s", f->folder, name);
+    return access(path, F_OK) == 0;
+}
+
 /* More than it may hold, as a depot of another bound left them: the head starts, and what comes
  * then takes the place of the oldest that nobody names. */
 static void test_depot_full_of_small_blobs_starts_and_takes_more(void **state)
@@ -113,6 +121,7 @@ static void test_depot_full_of_small_blobs_starts_and_takes_more(void **state)
     if (depot_upload_begin(f.depot, 1, hash, sizeof text, &report) != OK) {
         fail_msg("%s", report.text);
     }
+    assert_false(file_is_there(&f, 2)); /* its name is free before the file is removed */
     assert_int_equal(depot_upload_add(f.depot, 1, (struct bytes){text, sizeof text}), sizeof text);
     assert_true(depot_upload_end(f.depot, 1));
     while (f.uploaded == 0) {
