@@ -35,7 +35,7 @@ static bool client_answers(struct client *client, struct report *report)
  * has what a head, a worker or a login puts there, is one. */
 static bool is_state_folder(const char *path)
 {
-    static const char *const own[] = {"keys", "nodes", "contexts.json", "contexts"};
+    static const char *const own[] = {"keys", "nodes", "join.key", "contexts.json", "contexts"};
     DIR *dir = opendir(path);
     bool is_own = false, has_others = false;
     for (const struct dirent *entry; dir != NULL && !is_own && (entry = readdir(dir)) != NULL;) {

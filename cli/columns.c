@@ -133,7 +133,8 @@ static int columns_new(struct columns *columns)
 static bool columns_have(const struct columns *columns, const char *path)
 {
     for (int i = 0; i < columns->n; i++) {
-        if (strcmp(columns->items[i].path, path) == 0) {
+        const char *had = columns->items[i].path;
+        if (had != NULL && strcmp(had, path) == 0) {
             return true;
         }
     }

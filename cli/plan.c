@@ -118,7 +118,11 @@ static void quoted_print(const char *text)
     }
     putchar('\'');
     for (; *text != '\0'; text++) {
-        fputs(*text == '\'' ? "'\\''" : (char[]){*text, '\0'}, stdout);
+        if (*text == '\'') {
+            fputs("'\\''", stdout);
+        } else {
+            putchar(*text);
+        }
     }
     putchar('\'');
 }
@@ -212,7 +216,7 @@ int plan_show_first(const struct cli *cli, const struct sweep_file *file)
         params[i] = (struct named_value){spec->parameters[i].name, values[i]};
     }
     struct msg_lease lease;
-    struct plan plan;
+    struct plan plan = {0};
     plan_lease_of_sweep(file, name != NULL ? name : spec->name, (task_id){1, 1}, seed, &lease);
     lease.params = params;
     lease.n_params = spec->n_parameters;

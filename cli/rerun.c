@@ -236,7 +236,7 @@ int verb_trial_rerun(struct cli *cli)
 {
     struct rerun rerun = {.cli = cli};
     struct msg_lease lease;
-    struct plan plan;
+    struct plan plan = {0};
     bool is_print = cli_option(cli, "print") != NULL;
     if (cli_task_id(cli->arguments[0], &rerun.id) != EXIT_OK) {
         return EXIT_USAGE;

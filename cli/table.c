@@ -117,8 +117,8 @@ static int line_end(FILE *to, struct buf *line, int terminal)
 int table_print(FILE *to, json_t *items, const struct columns *columns, bool is_wide)
 {
     char text[CELL_MAX] = "";
-    int widths[COLUMNS_MAX], terminal = is_wide || to != stdout ? 0 : terminal_columns(),
-                             code = EXIT_OK;
+    int widths[COLUMNS_MAX] = {0}, terminal = is_wide || to != stdout ? 0 : terminal_columns(),
+        code = EXIT_OK;
     size_t i;
     json_t *item;
     struct buf line;

@@ -163,7 +163,7 @@ static const char **texts_of(const json_t *array, const char *key, struct arena 
 int task_show_plan(const struct cli *cli, const char *folder)
 {
     struct arena arena;
-    struct plan plan;
+    struct plan plan = {0};
     uint32_t n_env, n_words;
     json_t *body = task_body(cli, folder);
     if (body == NULL) {

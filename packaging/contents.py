@@ -69,6 +69,7 @@ def examples_put(digits, folder):
         if name.endswith(".yaml"):
             with open(path) as file:
                 text = re.sub(r"[^\s\[]*/build/release/examples/digits/digits", "./digits", file.read())
+            text = re.sub(r"workdir: {mode: shared}.*\n", "", text)  # here the program is in the folder, and travels with it
             with open(os.path.join(target, name), "w") as file:
                 file.write(text.replace("      (after `make build`)", ""))
     put_program(digits, os.path.join(target, "digits"))

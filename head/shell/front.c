@@ -52,12 +52,12 @@ static error_code address_resolve(const struct net_address *asked,
         .is_any = address.kind == NET_HOST_ANY || strcmp(address.host, "0.0.0.0") == 0 ||
                   strcmp(address.host, "::") == 0,
     };
-    if (strlen(address.host) >= sizeof resolved.host) {
-        return report_fail(report, ERR_INVALID, "--http: '%s' is no address to listen on",
-                           address.host);
+    const char *host = address.kind == NET_HOST_ANY ? "0.0.0.0" : address.host;
+    size_t length = strlen(host);
+    if (length >= sizeof resolved.host) {
+        return report_fail(report, ERR_INVALID, "--http: '%s' is no address to listen on", host);
     }
-    snprintf(resolved.host, sizeof resolved.host, "%s",
-             address.kind == NET_HOST_ANY ? "0.0.0.0" : address.host);
+    memcpy(resolved.host, host, length + 1);
     *ret_address = resolved;
     return OK;
 }
@@ -224,7 +224,7 @@ static error_code http_open(struct head *head, const struct front_address *addre
 
 error_code front_open(struct head *head, uint16_t remembered, struct report *report)
 {
-    struct front_address address;
+    struct front_address address = {0};
     char path[FRONT_PATH_BYTES];
     snprintf(head->token_path, sizeof head->token_path, "%s/keys/token", head->options->state_dir);
     snprintf(path, sizeof path, "%s/logs/audit.log", head->options->state_dir);

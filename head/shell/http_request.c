@@ -198,7 +198,7 @@ static enum MHD_Result upload_begin(struct request *request, const char *path, u
     request->state = REQUEST_WAITING; /* it may be answered right away */
     http_upload upload = http->callbacks.on_upload(http->callbacks.context, &view, announced);
     if (request->state == REQUEST_ANSWERED) {
-        return request_send(request);
+        return announced > HTTP_BODY_MAX_BYTES ? request_send(request) : MHD_YES;
     }
     request->state = REQUEST_READING;
     request->is_upload = upload == HTTP_UPLOAD_TAKEN;
@@ -258,11 +258,15 @@ static enum MHD_Result request_begin(struct http *http, struct MHD_Connection *m
     return MHD_YES;
 }
 
-/* Of a refused request the body is read to its end (its deadline runs): a close with unread bytes
- * would be a reset, and the client would not see the answer. */
+/* Of a refused or already answered request the body is read to its end (its deadline runs): a close
+ * with unread bytes would be a reset, and the client would not see the answer. */
 static enum MHD_Result request_body_take(struct request *request, const char *upload,
                                          size_t *upload_size)
 {
+    if (request->state == REQUEST_ANSWERED) {
+        *upload_size = 0;
+        return MHD_YES;
+    }
     if (request->is_upload && !request->is_refused) {
         return upload_take(request, upload, upload_size);
     }

@@ -109,7 +109,8 @@ static void header_put(struct buf *buf, char type, uint32_t mode, uint64_t size,
     octal_put(block + AT_DEVICES, 7, 0);
     octal_put(block + AT_DEVICES + 8, 7, 0);
     block[AT_TYPE] = (uint8_t)type;
-    memcpy(block + AT_MAGIC, "ustar\00000", 8);
+    static const uint8_t magic[8] = {'u', 's', 't', 'a', 'r', '\0', '0', '0'};
+    memcpy(block + AT_MAGIC, magic, sizeof magic);
     octal_put(block + AT_SUM, 6, block_sum(block));
     block[AT_SUM + 7] = ' ';
     ignore_error(buf_append(buf, block, sizeof block), "sticky");

@@ -3,7 +3,7 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 
-#include "folder.h"
+#include "../folder.h"
 #include "sys/locks.h"
 #include "sys/random_bytes.h"
 

@@ -1,7 +1,7 @@
 /* A daemon's own log, and the bounded logs of attempts. */
 #include <sys/mount.h>
 
-#include "folder.h"
+#include "../folder.h"
 #include "sys/log.h"
 #include "sys/logfile.h"
 

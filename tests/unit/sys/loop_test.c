@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "folder.h"
+#include "../folder.h"
 #include "sys/clock.h"
 #include "sys/loop.h"
 

@@ -1,6 +1,6 @@
 /* Limits as the files of cgroup v1 and v2 tell them, from made-up trees; and this machine as it is.
  */
-#include "folder.h"
+#include "../folder.h"
 #include "sys/machine.h"
 
 enum { GIB = 1 << 30 };

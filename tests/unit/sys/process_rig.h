@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "folder.h"
+#include "../folder.h"
 #include "sys/clock.h"
 #include "sys/loop.h"
 #include "sys/proctree.h"

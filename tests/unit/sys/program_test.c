@@ -1,5 +1,5 @@
 /* Which program starts this muster again: itself, or the launcher beside its own loader. */
-#include "folder.h"
+#include "../folder.h"
 #include "sys/program.h"
 
 static void test_program_that_runs_by_itself_is_itself(void **state)

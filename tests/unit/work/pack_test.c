@@ -3,7 +3,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "folder.h"
+#include "../folder.h"
 #include "work/pack.h"
 #include "work/tree.h"
 #include "work/unpack.h"

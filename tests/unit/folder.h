@@ -1,7 +1,6 @@
-/* A folder of a test's own, removed with all that is in it. Included by the tests of this folder
- * only. */
-#ifndef MUSTER_TESTS_UNIT_SYS_FOLDER_H
-#define MUSTER_TESTS_UNIT_SYS_FOLDER_H
+/* A folder of a test's own, removed with all that is in it. */
+#ifndef MUSTER_TESTS_UNIT_FOLDER_H
+#define MUSTER_TESTS_UNIT_FOLDER_H
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +22,7 @@
 
 static inline int folder_setup(void **state)
 {
-    char *path = mem_strdup("/tmp/muster-sys-XXXXXX");
+    char *path = mem_strdup("/tmp/muster-unit-XXXXXX");
     *state = path;
     return path != NULL && mkdtemp(path) != NULL ? 0 : -1;
 }
