@@ -24,6 +24,12 @@ def result(bench, what, value, unit, beside=""):
     print(json.dumps({"bench": bench, "what": what, "value": value, "unit": unit, "beside": beside}), flush=True)
 
 
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def percentile(values, p):
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * p / 100))]
@@ -41,12 +47,20 @@ class Place:
         environment = dict(os.environ, MUSTER_STATE=self.state)
         return subprocess.run([MUSTER, *arguments], env=environment, check=check, capture_output=True, text=True)
 
-    def sweep(self, parameters, trials, more=""):
+    def json(self, *arguments):
+        return json.loads(self.muster(*arguments, "-o", "json").stdout)
+
+    def pid(self, role):
+        """Of head, worker or redis."""
+        with open(os.path.join(self.state, "run", role + ".lock")) as file:
+            return int(file.read().split()[0])
+
+    def sweep(self, parameters, trials, more="", command=None, env=None):
         folder = os.path.join(self.root, "sweep")
         os.makedirs(folder, exist_ok=True)
         path = os.path.join(folder, "sweep.yaml")
         with open(path, "w") as file:
-            file.write(f"name: bench\ncommand: [{TRAINER}]\nenv: {{BENCH_LOG: '{self.log}'}}\nmetric: {{name: loss}}\n"
+            file.write(f"name: bench\ncommand: {json.dumps(command or [TRAINER])}\nenv: {json.dumps(env or {'BENCH_LOG': self.log})}\nmetric: {{name: loss}}\n"
                        f"parameters: {{x: {{min: 0, max: 1}}, {parameters}}}\nstop: {{trials: {trials}}}\n{more}")
         return path
 
