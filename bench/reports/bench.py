@@ -4,11 +4,11 @@ import os
 import subprocess
 import time
 
-from place import BUILD, Place, cpu_seconds, percentile, result
+from place import BUILD, ROLES, Place, cpu_seconds, percentile, result
 
 TRAINER = os.path.join(BUILD, "bench/bench_reports_trainer")
 BARE = os.path.join(BUILD, "bench/bench_bare_socket")
-ROLES = ("head", "worker", "redis")
+
 REPORTS = 10000  # an agent keeps every row of so many; of more it would keep every second one
 
 
@@ -48,9 +48,12 @@ class Trainers:
         wait_for(lambda: len(lines_of(self.file("ready"))) == self.count)
         pids = {role: self.place.pid(role) for role in ROLES}
         before = {role: cpu_seconds(pid) for role, pid in pids.items()}
+        stages, turns = self.place.turn()
         open(self.file("go"), "w").close()
         wait_for(lambda: len(lines_of(self.file("done"))) == self.count, 600)
         spent = {role: cpu_seconds(pid) - before[role] for role, pid in pids.items()}
+        later, more = self.place.turn()
+        self.turn, self.turns = {name: later[name] - stages[name] for name in stages}, more - turns
         self.place.muster("sweep", "wait", self.number)
         return [[float(x) for x in line.split()] for line in lines_of(self.file("done"))], spent
 
@@ -77,6 +80,8 @@ def bench_many(trainers=64):
     result("reports", "rows in the store afterwards", stored, "", f"{trainers * REPORTS - stored} missing")
     result("reports", "processor time a report", ", ".join(f"{role} {spent[role] / total * 1e6:.2f}" for role in spent), "us",
            f"{sum(spent.values()) / total * 1e6:.2f} of {seconds / total * 2e6:.2f} us on two cores")
+    result("reports", "the head's turn, of a report", ", ".join(f"{name} {s / total * 1e6:.3f}" for name, s in sweep.turn.items() if name != "sleep"), "us",
+           f"{sweep.turns} turns, asleep {sweep.turn['sleep']:.2f} s")
     result("reports", "closing milestone's answer, p50 and slowest",
            f"{percentile([line[6] for line in lines], 50) / 1e3:.0f}, {max(line[6] for line in lines) / 1e3:.0f}", "ms", "after the reports before it")
     sweep.place.close()
