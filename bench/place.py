@@ -12,18 +12,40 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "build/release"))
 MUSTER = os.path.join(BUILD, "cli/muster")
 TRAINER = os.path.join(BUILD, "bench/bench_trainer")
 RESULTS = []
+RESULTS_FOLDER = os.path.join(ROOT, "bench/results")
+PLACES = []  # that are open: the driver closes what a bench leaves behind
 ROLES = ("head", "worker", "redis")
 
 
 def result(bench, what, value, unit, beside=""):
+    """A line of JSON, on stdout and in bench/results; the driver prints them all as a table at the end."""
     RESULTS.append((bench, what, value, unit, beside))
-    print(json.dumps({"bench": bench, "what": what, "value": value, "unit": unit, "beside": beside}), flush=True)
+    line = json.dumps({"bench": bench, "what": what, "value": value, "unit": unit, "beside": beside, "time": time.strftime("%FT%TZ", time.gmtime())})
+    print(line, flush=True)
+    os.makedirs(RESULTS_FOLDER, exist_ok=True)
+    with open(os.path.join(RESULTS_FOLDER, bench + ".jsonl"), "a") as file:
+        file.write(line + "\n")
+
+
+def wait_for(what, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"nothing came of it within {seconds} s")
+        time.sleep(0.002)
+
+
+def field_of(path, name):
+    """A number of /proc: "VmRSS:" of status, "write_bytes:" of io."""
+    with open(path) as file:
+        return next((int(line.split()[1]) for line in file if line.startswith(name)), 0)
 
 
 def cpu_seconds(pid):
@@ -37,6 +59,16 @@ def percentile(values, p):
     return ordered[min(len(ordered) - 1, int(len(ordered) * p / 100))]
 
 
+def peers_python(*packages):
+    """The Python of an environment of its own in which these packages from PyPI are."""
+    folder = os.path.join(ROOT, "build/peers")
+    python = os.path.join(folder, "bin/python")
+    if not os.path.exists(python):
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+    return python
+
+
 class Place:
     """A state folder for one bench."""
 
@@ -44,6 +76,7 @@ class Place:
         self.root = tempfile.mkdtemp(prefix="muster-bench-")
         self.state = os.path.join(self.root, "state")
         self.log = os.path.join(self.root, "trainers.log")
+        PLACES.append(self)
 
     def muster(self, *arguments, check=True):
         environment = dict(os.environ, MUSTER_STATE=self.state)
@@ -68,6 +101,16 @@ class Place:
         answer = self.json("debug", "turn")
         return {item["stage"]: item["seconds"] for item in answer["items"]}, answer["turn"]["turns"]
 
+    def get_text(self, path):
+        """The body of a GET."""
+        with open(os.path.join(self.state, "current")) as file:
+            current = json.load(file)
+        with open(current["token_file"]) as file:
+            token = file.read().strip()
+        request = urllib.request.Request(current["url"] + path, headers={"Authorization": "Bearer " + token})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.read().decode()
+
     def pid(self, role):
         """Of head, worker or redis."""
         with open(os.path.join(self.state, "run", role + ".lock")) as file:
@@ -87,6 +130,8 @@ class Place:
             return [[float(x) for x in line.split()] for line in file]
 
     def close(self):
+        if self in PLACES:
+            PLACES.remove(self)
         self.muster("down", "--timeout", "5", check=False)
         shutil.rmtree(self.root, ignore_errors=True)
 

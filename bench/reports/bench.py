@@ -1,23 +1,12 @@
 """Reports: 64 trainers through one worker, received and stored, beside the same bytes over bare sockets; and one alone."""
-import glob
 import os
 import subprocess
-import time
 
-from place import BUILD, ROLES, Place, cpu_seconds, percentile, result
+from place import BUILD, ROLES, Place, cpu_seconds, percentile, result, wait_for
 
 TRAINER = os.path.join(BUILD, "bench/bench_reports_trainer")
 BARE = os.path.join(BUILD, "bench/bench_bare_socket")
-
 REPORTS = 10000  # an agent keeps every row of so many; of more it would keep every second one
-
-
-def wait_for(what, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > deadline:
-            raise AssertionError("nothing came of it within %d s" % seconds)
-        time.sleep(0.002)
 
 
 def lines_of(path):
@@ -26,6 +15,11 @@ def lines_of(path):
             return file.read().splitlines()
     except FileNotFoundError:
         return []
+
+
+def bare_socket(trainers, reports, pause_us=0):
+    words = subprocess.run([BARE, str(trainers), str(reports), str(pause_us)], capture_output=True, text=True, check=True).stdout.split()
+    return dict(zip(words[::2], words[1::2]))
 
 
 class Trainers:
@@ -66,7 +60,7 @@ class Trainers:
 
 
 def bench_many(trainers=64):
-    bare = dict(zip(*[iter(subprocess.run([BARE, str(trainers), str(REPORTS)], capture_output=True, text=True, check=True).stdout.split())] * 2))
+    bare = bare_socket(trainers, REPORTS)
     sweep = Trainers(trainers, REPORTS)
     lines, spent = sweep.run()
     spent["trainers"] = sum(line[7] + line[8] for line in lines) / 1e6
@@ -90,8 +84,7 @@ def bench_many(trainers=64):
 def bench_alone(reports=10000):
     """As fast as it can, and with 50 us of work between two reports."""
     for pause_us in (0, 50):
-        words = subprocess.run([BARE, "1", str(reports), str(pause_us)], capture_output=True, text=True, check=True).stdout.split()
-        bare = dict(zip(words[::2], words[1::2]))
+        bare = bare_socket(1, reports, pause_us)
         sweep = Trainers(1, reports, pause_us)
         line = sweep.run()[0][0]
         how = f"one trainer, {pause_us} us of work between two reports" if pause_us else "one trainer, nothing else to do"

@@ -6,7 +6,8 @@ import socket
 import threading
 import time
 
-from place import Place, TRAINER, cpu_seconds, result
+from arrays import needs_arrays
+from place import Place, TRAINER, cpu_seconds, field_of, result, wait_for
 
 TRIALS = 100
 TASKS = 99000  # every single task is a job, and the head takes 100,000 jobs and sweeps
@@ -53,58 +54,53 @@ def queue_fill(place, body, count):
         thread.join()
 
 
-def wait_for(what, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"nothing came of it within {seconds} s")
-        time.sleep(0.002)
-
-
-def cluster_fill(place, tasks):
-    """100 trials that run, one task whose end makes room, and the queue."""
-    place.muster("up", "-d", "--cpus", str(TRIALS + 1))
-    path = place.sweep("reports: 1000000, wait_ms: 1000", TRIALS, "resources: {cpus: 1}\n", [TRAINER], {})
-    place.muster("sweep", "run", "-d", path)
-    place.muster("submit", "--cpus", "1", "--", "sh", "-c", f"while [ ! -e {place.root}/go ]; do sleep 0.01; done")
-    wait_for(lambda: place.json("status")["tasks_running"] == TRIALS + 1)
+def jobs_queue(place, tasks):
+    """Single tasks over HTTP, pipelined."""
     body = {"words": ["touch", f"{place.root}/dispatched"], "is_shell": False, "workdir": place.root, "cpus": 10000, "priority": 50, "retries_max": 0}
     began = time.monotonic()
     queue_fill(place, body, tasks)
     result("restart", "single tasks over HTTP, each on disk when it is answered", round(tasks / (time.monotonic() - began)), "1/s", f"{CONNECTIONS} connections")
 
 
-def run(options):
-    tasks = int(options.get("tasks", TASKS))
-    place = Place()
-    cluster_fill(place, tasks)
-    status = place.json("status")
-    old = place.pid("head")
-    dispatched = os.path.join(place.root, "dispatched")
+def cluster_fill(place):
+    """100 trials that run, and one task whose end makes room for one of the queue."""
+    place.muster("up", "-d", "--cpus", str(TRIALS + 1))
+    path = place.sweep("reports: 1000000, wait_ms: 1000", TRIALS, "resources: {cpus: 1}\n", [TRAINER], {})
+    place.muster("sweep", "run", "-d", path)
+    place.muster("submit", "--cpus", "1", "--", "sh", "-c", f"while [ ! -e {place.root}/go ]; do sleep 0.01; done")
+    wait_for(lambda: place.json("status")["tasks_running"] == TRIALS + 1)
+
+
+def head_killed(place):
+    """Seconds from the head's death until a task of the queue runs."""
     began = time.monotonic()
-    os.kill(old, signal.SIGKILL)
+    os.kill(place.pid("head"), signal.SIGKILL)
     open(os.path.join(place.root, "go"), "w").close()
-    while not os.path.exists(dispatched):
+    deadline = began + 120
+    while not os.path.exists(os.path.join(place.root, "dispatched")):
+        if time.monotonic() > deadline:
+            raise AssertionError("the new head gave no task out within 120 s")
         place.ahead()
         time.sleep(0.005)
-    took = time.monotonic() - began
+    return time.monotonic() - began
+
+
+def bench_restart(what, target, fill):
+    place = Place()
+    cluster_fill(place)
+    fill(place)
+    status = place.json("status")
+    took = head_killed(place)
     head = place.pid("head")
-    spent = cpu_seconds(head)
-    with open(f"/proc/{head}/stat") as file:
-        ticks = int(file.read().rsplit(")", 1)[1].split()[19])
-    started = ticks / os.sysconf("SC_CLK_TCK")
-    with open("/proc/uptime") as file:
-        uptime = float(file.read().split()[0])
-    result("restart", "from the head's death to the first task it gives out", round(took, 2), "s",
-           f"target 2 s; {status['tasks_queued']} queued, {status['tasks_running']} running")
-    result("restart", "the new head's processor time until then", round(spent, 2), "s", f"it is {uptime - started:.1f} s old")
-    with open(f"/proc/{head}/status") as file:
-        rss = next(int(line.split()[1]) for line in file if line.startswith("VmRSS:")) / 1024
-    result("restart", "the new head's memory", round(rss, 1), "MiB", "resident")
-    if options.get("logs"):
-        for name in ("supervisor", "head", "worker-local", "worker"):
-            path = os.path.join(place.state, "logs", name + ".log")
-            if os.path.exists(path):
-                with open(path) as file:
-                    print(name, *file.read().splitlines()[-12:], sep="\n")
+    result("restart", f"{what}: from the head's death to the first task it gives out", round(took, 2), "s",
+           f"target {target} s; {status['tasks_queued']} queued, {status['tasks_running']} running")
+    result("restart", f"{what}: the new head's processor time until then", round(cpu_seconds(head), 2), "s",
+           f"{field_of(f'/proc/{head}/status', 'VmRSS:') / 1024:.1f} MiB resident")
     place.close()
+
+
+def run(options):
+    bench_restart("single tasks", 2, lambda place: jobs_queue(place, int(options.get("tasks", TASKS))))
+    if needs_arrays("restart with a task array"):
+        ids = int(options.get("array", 1000000))
+        bench_restart("an array", 10, lambda place: place.muster("submit", "--cpus", "1", "--array", f"1-{ids}", "--", "touch", f"{place.root}/dispatched"))
