@@ -105,7 +105,7 @@ class Run:
             print(f"  and {len(violations) - SHOWN_MAX} more", flush=True)
 
     def play(self, rig, journal, seen, number, before):
-        """Plays a round until it is not void; the operations checked, or None: it failed."""
+        """Plays a round until it is not void: (operations checked on this cluster so far, did it pass)."""
         fault = self.plan.next(number)
         what = fault["name"] + (f" {fault['hold_s']:.1f} s" if ":stop" in fault["name"] or "network" in fault["name"] else "")
         what += f", syncs {fault['delay_ms']} ms slower" if fault["delay_ms"] else ""
@@ -120,14 +120,13 @@ class Run:
                 wait_for("all to have ended", lambda: is_quiet(rig), DRAIN_S)
         else:
             print(f"round {number}: void {VOIDS_MAX} times: this machine is too slow now", flush=True)
-            return None
+            return before, False
         print(f"round {number}: {what}; {rates[0]:.0f} completions/s, {rates[1]:.0f} reports/s before it; {operations - before} operations, "
               f"{len(violations)} violations, {time.monotonic() - started:.1f} s", flush=True)
         self.slow += fault["delay_ms"] > 0
         if violations:
             self.fail(number, violations)
-            return None
-        return operations
+        return operations, not violations
 
     def cluster(self, first, count):
         """Up to ten rounds on one cluster; True: all passed."""
@@ -138,11 +137,10 @@ class Run:
             journal, seen = Journal(rig.journal), set()
             rig.up_all()
             for number in range(first, first + count):
-                now = self.play(rig, journal, seen, number, operations)
-                if now is None:
+                operations, is_good = self.play(rig, journal, seen, number, operations)
+                if not is_good:
                     print(rig.logs(), flush=True)
                     return False
-                operations = now
                 self.passed += 1
             return True
         except AssertionError as why:
