@@ -87,8 +87,8 @@ class Client:
 
 
 class Load:
-    def __init__(self, rig, journal, name):
-        self.rig, self.journal, self.name = rig, journal, name
+    def __init__(self, rig, journal, name, tasks_per_s=TASKS_PER_S, trainers=TRAINERS):
+        self.rig, self.journal, self.name, self.tasks_per_s, self.trainers = rig, journal, name, tasks_per_s, trainers
         self.is_stopping = False
         self.give_up_at = None
         self.queued = 0
@@ -102,7 +102,7 @@ class Load:
 
     def start(self):
         text = SWEEP.format(name=self.name, here=HERE, journal=self.rig.journal, steps=STEPS, pause=PAUSE_S, work=self.rig.work,
-                            trainers=TRAINERS)
+                            trainers=self.trainers)
         self.sweep = self.rig.sweep(text, f"{self.name}.yaml")
         self.journal.add(op="sweep", id=self.sweep)
         for thread in self.threads:
@@ -141,7 +141,7 @@ class Load:
         """A place in the steady stream; the number of the next task."""
         with self.lock:
             now = time.monotonic()
-            self.next_at = max(self.next_at + 1.0 / TASKS_PER_S, now - 0.2)
+            self.next_at = max(self.next_at + 1.0 / self.tasks_per_s, now - 0.2)
             self.counter += 1
             return self.counter, self.next_at - now
 

@@ -34,8 +34,10 @@ def mounts_allowed():
 
 
 class Rig(Cluster):
-    def __init__(self, appendfsync=None, may_mount=True):
+    def __init__(self, appendfsync=None, may_mount=True, rules=None):
+        """`rules`: {failpoint: action} for all daemons."""
         super().__init__()
+        self.more_environment = {"MUSTER_FAILPOINTS": ",".join(f"{k}={v}" for k, v in rules.items())} if rules else {}
         self.disk = os.path.join(self.root, "disk")
         os.makedirs(self.disk)
         self.is_small = False
@@ -76,6 +78,7 @@ class Rig(Cluster):
 
     def environment(self, **more):
         made = super().environment(**more)
+        made.update(self.more_environment)
         made["PATH"] = self.programs + ":" + made.get("PATH", "/usr/bin:/bin")
         return made
 
