@@ -122,6 +122,7 @@ static error_code when_read(char *text, struct rule *rule, struct report *report
 {
     char *at = strpbrk(text, "@%"), *end = NULL;
     rule->nth = 0;
+    atomic_store(&rule->hits, 0);
     rule->of_100 = -1.0;
     if (at == NULL) {
         return OK;
@@ -256,6 +257,7 @@ static bool rule_act(const struct rule *rule)
 bool failpoint_pass(failpoint_id id)
 {
     bool fails = false;
+    int number = errno;
     for (uint32_t i = 0; i < points.n && !fails; i++) {
         struct rule *rule = &points.rules[i];
         if (rule->point != id) {
@@ -267,6 +269,7 @@ bool failpoint_pass(failpoint_id id)
                                           : true;
         fails = is_due && mark_make(rule) && rule_act(rule);
     }
+    errno = fails ? errno : number; /* who passes sees nothing of it */
     return fails;
 }
 
