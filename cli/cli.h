@@ -273,5 +273,6 @@ CLI_VERB(verb_key_new);
 CLI_VERB(verb_key_list);
 CLI_VERB(verb_key_revoke);
 CLI_VERB(verb_version);
+CLI_VERB(verb_debug_failpoints);
 
 #endif

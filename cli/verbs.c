@@ -93,6 +93,8 @@ const struct cli_verb cli_verbs[] = {
      verb_key_new},
     {"key", "list", "", 0, 0, false, "Who has a key", list_options, verb_key_list},
     {"key", "revoke", "NAME", 1, 1, false, "End a user's key", no_options, verb_key_revoke},
+    {"debug", "failpoints", "", 0, 0, false, "Where tests can make a daemon die or fail",
+     no_options, verb_debug_failpoints},
     {NULL, "completion", "SHELL", 1, 1, false, "Completions for bash, zsh or fish", no_options,
      verb_completion},
     {NULL, "help", "[VERB...]", 0, 2, false, "This list, or one verb's options", help_options,

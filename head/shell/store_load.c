@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "head/shell/store_inside.h"
+#include "sys/failpoints.h"
 
 enum { LOAD_SWEEPS_MAX = 1 << 20 };
 
@@ -109,6 +110,7 @@ static error_code sweep_note(struct store_loading *loading, struct bytes field)
 static bool slice_give(struct store *store, const redisReply *fields)
 {
     struct store_loading *loading = &store->loading;
+    FAILPOINT(STORE_LOAD);
     for (size_t i = 0; i + 1 < fields->elements; i += 2) {
         struct bytes field = reply_bytes(fields->element[i]);
         struct report report = {.code = OK};
