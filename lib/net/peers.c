@@ -54,6 +54,7 @@ static void peer_remove(struct peers *peers, struct peer *peer)
         peers->n_strangers--;
     }
     list_remove(&peer->silence);
+    outflow_drop(peer->route.outflow);
     mem_free(peer);
 }
 

@@ -7,6 +7,7 @@
 #ifndef MUSTER_NET_PEERS_H
 #define MUSTER_NET_PEERS_H
 
+#include "net/outflow.h"
 #include "net/router.h"
 #include "net/routing_id.h"
 
@@ -16,7 +17,8 @@ struct peers;
 struct peer_route {
     char text[ROUTING_ID_TEXT_MAX];
     size_t len;
-    time_ms sent_at; /* of the last frame over it; 0: none */
+    time_ms sent_at;         /* of the last frame over it; 0: none */
+    struct outflow *outflow; /* of all its connections; NULL: no shared frame was sent yet */
 };
 
 MUST_CHECK error_code peers_new(uint32_t admitted_max, uint32_t strangers_max,

@@ -48,10 +48,17 @@ static void on_uploaded(void *context, uint64_t id, error_code error, const stru
     loop_stop(f->loop);
 }
 
-static void on_piece(void *context, const struct depot_piece *piece)
+static bool on_can_send(void *context, uint64_t peer)
 {
-    (void)context;
-    (void)piece;
+    const struct fixture *f = context;
+    return peer != f->full_peer;
+}
+
+static void on_piece(void *context, uint64_t peer, struct shared_frame *frame)
+{
+    struct fixture *f = context;
+    assert_true(f->n_given < GIVEN_MAX);
+    f->given[f->n_given++] = (struct given){peer, shared_frame_ref(frame)};
 }
 
 static void blob_name(uint32_t number, char ret_name[WORK_HASH_TEXT_BYTES])
@@ -61,7 +68,7 @@ static void blob_name(uint32_t number, char ret_name[WORK_HASH_TEXT_BYTES])
 
 static error_code depot_make(struct fixture *f, struct report *report)
 {
-    const struct depot_callbacks callbacks = {on_is_named, on_room, on_uploaded, on_piece, f};
+    const struct depot_callbacks callbacks = {on_is_named, on_room, on_uploaded, on_can_send, on_piece, f};
     return depot_new(f->loop, f->folder, 0, &callbacks, &f->depot, report);
 }
 
