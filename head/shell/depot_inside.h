@@ -29,6 +29,14 @@ struct piece {
     time_ms used_at;
 };
 
+/* A piece that was given, and the peer that may still have it to be sent. */
+struct waiting {
+    uint64_t peer;
+    time_ms until; /* it counts until then at most */
+};
+
+enum { PIECES_WAITING = 2 };
+
 struct depot {
     struct loop *loop;
     struct depot_callbacks callbacks;
@@ -44,6 +52,7 @@ struct depot {
     struct list reading;    /* the same, in the order of their turns */
     uint32_t n_asks;        /* of all */
     uint32_t n_looks;       /* at readers, since any of them may have got room */
+    struct waiting waiting[PIECES_WAITING];
     struct piece pieces[DEPOT_PIECES];
     uint32_t n_reading;
     uint32_t n_jobs; /* in the pool, of all kinds */
@@ -71,6 +80,7 @@ struct shared_frame *depot_piece(struct depot *depot, const struct piece_name *n
                                  time_ms now);
 /* An answer that says why there is no piece; NULL: no memory. The caller's. */
 struct shared_frame *piece_refuse(const char *hash, uint64_t offset, const char *error);
+time_ms depot_pieces_deadline(const struct depot *depot);
 void depot_pieces_forget(struct depot *depot, time_ms now); /* those that nobody asked for lately */
 void depot_pieces_free(struct depot *depot);
 

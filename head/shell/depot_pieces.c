@@ -161,7 +161,7 @@ void depot_pieces_forget(struct depot *depot, time_ms now)
     }
 }
 
-time_ms depot_deadline(const struct depot *depot)
+time_ms depot_pieces_deadline(const struct depot *depot)
 {
     time_ms next = INT64_MAX;
     for (int i = 0; i < DEPOT_PIECES; i++) {

@@ -1,16 +1,18 @@
 /* Agents that ask for pieces: each has a queue of its own, and they take turns. A piece is given to
- * an agent only while little of it waits in libzmq, so one that asks and does not read costs the
- * head no more than that; and a few in a turn, so that orders and answers are not behind them. */
+ * an agent only while nothing of the last one waits in libzmq, so one that asks and does not read
+ * costs the head no more than that.
+ *
+ * Orders and answers leave through the same thread of libzmq, which encrypts one piece after the
+ * other. So that they are not behind a piece for each of hundreds of agents, a new one is given
+ * only when fewer than PIECES_WAITING of the last ones wait there: enough to keep the thread busy.
+ * One for a slow connection waits for long, and counts only for PIECE_WAITING_MS. */
 #include <string.h>
 
 #include "base/mem.h"
 #include "head/shell/depot_inside.h"
 #include "schema/messages.h"
 
-enum {
-    PIECES_PER_TURN = 8,
-    LOOKS_PER_TURN = 64, /* at readers that perhaps have no room */
-};
+enum { LOOKS_PER_TURN = 64, PIECE_WAITING_MS = 3 };
 
 struct ask {
     struct list link;
@@ -123,8 +125,22 @@ void depot_look_again(struct depot *depot)
     loop_again(depot->loop);
 }
 
+/* A place among the pieces that wait in libzmq; NULL: enough of them do. */
+static struct waiting *waiting_place(struct depot *depot, time_ms now)
+{
+    for (int i = 0; i < PIECES_WAITING; i++) {
+        struct waiting *waiting = &depot->waiting[i];
+        if (waiting->until <= now ||
+            depot->callbacks.can_send(depot->callbacks.context, waiting->peer)) {
+            return waiting;
+        }
+    }
+    return NULL;
+}
+
 /* True: it got a piece. */
-static bool reader_serve(struct depot *depot, struct reader *reader, time_ms now)
+static bool reader_serve(struct depot *depot, struct reader *reader, struct waiting *place,
+                         time_ms now)
 {
     struct ask *ask = list_first(&reader->asks, struct ask, link);
     if (!depot->callbacks.can_send(depot->callbacks.context, reader->peer)) {
@@ -135,27 +151,37 @@ static bool reader_serve(struct depot *depot, struct reader *reader, time_ms now
         return false; /* it is being read */
     }
     depot->callbacks.on_piece(depot->callbacks.context, reader->peer, frame);
+    *place = (struct waiting){reader->peer, now + PIECE_WAITING_MS};
     ask_free(depot, reader, ask);
     return true;
 }
 
 void depot_turn(struct depot *depot, time_ms now)
 {
-    uint32_t n_given = 0;
-    for (uint32_t i = 0; i < LOOKS_PER_TURN && n_given < PIECES_PER_TURN &&
-                         depot->n_looks < HASH_COUNT(depot->readers);
-         i++) {
+    struct waiting *place = waiting_place(depot, now);
+    for (uint32_t i = 0;
+         i < LOOKS_PER_TURN && place != NULL && depot->n_looks < HASH_COUNT(depot->readers); i++) {
         struct reader *reader = list_first(&depot->reading, struct reader, link);
         list_remove(&reader->link);
         list_push_back(&depot->reading, &reader->link);
-        bool is_given = reader_serve(depot, reader, now);
-        n_given += is_given;
+        bool is_given = reader_serve(depot, reader, place, now);
         depot->n_looks = is_given ? 0 : depot->n_looks + 1;
+        place = is_given ? waiting_place(depot, now) : place;
     }
-    if (depot->n_looks < HASH_COUNT(depot->readers)) {
+    if (place != NULL && depot->n_looks < HASH_COUNT(depot->readers)) {
         loop_again(depot->loop);
     }
     depot_pieces_forget(depot, now);
+}
+
+time_ms depot_deadline(const struct depot *depot)
+{
+    time_ms next = depot_pieces_deadline(depot);
+    for (int i = 0; i < PIECES_WAITING && depot->readers != NULL; i++) {
+        time_ms until = depot->waiting[i].until;
+        next = until < next ? until : next;
+    }
+    return next;
 }
 
 void depot_reads_free(struct depot *depot)

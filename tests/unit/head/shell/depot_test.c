@@ -19,7 +19,7 @@
 #include "sys/clock.h"
 #include "sys/files.h"
 
-enum { BLOBS_SURPLUS = 1, GIVEN_MAX = 64, BLOB_PIECES = 20, TICK_MS = 5, DEADLINE_MS = 20000 };
+enum { BLOBS_SURPLUS = 1, GIVEN_MAX = 64, BLOB_PIECES = 20, DEADLINE_MS = 20000 };
 
 struct given {
     uint64_t peer;
@@ -34,6 +34,8 @@ struct fixture {
     uint32_t uploaded;
     error_code error;
     uint64_t full_peer; /* nothing can be sent to it now */
+    bool is_slow;       /* what was given to a peer is not sent soon */
+    uint32_t must_stay; /* a bit a peer: something waits to be sent */
     struct given given[GIVEN_MAX];
     uint32_t n_given;
     uint32_t want;
@@ -65,7 +67,7 @@ static void on_uploaded(void *context, uint64_t id, error_code error, const stru
 static bool on_can_send(void *context, uint64_t peer)
 {
     const struct fixture *f = context;
-    return peer != f->full_peer;
+    return peer != f->full_peer && (f->must_stay & (1U << peer)) == 0;
 }
 
 static void on_piece(void *context, uint64_t peer, struct shared_frame *frame)
@@ -73,6 +75,7 @@ static void on_piece(void *context, uint64_t peer, struct shared_frame *frame)
     struct fixture *f = context;
     assert_true(f->n_given < GIVEN_MAX);
     f->given[f->n_given++] = (struct given){peer, shared_frame_ref(frame)};
+    f->must_stay |= f->is_slow ? 1U << peer : 0;
 }
 
 static void blob_name(uint32_t number, char ret_name[WORK_HASH_TEXT_BYTES])
@@ -175,7 +178,8 @@ static void on_pieces_turn(void *context, const struct loop_turn *turn)
     if (f->n_given >= f->want || turn->now > f->deadline) {
         loop_stop(f->loop);
     }
-    loop_deadline_set(f->loop, turn->now + TICK_MS);
+    time_ms at = depot_deadline(f->depot);
+    loop_deadline_set(f->loop, at < f->deadline ? at : f->deadline);
 }
 
 /* Turns until so many pieces were given in all. */
@@ -321,6 +325,30 @@ static void test_pieces_that_are_not_there_are_refused_at_once(void **state)
     pieces_end(&f);
 }
 
+/* All connections are slow, or their owners do not read: each gets one piece, and none of them
+ * keeps the others waiting for good. */
+static void test_pieces_for_slow_connections_go_on(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char hash[WORK_HASH_TEXT_BYTES];
+    pieces_begin(&f, hash);
+    f.is_slow = true;
+    for (uint32_t peer = 1; peer <= 6; peer++) {
+        piece_ask(&f, peer, hash, 0);
+        piece_ask(&f, peer, hash, 1);
+    }
+    given_wait(&f, 6);
+    for (uint32_t i = 0; i < 6; i++) {
+        piece_assert(&f, i, i + 1, 0);
+    }
+    f.is_slow = false;
+    f.must_stay = 1U << 2; /* all but one are sent */
+    depot_look_again(f.depot);
+    given_wait(&f, 11);
+    pieces_end(&f);
+}
+
 /* An agent that left, a head that leaves: what was asked for is nobody's loss. */
 static void test_depot_freed_while_pieces_wait_leaves_nothing(void **state)
 {
@@ -342,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_pieces_come_in_the_order_of_the_asks_and_are_shared),
         cmocka_unit_test(test_pieces_for_who_does_not_read_wait_and_are_bounded),
         cmocka_unit_test(test_pieces_that_are_not_there_are_refused_at_once),
+        cmocka_unit_test(test_pieces_for_slow_connections_go_on),
         cmocka_unit_test(test_depot_freed_while_pieces_wait_leaves_nothing),
         cmocka_unit_test(test_depot_full_of_small_blobs_starts_and_takes_more),
     };
