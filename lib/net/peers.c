@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/list.h"
+#include "net/outflow.h"
 
 enum { IDENTITY_BYTES = NODE_NAME_MAX + 1 + sizeof(uint64_t) };
 

@@ -7,11 +7,11 @@
 #ifndef MUSTER_NET_PEERS_H
 #define MUSTER_NET_PEERS_H
 
-#include "net/outflow.h"
 #include "net/router.h"
 #include "net/routing_id.h"
 
 struct peers;
+struct outflow;
 
 /* The highest connection of a key is where frames to it go. */
 struct peer_route {

@@ -7,6 +7,7 @@
 #include <zmq.h>
 
 #include "base/mem.h"
+#include "net/outflow.h"
 #include "net/peers.h"
 #include "net/zap.h"
 #include "net/zmq_socket.h"
