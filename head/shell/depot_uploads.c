@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "head/shell/depot_inside.h"
 
-enum { AHEAD_BYTES = 2 << 20 };
+enum { AHEAD_BYTES = 2 << 20, AHEAD_MAX_BYTES = 8 << 20 };
 
 struct upload {
     struct list link;
@@ -67,9 +67,9 @@ static error_code upload_fail_errno(struct upload *upload)
 }
 
 /* A large file that goes to the disk as a whole at its end keeps the disk from all else for as
- * long, the store's small syncs too. So it goes there in steps, and waits for the last but one. A
- * failure that is told here is not told again by the sync at the end; what a file system cannot do
- * is none. */
+ * long, the store's small syncs too. So it goes there in steps, and at most AHEAD_MAX_BYTES are
+ * under way. A failure that is told here is not told again by the sync at the end; what a file
+ * system cannot do is none. */
 static error_code upload_go_ahead(struct upload *upload)
 {
     if (upload->written - upload->ahead < AHEAD_BYTES) {
@@ -78,8 +78,9 @@ static error_code upload_go_ahead(struct upload *upload)
     const unsigned wait = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE;
     off_t begin = (off_t)upload->ahead, end = (off_t)upload->written;
     bool is_begun = sync_file_range(upload->fd, begin, end - begin, SYNC_FILE_RANGE_WRITE) == 0;
-    if (is_begun && begin > 0) {
-        is_begun = sync_file_range(upload->fd, 0, begin, wait | SYNC_FILE_RANGE_WAIT_AFTER) == 0;
+    if (is_begun && end > AHEAD_MAX_BYTES) {
+        is_begun = sync_file_range(upload->fd, 0, end - AHEAD_MAX_BYTES,
+                                   wait | SYNC_FILE_RANGE_WAIT_AFTER) == 0;
     }
     upload->ahead = upload->written;
     bool is_failure = !is_begun && errno != EINVAL && errno != ESPIPE && errno != ENOSYS;
