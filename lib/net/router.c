@@ -7,8 +7,7 @@
 #include <zmq.h>
 
 #include "base/mem.h"
-#include "net/outflow.h"
-#include "net/peers.h"
+#include "net/router_inside.h"
 #include "net/zap.h"
 #include "net/zmq_socket.h"
 #include "schema/messages.h"
@@ -37,24 +36,6 @@ static const struct socket_option router_options_rows[] = {
     {ZMQ_TCP_KEEPALIVE_INTVL, 5},
     {ZMQ_TCP_KEEPALIVE_CNT, 3},
     {ZMQ_CURVE_SERVER, 1},
-};
-
-struct router {
-    struct loop *loop;
-    void *zmq_context;
-    void *socket;
-    struct watch *watch;
-    struct outflows outflows; /* its `wake` is freed by its closing */
-    struct zap *zap;
-    struct peers *peers;
-    router_frame_fn *on_frame;
-    router_notice_fn *on_notice;
-    router_room_fn *on_room;
-    void *context;
-    uint32_t frames_per_turn;
-    struct router_counters counters;
-    bool is_sourced;
-    bool is_reading; /* guards against router_free() in a callback */
 };
 
 const char *router_refusal_text(router_refusal refusal)
@@ -208,37 +189,6 @@ static error_code router_socket_open(struct router *router, const struct key_pai
     return code;
 }
 
-/* ---- room ---- */
-
-static void on_router_room(uv_async_t *async)
-{
-    struct router *router = async->data;
-    if (router != NULL && router->on_room != NULL) {
-        router->on_room(router->context);
-    }
-}
-
-static void on_room_closed(uv_handle_t *handle)
-{
-    mem_free(handle);
-}
-
-static error_code router_room_open(struct router *router)
-{
-    uv_async_t *room = mem_alloc(sizeof *room);
-    if (room == NULL) {
-        return ERR_NO_MEMORY;
-    }
-    int rc = uv_async_init(loop_uv(router->loop), room, on_router_room);
-    if (rc != 0) {
-        mem_free(room);
-        return error_from_errno(-rc);
-    }
-    room->data = router;
-    router->outflows.wake = room;
-    return OK;
-}
-
 /* ---- life ---- */
 
 error_code router_new(struct loop *loop, const struct router_options *options,
@@ -298,11 +248,7 @@ void router_free(struct router *router)
         }
     }
     peers_free(router->peers);
-    uv_async_t *room = router->outflows.wake;
-    if (room != NULL) { /* only now: frames that libzmq still held have told it */
-        room->data = NULL;
-        uv_close((uv_handle_t *)room, on_room_closed);
-    }
+    router_room_close(router); /* only now: frames that libzmq still held have told it */
     mem_free(router);
 }
 
@@ -329,90 +275,6 @@ error_code router_bind(struct router *router, const char *endpoint,
         }
     }
     return OK;
-}
-
-/* MANDATORY makes the routing id's part fail where libzmq would drop without a word; after it the
- * frame's part is taken. Nothing here waits: MANDATORY with a timeout can hang for ever. */
-static error_code route_begin(struct router *router, struct peer_route *route, size_t frame_bytes)
-{
-    if (frame_bytes == 0 || frame_bytes > MSG_MAX_BYTES) {
-        return ERR_LIMIT;
-    }
-    if (route == NULL) {
-        return ERR_UNREACHABLE;
-    }
-    return socket_send(router->socket, route->text, route->len, ZMQ_SNDMORE)
-               ? OK
-               : net_error(zmq_errno());
-}
-
-static error_code route_end(struct router *router, struct peer_route *route, size_t frame_bytes,
-                            error_code code)
-{
-    if (route != NULL && socket_can_read(router->socket)) {
-        loop_again(router->loop);
-    }
-    if (code == OK) {
-        route->sent_at = loop_now(router->loop);
-        router->counters.frames_out++;
-        router->counters.bytes_out += frame_bytes;
-    } else if (code == ERR_AGAIN) {
-        router->counters.full++;
-    } else if (code != ERR_LIMIT) {
-        router->counters.unreachable++;
-    }
-    return code;
-}
-
-error_code router_send(struct router *router, uint64_t peer, struct bytes frame)
-{
-    struct peer_route *route = peers_route(router->peers, peer);
-    error_code code = route_begin(router, route, frame.len);
-    if (code == OK && !socket_send(router->socket, frame.data, frame.len, 0)) {
-        code = net_error(zmq_errno());
-    }
-    return route_end(router, route, frame.len, code);
-}
-
-/* Its memory is there before the first part leaves: a message of one part would make the next frame
- * its second. */
-error_code router_send_shared(struct router *router, uint64_t peer, struct shared_frame *frame)
-{
-    struct peer_route *route = peers_route(router->peers, peer);
-    size_t len = shared_frame_bytes(frame).len;
-    zmq_msg_t message;
-    if (route != NULL && route->outflow == NULL) {
-        route->outflow = outflow_new(&router->outflows);
-    }
-    if (route != NULL &&
-        (route->outflow == NULL || !outflow_message(route->outflow, frame, &message))) {
-        return ERR_NO_MEMORY;
-    }
-    error_code code = route_begin(router, route, len);
-    if (code == OK && zmq_msg_send(&message, router->socket, ZMQ_DONTWAIT) < 0) {
-        code = net_error(zmq_errno());
-    }
-    if (code != OK && route != NULL) {
-        zmq_msg_close(&message);
-    }
-    return route_end(router, route, len, code);
-}
-
-size_t router_queued(const struct router *router)
-{
-    return atomic_load_explicit(&router->outflows.bytes, memory_order_relaxed);
-}
-
-size_t router_peer_queued(const struct router *router, uint64_t peer)
-{
-    const struct peer_route *route = peers_route(router->peers, peer);
-    return route != NULL ? outflow_bytes(route->outflow) : 0;
-}
-
-time_ms router_peer_told_at(const struct router *router, uint64_t peer)
-{
-    const struct peer_route *route = peers_route(router->peers, peer);
-    return route != NULL ? route->sent_at : 0;
 }
 
 error_code router_peer_admit(struct router *router, uint64_t peer)
