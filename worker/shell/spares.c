@@ -28,7 +28,7 @@ struct spare_job {
 /* A tree of which spares are made; the first one is that of none. */
 struct kind {
     char tree[WORK_TREE_NAME_MAX + 1];
-    uint32_t want;
+    uint32_t want;      /* to be ready */
     uint32_t keep;      /* at most so many: those of one that comes back as it was */
     uint64_t used_at;   /* counts uses; 0: not in use */
     bool is_left_alone; /* the last one came back as it was: no new one is needed for each */
@@ -138,12 +138,13 @@ static struct kind *kind_use(struct spares *spares, const char *tree, uint64_t t
             spares_forget(spares, old);
         }
         uint64_t fit = SPARES_TREE_BYTES / (tree_bytes + 4096);
-        fit = fit == 0 ? 1 : fit;
-        kind->want = fit < spares->want ? (uint32_t)fit : spares->want;
-        kind->keep = fit < SPARES_MAX ? (uint32_t)fit : SPARES_MAX;
+        kind->keep = fit == 0 ? 1 : fit < SPARES_MAX ? (uint32_t)fit : SPARES_MAX;
         kind->is_left_alone = false;
         ignore_error(snprintf(kind->tree, sizeof kind->tree, "%s", tree) < 0, "it fits");
     }
+    /* Copies of a tree that one attempt uses are not worth their making: each use asks for more. */
+    uint32_t most = kind->keep < spares->want ? kind->keep : spares->want;
+    kind->want = kind->want == 0 ? 1 : 2 * kind->want < most ? 2 * kind->want : most;
     kind->used_at = ++spares->last_use;
     return kind;
 }
