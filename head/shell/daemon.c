@@ -103,7 +103,7 @@ static void turn_serve(struct daemon *d, const struct loop_turn *turn)
     time_ms deadline =
         earlier(core_next_deadline(head->core), follows_deadline(head->follows, turn->now));
     deadline = earlier(deadline, front_deadline(head));
-    deadline = earlier(deadline, depot_deadline(head->depot));
+    deadline = earlier(deadline, depot_deadline(head->depot, turn->now));
     if (head->options->linger_ms >= 0) {
         deadline = earlier(deadline, head->busy_at + head->options->linger_ms + 1);
     }

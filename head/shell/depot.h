@@ -69,6 +69,6 @@ void depot_read(struct depot *depot, uint64_t peer, const char *hash, uint64_t o
 void depot_look_again(struct depot *depot);
 /* Once a turn, after all that is more urgent: gives out what there is room for. */
 void depot_turn(struct depot *depot, time_ms now);
-time_ms depot_deadline(const struct depot *depot); /* of the next turn */
+time_ms depot_deadline(const struct depot *depot, time_ms now); /* of the next turn */
 
 #endif

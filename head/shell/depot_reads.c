@@ -174,12 +174,13 @@ void depot_turn(struct depot *depot, time_ms now)
     depot_pieces_forget(depot, now);
 }
 
-time_ms depot_deadline(const struct depot *depot)
+/* Past ones have made room already: who still waits then waits for its connection. */
+time_ms depot_deadline(const struct depot *depot, time_ms now)
 {
     time_ms next = depot_pieces_deadline(depot);
     for (int i = 0; i < PIECES_WAITING && depot->readers != NULL; i++) {
         time_ms until = depot->waiting[i].until;
-        next = until < next ? until : next;
+        next = until > now && until < next ? until : next;
     }
     return next;
 }

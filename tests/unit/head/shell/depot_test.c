@@ -178,7 +178,7 @@ static void on_pieces_turn(void *context, const struct loop_turn *turn)
     if (f->n_given >= f->want || turn->now > f->deadline) {
         loop_stop(f->loop);
     }
-    time_ms at = depot_deadline(f->depot);
+    time_ms at = depot_deadline(f->depot, turn->now);
     loop_deadline_set(f->loop, at < f->deadline ? at : f->deadline);
 }
 
@@ -285,6 +285,9 @@ static void test_pieces_for_who_does_not_read_wait_and_are_bounded(void **state)
     given_wait(&f, 2);
     piece_assert(&f, 0, 2, 5);
     piece_assert(&f, 1, 2, 6);
+    time_ms later = clock_now() + 10; /* nothing is to be done then, and nothing wakes the loop */
+    depot_turn(f.depot, later);
+    assert_true(depot_deadline(f.depot, later) > later + 100);
 
     f.full_peer = 0;
     depot_look_again(f.depot);
