@@ -140,6 +140,9 @@ void api_task_fill(const struct core *core, const struct task *task, struct aren
         .priority = job->priority,
         .work = job->work,
         .work_bytes = job->work_bytes,
+        .duration = task->r.ended != 0 && task->r.started != 0
+                        ? (double)(task->r.ended - task->r.started) / 1000.0
+                        : NAN,
     };
 }
 
@@ -284,6 +287,7 @@ void api_node_fill(const struct core *core, const struct node *node, time_ms now
         .running = node->n_tasks,
         .joined = node->r.joined,
         .heard = now - node->heard,
+        .dry = node->r.is_dry,
     };
     node_asides(core, node, arena, ret);
     node_labels(node, arena, ret);
