@@ -135,7 +135,8 @@ struct submit_sweep {
 /* Two requests with one key make one sweep: 201, then 200 with the same id; 409 if they differ. */
 void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
                      const struct submit_sweep *submit);
-/* One task; the record's number, created and ended are given by the core. */
+/* One task, or an array of them (record_job.array); the record's number, created, ended, nodes,
+ * why, told_at and error are given by the core. */
 void on_job_submit(struct core *core, time_ms now, uint64_t request, const struct record_job *job);
 
 typedef enum { VERB_CANCEL, VERB_STOP, VERB_PAUSE } core_verb; /* PAUSE: sweeps only */
@@ -144,6 +145,21 @@ void on_sweep_verb(struct core *core, time_ms now, uint64_t request, uint32_t sw
                    int64_t grace_ms);
 void on_task_verb(struct core *core, time_ms now, uint64_t request, task_id task, core_verb verb,
                   int64_t grace_ms);
+/* Ids of a task array, both ends included; those between that are none of its ids are passed over.
+ */
+struct id_range {
+    uint32_t first, last;
+};
+enum { JOB_VERB_IDS_MAX = 100000 /* of one request */, JOB_VERB_RANGES_MAX = 10000 };
+/* Cancels a job: its task, all tasks of an array (n 0), or those. 409 for more than
+ * JOB_VERB_IDS_MAX. Idempotent: what has ended stays as it is. */
+void on_job_cancel(struct core *core, time_ms now, uint64_t request, uint32_t job,
+                   const struct id_range *ranges, uint32_t n, int64_t grace_ms);
+/* Tries ended tasks of a job again: those ids (n 0: all), of them only the failed ones if
+ * `is_failed`; else an id that is not ended or ended well is a 409 and nothing is done. Answers
+ * {"api":"v1","ok":true,"retried":N}. */
+void on_job_retry(struct core *core, time_ms now, uint64_t request, uint32_t job,
+                  const struct id_range *ranges, uint32_t n, bool is_failed);
 /* A new sweep from the file, settings and folder of another; what is NULL is taken from that one.
  */
 struct sweep_clone {
