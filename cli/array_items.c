@@ -144,8 +144,8 @@ int array_items_of_lines(const char *path, struct array_ids wanted, struct array
     code = code == EXIT_OK ? lines_write(&writing, from, wanted, &lines) : code;
     source_close(from);
     if (code == EXIT_OK && lines == 0) {
-        code = cli_fail(EXIT_USAGE, "%s is empty: there is no line to make a task of",
-                        writing.name);
+        code =
+            cli_fail(EXIT_USAGE, "%s is empty: there is no line to make a task of", writing.name);
     } else if (code == EXIT_OK && wanted.step > 0 && lines < wanted.last) {
         code = cli_fail(EXIT_USAGE, "%s has %llu line%s; --array asks for line %u", writing.name,
                         (unsigned long long)lines, lines == 1 ? "" : "s", wanted.last);
@@ -195,8 +195,9 @@ int array_items_of_json(const char *path, struct array_items *ret_items)
         code = cli_fail(EXIT_USAGE, "%s: the JSON is no array; a task is made of each value of one",
                         name_of(path));
     } else if (json_array_size(values) == 0) {
-        code = cli_fail(EXIT_USAGE, "%s: the JSON array is empty: there is no value to make a task "
-                                    "of",
+        code = cli_fail(EXIT_USAGE,
+                        "%s: the JSON array is empty: there is no value to make a task "
+                        "of",
                         name_of(path));
     }
     if (code == EXIT_OK) {

@@ -18,10 +18,20 @@ int cli_job_watch(struct cli *cli, struct client **client, uint32_t number, bool
 /* jobs.c: what its failed tasks said, the commonest first. */
 int cli_job_failures_print(struct cli *cli, struct client **client, uint32_t number);
 /* jobs.c: the summary of one, as `task show 7` gives it. */
-int cli_job_show(struct cli *cli, struct client **client, uint32_t number);
+int cli_job_show(struct cli *cli, struct client **client, json_t *job);
+/* run.c: until one task has ended, silently; timeout_ms < 0: however long that takes. EXIT_OK, or
+ * the exit code after the message. */
+int cli_task_wait(struct cli *cli, struct client **client, task_id id, int64_t timeout_ms);
 
 /* array_lists.c: for `task list`: each task array as one row, added to `list`. */
 int array_rows_add(struct cli *cli, struct client **client, json_t *list);
+
+/* array_lists.c: the tasks of the one array that `selector` names, picked by the options;
+ * *ret_is_array false: it names something else, and there is no list. EXIT_OK or the exit code
+ * after the message.
+ */
+int array_tasks_fetch(struct cli *cli, struct client **client, const struct selector *selector,
+                      bool *ret_is_array, json_t **ret_list);
 
 /* array_acts.c: the parts of `selector` that name task arrays, each done by one request; *ret_rest
  * is what is left for others, with *ret_done if anything was done. EXIT_OK or the exit code after

@@ -172,6 +172,16 @@ const struct cli_option wait_options[] = {
     {"timeout", 0, "S", "wait at most S seconds (exit 124)"},
     {0},
 };
+const struct cli_option task_wait_options[] = {
+    {"quiet", 'q', NULL, "no progress"},
+    {"timeout", 0, "S", "wait at most S seconds (exit 124)"},
+    {0},
+};
+const struct cli_option retry_options[] = {
+    {"failed", 0, NULL, "only those that failed, passing over what ended otherwise"},
+    YES_OPTION,
+    {0},
+};
 const struct cli_option list_options[] = {LIST_OPTIONS, {0}};
 const struct cli_option show_options[] = {SHOW_OPTIONS, {0}};
 const struct cli_option act_options[] = {YES_OPTION, {0}};

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/acts.h"
+#include "cli/jobs.h"
 #include "cli/logs.h"
 #include "cli/signals.h"
 #include "cli/submit.h"
@@ -114,6 +115,18 @@ static int task_wait(struct cli *cli, struct client **client, task_id id)
         nanosleep(&t, NULL);
     }
     return EXIT_INTERRUPTED;
+}
+
+int cli_task_wait(struct cli *cli, struct client **client, task_id id, int64_t timeout_ms)
+{
+    cli_interrupt_catch(cli);
+    if (timeout_ms >= 0) {
+        cli_signal_time_out(timeout_ms);
+    }
+    int code = task_wait(cli, client, id);
+    return code == EXIT_INTERRUPTED && cli_signal_timed_out()
+               ? cli_fail(EXIT_TIMEOUT, "task %u.%u is not over yet; it goes on", id.job, id.index)
+               : code;
 }
 
 /* To its end; the head may restart meanwhile. */

@@ -249,7 +249,7 @@ int verb_submit(struct cli *cli)
     if (code != EXIT_OK) {
         return code;
     }
-    return cli->n_command == 0      ? submit_sweep(cli, cli->arguments[0], then)
+    return cli->n_command == 0    ? submit_sweep(cli, cli->arguments[0], then)
            : submit_is_array(cli) ? submit_array(cli, then)
                                   : submit_task(cli, then);
 }

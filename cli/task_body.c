@@ -73,8 +73,8 @@ static json_t *literal(const char *text)
     return value;
 }
 
-/* The tasks of an array differ by ${index} and ${line}: their text is not literal, and what it names
- * is checked here. NULL after the message. */
+/* The tasks of an array differ by ${index} and ${line}: their text is not literal, and what it
+ * names is checked here. NULL after the message. */
 static json_t *expandable(const char *text, macros_place place, const struct task_array *array)
 {
     static const struct param_spec names[] = {{.name = "index"}, {.name = "line"}};
@@ -124,8 +124,8 @@ static bool task_env(json_t *body, const struct cli *cli, const struct task_arra
             json_decref(pairs);
             return false;
         }
-        json_array_append_new(pairs, json_pack("{s:s%, s:o}", "name", text,
-                                               (size_t)(equals - text), "value", value));
+        json_array_append_new(
+            pairs, json_pack("{s:s%, s:o}", "name", text, (size_t)(equals - text), "value", value));
     }
     json_object_set_new(body, "env", pairs);
     return true;
@@ -145,9 +145,8 @@ static bool task_custom(json_t *body, const struct cli *cli)
             cli_fail(EXIT_USAGE, "--custom wants NAME=NUMBER, not '%s'", text);
             return false;
         }
-        json_array_append_new(pairs, json_pack("{s:s%, s:I}", "name", text,
-                                               (size_t)(equals - text), "amount",
-                                               (json_int_t)(number * AMOUNT_ONE + 0.5)));
+        json_array_append_new(pairs, json_pack("{s:s%, s:I}", "name", text, (size_t)(equals - text),
+                                               "amount", (json_int_t)(number * AMOUNT_ONE + 0.5)));
     }
     json_object_set_new(body, "custom", pairs);
     return true;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "head/core/array_view.h"
 #include "head/core/state.h"
 
 error_code core_new(const struct core_config *config, struct core **ret_core)
@@ -231,6 +232,14 @@ bool core_task_exists(const struct core *core, task_id id, bool *ret_is_trial, b
                       uint32_t *ret_attempts, char *ret_node)
 {
     const struct task *task = core_task_find((struct core *)(uintptr_t)core, id);
+    struct array_task plain;
+    if (task == NULL && core_array_task(core, id, &plain)) {
+        *ret_is_trial = false;
+        *ret_is_ended = plain.state == TASK_ENDED;
+        *ret_attempts = plain.slot == SLOT_LEASED || plain.slot == SLOT_DONE;
+        snprintf(ret_node, NODE_NAME_MAX + 1, "%s", plain.node != NULL ? plain.node : "");
+        return true;
+    }
     if (task == NULL) {
         return false;
     }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "head/core/array_view.h"
 #include "head/core/view.h"
 
 enum {
@@ -176,26 +177,51 @@ static int group_order(struct failure_group *a, struct failure_group *b)
     return a->example.index < b->example.index ? -1 : 1;
 }
 
+static void groups_add(struct failure_groups *groups, const struct task *task)
+{
+    const char *text = task->r.failure != NULL ? task->r.failure : task->r.reason;
+    bool is_failed = task->r.outcome == OUTCOME_FAILED;
+    if (!is_failed && task->r.failure == NULL) {
+        return;
+    }
+    char message[GROUP_MESSAGE_MAX];
+    core_failure_normalise(text != NULL ? text : "", message, sizeof message);
+    struct failure_group *group = group_of(groups, message);
+    if (group != NULL) {
+        group->example = group->count == 0 ? task->r.id : group->example;
+        group->count++;
+        group->failed += is_failed;
+        groups->n_trials++;
+    }
+}
+
+/* Of an array only what has a record of its own can have failed. */
+static void groups_add_array(struct core *core, const struct record_job *job,
+                             struct failure_groups *groups)
+{
+    static const struct array_filter filter = {.is_exceptions = true};
+    uint32_t position = 0;
+    for (uint32_t from = 0;
+         groups->failed == OK && core_array_next(core, job->number, &filter, from, &position);
+         from = position + 1) {
+        task_id id = {job->number, array_id_at(job->array, position)};
+        const struct task *task = core_task_find(core, id);
+        if (task != NULL) {
+            groups_add(groups, task);
+        }
+    }
+}
+
 /* The largest first. */
-static void groups_make(const struct work *work, struct failure_groups *ret_groups)
+static void groups_make(struct core *core, const struct work *work,
+                        struct failure_groups *ret_groups)
 {
     struct failure_groups groups = {0};
+    if (work->job != NULL && work->job->r.array.step != 0) {
+        groups_add_array(core, &work->job->r, &groups);
+    }
     for (uint32_t i = 0; i < work->n_tasks && groups.failed == OK; i++) {
-        const struct task *task = work->tasks[i];
-        const char *text = task->r.failure != NULL ? task->r.failure : task->r.reason;
-        bool is_failed = task->r.outcome == OUTCOME_FAILED;
-        if (!is_failed && task->r.failure == NULL) {
-            continue;
-        }
-        char message[GROUP_MESSAGE_MAX];
-        core_failure_normalise(text != NULL ? text : "", message, sizeof message);
-        struct failure_group *group = group_of(&groups, message);
-        if (group != NULL) {
-            group->example = group->count == 0 ? task->r.id : group->example;
-            group->count++;
-            group->failed += is_failed;
-            groups.n_trials++;
-        }
+        groups_add(&groups, work->tasks[i]);
     }
     HASH_SORT(groups.by_message, group_order);
     *ret_groups = groups;
@@ -213,7 +239,7 @@ void view_failures(struct core *core, time_ms now, uint64_t request, uint32_t nu
     }
     struct failure_groups groups;
     struct view view;
-    groups_make(work, &groups);
+    groups_make(core, work, &groups);
     view_begin(&view, core, request);
     json_object_begin(&view.json, NULL);
     json_str(&view.json, "api", "v1");
@@ -263,7 +289,7 @@ void core_first_trials_judge(struct core *core, time_ms now, struct sweep *sweep
         return;
     }
     struct failure_groups groups;
-    groups_make(sweep->work, &groups);
+    groups_make(core, sweep->work, &groups);
     const struct failure_group *most = groups.by_message;
     if (most != NULL) {
         char reason[512], id[TASK_ID_TEXT_MAX];

@@ -1,5 +1,5 @@
-/* spec/array_text.h -- the ids of a task array as text: `1-500000:2`, and ranges of them: `5-10,20`.
- * Pure; any thread; nothing blocks. */
+/* spec/array_text.h -- the ids of a task array as text: `1-500000:2`, and ranges of them:
+ * `5-10,20`. Pure; any thread; nothing blocks. */
 #ifndef MUSTER_SPEC_ARRAY_TEXT_H
 #define MUSTER_SPEC_ARRAY_TEXT_H
 
@@ -9,9 +9,10 @@
 #include "base/error.h"
 
 enum {
-    ARRAY_TEXT_MAX = 40,        /* `4294967295-4294967295:4294967295` and its end */
-    ARRAY_SPANS_MAX = 4096,     /* of one list */
-    ARRAY_LINE_MAX_BYTES = 128 * 1024 - (int)sizeof "MUSTER_LINE=", /* an environment entry of exec */
+    ARRAY_TEXT_MAX = 40,    /* `4294967295-4294967295:4294967295` and its end */
+    ARRAY_SPANS_MAX = 4096, /* of one list */
+    ARRAY_LINE_MAX_BYTES =
+        128 * 1024 - (int)sizeof "MUSTER_LINE=", /* an environment entry of exec */
 };
 
 /* Ids from..to, both inclusive. */

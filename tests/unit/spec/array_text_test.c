@@ -38,13 +38,20 @@ static void test_array_ids_that_are_none_are_refused_with_a_reason(void **state)
         error_code code;
         const char *said;
     } rows[] = {
-        {"", ERR_INVALID, "1-100"},         {"0", ERR_INVALID, "from 1"},
-        {"0-5", ERR_INVALID, "from 1"},     {"5-1", ERR_INVALID, "goes down"},
-        {"1-5:0", ERR_INVALID, "1-100:2"},  {"1-", ERR_INVALID, "1-100"},
-        {"-5", ERR_INVALID, "1-100"},       {"1-5:", ERR_INVALID, "1-100"},
-        {"1-5 ", ERR_INVALID, "1-100"},     {"1,5", ERR_INVALID, "1-100"},
-        {"1-5:2:2", ERR_INVALID, "1-100"},  {"a", ERR_INVALID, "1-100"},
-        {"4294967296", ERR_INVALID, "1-1"}, {"1-10000001", ERR_LIMIT, "at most 10000000"},
+        {"", ERR_INVALID, "1-100"},
+        {"0", ERR_INVALID, "from 1"},
+        {"0-5", ERR_INVALID, "from 1"},
+        {"5-1", ERR_INVALID, "goes down"},
+        {"1-5:0", ERR_INVALID, "1-100:2"},
+        {"1-", ERR_INVALID, "1-100"},
+        {"-5", ERR_INVALID, "1-100"},
+        {"1-5:", ERR_INVALID, "1-100"},
+        {"1-5 ", ERR_INVALID, "1-100"},
+        {"1,5", ERR_INVALID, "1-100"},
+        {"1-5:2:2", ERR_INVALID, "1-100"},
+        {"a", ERR_INVALID, "1-100"},
+        {"4294967296", ERR_INVALID, "1-1"},
+        {"1-10000001", ERR_LIMIT, "at most 10000000"},
         {"1-4294967295", ERR_LIMIT, "4294967295 ids"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
