@@ -99,7 +99,7 @@ void view_explain(struct core *core, time_ms now, uint64_t request, task_id id)
 {
     struct work *work = core_work_find(core, id.job);
     const struct task *task = core_task_find(core, id);
-    if (task == NULL && work != NULL && work->job != NULL && id.index == 0) {
+    if (task == NULL && work != NULL && work->job != NULL && work->array == NULL && id.index == 0) {
         task = work->tasks[0];
     }
     struct sweep *sweep = work != NULL ? work->sweep : NULL;
