@@ -197,6 +197,49 @@ struct scheduler_item *scheduler_next(struct scheduler *s, struct allocation *re
     return NULL;
 }
 
+/* Could the first item of the class ever start on this node? */
+static bool class_could_use(const struct scheduler_class *cls, const struct scheduler_node *node)
+{
+    return scheduler_node_could_fit(node, &cls->request) &&
+           (cls->group == NULL || (scheduler_group_has_gpus(cls->group, &cls->request) &&
+                                   scheduler_group_allows(cls->group, node)));
+}
+
+/* In order: the first class without anything better ends the walk. */
+static bool ready_has_better(const struct list *link, const struct scheduler_item *mark,
+                             const struct scheduler_node *node)
+{
+    for (; link != NULL; link = link->next) {
+        const struct scheduler_class *cls = class_of(link);
+        if (ready_has_better(link->prev, mark, node)) {
+            return true;
+        }
+        if (!scheduler_item_is_before(cls->head, mark)) {
+            return false;
+        }
+        if (class_could_use(cls, node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool scheduler_has_better(const struct scheduler *s, uint32_t handle, uint32_t priority,
+                          uint64_t age)
+{
+    const struct scheduler_node *node = scheduler_node_find(s, handle);
+    struct scheduler_item mark = {.priority = priority, .age = age};
+    if (node == NULL) {
+        return false;
+    }
+    list_each (&s->blocked, const struct scheduler_class, link, cls) {
+        if (scheduler_item_is_before(cls->head, &mark) && class_could_use(cls, node)) {
+            return true;
+        }
+    }
+    return ready_has_better(s->ready, &mark, node);
+}
+
 static uint64_t class_items_before(const struct scheduler_class *cls,
                                    const struct scheduler_item *item)
 {

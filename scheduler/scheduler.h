@@ -122,6 +122,11 @@ MUST_CHECK error_code scheduler_enqueue(struct scheduler *s, struct scheduler_it
 /* No-op if it does not wait. */
 void scheduler_dequeue(struct scheduler *s, struct scheduler_item *item);
 
+/* Does an item wait that comes before one of this priority and age, and that this node could ever
+ * run were it empty? Costs a look at each class that waits with something better. */
+bool scheduler_has_better(const struct scheduler *s, uint32_t node, uint32_t priority,
+                          uint64_t age);
+
 /* The next item that can start now: it is dequeued, its allocation taken. NULL: nothing fits (or
  * there is no memory to count it; the next call tries again), and nothing is written. */
 struct scheduler_item *scheduler_next(struct scheduler *s, struct allocation *ret_allocation);

@@ -268,7 +268,7 @@ void api_node_fill(const struct core *core, const struct node *node, time_ms now
         .gpus = node->r.gpus,
         .n_gpus = node->r.n_gpus,
         .gpus_used = (double)usage.gpus_used / AMOUNT_ONE,
-        .running = node->n_tasks,
+        .running = node->n_tasks + node->n_lanes,
         .joined = node->r.joined,
         .heard = now - node->heard,
         .dry = node->r.is_dry,
