@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "head/core/array_view.h"
 #include "head/core/view.h"
 
 enum {
@@ -195,31 +194,10 @@ static void groups_add(struct failure_groups *groups, const struct task *task)
     }
 }
 
-/* Of an array only what has a record of its own can have failed. */
-static void groups_add_array(struct core *core, const struct record_job *job,
-                             struct failure_groups *groups)
-{
-    static const struct array_filter filter = {.is_exceptions = true};
-    uint32_t position = 0;
-    for (uint32_t from = 0;
-         groups->failed == OK && core_array_next(core, job->number, &filter, from, &position);
-         from = position + 1) {
-        task_id id = {job->number, array_id_at(job->array, position)};
-        const struct task *task = core_task_find(core, id);
-        if (task != NULL) {
-            groups_add(groups, task);
-        }
-    }
-}
-
 /* The largest first. */
-static void groups_make(struct core *core, const struct work *work,
-                        struct failure_groups *ret_groups)
+static void groups_make(const struct work *work, struct failure_groups *ret_groups)
 {
     struct failure_groups groups = {0};
-    if (work->job != NULL && work->job->r.array.step != 0) {
-        groups_add_array(core, &work->job->r, &groups);
-    }
     for (uint32_t i = 0; i < work->n_tasks && groups.failed == OK; i++) {
         groups_add(&groups, work->tasks[i]);
     }
@@ -239,7 +217,7 @@ void view_failures(struct core *core, time_ms now, uint64_t request, uint32_t nu
     }
     struct failure_groups groups;
     struct view view;
-    groups_make(core, work, &groups);
+    groups_make(work, &groups);
     view_begin(&view, core, request);
     json_object_begin(&view.json, NULL);
     json_str(&view.json, "api", "v1");
@@ -289,7 +267,7 @@ void core_first_trials_judge(struct core *core, time_ms now, struct sweep *sweep
         return;
     }
     struct failure_groups groups;
-    groups_make(core, sweep->work, &groups);
+    groups_make(sweep->work, &groups);
     const struct failure_group *most = groups.by_message;
     if (most != NULL) {
         char reason[512], id[TASK_ID_TEXT_MAX];
