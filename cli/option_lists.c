@@ -137,6 +137,7 @@ const struct cli_option worker_options[] = {
      "file with the join key, a copy of the head's keys/join (else MUSTER_JOIN_KEY)"},
     {"name", 0, "NAME", "the node's name (default: the host's name; local on the head's machine)"},
     {"drain", 0, "S", "from SIGTERM to the end of what runs (default 25)"},
+    {"dry", 0, NULL, "complete what comes without running it, for measuring muster itself"},
     NODE_OPTIONS,
     {"ready-fd", 0, "FD", "write a byte there when joined"},
     {0},

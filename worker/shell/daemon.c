@@ -13,7 +13,7 @@
 #include "sys/locks.h"
 #include "sys/log.h"
 #include "sys/random_bytes.h"
-#include "worker/shell/attempt.h"
+#include "worker/shell/arrays.h"
 #include "worker/shell/usage.h"
 #include "worker/shell/work.h"
 
@@ -172,6 +172,7 @@ static error_code agent_make(struct worker *worker, struct identity *identity,
                 .is_remote = strncmp(options->join, "tcp://", 6) == 0,
                 .state_dir = worker->node_dir,
                 .lock = identity->lock,
+                .is_dry = options->is_dry,
             },
         .random_seed = seed,
         .snapshots_dir = snapshots_dir,
@@ -215,6 +216,9 @@ static error_code endpoints_open(struct worker *worker, const struct identity *i
     }
     if (error == OK) {
         error = works_new(worker, worker->options->cache_max_bytes, &worker->works, report);
+    }
+    if (error == OK) {
+        error = arrays_new(worker, &worker->arrays, report);
     }
     if (error == OK) {
         error = log_asks_new(&worker->log_asks);
@@ -286,6 +290,12 @@ static error_code worker_open(struct worker *worker, struct report *report)
         log_write(LOG_LEVEL_INFO, "node '%s' with %.1f CPUs and %llu MiB joins %s",
                   worker->options->node, (double)worker->machine.cpus / MACHINE_CPU_ONE,
                   (unsigned long long)worker->machine.memory_bytes >> 20, worker->options->join);
+        if (worker->options->is_dry) {
+            log_write(LOG_LEVEL_WARNING,
+                      "started with --dry: whatever is leased to node '%s' is told as done, and "
+                      "nothing is run",
+                      worker->options->node);
+        }
     }
     return error;
 }
@@ -338,9 +348,11 @@ static void worker_close(struct worker *worker)
     worker->spawner = NULL;
     processes_end(worker);
     attempts_release(worker);
+    arrays_stop(worker->arrays);
     trial_sockets_free(worker->sockets);
     loop_close(worker);
     snapshots_free(worker->snapshots);
+    arrays_free(worker->arrays);
     log_asks_free(worker->log_asks);
     agent_free(worker->agent);
     agent_outbox_fini(&worker->out);

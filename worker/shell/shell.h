@@ -17,6 +17,7 @@ struct attempt_run;
 struct log_asks;
 struct usage;
 struct reach;
+struct arrays;
 
 struct worker {
     const struct worker_options *options;
@@ -30,6 +31,7 @@ struct worker {
     struct spawner *spawner;
     struct spares *spares;
     struct works *works;
+    struct arrays *arrays;
     struct log_asks *log_asks;
     struct usage *usage;
     struct attempt_run *runs; /* by ref */

@@ -142,7 +142,8 @@ static void test_macros_shell_empty_value_is_still_a_word(void **state)
 {
     (void)state;
     const struct named_value empty = {"e", {.kind = VALUE_STR, .str = ""}};
-    const struct macros_values with = {&empty, 1, "1.1", "/"};
+    const struct macros_values with = {
+        .params = &empty, .n_params = 1, .trial_id = "1.1", .trial_dir = "/"};
     const char *word = "x ${e} y";
     assert_string_equal(expanded(&word, 1, true, &with), "/bin/sh|-c|x '' y");
 }
@@ -181,7 +182,8 @@ static void test_macros_text_past_its_limit_is_refused(void **state)
     static char big[SPEC_TEXT_MAX_BYTES];
     memset(big, 'x', sizeof big - 1);
     const struct named_value large = {"b", {.kind = VALUE_STR, .str = big}};
-    const struct macros_values with = {&large, 1, "1.1", "/"};
+    const struct macros_values with = {
+        .params = &large, .n_params = 1, .trial_id = "1.1", .trial_dir = "/"};
     const char *const fits = "${b}${b}", *const over = "${b}${b}xx";
     struct arena arena;
     const char *const *argv;
