@@ -141,9 +141,9 @@ static void watch_line(struct job_watch *watch, const json_t *job)
 
 static int watch_end(struct job_watch *watch, json_t *job)
 {
-    char text[256];
+    char text[256], outcome[32];
     cli_output output;
-    const char *outcome = cli_json_str(job, "outcome");
+    snprintf(outcome, sizeof outcome, "%s", cli_json_str(job, "outcome"));
     if (watch->is_live) {
         fputs("\r\033[K", stderr);
     }

@@ -77,22 +77,16 @@ static json_t *literal(const char *text)
  * names is checked here. NULL after the message. */
 static json_t *expandable(const char *text, macros_place place, const struct task_array *array)
 {
-    static const struct param_spec names[] = {{.name = "index"}, {.name = "line"}};
     struct report report = {0};
-    bool has_items = array->first != NULL;
-    if (macros_check(text, place, names, has_items ? 2 : 1, &report) == OK) {
-        json_t *value = json_string(text);
-        if (value == NULL) {
-            cli_fail(EXIT_USAGE, "the command is no UTF-8 text, or too long");
-        }
-        return value;
-    }
-    if (!has_items && strstr(text, "${line}") != NULL) {
-        cli_fail(EXIT_USAGE, "'%s': ${line} is there with --each-line and --from-json only", text);
-    } else {
+    if (macros_array_check(text, place, array->first != NULL, &report) != OK) {
         cli_fail(EXIT_USAGE, "'%s': %s", text, report.text);
+        return NULL;
     }
-    return NULL;
+    json_t *value = json_string(text);
+    if (value == NULL) {
+        cli_fail(EXIT_USAGE, "the command is no UTF-8 text, or too long");
+    }
+    return value;
 }
 
 static json_t *task_text(const char *text, macros_place place, const struct task_array *array)
@@ -265,7 +259,7 @@ int task_show_plan(const struct cli *cli, const char *folder, const struct task_
     const char *cwd = cli_json_str(body, "workdir");
     const json_t *cpus = json_object_get(body, "cpus");
     struct msg_lease lease = {
-        .task = {1, 1},
+        .task = {1, array != NULL ? array->ids.first : 1},
         .words = words,
         .n_words = n_words,
         .workdir = cwd,
@@ -279,12 +273,16 @@ int task_show_plan(const struct cli *cli, const char *folder, const struct task_
         .params_file = "<attempt>/params.json",
         .tmp = "<attempt>/tmp",
         .socket = "<attempt>/trial.sock",
+        .index = array != NULL ? array->ids.first : 0,
+        .line = array != NULL ? array->first : NULL,
     };
+    char comment[128];
+    snprintf(comment, sizeof comment,
+             "dry run: 1.%u stands for its id, <attempt> for a folder of its own on the node",
+             lease.task.index);
     code = code == EXIT_OK ? plan_make(&lease, &places, &arena, &plan) : code;
     if (code == EXIT_OK) {
-        code = plan_print(cli, &plan,
-                          "dry run: 1.1 stands for its id, <attempt> for a folder of its own on "
-                          "the node");
+        code = plan_print(cli, &plan, comment);
     }
     arena_fini(&arena);
     json_decref(body);

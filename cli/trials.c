@@ -74,9 +74,10 @@ static void trial_print(const json_t *trial)
         {"node", "node"},         {"pid", "pid"},           {"gpus", "gpus"},
         {"attempts", "attempts"}, {"failures", "failures"}, {"lost", "lost"},
         {"exit", "exit_code"},    {"signal", "signal"},     {"created", "created"},
-        {"started", "started"},   {"ended", "ended"},
+        {"started", "started"},   {"ended", "ended"},       {"duration", "duration"},
     };
-    printf("%s\n", cli_json_str(trial, "id"));
+    bool is_dry = json_is_true(json_object_get(trial, "dry"));
+    printf("%s%s\n", cli_json_str(trial, "id"), is_dry ? "  dry: its worker runs no process" : "");
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         char text[2048];
         cli_value_print(cli_json_get(trial, lines[i].path), text, sizeof text);

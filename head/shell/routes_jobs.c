@@ -143,16 +143,15 @@ static bool job_array_rest(struct route_call *call, struct record_job *job)
 /* Of an array every macro must be one that its tasks have. False, and it was answered. */
 static bool job_macros(struct route_call *call, const struct record_job *job)
 {
-    static const struct param_spec names[] = {{.name = "index"}, {.name = "line"}};
     struct report report = {0};
-    uint32_t n_names = job->items[0] != '\0' ? 2 : 1;
+    bool has_lines = job->items[0] != '\0';
     macros_place place = job->is_shell ? MACROS_SHELL : MACROS_ITEM;
     error_code error = OK;
     for (uint32_t i = 0; job->array.step != 0 && i < job->n_words && error == OK; i++) {
-        error = macros_check(job->words[i], place, names, n_names, &report);
+        error = macros_array_check(job->words[i], place, has_lines, &report);
     }
     for (uint32_t i = 0; job->array.step != 0 && i < job->n_env && error == OK; i++) {
-        error = macros_check(job->env[i].value, MACROS_ENV, names, n_names, &report);
+        error = macros_array_check(job->env[i].value, MACROS_ENV, has_lines, &report);
     }
     if (error != OK) {
         route_wrong_answer(call, report.text);

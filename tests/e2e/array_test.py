@@ -27,10 +27,18 @@ def wait_ended(cluster, number, seconds=120):
     return wait_for(f"the end of array {number}", lambda: (lambda j: j if j["state"] == "ended" else None)(job(cluster, number)), seconds)
 
 
+def redis(cluster, *words):
+    """The embedded Redis's answer, with the rights of the head."""
+    with open(os.path.join(cluster.state, "keys", "redis")) as file:
+        password = file.read().strip()
+    argv = ["redis-cli", "-s", os.path.join(cluster.state, "run", "redis.sock"), "--user", "muster", "-a", password, "--no-auth-warning", *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=20).stdout.strip()
+
+
 def add_dry_worker(cluster, cpus=2):
     """A head and a worker that runs no process."""
     cluster.run("up", "-d", "--no-worker")
-    address = "ipc://" + os.path.join(cluster.state, "run", "agents.sock")
+    address = "ipc://" + os.path.join(cluster.state, "run", "head.ipc")
     worker = cluster.start("worker", "--dry", "--name", "dry1", "--cpus", str(cpus), "--join", address)
     wait_for("the dry worker", lambda: any(n["state"] == "alive" for n in json.loads(cluster.http("GET", "/api/v1/nodes")[1])["items"]))
     return worker
@@ -201,18 +209,13 @@ def test_removed_array_leaves_nothing(cluster):
     cluster.up("--cpus", "2")
     number = submit(cluster, "--array", "1-3000", "--each-line", cluster.file("l", "".join(f"{i}\n" for i in range(3000))), "--", "sh", "-c", "test ${line} -ne 7")
     cluster.run("task", "wait", str(number), code=5, seconds=300)
+    assert redis(cluster, "HLEN", "m:chunks") == "3" and int(redis(cluster, "LLEN", f"m:res:{number}.0")) > 0, redis(cluster, "HLEN", "m:chunks")
     cluster.run("sweep", "rm", str(number))
     cluster.run("task", "show", str(number), code=3)
     cluster.run("task", "show", f"{number}.5", code=3)
     assert cluster.json("task", "list")["items"] == []
-    socket = os.path.join(cluster.state, "run", "redis.sock")
-
-    def keys():
-        out = subprocess.run(["redis-cli", "-s", socket, "--scan"], capture_output=True, text=True).stdout.split()
-        fields = subprocess.run(["redis-cli", "-s", socket, "HLEN", "m:chunks"], capture_output=True, text=True).stdout.strip()
-        return [k for k in out if k.startswith("m:res:")], fields
-
-    wait_for("the rows and chunks to be gone", lambda: keys() == ([], "0"))
+    wait_for("its rows, chunks, exceptions and evidence to be gone", lambda: all(redis(cluster, *words) == "0" for words in [
+        ("HLEN", "m:chunks"), ("HLEN", "m:jobs"), ("HLEN", "m:tasks"), ("HLEN", "m:attempts"), *(("LLEN", f"m:res:{number}.{chunk}") for chunk in range(3))]))
 
 
 def test_head_and_redis_killed_in_an_array_lose_no_task(cluster):
