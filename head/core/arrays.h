@@ -209,6 +209,9 @@ void core_array_fault(struct core *core, time_ms now, struct task *task,
                       const struct attempt_result *result);
 
 /* ---- array_enrol.c ---- */
+/* The connection is a new one: nothing was told on it. */
+void core_arrays_untold(struct node *node);
+/* After the welcome. */
 void core_arrays_enrol(struct core *core, time_ms now, struct node *node,
                        const struct msg_enrol *msg);
 
