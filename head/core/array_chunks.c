@@ -132,6 +132,23 @@ static struct array_range word_run(const struct array *array)
     return (struct array_range){word * ARRAY_WORD + first, count};
 }
 
+bool core_array_cursor_move(struct array *array)
+{
+    while (array->cursor < array->n_tasks) {
+        if (array_chunk_of(array, array->cursor)->n[SLOT_QUEUED] == 0) {
+            array->cursor = (array->cursor / ARRAY_CHUNK + 1) * ARRAY_CHUNK;
+            continue;
+        }
+        struct array_range run = word_run(array);
+        if (run.count > 0) {
+            array->cursor = run.first;
+            return true;
+        }
+        array->cursor = (array->cursor / ARRAY_WORD + 1) * ARRAY_WORD;
+    }
+    return false;
+}
+
 static bool chunk_hold(struct core *core, struct array_chunk *chunk)
 {
     if (chunk->held == NULL) {
@@ -167,16 +184,8 @@ uint32_t core_array_take(struct core *core, time_ms now, struct array_holder *ho
     struct array *array = holder->array;
     uint32_t taken = 0;
     (void)now;
-    while (taken < n && array->cursor < array->n_tasks) {
-        if (array_chunk_of(array, array->cursor)->n[SLOT_QUEUED] == 0) {
-            array->cursor = (array->cursor / ARRAY_CHUNK + 1) * ARRAY_CHUNK;
-            continue;
-        }
+    while (taken < n && core_array_cursor_move(array)) {
         struct array_range run = word_run(array);
-        if (run.count == 0) {
-            array->cursor = (array->cursor / ARRAY_WORD + 1) * ARRAY_WORD;
-            continue;
-        }
         run.count = run.count < n - taken ? run.count : n - taken;
         if (!run_lease(core, holder, run)) {
             break;

@@ -200,6 +200,13 @@ static void tasks_compare(struct core *core, time_ms now, struct node *node,
     }
 }
 
+void core_arrays_untold(struct node *node)
+{
+    list_each (&node->holders, struct array_holder, node_link, holder) {
+        holder->is_told = holder->is_taking_back = false;
+    }
+}
+
 void core_arrays_enrol(struct core *core, time_ms now, struct node *node,
                        const struct msg_enrol *msg)
 {
@@ -207,7 +214,6 @@ void core_arrays_enrol(struct core *core, time_ms now, struct node *node,
     ranges_compare(core, node, msg);
     tasks_compare(core, now, node, msg);
     list_each (&node->holders, struct array_holder, node_link, holder) {
-        holder->is_told = holder->is_taking_back = false;
         unnamed_queue(core, holder);
         if (holder->n_held > 0 || holder->n_lanes > 0) {
             core_array_tell(core, holder);

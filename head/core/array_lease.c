@@ -103,13 +103,12 @@ static bool holder_may_lead(const struct core *core, const struct array_holder *
                                  (uint64_t)work->number << 32);
 }
 
-/* So many more, once half of what it may have is used up. */
+/* So many more, once half of what it may have is used up or a lane has nothing to run. */
 static uint32_t holder_wants(const struct core *core, const struct array_holder *holder)
 {
-    uint32_t depth = holder->n_lanes + holder_ahead(core, holder);
-    return holder->n_held <= depth / 2 || (holder->n_new > 0 && holder->n_held < depth)
-               ? depth - holder->n_held
-               : 0;
+    uint32_t depth = holder->n_lanes + holder_ahead(core, holder), n_held = holder->n_held;
+    bool is_due = n_held <= depth / 2 || n_held < holder->n_lanes || holder->n_new > 0;
+    return is_due && n_held < depth ? depth - n_held : 0;
 }
 
 /* ---- told ---- */

@@ -133,5 +133,6 @@ error_code core_array_load_done(struct core *core, time_ms now, struct array *ar
         }
     }
     core_array_due(core, array);
+    core_array_advance(core, now, array);
     return core->out.failed;
 }

@@ -176,8 +176,9 @@ static bool array_wants_lane(const struct core *core, const struct array *array)
 }
 
 /* As old as its next task: one that is tried again and has a lower id goes first. */
-static uint64_t array_age(const struct array *array)
+static uint64_t array_age(struct array *array)
 {
+    core_array_cursor_move(array);
     return (uint64_t)array->work->number << 32 | array_id_at(array->ids, array->cursor);
 }
 

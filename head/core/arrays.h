@@ -155,6 +155,8 @@ void core_array_count(struct core *core, struct array *array, array_slot slot, i
 void core_array_chunk_dirty(struct core *core, struct array_chunk *chunk);
 /* To another slot than LEASED; whoever held it does no more. */
 void core_array_slot_set(struct core *core, struct array *array, uint32_t position, array_slot to);
+/* The cursor goes on to the first queued position; false: there is none. */
+bool core_array_cursor_move(struct array *array);
 /* Leases up to `n` queued positions, the lowest first; returns how many. */
 uint32_t core_array_take(struct core *core, time_ms now, struct array_holder *holder, uint32_t n);
 /* The first position from `from` on that is leased to it; false: none. */
@@ -207,6 +209,9 @@ void core_array_fault(struct core *core, time_ms now, struct task *task,
                       const struct attempt_result *result);
 
 /* ---- array_enrol.c ---- */
+/* The connection is a new one: nothing was told on it. */
+void core_arrays_untold(struct node *node);
+/* After the welcome. */
 void core_arrays_enrol(struct core *core, time_ms now, struct node *node,
                        const struct msg_enrol *msg);
 

@@ -251,6 +251,7 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
     }
     core_node_refresh_open(core, node);
     core_node_dirty(core, node);
+    core_arrays_untold(node);
     core_welcome(core, node, msg);
     core_arrays_enrol(core, now, node, msg);
     core_snapshots_sweep(core, node, msg);

@@ -90,6 +90,31 @@ static void test_array_long_tasks_are_never_leased_ahead(void **state)
     rig_free(r);
 }
 
+static void test_array_lane_that_waits_for_more_gets_it_at_once(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct agent *a = agent_new("a", 7);
+    agent_enrol(r, a, 8);
+    uint32_t job = array_submit(r, 100);
+    agent_read(r, a);
+    a->keeps_lanes = true;
+    uint32_t first = a->lanes[0];
+    for (int i = 0; i < 10; i++) {
+        agent_run(r, a, job, 1, 1500000);
+        assert_int_equal(a->n_held, 8);
+        assert_int_equal(a->n_lanes, 8);
+    }
+    assert_int_equal(a->lanes[0], first); /* the same ones all the time */
+    struct record_job better = array_job(0, 0, 0);
+    better.priority = 90;
+    array_submit_job(r, &better);
+    agent_run(r, a, job, 1, 1500000);
+    assert_int_equal(a->n_held, 7);
+    free(a);
+    rig_free(r);
+}
+
 static void test_array_what_waits_behind_long_tasks_is_taken_back_for_other_nodes(void **state)
 {
     (void)state;
@@ -265,6 +290,7 @@ int main(void)
         cmocka_unit_test(test_array_smaller_than_the_node_opens_no_more_lanes_than_tasks),
         cmocka_unit_test(test_array_short_tasks_go_ahead_and_are_topped_up_at_half),
         cmocka_unit_test(test_array_long_tasks_are_never_leased_ahead),
+        cmocka_unit_test(test_array_lane_that_waits_for_more_gets_it_at_once),
         cmocka_unit_test(test_array_what_waits_behind_long_tasks_is_taken_back_for_other_nodes),
         cmocka_unit_test(test_array_better_work_stops_what_goes_ahead_until_it_has_its_room),
         cmocka_unit_test(test_array_of_less_priority_waits_behind_work_that_the_node_can_run),

@@ -14,6 +14,7 @@ struct agent {
     uint64_t event;
     uint32_t lanes[AGENT_LANES_MAX];
     uint32_t n_lanes;
+    bool keeps_lanes; /* until it hears of its results; else they close with the last task */
     uint8_t held[AGENT_POSITIONS_MAX]; /* by position */
     uint32_t n_held;
     uint32_t n_arrays;                   /* MSG_ARRAY that came */
@@ -142,7 +143,7 @@ static inline void agent_rows(struct rig *r, struct agent *agent, uint32_t job,
     for (uint32_t i = 0; i < n; i++) {
         result_row_write(&rows[i], blob + i * RESULT_ROW_BYTES);
     }
-    while (agent->n_lanes > agent->n_held) {
+    while (!agent->keeps_lanes && agent->n_lanes > agent->n_held) {
         closed[n_closed++] = (struct array_lane){.lane = agent->lanes[--agent->n_lanes]};
     }
     agent_event(r, agent,
