@@ -70,8 +70,9 @@ static error_code array_allocate(struct core *core, struct array *array)
     const struct record_job *job = &array->work->job->r;
     uint32_t n_words = array->n_chunks * ARRAY_CHUNK_WORDS;
     array->slots = mem_calloc(n_words, sizeof *array->slots);
-    array->chunks = mem_calloc(array->n_chunks, sizeof *array->chunks);
-    if (array->slots == NULL || array->chunks == NULL) {
+    array->chunks =
+        array->slots != NULL ? mem_calloc(array->n_chunks, sizeof *array->chunks) : NULL;
+    if (array->chunks == NULL) {
         return ERR_NO_MEMORY;
     }
     for (uint32_t i = 0; i < array->n_chunks; i++) {
