@@ -40,7 +40,18 @@ void api_task_of_job(const struct record_job *job, struct arena *arena, struct a
 
 /* ---- one job ---- */
 
-static void job_array_fill(const struct core *core, const struct record_job *job,
+/* What was measured long ago is no rate any more; of an ended one it is that of its whole life. */
+static double job_rate(const struct record_job *job, const struct array_counts *counts, time_ms now)
+{
+    enum { RATE_OLD_MS = 10000 };
+    if (job->ended != 0) {
+        uint32_t n = counts->done + counts->failed;
+        return job->ended > job->created ? n * 1000.0 / (double)(job->ended - job->created) : NAN;
+    }
+    return counts->rate > 0 && now - counts->rate_at < RATE_OLD_MS ? counts->rate : NAN;
+}
+
+static void job_array_fill(const struct core *core, time_ms now, const struct record_job *job,
                            struct arena *arena, struct api_job *ret)
 {
     struct array_counts counts = {0};
@@ -55,6 +66,7 @@ static void job_array_fill(const struct core *core, const struct record_job *job
     ret->failed = counts.failed;
     ret->cancelled = counts.cancelled;
     ret->dry = counts.has_dry;
+    ret->rate = job_rate(job, &counts, now);
     ret->duration = counts.mean_us > 0 ? (double)counts.mean_us / 1e6 : NAN;
     bool is_at_work = counts.leased + counts.running + counts.stopping > 0;
     if (job->ended != 0) {
@@ -83,8 +95,8 @@ static void job_task_fill(const struct task *task, struct api_job *ret)
     ret->nodes = task->r.node != NULL && task->r.node[0] != '\0';
 }
 
-static void api_job_fill(const struct core *core, const struct work *work, struct arena *arena,
-                         struct api_job *ret)
+static void api_job_fill(const struct core *core, time_ms now, const struct work *work,
+                         struct arena *arena, struct api_job *ret)
 {
     const struct record_job *job = &work->job->r;
     *ret = (struct api_job){
@@ -111,7 +123,7 @@ static void api_job_fill(const struct core *core, const struct work *work, struc
         .items_bytes = job->items_bytes,
     };
     if (job->array.step != 0) {
-        job_array_fill(core, job, arena, ret);
+        job_array_fill(core, now, job, arena, ret);
     } else if (work->n_tasks > 0) {
         job_task_fill(work->tasks[0], ret);
     }
@@ -122,13 +134,12 @@ void view_job(struct core *core, time_ms now, uint64_t request, uint32_t number)
     const struct work *work = core_work_find(core, number);
     struct view view;
     struct api_job object;
-    (void)now;
     if (work == NULL || work->job == NULL) {
         core_answer_no_job(core, request, number);
         return;
     }
     view_begin(&view, core, request);
-    api_job_fill(core, work, &view.arena, &object);
+    api_job_fill(core, now, work, &view.arena, &object);
     view_object(&view, &api_job_schema, &object);
     view_end(&view);
 }
@@ -190,7 +201,7 @@ static int job_id_compare(const void *object, const char *id)
 static void job_print(struct view *view, const void *object)
 {
     struct api_job job;
-    api_job_fill(view->core, object, &view->arena, &job);
+    api_job_fill(view->core, view->now, object, &view->arena, &job);
     view_object(view, &api_job_schema, &job);
 }
 
@@ -207,8 +218,8 @@ static const struct listing_kind job_kind = {
     .print = job_print,
 };
 
-static bool job_fits(struct core *core, const struct work *work, const struct view_filter *filter,
-                     struct arena *arena)
+static bool job_fits(struct core *core, time_ms now, const struct work *work,
+                     const struct view_filter *filter, struct arena *arena)
 {
     struct api_job job;
     if ((filter->is_arrays && work->job->r.array.step == 0) ||
@@ -218,7 +229,7 @@ static bool job_fits(struct core *core, const struct work *work, const struct vi
     if (filter->state == NULL && filter->outcome == NULL) {
         return true;
     }
-    api_job_fill(core, work, arena, &job);
+    api_job_fill(core, now, work, arena, &job);
     arena_reset(arena);
     const char *outcome = task_outcome_names[job.outcome];
     bool is_state = listing_text_fits(filter->state, task_state_names[job.state]) ||
@@ -241,7 +252,7 @@ void view_jobs(struct core *core, time_ms now, uint64_t request, const struct vi
     arena_init(&arena, VIEW_ARENA_MAX);
     HASH_SORT(core->works, work_by_number);
     for (struct work *work = core->works; work != NULL; work = work->hh.next) {
-        if (work->job != NULL && job_fits(core, work, listing.filter, &arena)) {
+        if (work->job != NULL && job_fits(core, now, work, listing.filter, &arena)) {
             listing_offer(&listing, work);
         }
     }
