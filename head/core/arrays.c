@@ -183,9 +183,8 @@ static uint64_t array_age(struct array *array)
     return (uint64_t)array->work->number << 32 | array_id_at(array->ids, array->cursor);
 }
 
-void core_arrays_refresh(struct core *core, time_ms now)
+void core_arrays_refresh(struct core *core)
 {
-    (void)now;
     list_each (&core->due_arrays, struct array, due_link, array) {
         list_remove(&array->due_link);
         if (!array_wants_lane(core, array)) {
@@ -382,7 +381,7 @@ void core_array_lane_open(struct core *core, time_ms now, struct array *array,
     holder->n_new++;
     /* The rest comes at the end of the turn; this one is taken now, so that as many lanes are
      * opened as there are tasks. */
-    core_array_take(core, now, holder, 1);
+    core_array_take(core, holder, 1);
     core_array_touch(core, holder);
     core_array_due(core, array);
 }

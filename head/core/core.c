@@ -145,7 +145,7 @@ void core_turn_end(struct core *core, time_ms now)
     core->now = now;
     core_remove_step(core);
     core_schedule(core, now);
-    core_arrays_flush(core, now);
+    core_arrays_flush(core);
     core_group_close(core);
 }
 
