@@ -94,13 +94,17 @@ static error_code array_allocate(struct core *core, struct array *array)
 
 error_code core_array_make(struct core *core, struct work *work)
 {
+    struct array_ids ids = work->job->r.array;
+    if (ids.first < 1 || ids.last < ids.first || array_ids_count(ids) > ARRAY_TASKS_MAX) {
+        return ERR_FORMAT; /* a record; a submission is looked at before */
+    }
     struct array *array = mem_zalloc(sizeof *array);
     if (array == NULL) {
         return ERR_NO_MEMORY;
     }
     work->array = array;
     array->work = work;
-    array->ids = work->job->r.array;
+    array->ids = ids;
     array->n_tasks = array_ids_count(array->ids);
     array->n_chunks = (array->n_tasks + ARRAY_CHUNK - 1) / ARRAY_CHUNK;
     array->removing_chunk = array->n_chunks;
@@ -275,7 +279,7 @@ static bool node_name_add(struct core *core, struct job *job, const char *name)
 struct array_holder *core_array_holder(struct core *core, time_ms now, struct array *array,
                                        struct node *node)
 {
-    enum { NODES_MAX = 20000 }; /* of a job's record */
+    enum { NODES_MAX = 20000 }; /* of a job's record (lib/schema/parts.h) */
     struct array_holder *holder = core_array_holder_find(array, node);
     if (holder == NULL && array->n_holders >= NODES_MAX) {
         core_array_stop(core, now, array, WHY_FAILURES, -1,
