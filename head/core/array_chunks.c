@@ -179,11 +179,10 @@ static bool run_lease(struct core *core, struct array_holder *holder, struct arr
     return true;
 }
 
-uint32_t core_array_take(struct core *core, time_ms now, struct array_holder *holder, uint32_t n)
+uint32_t core_array_take(struct core *core, struct array_holder *holder, uint32_t n)
 {
     struct array *array = holder->array;
     uint32_t taken = 0;
-    (void)now;
     while (taken < n && core_array_cursor_move(array)) {
         struct array_range run = word_run(array);
         run.count = run.count < n - taken ? run.count : n - taken;

@@ -5,13 +5,13 @@
  * durations. A batch time is twice the time from a batch's making until it is on disk, since a
  * result waits for the batch that is under way before its own, and a millisecond for the way.
  *
- * Where something better waits that the node could run, nothing goes ahead: its queue runs dry, its
- * lanes close, and their room is the scheduler's again. */
+ * Where something better waits that would fit the node without its lanes, nothing goes ahead: its
+ * queue runs dry, the lanes close, and their room is the scheduler's again. */
 #include "head/core/arrays.h"
 
 #include <math.h>
 
-enum { BATCH_TIMES = 2, WAY_MS = 1 };
+enum { BATCH_TIMES = 2, WAY_MS = 1, YIELD_MS = 1000 };
 
 void core_array_tell(struct core *core, struct array_holder *holder)
 {
@@ -91,16 +91,47 @@ static uint32_t holder_ahead(const struct core *core, const struct array_holder 
     return n < ARRAY_AHEAD_MAX ? (uint32_t)n : ARRAY_AHEAD_MAX;
 }
 
+/* What the lanes of a node have. */
+static struct scheduler_amounts lanes_amounts(const struct node *node)
+{
+    struct scheduler_amounts sum = {0};
+    list_each (&node->holders, const struct array_holder, node_link, holder) {
+        const struct request *request = &holder->array->work->job->request;
+        sum.cpus += request->cpus * holder->n_lanes;
+        sum.gpus += request->gpus * holder->n_lanes;
+        sum.memory_bytes += request->memory_bytes * holder->n_lanes;
+    }
+    return sum;
+}
+
+/* Does something wait that goes before what is queued of the array? Its own tasks that are tried
+ * again do so now and then: to stop for each of them at once would cost more than it brings. */
+static bool holder_has_better(const struct core *core, const struct array_holder *holder)
+{
+    struct array *array = holder->array;
+    const struct work *work = array->work;
+    const struct scheduler_amounts back = lanes_amounts(holder->node);
+    bool is_yielding = work->states[TASK_QUEUED] > 0 && core->now >= array->yield_at;
+    uint64_t age = (uint64_t)work->number << 32;
+    if (is_yielding && core_array_cursor_move(array)) {
+        age |= array_id_at(array->ids, array->cursor);
+    }
+    bool has_better = scheduler_has_better(core->scheduler, holder->node->handle, &back,
+                                           work->job->r.priority, age);
+    if (is_yielding && !has_better) {
+        array->yield_at = core->now + YIELD_MS;
+    }
+    return has_better;
+}
+
 /* May it have more than one a lane? */
 static bool holder_may_lead(const struct core *core, const struct array_holder *holder)
 {
     const struct node *node = holder->node;
-    const struct work *work = holder->array->work;
     return holder->n_lanes > 0 && node->r.state == NODE_ALIVE && !node->r.is_cordoned &&
            node->peer != 0 && !core->is_leaving && !holder->is_taking_back &&
            holder->n_started < holder->n_lanes && list_is_empty(&holder->array->hold_link) &&
-           !scheduler_has_better(core->scheduler, node->handle, work->job->r.priority,
-                                 (uint64_t)work->number << 32);
+           !holder_has_better(core, holder);
 }
 
 /* So many more, once half of what it may have is used up or a lane has nothing to run. */
@@ -144,12 +175,12 @@ static void holder_ranges_send(struct core *core, struct array_holder *holder)
     mem_free(gpus);
 }
 
-static void holder_flush(struct core *core, time_ms now, struct array_holder *holder)
+static void holder_flush(struct core *core, struct array_holder *holder)
 {
     struct array *array = holder->array;
     bool is_open = !core_array_is_told(array) && !core_array_is_over(array);
     if (is_open && array->n[SLOT_QUEUED] > 0 && holder_may_lead(core, holder)) {
-        core_array_take(core, now, holder, holder_wants(core, holder));
+        core_array_take(core, holder, holder_wants(core, holder));
     }
     if (holder->n_new > 0 || holder->n_ranges > 0) {
         holder_ranges_send(core, holder);
@@ -164,14 +195,14 @@ static void holder_flush(struct core *core, time_ms now, struct array_holder *ho
     }
 }
 
-void core_arrays_flush(struct core *core, time_ms now)
+void core_arrays_flush(struct core *core)
 {
     list_each (&core->touched_holders, struct array_holder, touched_link, holder) {
         list_remove(&holder->touched_link);
         if (holder->node != NULL && core->out.failed == OK) {
-            holder_flush(core, now, holder);
+            holder_flush(core, holder);
         }
     }
     /* What that took may have been the last that a lane was wanted for. */
-    core_arrays_refresh(core, now);
+    core_arrays_refresh(core);
 }

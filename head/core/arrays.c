@@ -94,13 +94,17 @@ static error_code array_allocate(struct core *core, struct array *array)
 
 error_code core_array_make(struct core *core, struct work *work)
 {
+    struct array_ids ids = work->job->r.array;
+    if (ids.first < 1 || ids.last < ids.first || array_ids_count(ids) > ARRAY_TASKS_MAX) {
+        return ERR_FORMAT; /* a record; a submission is looked at before */
+    }
     struct array *array = mem_zalloc(sizeof *array);
     if (array == NULL) {
         return ERR_NO_MEMORY;
     }
     work->array = array;
     array->work = work;
-    array->ids = work->job->r.array;
+    array->ids = ids;
     array->n_tasks = array_ids_count(array->ids);
     array->n_chunks = (array->n_tasks + ARRAY_CHUNK - 1) / ARRAY_CHUNK;
     array->removing_chunk = array->n_chunks;
@@ -183,9 +187,8 @@ static uint64_t array_age(struct array *array)
     return (uint64_t)array->work->number << 32 | array_id_at(array->ids, array->cursor);
 }
 
-void core_arrays_refresh(struct core *core, time_ms now)
+void core_arrays_refresh(struct core *core)
 {
-    (void)now;
     list_each (&core->due_arrays, struct array, due_link, array) {
         list_remove(&array->due_link);
         if (!array_wants_lane(core, array)) {
@@ -276,7 +279,7 @@ static bool node_name_add(struct core *core, struct job *job, const char *name)
 struct array_holder *core_array_holder(struct core *core, time_ms now, struct array *array,
                                        struct node *node)
 {
-    enum { NODES_MAX = 20000 }; /* of a job's record */
+    enum { NODES_MAX = 20000 }; /* of a job's record (lib/schema/parts.h) */
     struct array_holder *holder = core_array_holder_find(array, node);
     if (holder == NULL && array->n_holders >= NODES_MAX) {
         core_array_stop(core, now, array, WHY_FAILURES, -1,
@@ -382,7 +385,7 @@ void core_array_lane_open(struct core *core, time_ms now, struct array *array,
     holder->n_new++;
     /* The rest comes at the end of the turn; this one is taken now, so that as many lanes are
      * opened as there are tasks. */
-    core_array_take(core, now, holder, 1);
+    core_array_take(core, holder, 1);
     core_array_touch(core, holder);
     core_array_due(core, array);
 }

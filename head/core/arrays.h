@@ -89,6 +89,7 @@ struct array {
     struct list due_link;
     struct list hold_link;
     time_ms hold_until;
+    time_ms yield_at;        /* then its own tasks that are tried again go before new ones */
     double mean_us;          /* of a task, lately; 0: not known */
     double rate;             /* rows a second up to rate_at; 0: not known */
     time_ms rate_at;         /* 0: no row came yet */
@@ -107,7 +108,7 @@ bool core_array_is_told(const struct array *array);
 bool core_array_is_over(const struct array *array); /* and on record as that */
 /* Whether it wants a lane is looked at before the next placement. */
 void core_array_due(struct core *core, struct array *array);
-void core_arrays_refresh(struct core *core, time_ms now);
+void core_arrays_refresh(struct core *core);
 /* It gets no new lane until then. */
 void core_array_hold(struct core *core, struct array *array, time_ms until);
 void core_arrays_unhold(struct core *core, time_ms now);
@@ -162,7 +163,7 @@ void core_array_slot_set(struct core *core, struct array *array, uint32_t positi
 /* The cursor goes on to the first queued position; false: there is none. */
 bool core_array_cursor_move(struct array *array);
 /* Leases up to `n` queued positions, the lowest first; returns how many. */
-uint32_t core_array_take(struct core *core, time_ms now, struct array_holder *holder, uint32_t n);
+uint32_t core_array_take(struct core *core, struct array_holder *holder, uint32_t n);
 /* The first position from `from` on that is leased to it; false: none. */
 bool core_array_held_next(const struct array_holder *holder, uint32_t from, uint32_t *ret_position);
 void core_array_started_forget(struct array *array, uint32_t position);
@@ -186,7 +187,7 @@ void core_arrays_take_back(struct core *core, struct node *node);
 /* An order to leave for a task whose first attempt is in a lane. */
 void core_array_order_send(struct core *core, const struct task *task);
 /* At the end of a turn: tops up whoever told results, tells what was leased. */
-void core_arrays_flush(struct core *core, time_ms now);
+void core_arrays_flush(struct core *core);
 /* So many tasks took so long together. */
 void core_array_measure(struct array *array, uint32_t n_tasks, uint64_t us);
 

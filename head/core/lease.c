@@ -241,7 +241,7 @@ static bool core_task_avoids(struct core *core, time_ms now, struct task *task,
 void core_schedule(struct core *core, time_ms now)
 {
     while (core->out.failed == OK) {
-        core_arrays_refresh(core, now);
+        core_arrays_refresh(core);
         while (!list_is_empty(&core->due) || !list_is_empty(&core->suggests)) {
             core_tickets_refresh(core);
             core_suggest_run(core, now);

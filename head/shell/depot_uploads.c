@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "head/shell/depot_inside.h"
+#include "sys/failpoints.h"
 
 struct upload {
     struct list link;
@@ -66,7 +67,9 @@ static error_code upload_fail_errno(struct upload *upload)
 static error_code upload_write(struct upload *upload)
 {
     for (size_t at = 0; at < upload->len;) {
-        ssize_t n = write(upload->fd, upload->buffer + at, upload->len - at);
+        ssize_t n = FAILPOINT_FAILS(DEPOT_WRITE)
+                        ? -1
+                        : write(upload->fd, upload->buffer + at, upload->len - at);
         if (n < 0 && errno != EINTR) {
             return upload_fail_errno(upload);
         }
@@ -86,11 +89,11 @@ static error_code upload_finish(struct upload *upload)
                            "kept, send them again",
                            hash);
     }
-    if (fsync(upload->fd) != 0) {
+    if (FAILPOINT_FAILS(DEPOT_SYNC) || fsync(upload->fd) != 0) {
         return upload_fail_errno(upload);
     }
     depot_path(upload->depot, upload->hash, path);
-    if (rename(upload->path, path) != 0) {
+    if (FAILPOINT_FAILS(DEPOT_RENAME) || rename(upload->path, path) != 0) {
         return upload_fail_errno(upload);
     }
     upload->path[0] = '\0';

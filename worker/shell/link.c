@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sys/failpoints.h"
 #include "sys/log.h"
 #include "worker/shell/shell.h"
 
@@ -72,6 +73,11 @@ static void on_frame(void *context, time_ms now, struct bytes frame)
     }
     if (type == MSG_LOG_GET) {
         log_asks_take(worker, now, message);
+    }
+    if (type == MSG_LEASE) {
+        FAILPOINT(LEASE_RECEIVE);
+    } else if (type == MSG_ORDER) {
+        FAILPOINT(ORDER_APPLY);
     }
     on_head_message(worker->agent, now, type, message, &worker->out);
     if (type == MSG_WELCOME) {

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "sys/clock.h"
+#include "sys/failpoints.h"
 #include "work/pack.h"
 #include "work/unpack.h"
 #include "worker/shell/work_inside.h"
@@ -77,7 +78,7 @@ static error_code unpack_end(struct pull *pull)
     error = error == OK
                 ? work_unpack_end(pull->unpack, pull->hash, &pull->unpacked_bytes, &pull->report)
                 : error;
-    if (error == OK && rename(pull->temporary, path) != 0) {
+    if (error == OK && (FAILPOINT_FAILS(BLOB_RENAME) || rename(pull->temporary, path) != 0)) {
         int number = errno;
         error =
             report_fail(&pull->report, error_from_errno(number), "%s: %s", path, strerror(number));
@@ -98,7 +99,13 @@ static void on_pull_work(uv_work_t *work)
     }
     if (pull->error == OK && pull->piece != NULL) {
         struct bytes bytes = {pull->piece->data, pull->piece->len};
-        pull->error = work_unpack_add(pull->unpack, bytes, &pull->report);
+        if (FAILPOINT_FAILS(BLOB_UNPACK)) {
+            int number = errno;
+            pull->error = report_fail(&pull->report, error_from_errno(number), "%s: %s",
+                                      pull->temporary, strerror(number));
+        } else {
+            pull->error = work_unpack_add(pull->unpack, bytes, &pull->report);
+        }
     } else if (pull->error == OK && pull->wants_unpack) {
         pull->error = unpack_end(pull);
     }

@@ -4,6 +4,7 @@
 static const struct request one_cpu = {.cpus = AMOUNT_ONE};
 static const struct request eight_cpus = {.cpus = 8 * AMOUNT_ONE};
 static const struct request one_gpu = {.gpus = AMOUNT_ONE};
+static const struct scheduler_amounts nothing, one_back = {.cpus = AMOUNT_ONE};
 
 static void test_better_is_higher_priority_or_equal_and_older(void **state)
 {
@@ -11,35 +12,40 @@ static void test_better_is_higher_priority_or_equal_and_older(void **state)
     (void)state;
     rig_init(&r);
     uint32_t node = rig_node(&r, ONE, 0, 0);
-    assert_false(scheduler_has_better(r.s, node, 50, 10));
+    assert_false(scheduler_has_better(r.s, node, &nothing, 50, 10));
     rig_submit(&r, 'a', one_cpu, 50, 10);
-    assert_false(scheduler_has_better(r.s, node, 50, 10)); /* as good */
-    assert_true(scheduler_has_better(r.s, node, 50, 11));
-    assert_false(scheduler_has_better(r.s, node, 50, 9));
-    assert_true(scheduler_has_better(r.s, node, 49, 1));
-    assert_false(scheduler_has_better(r.s, node, 51, 11));
-    assert_false(scheduler_has_better(r.s, node + 100, 0, 100)); /* no such node */
+    assert_false(scheduler_has_better(r.s, node, &nothing, 50, 10)); /* as good */
+    assert_true(scheduler_has_better(r.s, node, &nothing, 50, 11));
+    assert_false(scheduler_has_better(r.s, node, &nothing, 50, 9));
+    assert_true(scheduler_has_better(r.s, node, &nothing, 49, 1));
+    assert_false(scheduler_has_better(r.s, node, &nothing, 51, 11));
+    assert_false(scheduler_has_better(r.s, node + 100, &nothing, 0, 100)); /* no such node */
     rig_end(&r);
 }
 
-static void test_better_that_is_blocked_counts_where_it_could_ever_run(void **state)
+static void test_better_that_is_blocked_counts_where_what_is_given_back_is_enough(void **state)
 {
+    static const struct scheduler_amounts seven = {.cpus = 7 * AMOUNT_ONE},
+                                          eight = {.cpus = 8 * AMOUNT_ONE},
+                                          gpu = {.cpus = AMOUNT_ONE, .gpus = AMOUNT_ONE};
     struct rig r;
     (void)state;
     rig_init(&r);
-    uint32_t large = rig_node(&r, 8 * ONE, 0, 0), small = rig_node(&r, 2 * ONE, 0, 0);
-    rig_submit(&r, 'a', one_cpu, 50, 1);
-    rig_submit(&r, 'b', one_cpu, 50, 1);
+    uint32_t large = rig_node(&r, 8 * ONE, 1, 0), small = rig_node(&r, 2 * ONE, 0, 0);
+    rig_submit(&r, 'a', eight_cpus, 50, 1);
+    rig_submit(&r, 'b', one_gpu, 50, 1);
     assert_string_equal(rig_start_all(&r), "ab");
-    rig_submit(&r, 'c', one_gpu, 50, 2);
-    rig_submit(&r, 'd', eight_cpus, 50, 3);
-    struct job *filler = rig_submit(&r, 'e', eight_cpus, 90, 3);
-    (void)filler;
-    assert_string_equal(rig_start_all(&r), "e");
-    /* c fits nowhere ever; d waits for the large one. */
-    assert_true(scheduler_has_better(r.s, large, 50, 9));
-    assert_false(scheduler_has_better(r.s, small, 50, 9));
-    assert_false(scheduler_has_better(r.s, large, 50, 3));
+    rig_submit(&r, 'c', eight_cpus, 50, 3);
+    assert_string_equal(rig_start_all(&r), "");
+    assert_false(scheduler_has_better(r.s, large, &nothing, 50, 9));
+    assert_false(scheduler_has_better(r.s, large, &seven, 50, 9));
+    assert_true(scheduler_has_better(r.s, large, &eight, 50, 9));
+    assert_false(scheduler_has_better(r.s, small, &eight, 50, 9)); /* it never has so many */
+    assert_false(scheduler_has_better(r.s, large, &eight, 50, 3));
+    /* Only what stands in its way matters. */
+    rig_submit(&r, 'd', one_gpu, 90, 4);
+    assert_false(scheduler_has_better(r.s, large, &seven, 50, 9));
+    assert_true(scheduler_has_better(r.s, large, &gpu, 50, 9));
     rig_end(&r);
 }
 
@@ -53,11 +59,11 @@ static void test_better_is_found_behind_what_the_node_could_not_run(void **state
         struct request request = {.cpus = (2 + i) * ONE};
         rig_submit(&r, (char)('a' + i), request, (uint32_t)(60 + i), 1);
     }
-    assert_false(scheduler_has_better(r.s, node, 50, 9));
+    assert_false(scheduler_has_better(r.s, node, &nothing, 50, 9));
     rig_submit(&r, 'z', one_cpu, 51, 1);
-    assert_true(scheduler_has_better(r.s, node, 50, 9));
+    assert_true(scheduler_has_better(r.s, node, &nothing, 50, 9));
     rig_start_all(&r); /* z runs; the rest is blocked */
-    assert_false(scheduler_has_better(r.s, node, 50, 9));
+    assert_false(scheduler_has_better(r.s, node, &one_back, 50, 9));
     rig_end(&r);
 }
 
@@ -65,7 +71,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_better_is_higher_priority_or_equal_and_older),
-        cmocka_unit_test(test_better_that_is_blocked_counts_where_it_could_ever_run),
+        cmocka_unit_test(test_better_that_is_blocked_counts_where_what_is_given_back_is_enough),
         cmocka_unit_test(test_better_is_found_behind_what_the_node_could_not_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

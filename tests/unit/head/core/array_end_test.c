@@ -207,6 +207,35 @@ static void test_failed_task_is_tried_again_by_the_jobs_retries(void **state)
     rig_free(r);
 }
 
+static void test_task_to_be_tried_again_does_not_wait_for_the_end_of_its_array(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct agent *a = agent_new("a", 7);
+    agent_enrol(r, a, 1);
+    struct record_job record = array_job(1, 100000, 1);
+    record.retries_max = 1;
+    uint32_t job = array_submit_job(r, &record);
+    agent_read(r, a);
+    agent_run(r, a, job, 1, 10);
+    agent_result(r, a, rig_id(job, 2), 0, CAUSE_EXIT, 3);
+    const struct task *task = rig_task(r, rig_id(job, 2));
+    for (int turns = 0; task->r.state == TASK_QUEUED; turns++) {
+        assert_true(turns < 100);
+        r->now += 100;
+        on_tick(r->core, r->now);
+        array_clear(r, a);
+        agent_run(r, a, job, a->n_held, 10);
+    }
+    assert_int_equal(task->r.state, TASK_LEASED);
+    assert_true(r->now - task->r.queued < 5000);
+    assert_int_equal(a->n_lanes, 0); /* it has the only room */
+    agent_result(r, a, rig_id(job, 2), 1, CAUSE_EXIT, 0);
+    assert_int_equal(a->n_lanes, 1);
+    free(a);
+    rig_free(r);
+}
+
 static void test_more_failures_than_allowed_end_the_array(void **state)
 {
     (void)state;
@@ -401,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_single_ids_are_cancelled_wherever_they_are),
         cmocka_unit_test(test_queued_id_is_cancelled_at_once),
         cmocka_unit_test(test_failed_task_is_tried_again_by_the_jobs_retries),
+        cmocka_unit_test(test_task_to_be_tried_again_does_not_wait_for_the_end_of_its_array),
         cmocka_unit_test(test_more_failures_than_allowed_end_the_array),
         cmocka_unit_test(test_cancelled_ids_are_tried_again_by_range),
         cmocka_unit_test(test_node_that_cannot_start_any_task_ends_the_array_with_its_reason),
