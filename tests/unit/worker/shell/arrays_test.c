@@ -288,8 +288,8 @@ static void test_task_that_writes_much_gets_a_file_of_its_own(void **state)
     book_wait(&rig, 2, 1, 1);
     assert_string_equal(log_of(&rig, 1, 0), "end 1\n");
     assert_string_equal(log_of(&rig, 3, 0), "end 3\n");
-    const char *tail = log_get(&rig, (struct msg_log_get){
-                                         .task.index = 2, .offset = 8, .is_tail = true});
+    const char *tail =
+        log_get(&rig, (struct msg_log_get){.task.index = 2, .offset = 8, .is_tail = true});
     assert_string_equal(tail, "xxend 2\n");
     const char *out = rig_find(&rig, EVENT_RESULT, 2, 0)->out;
     assert_string_equal(out + strlen(out) - 6, "end 2\n");
@@ -303,8 +303,8 @@ static void test_log_of_a_running_task_is_read_live_and_in_pieces(void **state)
     char text[512], path[192];
     arrays_begin(&rig);
     snprintf(path, sizeof path, "%s/go", rig.folder);
-    snprintf(text, sizeof text,
-             "echo first; while ! test -e %s; do sleep 0.01; done; echo second", path);
+    snprintf(text, sizeof text, "echo first; while ! test -e %s; do sleep 0.01; done; echo second",
+             path);
     array_tell(&rig, text, 1, "");
     ranges_send(&rig, 1, 1, 0, 1);
     struct msg_log_get get = {.task.index = 1, .wait_ms = 5000};
