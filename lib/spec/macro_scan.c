@@ -125,8 +125,8 @@ static error_code args_place_check(const char *text, macros_place place, struct 
 }
 
 error_code macro_find(const char *text, const struct piece *piece, macros_place place,
-                      const struct macro_scope *scope, macro_id *ret_macro,
-                      uint32_t *ret_parameter, struct report *report)
+                      const struct macro_scope *scope, macro_id *ret_macro, uint32_t *ret_parameter,
+                      struct report *report)
 {
     const struct name_list *names = &scope->parameters;
     char name[MACRO_NAME_MAX + 1];

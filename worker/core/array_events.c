@@ -81,9 +81,9 @@ static error_code returned_add(struct agent_array *array, uint64_t number, struc
     return OK;
 }
 
-void agent_array_returned(struct agent *agent, time_ms now, uint32_t job,
-                          struct agent_array *array, const struct array_range *ranges,
-                          uint32_t n_ranges, struct agent_outbox *out)
+void agent_array_returned(struct agent *agent, time_ms now, uint32_t job, struct agent_array *array,
+                          const struct array_range *ranges, uint32_t n_ranges,
+                          struct agent_outbox *out)
 {
     struct node_event event = {
         .kind = EVENT_RETURNED, .job = job, .ranges = ranges, .n_ranges = n_ranges};
@@ -105,8 +105,8 @@ bool agent_array_returned_forget(struct agent_array *array, uint32_t position)
         }
         uint32_t before = position - range.first;
         returned->range = (struct array_range){position + 1, range.count - before - 1};
-        if (before > 0 &&
-            returned_add(array, returned->number, (struct array_range){range.first, before}) != OK) {
+        if (before > 0 && returned_add(array, returned->number,
+                                       (struct array_range){range.first, before}) != OK) {
             returned->range = range; /* it stays a returned one, and is not taken */
             return false;
         }
@@ -192,8 +192,7 @@ static void enrol_lanes(const struct agent *agent, struct held_lane *lanes, uint
     for (const struct agent_array *array = agent->arrays; array != NULL; array = array->hh.next) {
         list_each (&array->lanes, struct lane, link, lane) {
             if (lanes != NULL) {
-                lanes[n] =
-                    (struct held_lane){array->job, lane->number, lane->gpus, lane->n_gpus};
+                lanes[n] = (struct held_lane){array->job, lane->number, lane->gpus, lane->n_gpus};
             }
             n++;
         }

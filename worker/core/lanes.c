@@ -73,8 +73,7 @@ static struct agent_array *array_new(struct agent *agent, const struct msg_array
     list_init(&array->lanes);
     list_init(&array->due);
     array->about = agent_message_copy(MSG_ARRAY, message, &array->arena);
-    if (array->about != NULL &&
-        held_set_init(&array->held, array_ids_count(message->ids)) == OK) {
+    if (array->about != NULL && held_set_init(&array->held, array_ids_count(message->ids)) == OK) {
         HASH_ADD(hh, agent->arrays, job, sizeof array->job, array);
     }
     if (array->hh.tbl == NULL) {
@@ -203,9 +202,8 @@ static error_code range_queue(struct agent_array *array, struct array_range rang
         }
         if (position_is_new(array, position)) {
             error = held_set_add(&array->held, position);
-            error = error == OK
-                        ? range_list_push(&array->queued, (struct array_range){position, 1})
-                        : error;
+            error = error == OK ? range_list_push(&array->queued, (struct array_range){position, 1})
+                                : error;
         }
     }
     return error;
@@ -397,6 +395,26 @@ static void lanes_go(struct agent *agent, time_ms now, struct agent_array *array
     }
 }
 
+static uint32_t queued_count(const struct agent_array *array)
+{
+    uint32_t n = 0;
+    for (uint32_t i = array->queued.first; i < array->queued.n; i++) {
+        n += array->queued.items[i].count;
+    }
+    return n;
+}
+
+/* While the head writes what it was told before, it can do nothing with more of it: the rows since
+ * then go together when its acknowledgement comes, or as soon as they are a share of what is queued
+ * here, so that it never learns too late that the queue runs low. */
+static bool rows_may_wait(const struct agent *agent, const struct agent_array *array)
+{
+    uint32_t n_rows = (uint32_t)(array->rows.len / RESULT_ROW_BYTES);
+    return array->told > agent->stream.acked && array->n_closed == 0 &&
+           agent->link.state == LINK_WELCOMED && !agent->is_draining && !agent->is_leaving &&
+           n_rows * LANES_ROWS_SHARE < queued_count(array);
+}
+
 void agent_arrays_tick(struct agent *agent, time_ms now, struct agent_outbox *out)
 {
     /* What becomes due meanwhile is looked at in the next turn. */
@@ -410,7 +428,9 @@ void agent_arrays_tick(struct agent *agent, time_ms now, struct agent_outbox *ou
         struct agent_array *array = list_first(&due, struct agent_array, due);
         list_remove(&array->due);
         lanes_go(agent, now, array, out);
-        agent_array_flush(agent, now, array, out);
+        if (!rows_may_wait(agent, array)) {
+            agent_array_flush(agent, now, array, out);
+        }
     }
 }
 
@@ -454,11 +474,10 @@ void agent_task_duration(struct agent *agent, struct attempt_ref ref, uint64_t d
 /* One that is leased alone may be a task of an array whose first attempt has failed. */
 const char *agent_items_of(const struct agent *agent, const struct attempt *attempt)
 {
-    const struct agent_array *array =
-        attempt->lane != NULL ? attempt->lane->array
-        : agent->arrays != NULL && !attempt->lease->is_trial
-            ? agent_array_find(agent, attempt->ref.task.job)
-            : NULL;
+    const struct agent_array *array = attempt->lane != NULL ? attempt->lane->array
+                                      : agent->arrays != NULL && !attempt->lease->is_trial
+                                          ? agent_array_find(agent, attempt->ref.task.job)
+                                          : NULL;
     return array != NULL && array->about->items != NULL ? array->about->items : "";
 }
 

@@ -17,6 +17,7 @@ enum {
     AGENT_LANES_MAX = 4096, /* of an array */
     LANES_DRY_SLICE = RESULT_ROWS_MAX,
     LANES_TELL_STARTED_MS = 1000, /* a task that runs for so long is told of */
+    LANES_ROWS_SHARE = 4, /* rows wait while they are less than this part of what is queued */
     ARRAY_RANGES_MAX = 1 << 20,
 };
 
@@ -88,9 +89,9 @@ void agent_array_closed(struct agent *agent, struct agent_array *array, uint32_t
 /* What was gathered becomes an event. */
 void agent_array_flush(struct agent *agent, time_ms now, struct agent_array *array,
                        struct agent_outbox *out);
-void agent_array_returned(struct agent *agent, time_ms now, uint32_t job,
-                          struct agent_array *array, const struct array_range *ranges,
-                          uint32_t n_ranges, struct agent_outbox *out);
+void agent_array_returned(struct agent *agent, time_ms now, uint32_t job, struct agent_array *array,
+                          const struct array_range *ranges, uint32_t n_ranges,
+                          struct agent_outbox *out);
 /* Was it handed back and has the head leased it again before its acknowledgement came? Then it is
  * no longer a returned one. */
 bool agent_array_returned_forget(struct agent_array *array, uint32_t position);

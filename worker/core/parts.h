@@ -93,8 +93,7 @@ void agent_snapshots_drop(struct agent *agent, const struct msg_drop *drop,
                           struct agent_outbox *out);
 /* ---- drain.c ---- */
 void agent_leave(struct agent *agent, time_ms now, struct agent_outbox *out);
-void agent_hand_back(struct agent *agent, time_ms now, int64_t grace_ms,
-                     struct agent_outbox *out);
+void agent_hand_back(struct agent *agent, time_ms now, int64_t grace_ms, struct agent_outbox *out);
 void agent_drain_attempt(struct agent *agent, time_ms now, struct attempt *attempt);
 void agent_drain_tick(struct agent *agent, time_ms now, struct agent_outbox *out);
 time_ms agent_drain_deadline(const struct agent *agent);

@@ -130,7 +130,7 @@ struct agent {
     struct attempt *by_ref;
     struct list attempts;
     uint32_t n_attempts;
-    struct work_tree *trees; /* by name (work.c) */
+    struct work_tree *trees;    /* by name (work.c) */
     struct agent_array *arrays; /* by job (lanes.c) */
     struct list arrays_due;
     struct connection *by_id;

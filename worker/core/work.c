@@ -218,8 +218,7 @@ void agent_work_want(struct agent *agent, time_ms now, struct attempt *attempt,
     char name[WORK_TREE_NAME_MAX + 1];
     const char *items = agent_items_of(agent, attempt);
     agent_tree_name(attempt->lease, name);
-    attempt->is_waiting_for_work =
-        !tree_is_there(agent, name) || !tree_is_there(agent, items);
+    attempt->is_waiting_for_work = !tree_is_there(agent, name) || !tree_is_there(agent, items);
     if (!attempt->is_waiting_for_work) {
         attempt_go(attempt, out);
         return;

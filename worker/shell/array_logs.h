@@ -1,6 +1,6 @@
-/* worker/shell/array_logs.h -- what tasks of an array wrote: one append-only file a lane and stream,
- * and one index a job of fixed rows that says whose bytes are where; a row only for a task that
- * wrote something. The loop's thread.
+/* worker/shell/array_logs.h -- what tasks of an array wrote: one append-only file a lane and
+ * stream, and one index a job of fixed rows that says whose bytes are where; a row only for a task
+ * that wrote something. The loop's thread.
  *
  *   <node>/arrays/<job>/<lane>.<generation>.out and .err, index
  *

@@ -203,8 +203,9 @@ static error_code items_want(struct array_here *array, struct attempt_ref ref,
     if (strlen(name) >= sizeof array->items_tree || !works_ref(worker->works, name, &bytes)) {
         agent_tree_lost(worker->agent, name);
         agent_nodes_fault(worker->agent, ref);
-        return report_fail(report, ERR_NOT_FOUND, "the lines of its array were removed from its "
-                                                  "node");
+        return report_fail(report, ERR_NOT_FOUND,
+                           "the lines of its array were removed from its "
+                           "node");
     }
     ignore_error(snprintf(array->items_tree, sizeof array->items_tree, "%s", name) < 0, "it fits");
     works_path(worker->works, name, folder);

@@ -12,7 +12,10 @@
 #include "worker/shell/attempt.h"
 #include "worker/shell/items.h"
 
-enum { LANE_ENV_MAX = 3 }; /* entries that each task has of its own */
+enum {
+    LANE_ENV_MAX = 3,  /* entries that each task has of its own */
+    LANE_LOOK_MS = 10, /* a task that lives longer is seen to have started by then */
+};
 
 struct array_here {
     UT_hash_handle hh;
@@ -21,10 +24,10 @@ struct array_here {
     struct arena arena;
     const struct msg_array *about; /* in the arena */
     bool is_lean;
-    bool is_plain;                 /* neither its words nor its environment have a macro */
-    struct items *items;                   /* NULL: not opened */
+    bool is_plain;       /* neither its words nor its environment have a macro */
+    struct items *items; /* NULL: not opened */
     char items_tree[WORK_TREE_NAME_MAX + 1]; /* in use; "": none */
-    struct array_log_index *index;         /* NULL: nothing was written */
+    struct array_log_index *index;           /* NULL: nothing was written */
     struct list lanes;
 };
 
@@ -45,7 +48,7 @@ struct lane_here {
     uint32_t n_env;          /* without those of a task */
     char trial_text[TASK_ID_TEXT_MAX + 16], index_text[32];
     const char *program; /* that is being started */
-    int pidfd;       /* -1: nothing runs */
+    int pidfd;           /* -1: nothing runs */
     int64_t exec_us;
 };
 
@@ -55,6 +58,7 @@ struct arrays {
     int epoll_fd; /* of the pidfds of all lean tasks */
     uv_poll_t poll;
     bool has_poll;
+    uint32_t n_starting; /* lean tasks whose start was not seen yet */
 };
 
 /* ---- arrays.c ---- */
@@ -82,6 +86,8 @@ MUST_CHECK error_code lane_task_start(struct lane_here *lane, struct attempt_ref
                                       struct report *report);
 /* The process tree is empty. */
 void lane_task_gone(struct attempt_run *run);
+/* Once a turn, before the core's: what has started meanwhile. */
+void arrays_turn(struct arrays *arrays);
 void on_lane_exits(uv_poll_t *poll, int status, int events);
 /* At the lane's end; nothing runs, or the worker leaves. */
 void lane_task_release(struct lane_here *lane);

@@ -127,9 +127,7 @@ static error_code process_request(struct attempt_run *run, struct spawn_request 
     uint32_t argc;
     const char *line = NULL;
     error_code error =
-        lease->is_trial
-            ? OK
-            : arrays_macros(worker->arrays, run->ref, &run->arena, &line, report);
+        lease->is_trial ? OK : arrays_macros(worker->arrays, run->ref, &run->arena, &line, report);
     if (error != OK) {
         return error;
     }
@@ -151,8 +149,8 @@ static error_code process_request(struct attempt_run *run, struct spawn_request 
         .python_dir = worker->python_dir[0] != '\0' ? worker->python_dir : NULL,
         .line = line,
     };
-    error = macros_expand(lease->words, lease->n_words, lease->is_shell, &values,
-                                     &run->arena, &ret_request->argv, &argc, report);
+    error = macros_expand(lease->words, lease->n_words, lease->is_shell, &values, &run->arena,
+                          &ret_request->argv, &argc, report);
     if (error == OK && argc == 0) {
         error = report_fail(report, ERR_INVALID, "its command is empty");
     }

@@ -73,14 +73,17 @@ static time_ms earlier(time_ms a, time_ms b)
 static void on_turn(void *context, const struct loop_turn *turn)
 {
     struct worker *worker = context;
+    time_ms starts_at = INT64_MAX;
     if (!worker->is_leaving) {
         if (turn->gap_ms > 0) {
             agent_gap(worker->agent, turn->gap_ms);
         }
         load_tell(worker, turn->now);
         attempts_kill_tick(worker, turn->now);
+        arrays_turn(worker->arrays);
         on_agent_tick(worker->agent, turn->now, &worker->out);
         effects_apply(worker);
+        starts_at = worker->arrays->n_starting > 0 ? turn->now + LANE_LOOK_MS : INT64_MAX;
     }
     if (worker->is_leaving) {
         loop_stop(worker->loop);
@@ -89,6 +92,7 @@ static void on_turn(void *context, const struct loop_turn *turn)
     /* Being late is no reason to spin: the next turn is a millisecond away at least. */
     time_ms deadline = earlier(earlier(agent_next_deadline(worker->agent), worker->load_at),
                                worker->kill_retry_at);
+    deadline = earlier(deadline, starts_at);
     deadline = earlier(deadline, log_asks_turn(worker, turn->now));
     deadline = earlier(deadline, usage_turn(worker->usage, turn->now));
     deadline = earlier(deadline, reach_turn(worker->reach, turn->now));

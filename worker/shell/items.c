@@ -103,8 +103,9 @@ error_code items_line(const struct items *items, uint32_t position, struct bytes
                       struct report *report)
 {
     if (position >= items->n_lines) {
-        return report_fail(report, ERR_NOT_FOUND, "its array has %u lines, and this task wants the "
-                                                  "%u-th",
+        return report_fail(report, ERR_NOT_FOUND,
+                           "its array has %u lines, and this task wants the "
+                           "%u-th",
                            items->n_lines, position + 1);
     }
     size_t at = items->places[position / LINES_EACH];

@@ -18,14 +18,14 @@ struct lane_stream {
     struct lane_logs *logs;
     uv_poll_t poll;
     int read_fd, write_fd;
-    int file_fd;              /* -1: not opened */
-    uint64_t size_bytes;      /* of the file */
-    struct array_span span;   /* of the task that runs */
-    struct logfile *own;      /* it outgrew its span */
+    int file_fd;            /* -1: not opened */
+    uint64_t size_bytes;    /* of the file */
+    struct array_span span; /* of the task that runs */
+    struct logfile *own;    /* it outgrew its span */
 };
 
 struct lane_logs {
-    struct lane_here *lane; /* NULL: closed */
+    struct lane_here *lane;  /* NULL: closed */
     struct attempt_run *run; /* NULL: nothing runs */
     uint32_t n_handles;      /* that libuv has not closed yet */
     bool has_generation;
@@ -34,7 +34,7 @@ struct lane_logs {
 };
 
 static const char *const endings[ARRAY_LOG_STREAMS] = {"out", "err"};
-static uint8_t read_block[READ_BYTES];                        /* of the loop's thread */
+static uint8_t read_block[READ_BYTES];                           /* of the loop's thread */
 static uint8_t tails[ARRAY_LOG_STREAMS][LOGFILE_TAIL_MAX_BYTES]; /* the same */
 
 /* ---- the files ---- */

@@ -15,8 +15,8 @@
 
 enum { EXITS_A_LOOK = 64 };
 
-static const char *const task_names[LANE_ENV_MAX] = {"MUSTER_TRIAL=", "MUSTER_INDEX=",
-                                                     "MUSTER_LINE="};
+static const char *const task_names[LANE_ENV_MAX] = {
+    "MUSTER_TRIAL=", "MUSTER_INDEX=", "MUSTER_LINE="};
 
 /* ---- what it runs ---- */
 
@@ -129,13 +129,15 @@ static error_code task_request(struct lane_here *lane, struct attempt_ref ref,
     const char *line;
     lane->lease.task.index = ref.task.index;
     arena_reset(&lane->task_arena);
-    error_code error =
-        arrays_macros(lane->worker->arrays, ref, &lane->task_arena, &line, report);
+    error_code error = arrays_macros(lane->worker->arrays, ref, &lane->task_arena, &line, report);
     error = error == OK ? argv_of_task(lane, line, &ret_request->argv, report) : error;
     error = error == OK ? env_of_task(lane, line, &ret_request->envp, report) : error;
     ret_request->folder = lane->lease.workdir;
     ret_request->mark = lane->mark.number;
     ret_request->nofile = lane->worker->nofile;
+    ret_request->is_quiet = true;
+    ret_request->epoll_fd = lane->worker->arrays->epoll_fd;
+    ret_request->epoll_data = lane;
     lane_logs_fds(lane->logs, &ret_request->out_fd, &ret_request->err_fd);
     return error;
 }
@@ -185,16 +187,6 @@ static void run_end(struct lane_here *lane)
     }
 }
 
-/* Once, and then silent: what comes after the end of the main process is the tree's. */
-static error_code exit_watch(struct lane_here *lane, int pidfd)
-{
-    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = lane};
-    lane->pidfd = pidfd;
-    return epoll_ctl(lane->worker->arrays->epoll_fd, EPOLL_CTL_ADD, pidfd, &event) == 0
-               ? OK
-               : ERR_SYSTEM;
-}
-
 static void on_lane_spawned(void *context, const struct spawn_result *result)
 {
     struct lane_here *lane = context;
@@ -202,6 +194,7 @@ static void on_lane_spawned(void *context, const struct spawn_result *result)
     struct attempt_run *run = lane->run;
     struct report report = {0};
     error_code error = OK;
+    worker->arrays->n_starting--;
     if (result->pid == 0) {
         attempt_spawn_report(result, lane->program, lane->lease.workdir, &report);
         error = report.code;
@@ -209,8 +202,9 @@ static void on_lane_spawned(void *context, const struct spawn_result *result)
         run->pid = result->pid;
         run->started_at = result->exec_at;
         lane->exec_us = result->exec_us;
-        error = exit_watch(lane, result->pidfd);
-        if (error != OK) {
+        lane->pidfd = result->pidfd;
+        if (!result->is_watched) {
+            error = ERR_SYSTEM;
             kill(result->pid, SIGKILL);
             ignore_error(report_fail(&report, error, "cannot wait for its process"), "told below");
         }
@@ -242,10 +236,18 @@ error_code lane_task_start(struct lane_here *lane, struct attempt_ref ref, struc
         run_end(lane);
         return report_fail(report, error, "cannot start a process: %s", error_word(error));
     }
+    lane->worker->arrays->n_starting++;
     return OK;
 }
 
 /* ---- the end ---- */
+
+void arrays_turn(struct arrays *arrays)
+{
+    if (arrays->n_starting > 0) {
+        spawner_answers_take(arrays->worker->spawner);
+    }
+}
 
 void on_lane_exits(uv_poll_t *poll, int status, int events)
 {
@@ -254,6 +256,9 @@ void on_lane_exits(uv_poll_t *poll, int status, int events)
     const struct arrays *arrays = poll->data;
     struct epoll_event exits[EXITS_A_LOOK];
     int n = epoll_wait(arrays->epoll_fd, exits, EXITS_A_LOOK, 0);
+    if (arrays->worker->spawner != NULL) {
+        spawner_answers_take(arrays->worker->spawner); /* each end has had its start */
+    }
     for (int i = 0; i < n; i++) {
         const struct lane_here *lane = exits[i].data.ptr;
         attempt_tree_end(lane->run);

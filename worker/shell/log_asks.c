@@ -70,11 +70,10 @@ static int span_open(const struct worker *worker, const struct msg_log_get *get,
     struct array_log_row row;
     const struct attempt_ref ref = {get->task, get->attempt};
     struct attempt_run *run = attempt_run_find(worker, ref);
-    ignore_error(snprintf(folder, sizeof folder, "%s/arrays/%" PRIu32, worker->node_dir,
-                          get->task.job) < 0,
-                 "it fits");
-    bool is_live =
-        run != NULL && run->lane != NULL && lane_logs_live(run->lane->logs, run, &row);
+    ignore_error(
+        snprintf(folder, sizeof folder, "%s/arrays/%" PRIu32, worker->node_dir, get->task.job) < 0,
+        "it fits");
+    bool is_live = run != NULL && run->lane != NULL && lane_logs_live(run->lane->logs, run, &row);
     if (!is_live && !array_log_index_find(folder, get->task.index, get->attempt, &row)) {
         return -1;
     }

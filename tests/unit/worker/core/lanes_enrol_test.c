@@ -8,8 +8,8 @@ static void lanes_reconnect(struct rig *r)
     rig_link_up(r);
 }
 
-static void test_enrolment_names_lanes_and_every_position_whose_end_is_not_acknowledged(
-    void **state)
+static void
+test_enrolment_names_lanes_and_every_position_whose_end_is_not_acknowledged(void **state)
 {
     (void)state;
     struct rig r;
@@ -69,8 +69,7 @@ static void test_positions_that_come_twice_run_once(void **state)
     rig_end(&r);
 }
 
-static void test_position_handed_back_and_leased_again_before_the_acknowledgement_runs(
-    void **state)
+static void test_position_handed_back_and_leased_again_before_the_acknowledgement_runs(void **state)
 {
     (void)state;
     struct rig r;
@@ -239,11 +238,8 @@ static void walk_ranges(struct walk *w, uint32_t lane, uint32_t position)
 {
     const struct array_lane about = {.lane = lane};
     const struct array_range range = {position, 1};
-    const struct msg_ranges ranges = {.job = LANES_JOB,
-                                      .lanes = &about,
-                                      .n_lanes = lane > 0,
-                                      .ranges = &range,
-                                      .n_ranges = 1};
+    const struct msg_ranges ranges = {
+        .job = LANES_JOB, .lanes = &about, .n_lanes = lane > 0, .ranges = &range, .n_ranges = 1};
     walk_array_tell(w);
     rig_head(w->r, MSG_RANGES, &ranges);
 }
@@ -275,8 +271,8 @@ static bool walk_effect(struct walk *w)
         assert_int_equal(w->starts[position]++, 0); /* no lease is started twice */
         assert_true(w->n_running < WALK_LANES);
         w->running[w->n_running++] = position;
-        on_attempt_started(r->agent, r->now, (struct attempt_ref){{LANES_JOB, position + 1}, 0},
-                           1, &r->out);
+        on_attempt_started(r->agent, r->now, (struct attempt_ref){{LANES_JOB, position + 1}, 0}, 1,
+                           &r->out);
         rig_turn(r);
     } else if (effect->effect.kind != AGENT_SEND || !w->is_up) {
         return true;

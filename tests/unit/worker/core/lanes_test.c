@@ -1,7 +1,7 @@
 #include "lanes_rig.h"
 
-static void test_lane_runs_its_positions_in_order_and_tells_rows_of_a_turn_in_one_event(
-    void **state)
+static void
+test_lane_runs_its_positions_in_order_and_tells_rows_of_a_turn_in_one_event(void **state)
 {
     (void)state;
     struct rig r;
@@ -28,8 +28,8 @@ static void test_lane_runs_its_positions_in_order_and_tells_rows_of_a_turn_in_on
     rig_end(&r);
 }
 
-static void test_lane_without_positions_is_closed_once_the_last_results_are_acknowledged(
-    void **state)
+static void
+test_lane_without_positions_is_closed_once_the_last_results_are_acknowledged(void **state)
 {
     (void)state;
     struct rig r;
@@ -153,8 +153,7 @@ static void test_array_cancelled_is_told_to_leave_and_killed_after_its_grace(voi
     (void)state;
     struct rig r;
     struct msg_array array = lanes_array();
-    const struct msg_take_back back = {
-        .job = LANES_JOB, .why = WHY_CANCEL, .grace_ms = 2000};
+    const struct msg_take_back back = {.job = LANES_JOB, .why = WHY_CANCEL, .grace_ms = 2000};
     rig_begin(&r);
     lanes_tell(&r, &array);
     lanes_send(&r, 1, 1, 0, 2);
@@ -273,8 +272,8 @@ static void test_orphan_timeout_hands_back_and_ends_what_runs(void **state)
     rig_end(&r);
 }
 
-static void test_lane_of_an_array_with_items_waits_for_them_and_gives_back_while_waiting(
-    void **state)
+static void
+test_lane_of_an_array_with_items_waits_for_them_and_gives_back_while_waiting(void **state)
 {
     (void)state;
     struct rig r;

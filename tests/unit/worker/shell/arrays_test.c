@@ -288,8 +288,8 @@ static void test_task_that_writes_much_gets_a_file_of_its_own(void **state)
     book_wait(&rig, 2, 1, 1);
     assert_string_equal(log_of(&rig, 1, 0), "end 1\n");
     assert_string_equal(log_of(&rig, 3, 0), "end 3\n");
-    const char *tail = log_get(&rig, (struct msg_log_get){
-                                         .task.index = 2, .offset = 8, .is_tail = true});
+    const char *tail =
+        log_get(&rig, (struct msg_log_get){.task.index = 2, .offset = 8, .is_tail = true});
     assert_string_equal(tail, "xxend 2\n");
     const char *out = rig_find(&rig, EVENT_RESULT, 2, 0)->out;
     assert_string_equal(out + strlen(out) - 6, "end 2\n");
@@ -303,8 +303,8 @@ static void test_log_of_a_running_task_is_read_live_and_in_pieces(void **state)
     char text[512], path[192];
     arrays_begin(&rig);
     snprintf(path, sizeof path, "%s/go", rig.folder);
-    snprintf(text, sizeof text,
-             "echo first; while ! test -e %s; do sleep 0.01; done; echo second", path);
+    snprintf(text, sizeof text, "echo first; while ! test -e %s; do sleep 0.01; done; echo second",
+             path);
     array_tell(&rig, text, 1, "");
     ranges_send(&rig, 1, 1, 0, 1);
     struct msg_log_get get = {.task.index = 1, .wait_ms = 5000};
@@ -410,6 +410,25 @@ static void test_lines_of_an_array_reach_command_and_environment(void **state)
     rig_end(&rig);
 }
 
+static void test_task_that_takes_more_memory_than_it_asked_for_is_ended(void **state)
+{
+    (void)state;
+    struct rig rig;
+    static const char *const words[] = {"[ $MUSTER_INDEX = 2 ] || exit 0; head -c 400000000 "
+                                        "/dev/zero | tail -c 300000000 | sleep 60"};
+    arrays_begin(&rig);
+    struct msg_array array = {.job = JOB, .ids = {1, 3, 1}, .lease = rig_shell(0, 0, words)};
+    array.lease.task.job = JOB;
+    array.lease.memory_bytes = 64 << 20;
+    rig_send(&rig, MSG_ARRAY, &array);
+    ranges_send(&rig, 1, 1, 0, 3);
+    book_wait(&rig, 2, 1, 1);
+    const struct rig_event *event = rig_find(&rig, EVENT_RESULT, 2, 0);
+    assert_int_equal(event->result.cause, CAUSE_OOM);
+    assert_non_null(strstr(event->reason, "resources.memory"));
+    rig_end(&rig);
+}
+
 static void test_dry_worker_runs_nothing(void **state)
 {
     (void)state;
@@ -449,6 +468,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_cancelled_array_is_signalled_and_the_rest_returned),
         cmocka_unit_test(test_array_that_needs_a_folder_runs_as_attempts_and_logs_by_lane),
         cmocka_unit_test(test_lines_of_an_array_reach_command_and_environment),
+        cmocka_unit_test(test_task_that_takes_more_memory_than_it_asked_for_is_ended),
         cmocka_unit_test(test_dry_worker_runs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,7 +82,7 @@ struct rig {
     uint32_t n_events;
     uint32_t want;
     rig_condition_fn *condition;
-    void (*on_event)(struct rig *rig, const struct node_event *event); /* NULL is fine */
+    void (*on_event)(struct rig *rig, const struct node_event *event);           /* NULL is fine */
     void (*on_message)(struct rig *rig, message_type type, const void *message); /* the same */
     const char *option; /* "dry", or NULL; of the next start */
     bool is_met;
@@ -279,8 +279,8 @@ static inline void rig_worker_start(struct rig *rig)
     if (rig->worker == 0) {
         dup2(pipe_fds[1], STDERR_FILENO);
         setenv("THE_SUBMITTERS_OWN", "secret", 1);
-        execl("/proc/self/exe", "rig-worker", rig->endpoint, rig->key_file, rig->state,
-              rig->option, (char *)NULL);
+        execl("/proc/self/exe", "rig-worker", rig->endpoint, rig->key_file, rig->state, rig->option,
+              (char *)NULL);
         _exit(127);
     }
     close(pipe_fds[1]);
