@@ -190,4 +190,5 @@ void effects_apply(struct worker *worker)
         worker_leave(worker, 1);
     }
     agent_outbox_reset(out);
+    link_pieces_drop(worker);
 }
