@@ -148,25 +148,34 @@ void get_blob(struct route_call *call)
     route_json_answer(call, 200, text);
 }
 
-bool blobs_work_check(struct route_call *call, const char **ret_work, uint64_t *ret_bytes)
+bool blobs_named_check(struct route_call *call, const char *key, const char **ret_hash,
+                       uint64_t *ret_bytes)
 {
-    const char *work = route_body_str(call, "work");
-    *ret_work = "";
+    char text[160];
+    const char *hash = route_body_str(call, key);
+    *ret_hash = "";
     *ret_bytes = 0;
-    if (work == NULL || work[0] == '\0') {
+    if (hash == NULL || hash[0] == '\0') {
         return true;
     }
-    if (!work_hash_is_good(work)) {
-        route_wrong_answer(call,
-                           "`work` is the 64 digits 0-9 a-f of a packed work folder's BLAKE2b");
+    if (!work_hash_is_good(hash)) {
+        snprintf(text, sizeof text, "`%s` is the 64 digits 0-9 a-f of a packed folder's BLAKE2b",
+                 key);
+        route_wrong_answer(call, text);
         return false;
     }
-    if (!depot_find(call->head->depot, work, ret_bytes)) {
-        http_answer_error(call->head->http, call->request->id, 409, "no_blob",
-                          "the head's depot does not hold this work folder: PUT it to "
-                          "/api/v1/blobs/<hash> first");
+    if (!depot_find(call->head->depot, hash, ret_bytes)) {
+        snprintf(text, sizeof text,
+                 "the head's depot does not hold this `%s`: PUT it to /api/v1/blobs/<hash> first",
+                 key);
+        http_answer_error(call->head->http, call->request->id, 409, "no_blob", text);
         return false;
     }
-    *ret_work = work;
+    *ret_hash = hash;
     return true;
+}
+
+bool blobs_work_check(struct route_call *call, const char **ret_work, uint64_t *ret_bytes)
+{
+    return blobs_named_check(call, "work", ret_work, ret_bytes);
 }

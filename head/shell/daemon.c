@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "head/shell/array_rows.h"
 #include "head/shell/blobs.h"
 #include "head/shell/daemon.h"
 #include "head/shell/front.h"
@@ -66,6 +67,10 @@ static void effect_run(struct daemon *d, const struct head_effect *effect)
         return;
     case HEAD_ANSWER:
         FAILPOINT(HTTP_ANSWER);
+        if (effect->has_holes) {
+            array_rows_answer(&d->head, effect->request, effect->bytes);
+            return;
+        }
         http_answer(d->head.http, effect->request, effect->status, "application/json",
                     effect->bytes);
         return;

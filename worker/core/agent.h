@@ -73,6 +73,8 @@ void on_attempt_exited(struct agent *agent, time_ms now, struct attempt_ref ref,
  * sentence. */
 void on_attempt_over_memory(struct agent *agent, time_ms now, struct attempt_ref ref,
                             const char *reason);
+/* Before on_attempt_exited(), of a task of an array: how long it ran. */
+void agent_task_duration(struct agent *agent, struct attempt_ref ref, uint64_t duration_us);
 /* A byte came from the attempt (output or socket); at most one call a second and attempt. */
 void on_attempt_activity(struct agent *agent, time_ms now, struct attempt_ref ref);
 

@@ -29,6 +29,11 @@ typedef enum {
     AGENT_TREE_UNPACK, /* text: hash; all pieces are on disk: prove, unpack -> on_tree_made */
     AGENT_TREE_SETUP,  /* text: name, lease: a copy of the base, run the setup -> on_tree_made */
     AGENT_TREE_SETUP_STOP, /* text: name; end it -> on_tree_made with an error */
+    AGENT_ARRAY,           /* array: what its tasks are; before the first of its lanes */
+    AGENT_ARRAY_DROP,      /* job: nothing of it is here any more; its logs stay */
+    AGENT_LANE_OPEN,       /* job, lane: with the GPUs that its tasks see */
+    AGENT_LANE_CLOSE,      /* job, lane: nothing runs in it */
+    AGENT_LANE_START,      /* ref, lane, position: prepare and exec; answers as of AGENT_START */
 } agent_effect_kind;
 
 struct agent_effect {
@@ -45,6 +50,10 @@ struct agent_effect {
     int64_t step;
     struct snapshot_ref snapshot;
     int code;
+    const struct msg_array *array;
+    uint32_t job;
+    struct array_lane lane;
+    uint32_t position;
 };
 
 struct agent_outbox {

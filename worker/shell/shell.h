@@ -19,6 +19,7 @@ struct attempt_run;
 struct log_asks;
 struct usage;
 struct reach;
+struct arrays;
 
 struct worker {
     const struct worker_options *options;
@@ -32,6 +33,7 @@ struct worker {
     struct spawner *spawner;
     struct spares *spares;
     struct works *works;
+    struct arrays *arrays;
     struct log_asks *log_asks;
     struct received_frame
         *pieces[WORKER_PIECES_MAX]; /* came in this turn: work_pull.c takes them */
