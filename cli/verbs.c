@@ -80,6 +80,8 @@ const struct cli_verb cli_verbs[] = {
     {NULL, "status", "", 0, 0, false, "The cluster at a glance", show_options, verb_status},
     {NULL, "explain", "N[.I]", 1, 1, false, "Why something waits", show_options, verb_explain},
     {NULL, "events", "", 0, 0, false, "What happens, one line each", events_options, verb_events},
+    {"debug", "turn", "", 0, 0, false, "Where the head's time goes, stage by stage of its turns",
+     show_options, verb_debug_turn},
     {NULL, "head", "", 0, 0, false, "A head without a worker: workers join it", head_options,
      verb_head},
     {NULL, "worker", "", 0, 0, false, "A worker that joins a head", worker_options, verb_worker},

@@ -102,6 +102,7 @@ static time_ms earlier(time_ms a, time_ms b)
 static void turn_serve(struct daemon *d, const struct loop_turn *turn)
 {
     struct head *head = &d->head;
+    struct turn_clock *clock = loop_clock(head->loop);
     const struct batch *batch;
     const struct head_effect *effect;
     if (turn->gap_ms > 0) {
@@ -112,14 +113,20 @@ static void turn_serve(struct daemon *d, const struct loop_turn *turn)
         on_tick(head->core, turn->now);
     }
     linger_check(d, turn->now);
-    core_turn_end(head->core, turn->now);
+    (void)turn_enter(clock, TURN_SCHEDULE);
+    core_turn_schedule(head->core, turn->now);
+    (void)turn_enter(clock, TURN_ENCODE);
+    core_turn_close(head->core, turn->now);
     batch = core_batch(head->core);
     if (batch != NULL) {
+        (void)turn_enter(clock, TURN_STORE);
         store_send(head->store, batch);
     }
+    (void)turn_enter(clock, TURN_SEND);
     while ((effect = core_effect_next(head->core)) != NULL) {
         effect_run(d, effect);
     }
+    (void)turn_enter(clock, TURN_LOOP);
     follows_turn(head, turn->now);
     front_turn(head, turn->now);
     time_ms deadline =

@@ -110,7 +110,9 @@ bool peers_on_frame(void *context, time_ms now, const struct router_peer *peer, 
         is_taken = false;
     } else if (type == MSG_EVENTS) {
         FAILPOINT(EVENTS_RECEIVE);
+        turn_stage before = turn_enter(loop_clock(head->loop), TURN_REACTOR);
         on_events(head->core, now, peer->number, message);
+        turn_back(loop_clock(head->loop), before);
     } else if (type == MSG_BLOB_GET) {
         blobs_on_get(head, peer->number, message);
     } else if (type == MSG_LOG_DATA) {

@@ -141,12 +141,12 @@ static void on_slice(void *context, const redisReply *reply)
         store_fail(store, ERR_PROTOCOL, "HSCAN gave something else than a slice");
         return;
     }
-    if (!slice_give(store, reply->element[1])) {
-        return;
-    }
     reply_copy(reply->element[0], loading->cursor, sizeof loading->cursor);
-    if (strcmp(loading->cursor, "0") != 0) {
-        slice_ask(store);
+    bool is_last = strcmp(loading->cursor, "0") == 0;
+    if (!is_last) {
+        slice_ask(store); /* Redis reads the next one while this one is taken */
+    }
+    if (!slice_give(store, reply->element[1]) || !is_last) {
         return;
     }
     if (loading->seen != loading->expected) {

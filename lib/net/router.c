@@ -149,6 +149,7 @@ static void router_frame_take(struct router *router, time_ms now, struct incomin
 static bool router_source(void *context, time_ms now)
 {
     struct router *router = context;
+    turn_stage before = turn_enter(loop_clock(router->loop), TURN_DECODE);
     uint64_t denied = 0;
     bool has_more = zap_serve(router->zap, ROUTER_ZAP_PER_TURN, &denied);
     for (uint64_t i = 0; i < denied; i++) {
@@ -169,7 +170,9 @@ static bool router_source(void *context, time_ms now)
         incoming_fini(&incoming);
     }
     router->is_reading = false;
-    return socket_can_read(router->socket) || zap_can_read(router->zap) || has_more;
+    has_more = socket_can_read(router->socket) || zap_can_read(router->zap) || has_more;
+    turn_back(loop_clock(router->loop), before);
+    return has_more;
 }
 
 static error_code router_socket_open(struct router *router, const struct key_pair *keys,

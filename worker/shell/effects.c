@@ -151,6 +151,9 @@ void effects_apply(struct worker *worker)
         struct agent_effect effect = out->effects[i];
         effect_table[effect.kind](worker, &effect);
     }
+    if (worker->sockets != NULL) {
+        trial_sockets_flush(worker->sockets);
+    }
     if (out->failed != OK && !worker->is_leaving) {
         log_write(LOG_LEVEL_ERROR,
                   "no memory to go on with: the head will run everything again elsewhere");

@@ -28,6 +28,7 @@ static const struct schema *const filler_schemas[] = {
     &record_attempt_schema,
     &record_node_schema,
     &record_log_schema,
+    &record_chunk_schema,
     &metric_rows_schema,
     &order_schema,
     &snapshot_ref_schema,
