@@ -264,6 +264,7 @@ CLI_VERB(verb_top);
 CLI_VERB(verb_doctor);
 CLI_VERB(verb_explain);
 CLI_VERB(verb_events);
+CLI_VERB(verb_debug_turn);
 CLI_VERB(verb_completion);
 CLI_VERB(verb_help);
 CLI_VERB(verb_login);
@@ -272,5 +273,6 @@ CLI_VERB(verb_key_new);
 CLI_VERB(verb_key_list);
 CLI_VERB(verb_key_revoke);
 CLI_VERB(verb_version);
+CLI_VERB(verb_debug_failpoints);
 
 #endif

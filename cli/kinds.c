@@ -85,6 +85,13 @@ const struct cli_kind cli_status_kind = {
                      "sweeps_active", "tasks_queued", "tasks_running"),
 };
 
+const struct cli_kind cli_stage_kind = {
+    .what = "stages",
+    .schema = &api_stage_schema,
+    .id = "stage",
+    .columns = WORDS("stage", "seconds", "percent", "count", "mean_us", "last_us", "last_count"),
+};
+
 const struct cli_kind cli_event_kind = {
     .what = "events",
     .schema = &api_event_schema,

@@ -158,8 +158,7 @@ void scheduler_class_wake(struct scheduler *s, struct scheduler_class *cls)
 }
 
 /* What the item itself says of nodes, where the class has found one. */
-static struct scheduler_node *item_place(const struct scheduler *s,
-                                         const struct scheduler_item *item,
+static struct scheduler_node *item_place(struct scheduler *s, const struct scheduler_item *item,
                                          struct scheduler_node *found)
 {
     struct scheduler_node *favoured =

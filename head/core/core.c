@@ -134,12 +134,23 @@ void core_group_close(struct core *core)
     outbox_group_close(&core->out);
 }
 
-void core_turn_end(struct core *core, time_ms now)
+void core_turn_schedule(struct core *core, time_ms now)
 {
     core->now = now;
     core_remove_step(core);
     core_schedule(core, now);
+}
+
+void core_turn_close(struct core *core, time_ms now)
+{
+    core->now = now;
     core_group_close(core);
+}
+
+void core_turn_end(struct core *core, time_ms now)
+{
+    core_turn_schedule(core, now);
+    core_turn_close(core, now);
 }
 
 const struct batch *core_batch(struct core *core)

@@ -8,6 +8,7 @@
  *     on_*(core, now, ...)               whatever was decoded
  *     on_tick(core, now)                 if nothing was left undecoded
  *     core_turn_end(core, now)           suggest, schedule once, close the turn's group of writes
+ *                                        (or its two halves, core_turn_schedule and _close)
  *     core_batch(core)                   non-NULL: send it (once); later on_batch_applied(core,
  * now, n) core_effect_next(core)             until NULL: what is on disk may leave
  *
@@ -80,6 +81,8 @@ MUST_CHECK error_code core_load_done(struct core *core, time_ms now, struct repo
 void core_gap(struct core *core, int64_t gap_ms);
 void on_tick(struct core *core, time_ms now);
 void core_turn_end(struct core *core, time_ms now);
+void core_turn_schedule(struct core *core, time_ms now);
+void core_turn_close(struct core *core, time_ms now);
 time_ms core_next_deadline(const struct core *core); /* INT64_MAX: none */
 /* The batch to send now, once; NULL: none, or one is in flight. */
 const struct batch *core_batch(struct core *core);

@@ -86,34 +86,31 @@ static error_code job_own(struct job *job, const struct record_job *record)
     return error;
 }
 
-struct job *core_job_install(struct core *core, const struct record_job *record, uint32_t number,
-                             struct report *report, error_code *ret_error)
+static struct job *job_new(void)
 {
     struct job *job = mem_zalloc(sizeof *job);
-    if (job == NULL) {
-        *ret_error = ERR_NO_MEMORY;
-        return NULL;
+    if (job != NULL) {
+        list_init(&job->dirty_link);
+        arena_init(&job->arena, SWEEP_ARENA_MAX);
     }
-    list_init(&job->dirty_link);
-    arena_init(&job->arena, SWEEP_ARENA_MAX);
-    error_code error = job_own(job, record);
-    job->r.number = number;
-    if (error == OK) {
-        error = job_request_build(job, &job->r, report);
-    }
-    struct work *work = error == OK ? core_work_add(core, number) : NULL;
+    return job;
+}
+
+/* Its record is there, in its own arena. The job is freed if this fails. */
+static error_code job_install(struct core *core, struct job *job, struct report *report)
+{
+    error_code error = job_request_build(job, &job->r, report);
+    struct work *work = error == OK ? core_work_add(core, job->r.number) : NULL;
     if (work == NULL) {
         core_job_free(core, job);
-        *ret_error = error != OK ? error : ERR_NO_MEMORY;
-        return NULL;
+        return error != OK ? error : ERR_NO_MEMORY;
     }
     work->job = job;
     job->work = work;
     error = job->r.ended == 0 ? core_work_class_hold(core, work) : OK;
     if (error != OK) {
         core_work_free(core, work);
-        *ret_error = error;
-        return NULL;
+        return error;
     }
     if (!job->r.is_removing && job->r.key != NULL && job->r.key[0] != '\0') {
         core_key_add(core, &job->used_key, job->r.key, work);
@@ -121,8 +118,35 @@ struct job *core_job_install(struct core *core, const struct record_job *record,
     if (!job->r.is_removing) {
         core_blob_ref(core, work, job->r.work);
     }
-    *ret_error = OK;
-    return job;
+    return OK;
+}
+
+error_code core_job_load(struct core *core, struct bytes value, struct report *report)
+{
+    struct job *job = job_new();
+    if (job == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    error_code error = record_decode(&record_job_schema, value, &job->arena, &job->r, report);
+    if (error != OK) {
+        core_job_free(core, job);
+        return error;
+    }
+    return job_install(core, job, report);
+}
+
+static struct job *job_make(struct core *core, const struct record_job *record, uint32_t number,
+                            struct report *report, error_code *ret_error)
+{
+    struct job *job = job_new();
+    *ret_error = job != NULL ? job_own(job, record) : ERR_NO_MEMORY;
+    if (*ret_error != OK) {
+        core_job_free(core, job);
+        return NULL;
+    }
+    job->r.number = number;
+    *ret_error = job_install(core, job, report);
+    return *ret_error == OK ? job : NULL;
 }
 
 void on_job_submit(struct core *core, time_ms now, uint64_t request,
@@ -148,7 +172,7 @@ void on_job_submit(struct core *core, time_ms now, uint64_t request,
     struct record_job made = *record;
     made.created = now;
     made.ended = 0;
-    struct job *job = error == OK ? core_job_install(core, &made, number, &report, &error) : NULL;
+    struct job *job = error == OK ? job_make(core, &made, number, &report, &error) : NULL;
     if (error == OK) {
         error = core_request_check(core, &job->request, &report);
         if (error != OK) {

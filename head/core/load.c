@@ -25,13 +25,9 @@ static error_code load_sweep(struct core *core, const char *field, struct bytes 
 static error_code load_job(struct core *core, const char *field, struct bytes value,
                            struct arena *arena, struct report *report)
 {
-    struct record_job record;
     (void)field;
-    error_code error = record_decode(&record_job_schema, value, arena, &record, report);
-    if (error == OK) {
-        core_job_install(core, &record, record.number, report, &error);
-    }
-    return error;
+    (void)arena;
+    return core_job_load(core, value, report);
 }
 
 static error_code load_task(struct core *core, const char *field, struct bytes value,

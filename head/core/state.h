@@ -250,8 +250,8 @@ struct sweep *core_sweep_own(struct core *core,
                              const struct record_sweep *record); /* NULL: failed */
 error_code core_sweep_install(struct core *core, struct sweep *sweep, uint32_t number,
                               struct report *report);
-struct job *core_job_install(struct core *core, const struct record_job *record, uint32_t number,
-                             struct report *report, error_code *ret_error);
+/* jobs.c, for recovery: its record as the store gives it. On failure nothing stays. */
+error_code core_job_load(struct core *core, struct bytes value, struct report *report);
 void core_log_to_record(const struct tune_event *event, time_ms now, uint64_t order_n,
                         struct record_log *ret_record);
 void core_log_from_record(const struct record_log *record, struct tune_event *ret_event);

@@ -160,6 +160,7 @@ static const struct {
     {HTTP_GET, "/api/v1/explain/#", get_explain_number},
     {HTTP_GET, "/api/v1/explain/@", get_explain_id},
     {HTTP_GET, "/api/v1/events", get_events},
+    {HTTP_GET, "/api/v1/debug/turn", get_debug_turn},
     {HTTP_GET, "/api/v1/blobs/$", get_blob},
     {HTTP_PUT, "/api/v1/blobs/$", put_blob},
     {HTTP_POST, "/api/v1/sweeps", post_sweeps},
@@ -281,7 +282,9 @@ void routes_on_request(void *context, const struct http_request *request)
             return;
         }
         if (call_body(&call)) {
+            turn_stage before = turn_enter(loop_clock(head->loop), TURN_REACTOR);
             routes[i].handler(&call);
+            turn_back(loop_clock(head->loop), before);
         }
         json_decref(call.body);
         return;

@@ -40,6 +40,9 @@ route_handler get_nodes, get_node, post_node_cordon, post_node_drain, post_node_
 /* ---- routes_keys.c ---- */
 route_handler get_keys, get_whoami, post_keys, post_key_revoke;
 
+/* ---- routes_debug.c ---- */
+route_handler get_debug_turn;
+
 /* ---- blobs.c ---- */
 route_handler get_blob, put_blob;
 /* The body's `work`, if it names one: true, or it was answered. */

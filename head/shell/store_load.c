@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "head/shell/store_inside.h"
+#include "sys/failpoints.h"
 
 enum { LOAD_SWEEPS_MAX = 1 << 20 };
 
@@ -109,6 +110,7 @@ static error_code sweep_note(struct store_loading *loading, struct bytes field)
 static bool slice_give(struct store *store, const redisReply *fields)
 {
     struct store_loading *loading = &store->loading;
+    FAILPOINT(STORE_LOAD);
     for (size_t i = 0; i + 1 < fields->elements; i += 2) {
         struct bytes field = reply_bytes(fields->element[i]);
         struct report report = {.code = OK};
@@ -139,12 +141,12 @@ static void on_slice(void *context, const redisReply *reply)
         store_fail(store, ERR_PROTOCOL, "HSCAN gave something else than a slice");
         return;
     }
-    if (!slice_give(store, reply->element[1])) {
-        return;
-    }
     reply_copy(reply->element[0], loading->cursor, sizeof loading->cursor);
-    if (strcmp(loading->cursor, "0") != 0) {
-        slice_ask(store);
+    bool is_last = strcmp(loading->cursor, "0") == 0;
+    if (!is_last) {
+        slice_ask(store); /* Redis reads the next one while this one is taken */
+    }
+    if (!slice_give(store, reply->element[1]) || !is_last) {
         return;
     }
     if (loading->seen != loading->expected) {

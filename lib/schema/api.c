@@ -210,6 +210,25 @@ static const struct field api_failure_fields[] = {
 const struct schema api_failure_schema =
     SCHEMA("failure", struct api_failure, 1, api_failure_fields);
 
+static const struct field api_stage_fields[] = {
+    F_STR(struct api_stage, stage, 1, 1, SCHEMA_TEXT_MAX),
+    F_F64(struct api_stage, seconds, 2, 1),
+    F_F64(struct api_stage, percent, 3, 1),
+    F_U64(struct api_stage, count, 4, 1),
+    F_F64(struct api_stage, mean_us, 5, 1),
+    F_F64(struct api_stage, last_us, 6, 1),
+    F_U64(struct api_stage, last_count, 7, 1),
+};
+const struct schema api_stage_schema = SCHEMA("stage", struct api_stage, 1, api_stage_fields);
+
+static const struct field api_turn_fields[] = {
+    F_F64(struct api_turn, seconds, 1, 1),      F_U64(struct api_turn, turns, 2, 1),
+    F_F64(struct api_turn, busy_percent, 3, 1), F_F64(struct api_turn, median_us, 4, 1),
+    F_F64(struct api_turn, tail_us, 5, 1),      F_F64(struct api_turn, longest_us, 6, 1),
+    F_U64(struct api_turn, last_turns, 7, 1),   F_F64(struct api_turn, last_busy_percent, 8, 1),
+};
+const struct schema api_turn_schema = SCHEMA("turn", struct api_turn, 1, api_turn_fields);
+
 static const struct field api_error_fields[] = {
     F_STR(struct api_error, code, 1, 1, SCHEMA_TEXT_MAX),
     F_STR(struct api_error, text, 2, 1, SCHEMA_TEXT_MAX),

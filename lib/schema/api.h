@@ -184,6 +184,25 @@ struct api_metric {
     uint32_t n_metrics;
 };
 
+/* Where the head's time went, one for each stage of a turn. */
+struct api_stage {
+    const char *stage;
+    double seconds, percent; /* since the head's start; of that time */
+    uint64_t count;          /* how often it began */
+    double mean_us;
+    double last_us; /* of the last second */
+    uint64_t last_count;
+};
+
+struct api_turn {
+    double seconds; /* since the head's start */
+    uint64_t turns; /* from waking to sleeping again */
+    double busy_percent;
+    double median_us, tail_us, longest_us; /* of a turn; tail: 99 % are shorter */
+    uint64_t last_turns;                   /* of the last second */
+    double last_busy_percent;
+};
+
 struct api_failure {
     const char *message; /* without numbers, addresses and folders */
     uint32_t count;      /* trials of which an attempt failed so, last */
@@ -201,6 +220,6 @@ struct api_error {
 
 extern const struct schema api_key_schema, api_trial_schema, api_task_schema, api_sweep_schema,
     api_node_schema, api_status_schema, api_event_schema, api_metric_schema, api_error_schema,
-    api_point_schema, api_set_aside_schema, api_failure_schema;
+    api_point_schema, api_set_aside_schema, api_failure_schema, api_stage_schema, api_turn_schema;
 
 #endif

@@ -48,7 +48,8 @@ void agent_free(struct agent *agent);
  * or 10 s without a byte. */
 void on_link_up(struct agent *agent, time_ms now, struct agent_outbox *out);
 void on_link_down(struct agent *agent, time_ms now, struct agent_outbox *out);
-/* One decoded frame of the head. */
+/* One decoded frame of the head. It is copied, but for the bytes of a MSG_BLOB: they stay until the
+ * outbox was carried out. */
 void on_head_message(struct agent *agent, time_ms now, message_type type, const void *message,
                      struct agent_outbox *out);
 /* Snapshots found on disk at start; before the first on_link_up. */

@@ -155,16 +155,12 @@ void agent_outbox_piece(struct agent_outbox *out, const char *hash, uint64_t off
                         struct bytes data)
 {
     const char *text = arena_strdup(&out->arena, hash);
-    uint8_t *copy = arena_alloc(&out->arena, data.len);
-    if (text == NULL || copy == NULL) {
+    if (text == NULL) {
         agent_outbox_fail(out, ERR_NO_MEMORY);
         return;
     }
-    memcpy(copy, data.data, data.len);
-    outbox_add(out, (struct agent_effect){.kind = AGENT_BLOB_WRITE,
-                                          .text = text,
-                                          .offset = offset,
-                                          .frame = {copy, data.len}});
+    outbox_add(out, (struct agent_effect){
+                        .kind = AGENT_BLOB_WRITE, .text = text, .offset = offset, .frame = data});
 }
 
 void agent_outbox_array(struct agent_outbox *out, const struct msg_array *array)

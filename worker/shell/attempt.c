@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "sys/clock.h"
+#include "sys/failpoints.h"
 #include "worker/shell/arrays.h"
 
 /* A spare's socket listens inside its folder already; one that must lie elsewhere does not. */
@@ -205,6 +206,7 @@ void attempt_tree_gone(struct attempt_run *run)
         tail_shorten(&facts.err_tail);
     }
     run->state = RUN_ENDED;
+    FAILPOINT(ATTEMPT_END);
     on_attempt_exited(worker->agent, clock_now(), run->ref, &facts, &worker->out);
     run_release(run, STEPS_OF_FOLDER);
     loop_again(worker->loop);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "spec/types.h"
 #include "sys/clock.h"
+#include "sys/failpoints.h"
 #include "sys/locks.h"
 #include "sys/log.h"
 #include "sys/random_bytes.h"
@@ -380,6 +381,7 @@ int worker_main(const struct worker_options *options)
     machine_memory_keep();
     error_code error = options->log_path != NULL ? log_open(options->log_path, &report) : OK;
     log_tee_set(options->log_path != NULL);
+    error = error == OK ? failpoints_open("worker", &report) : error;
     if (error == OK) {
         error = worker_open(worker, &report);
     }

@@ -1,4 +1,5 @@
 /* What the core wants done: a function for each kind of effect. */
+#include "sys/failpoints.h"
 #include "sys/log.h"
 #include "worker/shell/arrays.h"
 #include "worker/shell/work.h"
@@ -7,6 +8,9 @@ typedef void effect_fn(struct worker *worker, const struct agent_effect *effect)
 
 static void effect_send(struct worker *worker, const struct agent_effect *effect)
 {
+    if (effect->type == MSG_EVENTS) {
+        FAILPOINT(EVENTS_SEND);
+    }
     error_code error = dealer_send(worker->dealer, effect->frame);
     if (error == OK || error == ERR_UNREACHABLE) {
         return; /* on_down() comes, and everything that counts is sent again after the next welcome
@@ -27,6 +31,7 @@ static void effect_reconnect(struct worker *worker, const struct agent_effect *e
 
 static void effect_start(struct worker *worker, const struct agent_effect *effect)
 {
+    FAILPOINT(ATTEMPT_START);
     attempt_start(worker, effect->ref, effect->lease, NULL);
 }
 
@@ -37,6 +42,7 @@ static void effect_signal(struct worker *worker, const struct agent_effect *effe
 
 static void effect_answer(struct worker *worker, const struct agent_effect *effect)
 {
+    FAILPOINT(TRIAL_ANSWER);
     trial_connection_answer(worker->sockets, effect->connection, effect->text);
 }
 
@@ -175,10 +181,14 @@ void effects_apply(struct worker *worker)
         struct agent_effect effect = out->effects[i];
         effect_table[effect.kind](worker, &effect);
     }
+    if (worker->sockets != NULL) {
+        trial_sockets_flush(worker->sockets);
+    }
     if (out->failed != OK && !worker->is_leaving) {
         log_write(LOG_LEVEL_ERROR,
                   "no memory to go on with: the head will run everything again elsewhere");
         worker_leave(worker, 1);
     }
     agent_outbox_reset(out);
+    link_pieces_drop(worker);
 }

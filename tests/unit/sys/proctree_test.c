@@ -290,7 +290,7 @@ static void test_proctree_measure_counts_memory_and_time(void **state)
     rig_begin(&rig);
     struct proctree_mark mark = mark_make("1.1.0", 1);
     struct spawn_result result = start_marked(
-        &rig, "i=0; while test $i -lt 60000; do i=$((i+1)); done; echo r >ready; exec sleep 1000",
+        &rig, "i=0; while test $i -lt 60000; do i=$((i+1)); done; echo r >ready; kill -STOP $$",
         *state, &mark);
     rig_wait_file(folder_path(state, "ready"));
     const struct proctree_target target = {.mark = mark, .main = result.pid};
