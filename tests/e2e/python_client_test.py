@@ -104,7 +104,7 @@ def test_connect_wrong_file_says_where(cluster):
 def test_connect_array_is_submitted_waited_for_and_tried_again(cluster):
     there = up(cluster)
     good = os.path.join(cluster.work, "good")
-    array = there.submit_array(["sh", "-c", f"test -e {good} || test ${{index}} -ne 3; echo ${{index}} ${{line}}"], values=[{"a": 1}, "b", 3], max_fails=0, name="three")
+    array = there.submit_array(["sh", "-c", f"test -e {good} || test ${{index}} -ne 3; echo \"${{index}} $MUSTER_LINE\""], values=[{"a": 1}, "b", 3], max_fails=0, name="three")
     plain = there.submit_array(["sh", "-c", f"test -e {good} || test ${{index}} -ne 3"], ids=range(1, 8, 2), key="k", cpus=0.5)
     assert there.submit_array(["sh", "-c", f"test -e {good} || test ${{index}} -ne 3"], ids="1-7:2", key="k", cpus=0.5) == plain
     assert array.wait(60)["outcome"] == "done" and array.show()["ids"] == "1-3", array.show()
