@@ -86,6 +86,8 @@ void on_events(struct core *core, time_ms now, uint64_t peer, const struct msg_e
         on_node_event(core, now, node, event);
         if (outbox_open_ops(&core->out) >= BATCH_GROUP_OPS_MAX ||
             core->array_rows_bytes >= ARRAY_ROWS_BYTES) {
+            core_arrays_flush(
+                core); /* more work leaves before the acknowledgement of what is done */
             core_group_close(core);
         }
     }

@@ -447,6 +447,8 @@ void core_users_free(struct core *core);
 
 /* ---- notice.c ---- */
 void core_notice_task(struct core *core, time_ms now, const struct task *task);
+/* Nothing for a command: its task tells its changes. */
+void core_notice_array(struct core *core, time_ms now, const struct work *work);
 void core_notice_sweep(struct core *core, time_ms now, const struct sweep *sweep);
 void core_notice_node(struct core *core, time_ms now, const struct node *node);
 void core_notice_best(struct core *core, time_ms now, const struct sweep *sweep);
