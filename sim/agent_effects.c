@@ -73,7 +73,8 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
     sim_require(sim, sim_process_of(node, e->ref) == NULL, "%s:%u starts twice", id,
                 e->ref.attempt);
     if (lease->restore.ordinal != 0) {
-        sim_require(sim, sim_disk_find(node, e->ref.task, lease->restore.ordinal) < node->n_disk,
+        bool is_here = sim_disk_find(node, e->ref.task, lease->restore.ordinal) < node->n_disk;
+        sim_require(sim, is_here || node->wipes > 0,
                     "%s:%u is to go on from snapshot %u, which is not on %s", id, e->ref.attempt,
                     lease->restore.ordinal, node->name);
     }
@@ -84,6 +85,9 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
         .ref = e->ref,
         .is_trial = lease->is_trial,
         .has_restore = lease->restore.ordinal != 0,
+        .is_restore_missing =
+            lease->restore.ordinal != 0 &&
+            sim_disk_find(node, e->ref.task, lease->restore.ordinal) == node->n_disk,
         .seed = lease->is_trial ? lease->seed : sim->serials,
         .pace_ms = 5 + (int64_t)sim_below(sim, 200),
         .last = 1 + (int64_t)sim_below(sim, sim_chance(sim, 300) ? 60 : 12),
@@ -260,4 +264,8 @@ void sim_node_drain(struct sim *sim, struct sim_node *node)
     }
     agent_check(node->agent);
     sim_node_check(sim, node);
+    sim_require(sim, node->agent->link.epoch >= node->epoch,
+                "%s obeys the head of epoch %llu after that of epoch %llu", node->name,
+                (unsigned long long)node->agent->link.epoch, (unsigned long long)node->epoch);
+    node->epoch = node->agent->link.epoch;
 }

@@ -4,6 +4,7 @@
 #include "sim/agent_effects.h"
 #include "sim/head.h"
 #include "sim/records.h"
+#include "sim/recovery.h"
 #include "sim/verbs.h"
 
 /* What is in memory is what is on disk: nothing was changed and not written. */
@@ -86,9 +87,11 @@ void sim_agreement(struct sim *sim, struct sim_node *node)
 {
     const struct outbox *out = &sim->head.core->out;
     const struct node *known = core_node_find(sim->head.core, node->name);
-    const struct sim_key *key = known != NULL ? sim_key_by_peer(node, known->peer) : NULL;
+    const struct sim_key *key =
+        known != NULL ? sim_key_by_peer(&sim->head, node, known->peer) : NULL;
     bool is_quiet = sim->head.batch == NULL && out->open == NULL && list_is_empty(&out->groups) &&
-                    list_is_empty(&out->effects) && node->link.is_up && !node->link.is_muted &&
+                    list_is_empty(&out->effects) && node->link.is_up && !node->link.is_to_stale &&
+                    !node->link.is_muted_up && !node->link.is_muted_down &&
                     list_is_empty(&node->link.up) && list_is_empty(&node->link.down) &&
                     list_is_empty(&node->agent->stream.kept) &&
                     node->agent->link.state == LINK_WELCOMED && key != NULL &&
@@ -196,7 +199,7 @@ void sim_verdict(struct sim *sim)
     for (uint32_t i = 0; i < sim->n_clients; i++) {
         const struct sim_client *client = &sim->clients[i];
         sim_require(sim,
-                    client->kind > CLIENT_JOB || client->number == 0 ||
+                    client->kind > CLIENT_CLONE || client->number == 0 ||
                         sim_was_asked(sim, CLIENT_REMOVE, client->number) ||
                         core_work_find(sim->head.core, client->number) != NULL,
                     "%s was acknowledged and is not there", client->key);
@@ -206,6 +209,9 @@ void sim_verdict(struct sim *sim)
     HASH_ITER (hh, sim->store.tasks, task, next) {
         for (uint32_t i = 0; i < sim->n_nodes; i++) {
             const struct sim_node *node = &sim->nodes[i];
+            if (node->wipes > 0) {
+                continue;
+            }
             bool is_here = strcmp(node->name, task->snapshot_node) == 0;
             bool is_best_here = strcmp(node->name, task->best_node) == 0;
             sim_require(sim,

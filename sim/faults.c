@@ -3,8 +3,10 @@
 #include "sim/agent_effects.h"
 #include "sim/calendar.h"
 #include "sim/head.h"
+#include "sim/head_life.h"
 #include "sim/link.h"
 #include "sim/node.h"
+#include "sim/store_link.h"
 #include "sim/trainer.h"
 
 static struct sim_node *sim_some_node(struct sim *sim)
@@ -21,16 +23,45 @@ static void fault_link_break(struct sim *sim)
     }
 }
 
+/* A connection that carries nothing any more in these directions is found dead at last. */
+static void link_mute(struct sim *sim, struct sim_node *node, bool is_up, bool is_down)
+{
+    if (!node->link.is_up) {
+        return;
+    }
+    sim_trace(sim, "link    %s falls silent%s", node->name,
+              is_up && is_down ? ""
+              : is_up          ? " upwards"
+                               : " downwards");
+    node->link.is_muted_up |= is_up;
+    node->link.is_muted_down |= is_down;
+    sim_push(sim, (struct sim_event){.at = sim->now + 3000 + sim_delay(sim, 15000),
+                                     .kind = SIM_LINK_DEAD,
+                                     .node = node->index,
+                                     .life = node->link.life});
+}
+
 static void fault_link_mute(struct sim *sim)
 {
-    struct sim_node *node = sim_some_node(sim);
-    if (node->link.is_up) {
-        sim_trace(sim, "link    %s falls silent", node->name);
-        node->link.is_muted = true;
-        sim_push(sim, (struct sim_event){.at = sim->now + 3000 + sim_delay(sim, 15000),
-                                         .kind = SIM_LINK_DEAD,
-                                         .node = node->index,
-                                         .life = node->link.life});
+    link_mute(sim, sim_some_node(sim), true, true);
+}
+
+static void fault_half_open(struct sim *sim)
+{
+    bool is_up = sim_chance(sim, 500);
+    link_mute(sim, sim_some_node(sim), is_up, !is_up);
+}
+
+/* Some nodes reach nobody for a while; what is under way waits. */
+static void fault_partition(struct sim *sim)
+{
+    time_ms until = sim->now + 500 + sim_delay(sim, 10000);
+    for (uint32_t i = 0; i < sim->n_nodes; i++) {
+        struct sim_node *node = &sim->nodes[i];
+        if (sim_chance(sim, 500) && node->cut_until < until) {
+            node->cut_until = until;
+            sim_trace(sim, "link    %s is cut off", node->name);
+        }
     }
 }
 
@@ -39,9 +70,28 @@ static void fault_head_kill(struct sim *sim)
     sim_head_kill(sim, 50 + sim_delay(sim, 3000));
 }
 
+static void fault_head_split(struct sim *sim)
+{
+    sim_head_split(sim, 50 + sim_delay(sim, 2000));
+}
+
+static void fault_store_crash(struct sim *sim)
+{
+    if (sim->store.loading_until <= sim->now) {
+        sim_store_crash(sim, 50 + sim_delay(sim, 1000), sim_delay(sim, 1000));
+    }
+}
+
+static void fault_store_full(struct sim *sim)
+{
+    sim->store.full_until = sim->now + 500 + sim_delay(sim, 5000);
+    sim_trace(sim, "store   is full");
+}
+
 static void fault_head_stall(struct sim *sim)
 {
     if (sim->head.core != NULL && sim->head.stalled_until <= sim->now) {
+        sim->head.stalled_since = sim->now;
         sim->head.stalled_until = sim->now + 500 + sim_delay(sim, 10000);
         sim_trace(sim, "head    stalls");
     }
@@ -105,13 +155,23 @@ static void fault_node_away(struct sim *sim)
     }
 }
 
+/* Its machine is gone, and its disk; another one comes with its name. */
+static void fault_node_lost(struct sim *sim)
+{
+    struct sim_node *node = sim_some_node(sim);
+    if (node->agent != NULL) {
+        sim_agent_end(sim, node, sim_chance(sim, 500) ? 1000 : 20000 + sim_delay(sim, 20000));
+        sim_node_wipe(sim, node);
+    }
+}
+
 void fault_cluster_stop(struct sim *sim)
 {
     if (sim->head.core != NULL && sim->head.stalled_until <= sim->now) {
         sim_trace(sim, "cluster is shut down");
-        sim_head_wake(sim);
+        sim_head_wake(sim, &sim->head);
         on_shutdown(sim->head.core, sim->now, ++sim->requests, sim->now + 10000);
-        sim_head_turn(sim);
+        sim_head_turn(sim, &sim->head);
     }
 }
 

@@ -1,156 +1,59 @@
-/* the head's shell: turns, batches, effects; killed at any time and
- * loaded again from the store. What leaves must be on disk. */
+/* A head's shell: what comes is decoded, a turn is made, what is on disk leaves. There may be two
+ * of them for a while: one that holds the store, and one that was fenced off and does not know. */
 #include "sim/head.h"
-#include "sim/calendar.h"
+
+#include <string.h>
+
 #include "sim/check.h"
+#include "sim/durable.h"
 #include "sim/link.h"
 #include "sim/people.h"
 #include "sim/records.h"
-#include "sim/store.h"
+#include "sim/store_link.h"
 #include "sim/work_folders.h"
 
-/* ---- from the store ---- */
+enum { GAP_MS = 1000 }; /* as lib/sys/loop.c: a shorter absence is a busy machine */
 
-void sim_core_load(struct sim *sim, uint64_t epoch, struct core **ret_core)
+static bool is_stale(const struct sim *sim, const struct sim_head *head)
 {
-    static const char *const tables[] = {"sweeps", "jobs", "tasks", "nodes"};
-    struct core_config config = {.version = "test",
-                                 .cluster = "c",
-                                 .state_dir = "/state",
-                                 .epoch = epoch,
-                                 .pid = 1,
-                                 .node_timeout_ms = sim->node_timeout_ms,
-                                 .orphan_timeout_ms = sim->orphan_timeout_ms,
-                                 .seed = sim->seed};
-    struct report report = {0};
-    struct core *core;
-    char n[32];
-    sim_require(sim, core_new(&config, &core) == OK, "core_new");
-    snprintf(n, sizeof n, "%llu", (unsigned long long)sim->store.n);
-    sim_require(sim, core_load_meta(core, "n", n) == OK, "meta n");
-    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
-        size_t len = strlen(tables[t]);
-        struct sim_cell *cell, *next;
-        HASH_ITER (hh, sim->store.cells, cell, next) {
-            if (strncmp(cell->name, tables[t], len) != 0 || cell->name[len] != '\n') {
-                continue;
-            }
-            const char *field = cell->name + len + 1;
-            struct bytes name = {(const uint8_t *)field, strlen(field)};
-            struct bytes value = {cell->value, cell->len};
-            error_code error = core_load_record(core, tables[t], name, value, &report);
-            sim_require(sim, error == OK, "%s", report.text);
-        }
-    }
-    for (uint32_t i = 0; i < sim->store.n_entries; i++) {
-        const struct sim_entry *entry = &sim->store.entries[i];
-        struct bytes value = {entry->value, entry->len};
-        error_code error = core_load_log(core, entry->sweep, value, &report);
-        sim_require(sim, error == OK, "%s", report.text);
-    }
-    const struct sim_cell *next_job = sim_cell_find(&sim->store, "meta", "next_job");
-    if (next_job != NULL) {
-        sim_require(sim, core_load_meta(core, "next_job", (const char *)next_job->value) == OK,
-                    "meta next_job");
-    }
-    error_code error = core_load_done(core, sim->now, &report);
-    sim_require(sim, error == OK, "load: %s %s", error_word(error), report.text);
-    *ret_core = core;
+    return head == &sim->stale;
 }
 
-/* ---- what leaves ---- */
+/* ---- keys: each incarnation comes with one ---- */
 
-static void sim_lease_is_durable(struct sim *sim, struct sim_node *node, const void *message)
+const struct sim_key *sim_key_by_peer(const struct sim_head *head, const struct sim_node *node,
+                                      uint64_t peer)
 {
-    const struct msg_lease *lease = message;
-    const struct sim_task *task = sim_task_find(sim, lease->task);
-    char id[TASK_ID_TEXT_MAX];
-    (void)node;
-    sim_require(sim, task != NULL && task->r.n_attempts > lease->attempt,
-                "lease of %s:%u left before it was on disk", task_id_print(lease->task, id),
-                lease->attempt);
-    sim_require(sim, task->r.order.n >= lease->order.n, "lease of %s: order left early", id);
-}
-
-static void sim_order_is_durable(struct sim *sim, struct sim_node *node, const void *message)
-{
-    const struct msg_order *order = message;
-    const struct sim_task *task = sim_task_find(sim, order->task);
-    char id[TASK_ID_TEXT_MAX];
-    (void)node;
-    sim_require(sim, task != NULL && task->r.order.n >= order->order.n,
-                "order %llu of %s left before it was on disk", (unsigned long long)order->order.n,
-                task_id_print(order->task, id));
-}
-
-static void sim_applied_is_durable(struct sim *sim, struct sim_node *node, uint64_t incarnation,
-                                   uint64_t applied)
-{
-    struct arena arena;
-    struct record_node r;
-    arena_init(&arena, 1 << 20);
-    bool is_there = sim_store_get(sim, "nodes", node->name, &record_node_schema, &arena, &r);
-    sim_require(sim, is_there && (r.incarnation != incarnation || r.applied >= applied),
-                "%s: event %llu acknowledged before it was on disk", node->name,
-                (unsigned long long)applied);
-    arena_fini(&arena);
-}
-
-static void sim_ack_is_durable(struct sim *sim, struct sim_node *node, const void *message)
-{
-    const struct msg_ack *ack = message;
-    sim_applied_is_durable(sim, node, ack->incarnation, ack->applied);
-}
-
-static void sim_welcome_is_durable(struct sim *sim, struct sim_node *node, const void *message)
-{
-    const struct msg_welcome *welcome = message;
-    sim_applied_is_durable(sim, node, node->incarnation, welcome->applied);
-    for (uint32_t i = 0; i < welcome->n_holds; i++) {
-        const struct sim_task *task = sim_task_find(sim, welcome->holds[i].task);
-        sim_require(sim, task != NULL && task->r.n_attempts > welcome->holds[i].attempt,
-                    "%s: welcome holds what is not on disk", node->name);
-    }
-    sim->counts.enrolments++;
-}
-
-static const struct {
-    message_type type;
-    void (*check)(struct sim *sim, struct sim_node *node, const void *message);
-} sim_durable[] = {
-    {MSG_LEASE, sim_lease_is_durable},
-    {MSG_ORDER, sim_order_is_durable},
-    {MSG_ACK, sim_ack_is_durable},
-    {MSG_WELCOME, sim_welcome_is_durable},
-};
-
-struct sim_key *sim_key_by_peer(struct sim_node *node, uint64_t peer)
-{
-    for (uint32_t i = 0; i < node->n_keys; i++) {
-        if (node->keys[i].peer == peer) {
-            return &node->keys[i];
+    for (uint32_t i = 0; i < head->n_keys[node->index]; i++) {
+        if (head->keys[node->index][i].peer == peer) {
+            return &head->keys[node->index][i];
         }
     }
     return NULL;
 }
 
-static struct sim_key *sim_key_of(struct sim *sim, struct sim_node *node, uint64_t incarnation)
+static struct sim_key *key_of(struct sim_head *head, const struct sim_node *node,
+                              uint64_t incarnation)
 {
-    for (uint32_t i = 0; i < node->n_keys; i++) {
-        if (node->keys[i].incarnation == incarnation) {
-            return &node->keys[i];
+    struct sim_key *keys = head->keys[node->index];
+    uint32_t *n = &head->n_keys[node->index];
+    for (uint32_t i = 0; i < *n; i++) {
+        if (keys[i].incarnation == incarnation) {
+            return &keys[i];
         }
     }
-    if (node->n_keys == SIM_KEYS_MAX) {
-        memmove(node->keys, node->keys + 1, --node->n_keys * sizeof node->keys[0]);
+    if (*n == SIM_KEYS_MAX) {
+        memmove(keys, keys + 1, --*n * sizeof keys[0]);
     }
-    node->keys[node->n_keys] = (struct sim_key){incarnation, ++sim->head.peers, false};
-    return &node->keys[node->n_keys++];
+    keys[*n] = (struct sim_key){incarnation, ++head->peers, false};
+    return &keys[(*n)++];
 }
 
+/* ---- what leaves ---- */
+
 /* By the shell itself, not with a batch; to a connection that is over nothing is sent. */
-static void sim_reply_at_once(struct sim *sim, struct sim_node *node, const struct sim_key *key,
-                              message_type type, const void *message)
+static void reply_at_once(struct sim *sim, struct sim_node *node, const struct sim_key *key,
+                          message_type type, const void *message)
 {
     struct buf frame;
     buf_init(&frame, MSG_MAX_BYTES);
@@ -161,14 +64,14 @@ static void sim_reply_at_once(struct sim *sim, struct sim_node *node, const stru
     buf_fini(&frame);
 }
 
-static void sim_send_take(struct sim *sim, const struct head_effect *effect)
+static void send_take(struct sim *sim, struct sim_head *head, const struct head_effect *effect)
 {
     struct sim_node *node = NULL;
     for (uint32_t i = 0; i < sim->n_nodes; i++) {
-        const struct sim_key *key = sim_key_by_peer(&sim->nodes[i], effect->peer);
+        const struct sim_key *key = sim_key_by_peer(head, &sim->nodes[i], effect->peer);
         node = key != NULL && key->incarnation == sim->nodes[i].incarnation ? &sim->nodes[i] : node;
     }
-    if (node == NULL) {
+    if (node == NULL || sim_link_head(sim, node) != head) {
         return; /* a key that is not connected any more */
     }
     struct arena arena;
@@ -177,60 +80,85 @@ static void sim_send_take(struct sim *sim, const struct head_effect *effect)
     arena_init(&arena, MSG_ARENA_MAX_BYTES);
     sim_require(sim, message_decode(effect->bytes, &arena, &type, &message, NULL) == OK,
                 "what the head sends does not decode");
-    for (size_t i = 0; i < sizeof sim_durable / sizeof sim_durable[0]; i++) {
-        if (sim_durable[i].type == type) {
-            sim_durable[i].check(sim, node, message);
-        }
-    }
+    sim_is_durable(sim, node, type, message);
     sim->counts.drained_by_head += type == MSG_DRAIN;
+    sim->counts.stale_words += is_stale(sim, head);
     sim_trace(sim, "head    sends %s %s", node->name, message_name(type));
     sim_frame_put(sim, node, false, type, effect->bytes);
     arena_fini(&arena);
 }
 
-static void sim_effects_take(struct sim *sim)
+static void effects_take(struct sim *sim, struct sim_head *head)
 {
+    static const char aside[] = " set aside for sweep ";
     const struct head_effect *effect;
-    while ((effect = core_effect_next(sim->head.core)) != NULL) {
+    while ((effect = core_effect_next(head->core)) != NULL) {
         if (effect->kind == HEAD_SEND) {
-            sim_send_take(sim, effect);
+            send_take(sim, head, effect);
         } else if (effect->kind == HEAD_NOTICE) {
             sim->counts.set_aside +=
-                memmem(effect->bytes.data, effect->bytes.len, " set aside for sweep ", 21) != NULL;
-        } else if (effect->kind == HEAD_ANSWER) {
+                memmem(effect->bytes.data, effect->bytes.len, aside, strlen(aside)) != NULL;
+        } else if (effect->kind == HEAD_ANSWER && !is_stale(sim, head)) {
             sim_answer_take(sim, effect);
         } else if (effect->kind == HEAD_EXIT) {
             sim_trace(sim, "head    may leave");
-            sim->head.has_exited = true;
+            head->has_exited = true;
         }
     }
 }
 
 /* ---- turns ---- */
 
-void sim_head_wake(struct sim *sim)
+/* Something has come that the head has not read. */
+static bool is_behind(const struct sim *sim, const struct sim_head *head)
 {
-    struct sim_head *head = &sim->head;
-    if (sim->now - head->last_turn > 1000 && head->stalled_until != 0) {
-        core_gap(head->core, sim->now - head->last_turn);
+    for (uint32_t i = 0; i < sim->n_nodes; i++) {
+        const struct sim_link *link = &sim->nodes[i].link;
+        if (link->is_to_stale == is_stale(sim, head) && sim_frame_is_here(sim, &link->up)) {
+            return true;
+        }
     }
+    return false;
+}
+
+void sim_head_wake(struct sim *sim, struct sim_head *head)
+{
+    int64_t gap_ms = head->stalled_until != 0 ? sim->now - head->stalled_since : 0;
     head->stalled_until = 0;
-}
-
-static void sim_store_send(struct sim *sim)
-{
-    sim_push(sim, (struct sim_event){.at = sim->now + sim_delay(sim, sim->disk_ms),
-                                     .kind = SIM_STORE_APPLY,
-                                     .life = sim->head.life});
-}
-
-void sim_head_turn(struct sim *sim)
-{
-    struct sim_head *head = &sim->head;
-    head->last_turn = sim->now;
-    if (sim_chance(sim, 800)) {
-        on_tick(head->core, sim->now); /* nothing was left undecoded */
+    if (gap_ms <= GAP_MS) {
+        return;
     }
+    head->gap_ms += gap_ms;
+    for (uint32_t i = 0; i < sim->n_nodes && !is_stale(sim, head); i++) {
+        sim->nodes[i].heard += gap_ms;
+    }
+    head->started += gap_ms;
+}
+
+/* Silence is judged after what has come is read: who is gone now has nothing lying here. */
+static void judged_rightly(struct sim *sim, const struct sim_head *head)
+{
+    for (uint32_t i = 0; i < sim->n_nodes && !is_stale(sim, head); i++) {
+        struct sim_node *node = &sim->nodes[i];
+        const struct node *known = core_node_find(head->core, node->name);
+        const struct sim_frame *frame = list_first(&node->link.up, struct sim_frame, link);
+        bool is_gone = known != NULL && known->r.state == NODE_GONE;
+        bool is_new = is_gone && !node->is_known_gone;
+        bool is_here = !node->link.is_to_stale && sim_frame_is_here(sim, &node->link.up) &&
+                       known != NULL && frame->incarnation == known->r.incarnation &&
+                       known->peer != 0;
+        node->is_known_gone = is_gone;
+        sim_require(sim, !is_new || !is_here, "%s is declared lost, and its word lies unread",
+                    node->name);
+    }
+}
+
+void sim_head_turn(struct sim *sim, struct sim_head *head)
+{
+    sim_head_wake(sim, head);
+    core_time(head->core, sim->now, head->gap_ms, is_behind(sim, head));
+    head->gap_ms = 0;
+    judged_rightly(sim, head);
     core_turn_end(head->core, sim->now);
     sim_require(sim, core_failed(head->core) == OK, "the core failed: %s",
                 error_word(core_failed(head->core)));
@@ -239,61 +167,30 @@ void sim_head_turn(struct sim *sim)
     if (batch != NULL) {
         sim_require(sim, head->batch == NULL, "two batches in flight");
         head->batch = batch;
-        head->is_applied = false;
-        sim_store_send(sim);
+        head->is_written = head->is_on_disk = false;
+        sim_store_send(sim, head);
     }
-    sim_effects_take(sim);
+    effects_take(sim, head);
     bool is_idle = head->batch == NULL && head->core->out.open == NULL &&
-                   list_is_empty(&head->core->out.groups);
+                   list_is_empty(&head->core->out.groups) && !is_stale(sim, head);
     if (is_idle && sim_chance(sim, 10)) {
         sim_compare(sim);
     }
 }
 
-void sim_on_store_apply(struct sim *sim, const struct sim_event *event)
+/* ---- what comes ---- */
+
+static void heard(struct sim *sim, const struct sim_head *head, struct sim_node *node)
 {
-    struct sim_head *head = &sim->head;
-    if (head->core == NULL || head->life != event->life || head->batch == NULL) {
-        return;
+    if (!is_stale(sim, head)) {
+        sim_node_heard(sim, node);
     }
-    if (!head->is_applied) {
-        sim_trace(sim, "store   applies batch %llu, %u operations",
-                  (unsigned long long)head->batch->n, head->batch->n_ops);
-        sim_store_apply(sim, head->batch);
-        head->is_applied = true;
-    } else {
-        sim_trace(sim, "store   has batch %llu", (unsigned long long)head->batch->n);
-    }
-    bool is_lost = !sim->is_calm && sim_chance(sim, 20);
-    sim->counts.replies_lost += is_lost;
-    sim_push(sim,
-             (struct sim_event){.at = sim->now + (is_lost ? 1000 : sim_delay(sim, sim->disk_ms)),
-                                .kind = is_lost ? SIM_STORE_APPLY : SIM_STORE_REPLY,
-                                .life = head->life});
 }
 
-void sim_on_store_reply(struct sim *sim, const struct sim_event *event)
+static void head_read(struct sim *sim, struct sim_head *head, struct sim_node *node,
+                      struct sim_frame *frame)
 {
-    struct sim_head *head = &sim->head;
-    if (head->core == NULL || head->life != event->life || head->batch == NULL) {
-        return;
-    }
-    if (head->stalled_until > sim->now) {
-        struct sim_event later = *event;
-        later.at = head->stalled_until;
-        sim_push(sim, later);
-        return;
-    }
-    sim_head_wake(sim);
-    uint64_t n = head->batch->n;
-    head->batch = NULL;
-    on_batch_applied(head->core, sim->now, n);
-    sim_head_turn(sim);
-}
-
-static void sim_head_read(struct sim *sim, struct sim_node *node, struct sim_frame *frame)
-{
-    struct core *core = sim->head.core;
+    struct core *core = head->core;
     struct arena arena;
     message_type type;
     void *message;
@@ -303,25 +200,25 @@ static void sim_head_read(struct sim *sim, struct sim_node *node, struct sim_fra
                                NULL) == OK,
                 "a frame of an agent does not decode");
     sim_trace(sim, "head    reads %s %s", node->name, message_name(type));
-    struct sim_key *key = sim_key_of(sim, node, frame->incarnation);
+    struct sim_key *key = key_of(head, node, frame->incarnation);
     if (type == MSG_ENROL) {
         key->is_admitted = true;
-        sim_node_heard(sim, node);
+        heard(sim, head, node);
         on_enrol(core, sim->now, key->peer, message);
     } else if (!key->is_admitted) {
-        sim_reply_at_once(sim, node, key, MSG_WHO, &(struct msg_who){sim->head.epoch});
+        reply_at_once(sim, node, key, MSG_WHO, &(struct msg_who){head->epoch});
     } else if (type == MSG_EVENTS) {
-        sim_node_heard(sim, node);
+        heard(sim, head, node);
         on_events(core, sim->now, key->peer, message);
     } else if (type == MSG_BLOB_GET) {
         struct msg_blob piece;
         sim_blob_piece(message, &piece);
-        sim_reply_at_once(sim, node, key, MSG_BLOB, &piece);
+        reply_at_once(sim, node, key, MSG_BLOB, &piece);
     } else if (type == MSG_HEARTBEAT) {
         const struct msg_heartbeat *heartbeat = message;
         struct msg_ack ack = {.incarnation = heartbeat->incarnation};
-        sim_node_heard(sim, node);
-        sim_reply_at_once(sim, node, key, MSG_ACK, &ack);
+        heard(sim, head, node);
+        reply_at_once(sim, node, key, MSG_ACK, &ack);
         on_heartbeat(core, sim->now, key->peer, message);
     }
     arena_fini(&arena);
@@ -331,72 +228,20 @@ static void sim_head_read(struct sim *sim, struct sim_node *node, struct sim_fra
 void sim_on_frame_up(struct sim *sim, const struct sim_event *event)
 {
     struct sim_node *node = &sim->nodes[event->node];
+    struct sim_head *head = sim_link_head(sim, node);
     struct sim_frame *frame;
     uint64_t left = 1 + sim_below(sim, 6);
-    if (sim->head.core == NULL) {
-        return;
-    }
-    sim_head_wake(sim);
-    while (left > 0 && (frame = sim_frame_take(sim, &node->link.up)) != NULL) {
-        sim_head_read(sim, node, frame);
-        left--;
-    }
-    frame = list_first(&node->link.up, struct sim_frame, link);
-    if (frame != NULL && frame->at <= sim->now) {
-        sim_push(sim,
-                 (struct sim_event){.at = sim->now, .kind = SIM_FRAME_UP, .node = node->index});
-    }
-    if (left < 7) {
-        sim_head_turn(sim);
-    }
-}
-
-/* ---- life and death ---- */
-
-void sim_head_kill(struct sim *sim, int64_t away_ms)
-{
-    struct sim_head *head = &sim->head;
     if (head->core == NULL) {
         return;
     }
-    if (head->batch != NULL && !head->is_applied) {
-        bool is_late = sim_chance(sim, 500); /* the script runs though nobody hears of it */
-        if (is_late) {
-            sim_store_apply(sim, head->batch);
-            sim->counts.kills_after_apply++;
-        } else {
-            sim->counts.kills_before_apply++;
-        }
+    sim_head_wake(sim, head);
+    while (left > 0 && (frame = sim_frame_take(sim, &node->link.up)) != NULL) {
+        head_read(sim, head, node, frame);
+        left--;
     }
-    sim_trace(sim, "head    is killed");
-    core_free(head->core);
-    head->core = NULL;
-    head->batch = NULL;
-    head->life++;
-    for (uint32_t i = 0; i < sim->n_nodes; i++) {
-        sim->nodes[i].n_keys = 0;
-        if (sim->nodes[i].link.is_up) {
-            sim_link_break(sim, &sim->nodes[i], false);
-            sim_link_later(sim, &sim->nodes[i], 10 + sim_delay(sim, 200));
-        }
+    if (sim_frame_is_here(sim, &node->link.up)) {
+        sim_push(sim,
+                 (struct sim_event){.at = sim->now, .kind = SIM_FRAME_UP, .node = node->index});
     }
-    for (uint32_t i = 0; i < sim->n_clients; i++) {
-        sim->clients[i].request = 0;
-    }
-    sim_push(sim, (struct sim_event){.at = sim->now + away_ms, .kind = SIM_HEAD_START});
-}
-
-void sim_on_head_start(struct sim *sim, const struct sim_event *event)
-{
-    struct sim_head *head = &sim->head;
-    (void)event;
-    if (head->core != NULL) {
-        return;
-    }
-    sim_core_load(sim, ++head->epoch, &head->core);
-    head->stalled_until = 0;
-    head->has_exited = false;
-    head->started = sim->now;
-    sim_trace(sim, "head    starts, epoch %llu", (unsigned long long)head->epoch);
-    sim_head_turn(sim);
+    sim_head_turn(sim, head);
 }

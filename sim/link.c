@@ -1,27 +1,55 @@
-/* one connection a node: frames arrive late, in order, or are lost
- * with the whole connection. What the other side had received before it broke is still read. */
+/* One connection a node, as TCP and ZeroMQ make it: frames arrive late, in order, each once, or are
+ * lost with the whole connection; a lost packet is a delay for all that follows it. What the other
+ * side had received before a connection broke is still read. */
 #include "sim/link.h"
+
+#include <stdlib.h>
+#include <string.h>
+
 #include "sim/agent_effects.h"
-#include "sim/calendar.h"
+
+enum { RETRANSMIT_MS = 200, RETRANSMITS_MAX = 6 };
+
+static int64_t retransmit_ms(struct sim *sim)
+{
+    int64_t wait_ms = 0;
+    for (uint32_t i = 0; i < RETRANSMITS_MAX && sim_chance(sim, sim->loss_permille); i++) {
+        wait_ms += RETRANSMIT_MS << i;
+        sim->counts.retransmitted++;
+    }
+    return wait_ms;
+}
+
+static void frame_insert(struct list *queue, struct sim_frame *frame)
+{
+    list_push_back(queue, &frame->link);
+}
+
+static void frame_send(struct sim *sim, struct sim_node *node, bool is_up, message_type type,
+                       struct bytes bytes)
+{
+    struct sim_link *link = &node->link;
+    struct sim_frame *frame = malloc(sizeof *frame + bytes.len);
+    time_ms *last = is_up ? &link->up_last : &link->down_last;
+    time_ms at = sim->now + sim_delay(sim, sim->delay_ms) + retransmit_ms(sim);
+    at = node->cut_until > at ? node->cut_until : at;
+    *last = at > *last ? at : *last;
+    *frame = (struct sim_frame){
+        .incarnation = node->incarnation, .at = *last, .type = type, .len = bytes.len};
+    memcpy(frame->bytes, bytes.data, bytes.len);
+    frame_insert(is_up ? &link->up : &link->down, frame);
+    sim_push(sim, (struct sim_event){.at = frame->at,
+                                     .kind = is_up ? SIM_FRAME_UP : SIM_FRAME_DOWN,
+                                     .node = node->index});
+}
 
 void sim_frame_put(struct sim *sim, struct sim_node *node, bool is_up, message_type type,
                    struct bytes bytes)
 {
     struct sim_link *link = &node->link;
-    if (!link->is_up || link->is_muted) {
-        return;
+    if (link->is_up && !(is_up ? link->is_muted_up : link->is_muted_down)) {
+        frame_send(sim, node, is_up, type, bytes);
     }
-    struct sim_frame *frame = malloc(sizeof *frame + bytes.len);
-    time_ms *last = is_up ? &link->up_last : &link->down_last;
-    time_ms at = sim->now + sim_delay(sim, sim->delay_ms);
-    *last = at > *last ? at : *last;
-    *frame = (struct sim_frame){
-        .incarnation = node->incarnation, .at = *last, .type = type, .len = bytes.len};
-    memcpy(frame->bytes, bytes.data, bytes.len);
-    list_push_back(is_up ? &link->up : &link->down, &frame->link);
-    sim_push(sim, (struct sim_event){.at = *last,
-                                     .kind = is_up ? SIM_FRAME_UP : SIM_FRAME_DOWN,
-                                     .node = node->index});
 }
 
 struct sim_frame *sim_frame_take(struct sim *sim, struct list *queue)
@@ -32,6 +60,12 @@ struct sim_frame *sim_frame_take(struct sim *sim, struct list *queue)
     }
     list_remove(&frame->link);
     return frame;
+}
+
+bool sim_frame_is_here(const struct sim *sim, const struct list *queue)
+{
+    const struct sim_frame *frame = list_first(queue, struct sim_frame, link);
+    return frame != NULL && frame->at <= sim->now;
 }
 
 void sim_frames_drop(struct sim *sim, struct list *queue, bool keep_some)
@@ -47,8 +81,13 @@ void sim_frames_drop(struct sim *sim, struct list *queue, bool keep_some)
     }
 }
 
+struct sim_head *sim_link_head(struct sim *sim, const struct sim_node *node)
+{
+    return node->link.is_to_stale ? &sim->stale : &sim->head;
+}
+
 /* Hands one frame of the head to the agent. */
-static void sim_agent_read(struct sim *sim, struct sim_node *node, struct sim_frame *frame)
+static void agent_read(struct sim *sim, struct sim_node *node, struct sim_frame *frame)
 {
     struct arena arena;
     message_type type;
@@ -72,11 +111,10 @@ void sim_on_frame_down(struct sim *sim, const struct sim_event *event)
     uint64_t left = 1 + sim_below(sim, 6);
     while (node->agent != NULL && left > 0 &&
            (frame = sim_frame_take(sim, &node->link.down)) != NULL) {
-        sim_agent_read(sim, node, frame);
+        agent_read(sim, node, frame);
         left--;
     }
-    frame = list_first(&node->link.down, struct sim_frame, link);
-    if (frame != NULL && frame->at <= sim->now && node->agent != NULL) {
+    if (sim_frame_is_here(sim, &node->link.down) && node->agent != NULL) {
         sim_push(sim,
                  (struct sim_event){.at = sim->now, .kind = SIM_FRAME_DOWN, .node = node->index});
     }
@@ -93,30 +131,41 @@ void sim_link_later(struct sim *sim, struct sim_node *node, int64_t wait_ms)
 void sim_link_break(struct sim *sim, struct sim_node *node, bool is_told)
 {
     struct sim_link *link = &node->link;
+    bool is_read = !link->is_muted_down && !is_told;
     if (!link->is_up) {
         return;
     }
     sim_trace(sim, "link    %s breaks", node->name);
     link->life++;
-    sim_frames_drop(sim, &link->up, sim->head.core != NULL && !link->is_muted);
-    sim_frames_drop(sim, &link->down, !link->is_muted && !is_told);
+    bool is_heard = sim->head.core != NULL && !link->is_muted_up && !link->is_to_stale;
+    sim_frames_drop(sim, &link->up, is_heard);
+    sim_frames_drop(sim, &link->down, is_read);
     struct sim_frame *frame;
     while ((frame = list_first(&link->down, struct sim_frame, link)) != NULL) {
         list_remove(&frame->link);
         if (node->agent != NULL && link->is_up) {
-            sim_agent_read(sim, node, frame);
+            agent_read(sim, node, frame);
         } else {
             free(frame);
         }
     }
+    if (!is_heard) {
+        sim_frames_drop(sim, &link->up, false); /* what it answered meanwhile */
+    }
     if (!link->is_up) {
         return; /* what it read made it give the connection up itself */
     }
-    link->is_up = link->is_muted = false;
+    link->is_up = link->is_muted_up = link->is_muted_down = link->is_to_stale = false;
     if (node->agent != NULL && !is_told) {
         on_link_down(node->agent, sim->now, &node->out);
         sim_node_drain(sim, node);
     }
+}
+
+/* Mostly the head that holds the store; a name may still lead to the one before. */
+static bool link_goes_to_stale(struct sim *sim)
+{
+    return sim->stale.core != NULL && sim->stale.stalled_until <= sim->now && sim_chance(sim, 400);
 }
 
 void sim_on_link_up(struct sim *sim, const struct sim_event *event)
@@ -126,13 +175,19 @@ void sim_on_link_up(struct sim *sim, const struct sim_event *event)
     if (node->agent == NULL || node->incarnation != event->life || link->is_up) {
         return;
     }
-    if (sim->head.core == NULL || node->stalled_until > sim->now) {
+    bool is_to_stale = link_goes_to_stale(sim);
+    if ((sim->head.core == NULL && !is_to_stale) || node->stalled_until > sim->now ||
+        node->cut_until > sim->now) {
         sim_link_later(sim, node, 50 + (int64_t)sim_below(sim, 200));
         return;
     }
+    if (is_to_stale) {
+        sim_frames_drop(sim, &link->up, false);
+    }
     link->is_up = true;
+    link->is_to_stale = is_to_stale;
     link->life++;
-    sim_trace(sim, "link    %s is up", node->name);
+    sim_trace(sim, "link    %s is up%s", node->name, is_to_stale ? ", to the old head" : "");
     on_link_up(node->agent, sim->now, &node->out);
     sim_node_drain(sim, node);
 }

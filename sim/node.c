@@ -16,7 +16,7 @@ void sim_on_process_started(struct sim *sim, const struct sim_event *event)
     if (p == NULL) {
         return;
     }
-    if (!sim->is_calm && p->has_restore && sim_chance(sim, 50)) {
+    if (p->is_restore_missing || (!sim->is_calm && p->has_restore && sim_chance(sim, 50))) {
         agent_restore_lost(node->agent, p->ref);
         on_attempt_not_started(node->agent, sim->now, p->ref, CAUSE_CANNOT_START,
                                "its snapshot is damaged", &node->out);
@@ -192,7 +192,9 @@ static void sim_agent_leave(struct sim *sim, struct sim_node *node)
     agent_outbox_reset(&node->out);
     node->agent = NULL;
     sim_link_break(sim, node, true);
-    memset(node->processes, 0, sizeof node->processes);
+    for (uint32_t i = 0; i < SIM_PROCESSES_MAX; i++) {
+        node->processes[i].is_used = node->processes[i].is_alive = false;
+    }
     node->stalled_until = 0;
 }
 
@@ -229,9 +231,19 @@ static void sim_agent_new(struct sim *sim, struct sim_node *node)
         struct snapshot_name name = {node->disk_task[i], node->disk[i].ordinal};
         sim_require(sim, agent_snapshot_found(node->agent, name) == OK, "agent_snapshot_found");
     }
+    node->epoch = 0;
     sim_trees_tell(sim, node);
     sim_trace(sim, "%-7s starts, %u snapshots on its disk", node->name, node->n_disk);
     sim_link_later(sim, node, (int64_t)sim_below(sim, 50));
+}
+
+void sim_node_wipe(struct sim *sim, struct sim_node *node)
+{
+    node->n_disk = 0;
+    node->wipes++;
+    memset(node->has_tree, 0, sizeof node->has_tree);
+    sim->counts.wiped++;
+    sim_trace(sim, "%-7s has an empty disk", node->name);
 }
 
 void sim_on_agent_start(struct sim *sim, const struct sim_event *event)

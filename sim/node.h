@@ -15,5 +15,7 @@ void sim_on_work(struct sim *sim, const struct sim_event *event);
 void sim_agent_end(struct sim *sim, struct sim_node *node, int64_t away_ms);
 /* ordinal 1: it leaves; 0: it comes. */
 void sim_on_agent_start(struct sim *sim, const struct sim_event *event);
+/* A machine of the same name with nothing on its disk. */
+void sim_node_wipe(struct sim *sim, struct sim_node *node);
 
 #endif

@@ -98,6 +98,12 @@ static void sim_ask_job(struct sim *sim, struct sim_client *client)
     on_job_submit(sim->head.core, sim->now, client->request, &job);
 }
 
+static void sim_ask_clone(struct sim *sim, struct sim_client *client)
+{
+    struct sweep_clone clone = {.name = client->key, .owner = "me", .key = client->key};
+    on_sweep_clone(sim->head.core, sim->now, client->request, client->target, &clone);
+}
+
 static void sim_ask_sweep_verb(struct sim *sim, struct sim_client *client)
 {
     core_verb verb = client->kind == CLIENT_CANCEL_SWEEP ? VERB_CANCEL : VERB_STOP;
@@ -149,6 +155,7 @@ static void sim_ask_view(struct sim *sim, struct sim_client *client)
 static void (*const sim_asks[])(struct sim *sim, struct sim_client *client) = {
     [CLIENT_SWEEP] = sim_ask_sweep,
     [CLIENT_JOB] = sim_ask_job,
+    [CLIENT_CLONE] = sim_ask_clone,
     [CLIENT_CANCEL_SWEEP] = sim_ask_sweep_verb,
     [CLIENT_STOP_SWEEP] = sim_ask_sweep_verb,
     [CLIENT_CANCEL_TASK] = sim_ask_task_verb,
@@ -164,7 +171,8 @@ static void (*const sim_asks[])(struct sim *sim, struct sim_client *client) = {
 /* Something that was acknowledged; false: nothing was yet. */
 static bool sim_client_aim(struct sim *sim, struct sim_client *client)
 {
-    if (client->number != 0 || client->kind <= CLIENT_JOB || client->kind == CLIENT_NODE) {
+    uint32_t *aim = client->kind == CLIENT_CLONE ? &client->target : &client->number;
+    if (*aim != 0 || client->kind <= CLIENT_JOB || client->kind == CLIENT_NODE) {
         return true;
     }
     const struct sim_client *target = &sim->clients[sim_below(sim, sim->n_clients)];
@@ -174,7 +182,7 @@ static bool sim_client_aim(struct sim *sim, struct sim_client *client)
     if (!is_good || !target->is_answered || target->number == 0) {
         return false;
     }
-    client->number = target->number;
+    *aim = target->number;
     return true;
 }
 
@@ -193,13 +201,13 @@ void sim_on_client(struct sim *sim, const struct sim_event *event)
         client->is_answered = sim->is_calm; /* there was nothing to aim at */
         return;
     }
-    sim_head_wake(sim);
+    sim_head_wake(sim, &sim->head);
     client->request = ++sim->requests;
     sim_trace(sim, "client  %s asks, kind %d, %u.%u", client->key, client->kind, client->number,
               client->index);
     sim_asks[client->kind](sim, client);
     client->was_asked = true;
-    sim_head_turn(sim);
+    sim_head_turn(sim, &sim->head);
 }
 
 void sim_look_after(struct sim *sim)
@@ -284,11 +292,12 @@ static void sim_answer_submit(struct sim *sim, struct sim_client *client, const 
     sim_require(sim, id != NULL, "%s", body);
     client->number = (uint32_t)strtoul(id + 5, NULL, 10);
     snprintf(field, sizeof field, "%u", client->number);
-    sim_require(
-        sim,
-        sim_cell_find(&sim->store, client->kind == CLIENT_SWEEP ? "sweeps" : "jobs", field) != NULL,
-        "%s was acknowledged before it was on disk", client->key);
+    sim_require(sim,
+                sim_cell_find(&sim->store, client->kind == CLIENT_JOB ? "jobs" : "sweeps", field) !=
+                    NULL,
+                "%s was acknowledged before it was on disk", client->key);
     sim->counts.resubmits += client->status == 200;
+    sim->counts.clones += client->kind == CLIENT_CLONE;
 }
 
 void sim_answer_take(struct sim *sim, const struct head_effect *effect)
@@ -309,7 +318,7 @@ void sim_answer_take(struct sim *sim, const struct head_effect *effect)
         }
         client->is_answered = true;
         client->status = effect->status;
-        if (client->kind <= CLIENT_JOB) {
+        if (client->kind <= CLIENT_CLONE && effect->status != 404) {
             sim_answer_submit(sim, client, body);
         } else if (effect->status == 200 && client->kind <= CLIENT_STOP_SWEEP) {
             sim_sweep_is_told(sim, client);

@@ -9,10 +9,12 @@
 #include "sim/check.h"
 #include "sim/faults.h"
 #include "sim/head.h"
+#include "sim/head_life.h"
 #include "sim/link.h"
 #include "sim/node.h"
 #include "sim/people.h"
 #include "sim/store.h"
+#include "sim/store_link.h"
 #include "sim/trainer.h"
 #include "sim/workload.h"
 
@@ -21,8 +23,11 @@ enum { SIM_CALM_MAX_MS = 900000 };
 static sim_handler *const sim_handlers[] = {
     [SIM_FRAME_UP] = sim_on_frame_up,
     [SIM_FRAME_DOWN] = sim_on_frame_down,
-    [SIM_STORE_APPLY] = sim_on_store_apply,
+    [SIM_STORE_RUN] = sim_on_store_run,
+    [SIM_STORE_SYNC] = sim_on_store_sync,
     [SIM_STORE_REPLY] = sim_on_store_reply,
+    [SIM_STALE_END] = sim_on_stale_end,
+    [SIM_WORKLOAD] = sim_on_workload,
     [SIM_HEAD_START] = sim_on_head_start,
     [SIM_LINK_UP] = sim_on_link_up,
     [SIM_LINK_DEAD] = sim_on_link_dead,
@@ -53,11 +58,13 @@ static const char sim_owners[] = {
 };
 
 /* Whose time it takes may be standing still. */
-static time_ms sim_stalled_until(const struct sim *sim, const struct sim_event *event)
+static time_ms sim_stalled_until(struct sim *sim, const struct sim_event *event)
 {
     switch (sim_owners[event->kind]) {
     case 'H':
-        return sim->head.stalled_until;
+        return event->kind == SIM_FRAME_UP
+                   ? sim_link_head(sim, &sim->nodes[event->node])->stalled_until
+                   : sim->head.stalled_until;
     case 'N':
         return sim->nodes[event->node].stalled_until;
     case 'S':
@@ -82,13 +89,22 @@ static time_ms sim_later(time_ms a, time_ms b)
     return a > b ? a : b;
 }
 
-/* The next timer of a core: the head's (-1), or a node's index; INT64_MAX: none. */
+static time_ms head_timer(const struct sim_head *head)
+{
+    return head->core == NULL ? INT64_MAX
+                              : sim_later(core_next_deadline(head->core), head->stalled_until);
+}
+
+enum { TIMER_OF_HEAD = -1, TIMER_OF_STALE = -2 };
+
+/* The next timer of a core: a head's, or a node's index; INT64_MAX: none. */
 static time_ms sim_timer(const struct sim *sim, int *ret_whose)
 {
-    time_ms next = INT64_MAX;
-    *ret_whose = -1;
-    if (sim->head.core != NULL) {
-        next = sim_later(core_next_deadline(sim->head.core), sim->head.stalled_until);
+    time_ms next = head_timer(&sim->head), stale = head_timer(&sim->stale);
+    *ret_whose = TIMER_OF_HEAD;
+    if (stale < next) {
+        next = stale;
+        *ret_whose = TIMER_OF_STALE;
     }
     for (uint32_t i = 0; i < sim->n_nodes; i++) {
         const struct sim_node *node = &sim->nodes[i];
@@ -106,10 +122,12 @@ static time_ms sim_timer(const struct sim *sim, int *ret_whose)
 static void sim_timer_run(struct sim *sim, int whose)
 {
     if (whose < 0) {
-        sim_head_wake(sim);
-        sim_look_after(sim);
-        on_tick(sim->head.core, sim->now);
-        sim_head_turn(sim);
+        struct sim_head *head = whose == TIMER_OF_STALE ? &sim->stale : &sim->head;
+        sim_head_wake(sim, head);
+        if (head == &sim->head) {
+            sim_look_after(sim);
+        }
+        sim_head_turn(sim, head);
         return;
     }
     struct sim_node *node = &sim->nodes[whose];
@@ -137,7 +155,7 @@ static void sim_event_run(struct sim *sim)
 static void sim_step(struct sim *sim)
 {
     int whose;
-    time_ms timer = sim_timer(sim, &whose);
+    time_ms timer = sim_later(sim_timer(sim, &whose), sim->now); /* reading comes first */
     time_ms before = sim->now;
     sim->n_run++;
     if (sim->n_events > 0 && sim->events[0].at <= timer) {
@@ -152,6 +170,9 @@ static void sim_step(struct sim *sim)
         if (sim->nodes[i].agent != NULL) {
             sim_agreement(sim, &sim->nodes[i]);
         }
+    }
+    if (sim->stale.has_exited) {
+        sim_stale_end(sim);
     }
     sim->steps = sim->now == before ? sim->steps + 1 : 0;
     sim_require(sim, sim->steps < 20000, "time stands still");
@@ -179,9 +200,12 @@ static void sim_nodes(struct sim *sim)
         agent_outbox_init(&node->out);
         list_init(&node->link.up);
         list_init(&node->link.down);
-        sim_push(sim, (struct sim_event){.at = sim->now + (int64_t)sim_below(sim, 200),
-                                         .kind = SIM_AGENT_START,
-                                         .node = i});
+        bool is_late = i > 0 && sim_chance(sim, 300);
+        sim->counts.joined += is_late;
+        sim_push(sim,
+                 (struct sim_event){.at = sim->now + (int64_t)sim_below(sim, is_late ? 60000 : 200),
+                                    .kind = SIM_AGENT_START,
+                                    .node = i});
     }
 }
 
@@ -189,11 +213,12 @@ static void sim_weather(struct sim *sim)
 {
     static const int64_t pauses[] = {300, 1000, 3000, 10000}, delays[] = {1, 5, 40, 300},
                          disks[] = {1, 4, 30, 200};
-    static const uint32_t crashes[] = {0, 5, 20, 60};
+    static const uint32_t crashes[] = {0, 5, 20, 60}, losses[] = {0, 0, 20, 100, 300};
     bool is_fair = sim_chance(sim, 50);
     sim->fault_pause_ms = pauses[sim_below(sim, 4)];
     sim->delay_ms = delays[sim_below(sim, 4)];
     sim->disk_ms = disks[sim_below(sim, 4)];
+    sim->loss_permille = losses[sim_below(sim, 5)];
     sim->crash_permille = crashes[sim_below(sim, 4)];
     sim->node_timeout_ms = sim_chance(sim, 500) ? 0 : 6000;
     sim->orphan_timeout_ms = sim_chance(sim, 700) ? 0 : 4000;
@@ -207,7 +232,14 @@ static void sim_calm(struct sim *sim)
     const char *unfinished = NULL;
     sim_trace(sim, "from now on nothing breaks");
     sim->is_calm = true;
-    sim->store.stalled_until = 0;
+    sim->store.stalled_until = sim->store.full_until = 0;
+    sim->loss_permille = 0;
+    if (sim->stale.core != NULL) {
+        sim_stale_end(sim);
+    }
+    for (uint32_t i = 0; i < sim->n_nodes; i++) {
+        sim->nodes[i].cut_until = 0;
+    }
     time_ms end = sim->now + SIM_CALM_MAX_MS;
     for (uint64_t i = 0;
          i % 64 != 0 || (unfinished = sim_unfinished(sim, text, sizeof text)) != NULL; i++) {
@@ -279,7 +311,7 @@ void sim_run(uint64_t seed, const struct sim_options *options, struct sim_result
 {
     struct sim *sim = sim_new(seed, options);
     int64_t storm_ms = 10000 + (int64_t)sim_below(sim, 80000);
-    sim_workload(sim, storm_ms);
+    sim_push(sim, (struct sim_event){.at = sim->now, .kind = SIM_WORKLOAD});
     sim_push(sim, (struct sim_event){.at = sim->now + 500, .kind = SIM_FAULT});
     for (time_ms end = sim->now + storm_ms; sim->now < end || sim->n_run < options->events;) {
         sim_step(sim);

@@ -6,7 +6,7 @@
 
 #include "sim/people.h"
 
-static void sim_client_add(struct sim *sim, sim_client_kind kind, int64_t within_ms)
+static void client_add(struct sim *sim, sim_client_kind kind, int64_t within_ms)
 {
     struct sim_client *client = &sim->clients[sim->n_clients++];
     client->kind = kind;
@@ -18,14 +18,33 @@ static void sim_client_add(struct sim *sim, sim_client_kind kind, int64_t within
     sim_client_later(sim, client, (int64_t)sim_below(sim, (uint64_t)within_ms));
 }
 
-void sim_workload(struct sim *sim, int64_t within_ms)
+static uint32_t unfinished(const struct core *core)
 {
-    uint64_t sweeps = 1 + sim_below(sim, 6), others = sim_below(sim, 20);
-    for (uint64_t i = 0; i < sweeps; i++) {
-        sim_client_add(sim, CLIENT_SWEEP, i == 0 ? 1000 : within_ms);
+    uint32_t n = 0;
+    for (const struct work *work = core->works; work != NULL; work = work->hh.next) {
+        n += work->n_active > 0 || (work->sweep != NULL && work->sweep->r.state < SWEEP_DONE);
     }
-    for (uint64_t i = 0; i < others; i++) {
-        sim_client_add(sim, (sim_client_kind)(CLIENT_JOB + sim_below(sim, CLIENT_VIEW)), within_ms);
-    }
+    return n;
 }
 
+void sim_on_workload(struct sim *sim, const struct sim_event *event)
+{
+    enum { WORKS_MAX = 8, KEPT_FREE = 4 };
+    (void)event;
+    if (sim->is_calm) {
+        return;
+    }
+    sim_push(sim,
+             (struct sim_event){.at = sim->now + 200 + sim_delay(sim, 3000), .kind = SIM_WORKLOAD});
+    uint32_t n = sim->head.core != NULL ? unfinished(sim->head.core) : 0;
+    bool is_enough = n >= WORKS_MAX || (n > 1 && sim_chance(sim, 600));
+    if (sim->n_clients + KEPT_FREE > SIM_CLIENTS_MAX) {
+        return;
+    }
+    if (!is_enough) {
+        client_add(sim, sim_chance(sim, 700) ? CLIENT_SWEEP : CLIENT_JOB, 500);
+    }
+    if (sim_chance(sim, 400)) {
+        client_add(sim, (sim_client_kind)(CLIENT_JOB + sim_below(sim, CLIENT_VIEW)), 3000);
+    }
+}

@@ -20,11 +20,11 @@
 #include "worker/core/state.h"
 
 enum {
-    SIM_NODES_MAX = 3,
-    SIM_PROCESSES_MAX = 96,
+    SIM_NODES_MAX = 6,
+    SIM_PROCESSES_MAX = 64,
     SIM_EVENTS_MAX = 1 << 16,
     SIM_SNAPSHOTS_MAX = 4096,
-    SIM_CLIENTS_MAX = 32,
+    SIM_CLIENTS_MAX = 1024,
     SIM_KEYS_MAX = 8,
     SIM_SILENCES_MAX = 4,
     SIM_REQUESTS_MAX = 64, /* of one trainer, unanswered: INTERFACES' window */
@@ -37,8 +37,9 @@ enum {
 #define SIM_EVENTS(X)                                                                              \
     X(FRAME_UP, H)                                                                                 \
     X(FRAME_DOWN, N)                                                                               \
-    X(STORE_APPLY, S)                                                                              \
-    X(STORE_REPLY, S)                                                                              \
+    X(STORE_RUN, S)                                                                                \
+    X(STORE_SYNC, S)                                                                               \
+    X(STORE_REPLY, W)                                                                              \
     X(HEAD_START, W)                                                                               \
     X(LINK_UP, W)                                                                                  \
     X(LINK_DEAD, W)                                                                                \
@@ -51,6 +52,8 @@ enum {
     X(WORK, N)                                                                                     \
     X(SAVE_DONE, N)                                                                                \
     X(CLIENT, H)                                                                                   \
+    X(STALE_END, W)                                                                                \
+    X(WORKLOAD, W)                                                                                 \
     X(FAULT, W)
 
 typedef enum {
@@ -112,8 +115,11 @@ struct sim_store {
     uint32_t n_entries, cap_entries;
     struct sim_task *tasks;
     struct sim_rows *rows;
-    uint64_t n; /* of the last batch applied */
+    uint64_t n; /* of the last batch on disk */
     time_ms stalled_until;
+    time_ms down_until;    /* the server is being started */
+    time_ms loading_until; /* it is up and reads its file: -LOADING */
+    time_ms full_until;    /* it refuses writes: -OOM */
 };
 
 /* ---- a connection ---- */
@@ -129,7 +135,8 @@ struct sim_frame {
 
 struct sim_link {
     bool is_up;
-    bool is_muted; /* nothing arrives any more, and nobody was told */
+    bool is_muted_up, is_muted_down; /* nothing arrives any more, and nobody was told */
+    bool is_to_stale;                /* its other end is the head that was fenced off */
     uint64_t life;
     struct list up, down; /* in order */
     time_ms up_last, down_last;
@@ -164,7 +171,7 @@ struct sim_process {
     bool is_used;
     uint64_t serial;
     struct attempt_ref ref;
-    bool is_trial, is_alive, is_leaving, has_restore;
+    bool is_trial, is_alive, is_leaving, has_restore, is_restore_missing;
     uint64_t connection; /* 0: none */
     bool is_read_stopped;
     struct sim_ring unread; /* written by the trainer, not read by the agent */
@@ -186,7 +193,7 @@ struct sim_process {
     uint64_t seed;
 };
 
-/* Each incarnation comes with a key of its own; the head's shell has a number for it. */
+/* Of a head: each incarnation comes with a key of its own; the head's shell has a number for it. */
 struct sim_key {
     uint64_t incarnation, peer;
     bool is_admitted;
@@ -209,10 +216,12 @@ struct sim_node {
     struct agent *agent; /* NULL: it does not run */
     struct agent_outbox out;
     uint64_t incarnation;
-    struct sim_key keys[SIM_KEYS_MAX]; /* that this head has seen, the oldest forgotten */
-    uint32_t n_keys;
     time_ms stalled_until, stalled_since;
-    time_ms heard; /* by the head */
+    time_ms cut_until; /* no network before */
+    time_ms heard;     /* by the head; when the head stood still does not count */
+    uint64_t epoch;    /* the highest that its agent took */
+    uint32_t wipes;    /* of its disk */
+    bool is_known_gone;
     struct sim_silence
         silences[SIM_SILENCES_MAX]; /* before, longer than node_timeout; the newest first */
     struct sim_link link;
@@ -229,6 +238,7 @@ struct sim_node {
 typedef enum {
     CLIENT_SWEEP,
     CLIENT_JOB,
+    CLIENT_CLONE,
     CLIENT_CANCEL_SWEEP,
     CLIENT_STOP_SWEEP,
     CLIENT_CANCEL_TASK,
@@ -245,6 +255,7 @@ typedef enum {
 struct sim_client {
     sim_client_kind kind;
     char key[24];
+    uint32_t target; /* CLONE: of which */
     char file[SIM_FILE_MAX];
     uint64_t request; /* 0: not asked at this head */
     bool is_answered;
@@ -257,15 +268,18 @@ struct sim_client {
 
 struct sim_head {
     struct core *core; /* NULL: dead */
-    uint64_t life;
+    uint64_t life;     /* no other head's */
     uint64_t epoch;
     uint64_t peers;            /* numbers given */
     const struct batch *batch; /* in flight */
-    bool is_applied;
-    time_ms stalled_until;
-    time_ms last_turn;
+    bool is_written;           /* the batch: its script has run, and nothing is synced yet */
+    bool is_on_disk;           /* the batch */
+    time_ms stalled_until, stalled_since;
+    int64_t gap_ms; /* that the next turn is told */
     time_ms started;
     bool has_exited;
+    struct sim_key keys[SIM_NODES_MAX][SIM_KEYS_MAX]; /* seen by it, the oldest forgotten */
+    uint32_t n_keys[SIM_NODES_MAX];
 };
 
 /* name; how often, among the faults of a seed that has it */
@@ -280,6 +294,12 @@ struct sim_head {
     X(agent_drain, 2)                                                                              \
     X(trainer_kill, 4)                                                                             \
     X(node_away, 2)                                                                                \
+    X(node_lost, 1)                                                                                \
+    X(half_open, 2)                                                                                \
+    X(partition, 2)                                                                                \
+    X(head_split, 2)                                                                               \
+    X(store_crash, 2)                                                                              \
+    X(store_full, 1)                                                                               \
     X(cluster_stop, 1)
 
 enum {
@@ -293,6 +313,16 @@ enum {
 #define SIM_COUNTS(X)                                                                              \
     X(batches)                                                                                     \
     X(replies_lost)                                                                                \
+    X(torn)                                                                                        \
+    X(survived)                                                                                    \
+    X(loading)                                                                                     \
+    X(full)                                                                                        \
+    X(fenced)                                                                                      \
+    X(stale_words)                                                                                 \
+    X(retransmitted)                                                                               \
+    X(joined)                                                                                      \
+    X(wiped)                                                                                       \
+    X(clones)                                                                                      \
     X(kills_before_apply)                                                                          \
     X(kills_after_apply)                                                                           \
     X(enrolments)                                                                                  \
@@ -367,6 +397,7 @@ struct sim {
     uint64_t requests;
     struct sim_store store;
     struct sim_head head;
+    struct sim_head stale; /* another one took over, and it does not know yet */
     uint32_t n_nodes;
     struct sim_node nodes[SIM_NODES_MAX];
     uint32_t n_trees;
@@ -376,6 +407,7 @@ struct sim {
     uint32_t fault_weights[FAULT_COUNT];
     int64_t fault_pause_ms; /* about so long between two */
     int64_t delay_ms;       /* of a frame, at most */
+    uint32_t loss_permille; /* of packets: they are sent again, and everything waits */
     int64_t disk_ms;        /* of a batch, at most */
     uint32_t crash_permille;
     int64_t node_timeout_ms, orphan_timeout_ms; /* of the head's settings */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/planted.h"
 #include "head/core/state.h"
 
 struct task *core_task_find(struct core *core, task_id id)
@@ -149,6 +150,7 @@ void core_task_unplace(struct core *core, struct task *task)
 {
     if (task->allocation != NULL) {
         scheduler_give(core->scheduler, task->allocation);
+        PLANT(give_twice, scheduler_give(core->scheduler, task->allocation));
         mem_free(task->allocation);
         task->allocation = NULL;
     }

@@ -27,4 +27,12 @@ extern uint32_t planted_bugs; /* a bit each; sim/planted.c */
 #define PLANTED(name) false
 #endif
 
+/* A statement that is one of them. */
+#define PLANT(name, statement)                                                                     \
+    do {                                                                                           \
+        if (PLANTED(name)) {                                                                       \
+            statement;                                                                             \
+        }                                                                                          \
+    } while (0)
+
 #endif
