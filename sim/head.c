@@ -135,6 +135,16 @@ void sim_head_wake(struct sim *sim, struct sim_head *head)
     head->started += gap_ms;
 }
 
+void sim_head_poll(struct sim *sim, const struct sim_head *head)
+{
+    for (uint32_t i = 0; i < sim->n_nodes; i++) {
+        const struct sim_link *link = &sim->nodes[i].link;
+        if (link->is_to_stale == is_stale(sim, head) && sim_frame_is_here(sim, &link->up)) {
+            sim_push(sim, (struct sim_event){.at = sim->now, .kind = SIM_FRAME_UP, .node = i});
+        }
+    }
+}
+
 /* Silence is judged after what has come is read: who is gone now has nothing lying here. */
 static void judged_rightly(struct sim *sim, const struct sim_head *head)
 {
@@ -150,6 +160,9 @@ static void judged_rightly(struct sim *sim, const struct sim_head *head)
         node->is_known_gone = is_gone;
         sim_require(sim, !is_new || !is_here, "%s is declared lost, and its word lies unread",
                     node->name);
+        if (is_new) {
+            sim_node_silent(sim, node);
+        }
     }
 }
 

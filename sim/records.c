@@ -219,7 +219,7 @@ static time_ms sim_heard_since(const struct sim *sim, const struct sim_node *nod
     return node->heard > sim->head.started ? node->heard : sim->head.started;
 }
 
-void sim_node_heard(struct sim *sim, struct sim_node *node)
+void sim_node_silent(struct sim *sim, struct sim_node *node)
 {
     struct sim_silence silence = {sim_heard_since(sim, node), sim->now};
     if (silence.to - silence.from > sim_node_timeout_ms(sim)) {
@@ -227,6 +227,10 @@ void sim_node_heard(struct sim *sim, struct sim_node *node)
                 (SIM_SILENCES_MAX - 1) * sizeof node->silences[0]);
         node->silences[0] = silence;
     }
+}
+
+void sim_node_heard(struct sim *sim, struct sim_node *node)
+{
     node->heard = sim->now;
 }
 
@@ -239,11 +243,10 @@ static void sim_loss_is_due(struct sim *sim, const char *field, const struct rec
     }
     sim_require(sim, node != NULL, "attempt %s was lost on %s", field, r->node);
     time_ms ended = r->result.ended_at, since = sim_heard_since(sim, node);
-    bool is_due = node->incarnation != r->incarnation || ended - since > sim_node_timeout_ms(sim);
+    bool is_due = node->incarnation != r->incarnation;
     for (int i = 0; i < SIM_SILENCES_MAX; i++) {
         const struct sim_silence *silence = &node->silences[i];
-        is_due =
-            is_due || (ended <= silence->to && ended - silence->from > sim_node_timeout_ms(sim));
+        is_due = is_due || ended == silence->to;
     }
     sim_require(sim, is_due, "attempt %s was lost and %s was silent for %lld ms", field, node->name,
                 (long long)(ended - since));

@@ -16,6 +16,8 @@ void sim_on_task(struct sim *sim, const char *field, struct bytes value);
 struct sim_rows *sim_rows_of(struct sim *sim, task_id id, uint32_t attempt);
 /* Each row once, in order, none left out (nothing is thinned here). */
 void sim_on_rows(struct sim *sim, const char *key, const char *field, struct bytes value);
+/* It is declared lost now: notes for how long nothing came of it, if that was long enough. */
+void sim_node_silent(struct sim *sim, struct sim_node *node);
 void sim_node_heard(struct sim *sim, struct sim_node *node);
 void sim_on_attempt(struct sim *sim, const char *field, struct bytes value);
 void sim_on_sweep(struct sim *sim, const char *field, struct bytes value);

@@ -127,6 +127,7 @@ static void sim_timer_run(struct sim *sim, int whose)
         if (head == &sim->head) {
             sim_look_after(sim);
         }
+        sim_head_poll(sim, head);
         sim_head_turn(sim, head);
         return;
     }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -112,6 +113,7 @@ static void worker_start(struct seeds *seeds, struct worker *worker, uint32_t pl
         exit(1);
     }
     if (worker->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         close(fds[0]);
         worker_main(seeds, place, fds[1]);
     }

@@ -4,7 +4,8 @@
 
 enum { TICK_MS = 250, WALL_NOTE_MS = 5000 };
 
-/* The loop was away: nobody is judged by a silence that was ours. Who was heard since is not early. */
+/* The loop was away: nobody is judged by a silence that was ours. Who was heard since is not early.
+ */
 static void core_gap(struct core *core, time_ms now, int64_t gap_ms)
 {
     struct node *node, *next;

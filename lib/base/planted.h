@@ -1,6 +1,6 @@
 /* base/planted.h -- bugs put in on purpose, so that the simulator can show that it finds such ones.
- * They exist in the build muster-sim-planted alone, where each can be turned on; in every other build
- * PLANTED() is the constant false and nothing of it is left. Pure. */
+ * They exist in the build muster-sim-planted alone, where each can be turned on; in every other
+ * build PLANTED() is the constant false and nothing of it is left. Pure. */
 #ifndef MUSTER_BASE_PLANTED_H
 #define MUSTER_BASE_PLANTED_H
 
