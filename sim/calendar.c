@@ -45,14 +45,14 @@ void sim_hash(struct sim *sim, uint64_t word)
 
 _Noreturn void sim_violation(const struct sim *sim, const char *format, ...)
 {
+    static char text[4096]; /* one write: several seeds run at once */
     va_list args;
-    fflush(stdout);
-    fprintf(stderr, "seed %llu, t=%.3f s: ", (unsigned long long)sim->seed,
-            (double)(sim->now - SIM_START_MS) / 1000.0);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    fputc('\n', stderr);
+    fflush(stdout);
+    fprintf(stderr, "seed %llu, t=%.3f s: %s\n", (unsigned long long)sim->seed,
+            (double)(sim->now - SIM_START_MS) / 1000.0, text);
     _Exit(SIM_EXIT_VIOLATION);
 }
 
