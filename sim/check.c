@@ -89,11 +89,11 @@ void sim_agreement(struct sim *sim, struct sim_node *node)
     const struct node *known = core_node_find(sim->head.core, node->name);
     const struct sim_key *key =
         known != NULL ? sim_key_by_peer(&sim->head, node, known->peer) : NULL;
-    bool is_quiet = sim->head.batch == NULL && out->open == NULL && list_is_empty(&out->groups) &&
-                    list_is_empty(&out->effects) && node->link.is_up && !node->link.is_to_stale &&
-                    !node->link.is_muted_up && !node->link.is_muted_down &&
-                    list_is_empty(&node->link.up) && list_is_empty(&node->link.down) &&
-                    list_is_empty(&node->agent->stream.kept) &&
+    bool is_quiet = !sim->is_harsh && sim->head.batch == NULL && out->open == NULL &&
+                    list_is_empty(&out->groups) && list_is_empty(&out->effects) &&
+                    node->link.is_up && !node->link.is_to_stale && !node->link.is_muted_up &&
+                    !node->link.is_muted_down && list_is_empty(&node->link.up) &&
+                    list_is_empty(&node->link.down) && list_is_empty(&node->agent->stream.kept) &&
                     node->agent->link.state == LINK_WELCOMED && key != NULL &&
                     known->r.state != NODE_GONE && key->incarnation == node->incarnation;
     if (!is_quiet) {

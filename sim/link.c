@@ -1,6 +1,8 @@
 /* One connection a node, as TCP and ZeroMQ make it: frames arrive late, in order, each once, or are
  * lost with the whole connection; a lost packet is a delay for all that follows it. What the other
- * side had received before a connection broke is still read. */
+ * side had received before a connection broke is still read. In a harsh seed frames are lost,
+ * doubled and reordered one by one, which no connection does: the cores must hold all the same,
+ * though they need a new connection to get on. */
 #include "sim/link.h"
 
 #include <stdlib.h>
@@ -8,7 +10,7 @@
 
 #include "sim/agent_effects.h"
 
-enum { RETRANSMIT_MS = 200, RETRANSMITS_MAX = 6 };
+enum { RETRANSMIT_MS = 200, RETRANSMITS_MAX = 6, DOUBLED_PERMILLE = 50 };
 
 static int64_t retransmit_ms(struct sim *sim)
 {
@@ -20,9 +22,14 @@ static int64_t retransmit_ms(struct sim *sim)
     return wait_ms;
 }
 
+/* By the time it arrives; equal ones as they were sent. */
 static void frame_insert(struct list *queue, struct sim_frame *frame)
 {
-    list_push_back(queue, &frame->link);
+    struct list *after = queue->prev;
+    while (after != queue && list_entry(after, struct sim_frame, link)->at > frame->at) {
+        after = after->prev;
+    }
+    list_push_front(after, &frame->link);
 }
 
 static void frame_send(struct sim *sim, struct sim_node *node, bool is_up, message_type type,
@@ -31,11 +38,13 @@ static void frame_send(struct sim *sim, struct sim_node *node, bool is_up, messa
     struct sim_link *link = &node->link;
     struct sim_frame *frame = malloc(sizeof *frame + bytes.len);
     time_ms *last = is_up ? &link->up_last : &link->down_last;
-    time_ms at = sim->now + sim_delay(sim, sim->delay_ms) + retransmit_ms(sim);
+    time_ms at = sim->now + sim_delay(sim, sim->delay_ms);
+    at += sim->is_harsh ? 0 : retransmit_ms(sim);
     at = node->cut_until > at ? node->cut_until : at;
+    at = at < *last && !sim->is_harsh ? *last : at; /* a stream is in order */
     *last = at > *last ? at : *last;
     *frame = (struct sim_frame){
-        .incarnation = node->incarnation, .at = *last, .type = type, .len = bytes.len};
+        .incarnation = node->incarnation, .at = at, .type = type, .len = bytes.len};
     memcpy(frame->bytes, bytes.data, bytes.len);
     frame_insert(is_up ? &link->up : &link->down, frame);
     sim_push(sim, (struct sim_event){.at = frame->at,
@@ -47,7 +56,16 @@ void sim_frame_put(struct sim *sim, struct sim_node *node, bool is_up, message_t
                    struct bytes bytes)
 {
     struct sim_link *link = &node->link;
-    if (link->is_up && !(is_up ? link->is_muted_up : link->is_muted_down)) {
+    if (!link->is_up || (is_up ? link->is_muted_up : link->is_muted_down)) {
+        return;
+    }
+    if (sim->is_harsh && sim_chance(sim, sim->loss_permille)) {
+        sim->counts.frames_lost++;
+        return;
+    }
+    frame_send(sim, node, is_up, type, bytes);
+    if (sim->is_harsh && sim_chance(sim, DOUBLED_PERMILLE)) {
+        sim->counts.frames_doubled++;
         frame_send(sim, node, is_up, type, bytes);
     }
 }

@@ -219,6 +219,7 @@ static void sim_weather(struct sim *sim)
     sim->fault_pause_ms = pauses[sim_below(sim, 4)];
     sim->delay_ms = delays[sim_below(sim, 4)];
     sim->disk_ms = disks[sim_below(sim, 4)];
+    sim->is_harsh = sim_chance(sim, 150);
     sim->loss_permille = losses[sim_below(sim, 5)];
     sim->crash_permille = crashes[sim_below(sim, 4)];
     sim->node_timeout_ms = sim_chance(sim, 500) ? 0 : 6000;
@@ -239,8 +240,14 @@ static void sim_calm(struct sim *sim)
         sim_stale_end(sim);
     }
     for (uint32_t i = 0; i < sim->n_nodes; i++) {
-        sim->nodes[i].cut_until = 0;
+        struct sim_node *node = &sim->nodes[i];
+        node->cut_until = 0;
+        if (sim->is_harsh && node->link.is_up) { /* what was lost on it does not come again */
+            sim_link_break(sim, node, false);
+            sim_link_later(sim, node, 10);
+        }
     }
+    sim->is_harsh = false;
     time_ms end = sim->now + SIM_CALM_MAX_MS;
     for (uint64_t i = 0;
          i % 64 != 0 || (unfinished = sim_unfinished(sim, text, sizeof text)) != NULL; i++) {

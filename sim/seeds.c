@@ -202,11 +202,12 @@ static void worker_read(struct seeds *seeds, struct worker *worker)
     }
 }
 
+/* Whoever is past the first seed that failed: those before it may fail yet. */
 static void workers_stop(struct seeds *seeds)
 {
     for (uint32_t i = 0; i < seeds->n_workers; i++) {
         struct worker *worker = &seeds->workers[i];
-        if (worker->pid != 0) {
+        if (worker->pid != 0 && worker->next > seeds->sum->n_before) {
             kill(worker->pid, SIGKILL);
             close(worker->fd);
             waitpid(worker->pid, NULL, 0);

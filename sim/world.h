@@ -319,6 +319,8 @@ enum {
     X(full)                                                                                        \
     X(fenced)                                                                                      \
     X(stale_words)                                                                                 \
+    X(frames_lost)                                                                                 \
+    X(frames_doubled)                                                                              \
     X(retransmitted)                                                                               \
     X(joined)                                                                                      \
     X(wiped)                                                                                       \
@@ -408,6 +410,7 @@ struct sim {
     int64_t fault_pause_ms; /* about so long between two */
     int64_t delay_ms;       /* of a frame, at most */
     uint32_t loss_permille; /* of packets: they are sent again, and everything waits */
+    bool is_harsh;          /* of frames, which are doubled and reordered too */
     int64_t disk_ms;        /* of a batch, at most */
     uint32_t crash_permille;
     int64_t node_timeout_ms, orphan_timeout_ms; /* of the head's settings */
