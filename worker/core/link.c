@@ -49,6 +49,7 @@ static void link_enrol(struct agent *agent, time_ms now, struct agent_outbox *ou
     enrol_snapshots(agent, &enrol, names);
     enrol.first_event = agent->stream.acked + 1;
     enrol.epoch = link->epoch;
+    enrol.enrolment = ++link->enrolments;
     enrol.is_draining = agent->is_draining || agent->is_leaving;
     agent_outbox_send(out, MSG_ENROL, &enrol);
 }
@@ -155,6 +156,9 @@ static void head_welcome(struct agent *agent, time_ms now, const void *message,
     struct agent_link *link = &agent->link;
     if (!link_epoch_take(agent, now, welcome->epoch, out)) {
         return;
+    }
+    if (welcome->enrolment != 0 && welcome->enrolment != link->enrolments) {
+        return; /* of an earlier one: attempts have been leased since that it does not name */
     }
     if (!link_acked(agent, now, welcome->applied, out)) {
         link_reconnect(agent, now, out);
