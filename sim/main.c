@@ -11,6 +11,7 @@
 #include "sim/planted.h"
 #include "sim/report.h"
 #include "sim/run.h"
+#include "sim/scale.h"
 #include "sim/seeds.h"
 
 enum { EVENTS_MIN = 10000, SEEDS_PROVING = 200 };
@@ -19,6 +20,7 @@ static const char usage[] =
     "usage: muster-sim [--seeds N] [--from S] [--kept FILE] [--jobs J] [--events N]\n"
     "                  [--plant BUG] [--hash]\n"
     "       muster-sim --seed S [--trace] [--events N] [--plant BUG]\n"
+    "       muster-sim --nodes N --trials T [--seconds S] [--seed S]\n"
     "\n"
     "  --seeds N     so many seeds (default 200), after those of --kept\n"
     "  --from S      beginning with this one (default 1)\n"
@@ -28,6 +30,8 @@ static const char usage[] =
     "  --seed S      this seed alone\n"
     "  --trace       one line an event\n"
     "  --hash        one line a seed: the hash of all that happened\n"
+    "  --nodes N --trials T   no seeds, and nothing breaks: what so many nodes and running trials\n"
+    "                cost the head's core, over --seconds of virtual time (default 30)\n"
     "  --plant BUG   with a bug put in on purpose (muster-sim-planted only); stops at the first\n"
     "                seed that finds it. BUG `list`: their names\n";
 
@@ -37,6 +41,7 @@ struct arguments {
     const char *kept, *plant;
     struct sim_options options;
     struct seeds_how how;
+    struct scale_options scale;
 };
 
 enum {
@@ -49,6 +54,9 @@ enum {
     OPTION_TRACE,
     OPTION_HASH,
     OPTION_PLANT,
+    OPTION_NODES,
+    OPTION_TRIALS,
+    OPTION_SECONDS,
     OPTION_HELP,
 };
 
@@ -62,6 +70,9 @@ static const struct option option_table[] = {
     {"trace", no_argument, NULL, OPTION_TRACE},
     {"hash", no_argument, NULL, OPTION_HASH},
     {"plant", required_argument, NULL, OPTION_PLANT},
+    {"nodes", required_argument, NULL, OPTION_NODES},
+    {"trials", required_argument, NULL, OPTION_TRIALS},
+    {"seconds", required_argument, NULL, OPTION_SECONDS},
     {"help", no_argument, NULL, OPTION_HELP},
     {0},
 };
@@ -89,8 +100,11 @@ static void plants_list(void)
 static void arguments_read(int argc, char **argv, struct arguments *ret)
 {
     int option;
-    *ret = (struct arguments){
-        .seeds = SEEDS_PROVING, .from = 1, .options.events = EVENTS_MIN, .how.jobs = 2};
+    *ret = (struct arguments){.seeds = SEEDS_PROVING,
+                              .from = 1,
+                              .options.events = EVENTS_MIN,
+                              .how.jobs = 2,
+                              .scale.seconds = 30};
     while ((option = getopt_long(argc, argv, "", option_table, NULL)) != -1) {
         switch (option) {
         case OPTION_SEEDS:
@@ -122,6 +136,15 @@ static void arguments_read(int argc, char **argv, struct arguments *ret)
             ret->plant = optarg;
             ret->how.is_first_enough = true;
             break;
+        case OPTION_NODES:
+            ret->scale.nodes = (uint32_t)number_of(optarg);
+            break;
+        case OPTION_TRIALS:
+            ret->scale.trials = (uint32_t)number_of(optarg);
+            break;
+        case OPTION_SECONDS:
+            ret->scale.seconds = (uint32_t)number_of(optarg);
+            break;
         case OPTION_HELP:
             fputs(usage, stdout);
             exit(0);
@@ -130,7 +153,10 @@ static void arguments_read(int argc, char **argv, struct arguments *ret)
             exit(2);
         }
     }
-    if (optind < argc || (ret->options.is_tracing && !ret->is_one)) {
+    bool is_scale = ret->scale.nodes > 0 || ret->scale.trials > 0;
+    bool is_wrong = (ret->options.is_tracing && !ret->is_one) ||
+                    (is_scale && (ret->scale.trials < ret->scale.nodes || ret->scale.nodes == 0));
+    if (optind < argc || is_wrong) {
         fputs(usage, stderr);
         exit(2);
     }
@@ -154,6 +180,12 @@ static void plant(const char *name)
 static void header_print(const struct arguments *a)
 {
     printf("muster-sim %s:", SIM_COMMIT);
+    if (a->scale.nodes > 0) {
+        printf(" --nodes %" PRIu32 " --trials %" PRIu32 " --seconds %" PRIu32 " --seed %" PRIu64
+               "\n",
+               a->scale.nodes, a->scale.trials, a->scale.seconds, a->seed);
+        return;
+    }
     if (a->is_one) {
         printf(" --seed %" PRIu64, a->seed);
     } else {
@@ -236,5 +268,9 @@ int main(int argc, char **argv)
         plant(arguments.plant);
     }
     header_print(&arguments);
+    if (arguments.scale.nodes > 0) {
+        arguments.scale.seed = arguments.seed;
+        return scale_main(&arguments.scale);
+    }
     return arguments.is_one ? one_main(&arguments) : seeds_main(&arguments);
 }
