@@ -16,7 +16,7 @@
 #include "head/core/core.h"
 #include "sim/fleet.h"
 
-enum { SWEEPS = 20, RAMP_MAX_S = 600, ENROLS_A_STEP = 100 };
+enum { SWEEPS = 20, RAMP_S = 60, RAMP_MAX_S = 600, SETTLE_S = 65 };
 
 struct frame {
     uint64_t peer;
@@ -173,14 +173,16 @@ static void result(const char *what, double value, const char *unit)
     printf("%-42s %12.3f %s\n", what, value, unit);
 }
 
-/* Nodes join, and every place is taken. */
+/* Nodes join, and every place is taken; in as long as a trial needs to its first rung, so that from
+ * then on as many are at one as ever. */
 static bool ramp(struct scale *scale)
 {
     uint32_t wanted = scale->options->trials, next = 0;
     time_ms start = scale->now, until = start + RAMP_MAX_S * 1000;
     submit(scale);
     while (fleet_running(scale->fleet) < wanted && scale->now < until) {
-        for (uint32_t i = 0; i < ENROLS_A_STEP && next < scale->options->nodes; i++) {
+        uint64_t due = (uint64_t)(scale->now - start) * scale->options->nodes / (RAMP_S * 1000);
+        while (next <= due && next < scale->options->nodes) {
             fleet_enrol(scale->fleet, next++, on_frame, scale);
         }
         step(scale);
@@ -215,8 +217,7 @@ static void steady_print(const struct scale *scale, const struct fleet_totals *b
 
 static void steady(struct scale *scale)
 {
-    /* Past the first reports and the first rung, so that all rates are what they stay. */
-    time_ms until = scale->now + 90000;
+    time_ms until = scale->now + SETTLE_S * 1000;
     while (scale->now < until) {
         step(scale);
     }

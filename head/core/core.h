@@ -76,8 +76,8 @@ MUST_CHECK error_code core_load_meta(struct core *core, const char *field, const
 MUST_CHECK error_code core_load_done(struct core *core, time_ms now, struct report *report);
 
 /* ---- the turn ---- */
-/* What time alone brings, once a turn, after whatever was decoded: `gap_ms` that the loop was away is
- * nobody's silence, and while something is left undecoded (`is_behind`) nobody is judged. */
+/* What time alone brings, once a turn, after whatever was decoded: `gap_ms` that the loop was away
+ * is nobody's silence, and while something is left undecoded (`is_behind`) nobody is judged. */
 void core_time(struct core *core, time_ms now, int64_t gap_ms, bool is_behind);
 void on_tick(struct core *core, time_ms now);
 void core_turn_end(struct core *core, time_ms now);

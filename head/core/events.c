@@ -55,14 +55,20 @@ static struct node *core_node_heard(struct core *core, time_ms now, uint64_t pee
     return node;
 }
 
+static void core_ack_due(struct core *core, struct node *node)
+{
+    if (list_is_empty(&node->ack_link)) {
+        list_push_back(&core->acks_due, &node->ack_link);
+    }
+}
+
 void on_events(struct core *core, time_ms now, uint64_t peer, const struct msg_events *msg)
 {
     struct node *node = core_node_heard(core, now, peer, msg->incarnation);
     for (uint32_t i = 0; node != NULL && i < msg->n_events; i++) {
         const struct node_event *event = &msg->events[i];
         if (event->number <= node->r.applied) {
-            /* Sent again after a lost acknowledgement. */
-            node->is_ack_due = core->has_acks_due = true;
+            core_ack_due(core, node); /* sent again after a lost acknowledgement */
             continue;
         }
         if (event->number != node->r.applied + 1) {
@@ -71,7 +77,7 @@ void on_events(struct core *core, time_ms now, uint64_t peer, const struct msg_e
             break;
         }
         node->r.applied = event->number;
-        node->is_ack_due = core->has_acks_due = true;
+        core_ack_due(core, node);
         core->events_total++;
         core_node_dirty(core, node);
         on_node_event(core, now, node, event);
@@ -79,7 +85,7 @@ void on_events(struct core *core, time_ms now, uint64_t peer, const struct msg_e
             core_group_close(core);
         }
     }
-    if (node != NULL && node->is_ack_due) {
+    if (node != NULL && !list_is_empty(&node->ack_link)) {
         core_node_dirty(core, node);
     }
 }

@@ -149,7 +149,8 @@ void core_task_place(struct core *core, struct task *task, struct node *node,
 void core_task_unplace(struct core *core, struct task *task)
 {
     if (task->allocation != NULL) {
-        PLANT(give_twice, scheduler_give(core->scheduler, (struct allocation[]){*task->allocation}));
+        PLANT(give_twice,
+              scheduler_give(core->scheduler, (struct allocation[]){*task->allocation}));
         scheduler_give(core->scheduler, task->allocation);
         mem_free(task->allocation);
         task->allocation = NULL;
