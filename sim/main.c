@@ -179,7 +179,7 @@ static void plant(const char *name)
 /* Seed, commit and options come first: whatever happens then, somebody can do it again. */
 static void header_print(const struct arguments *a)
 {
-    printf("muster-sim %s:", SIM_COMMIT);
+    printf("muster-sim %s:", sim_commit);
     if (a->scale.nodes > 0) {
         printf(" --nodes %" PRIu32 " --trials %" PRIu32 " --seconds %" PRIu32 " --seed %" PRIu64
                "\n",
