@@ -1,4 +1,4 @@
-/* the agent's shell: its disk, its processes, what the agent's
+/* The agent's shell: its disk, its processes, what the agent's
  * core wants done. */
 #include "sim/agent_effects.h"
 #include "sim/calendar.h"

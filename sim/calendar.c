@@ -1,4 +1,4 @@
-/* chance, the trace, what must hold, and what comes next. */
+/* Chance, the trace, what must hold, and what comes next. */
 #include "sim/calendar.h"
 
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* the head's memory against the store, and a head loaded anew
+/* The head's memory against the store, and a head loaded anew
  * against the one that lives. */
 #include "sim/check.h"
 #include "sim/agent_effects.h"
@@ -190,7 +190,12 @@ static void sim_sweep_verdict(struct sim *sim, const struct sweep *sweep)
 
 void sim_verdict(struct sim *sim)
 {
+    struct scheduler_usage usage;
     sim_compare(sim);
+    scheduler_usage_get(sim->head.core->scheduler, 0, &usage);
+    sim_require(sim, usage.cpus_used == 0 && usage.gpus_used == 0,
+                "nothing runs, and %lld cpus and %lld gpus are taken", (long long)usage.cpus_used,
+                (long long)usage.gpus_used);
     for (const struct work *work = sim->head.core->works; work != NULL; work = work->hh.next) {
         if (work->sweep != NULL) {
             sim_sweep_verdict(sim, work->sweep);

@@ -1,4 +1,4 @@
-/* what breaks. */
+/* What breaks. */
 #include "sim/faults.h"
 #include "sim/agent_effects.h"
 #include "sim/calendar.h"

@@ -1,4 +1,4 @@
-/* what happens on a node: processes start, talk and end, saves are
+/* What happens on a node: processes start, talk and end, saves are
  * written, the agent dies and comes again. */
 #include "sim/node.h"
 #include "sim/agent_effects.h"

@@ -1,4 +1,4 @@
-/* people who submit, cancel, stop and look; what they are told is
+/* People who submit, cancel, stop and look; what they are told is
  * on disk. */
 #include "sim/people.h"
 #include "sim/calendar.h"

@@ -1,4 +1,4 @@
-/* every value must decode, and no record may say what cannot
+/* Every value must decode, and no record may say what cannot
  * follow what was there before. */
 #include "sim/records.h"
 #include "sim/calendar.h"

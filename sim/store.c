@@ -1,4 +1,4 @@
-/* the store in memory: batches are applied whole, once. */
+/* The store in memory: batches are applied whole, once. */
 #include "sim/store.h"
 #include "sim/calendar.h"
 #include "sim/records.h"

@@ -1,4 +1,4 @@
-/* trainers: processes that talk to the agent line by line. They
+/* Trainers: processes that talk to the agent line by line. They
  * pipeline, save, obey or not, crash, fall silent. Each request gets one answer, in order. */
 #include "sim/trainer.h"
 #include "sim/calendar.h"

@@ -1,4 +1,4 @@
-/* people who pause, resume, retry, remove, and drain, cordon and
+/* People who pause, resume, retry, remove, and drain, cordon and
  * label nodes; what that excuses, and what it does not. */
 #include "sim/verbs.h"
 #include "sim/records.h"

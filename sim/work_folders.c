@@ -1,4 +1,4 @@
-/* work folders: the head's depot, a node's disk, setups that take
+/* Work folders: the head's depot, a node's disk, setups that take
  * their time and fail, trees that go to make room. */
 #include "sim/work_folders.h"
 #include "sim/calendar.h"
