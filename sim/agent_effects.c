@@ -60,6 +60,20 @@ static struct sim_process *sim_process_by_connection(struct sim_node *node, uint
     return NULL;
 }
 
+/* One draw a statement: the order within an expression is the compiler's affair. */
+static void process_temper(struct sim *sim, struct sim_process *p, const struct msg_lease *lease)
+{
+    bool is_long = sim_chance(sim, 300);
+    p->last = 1 + (int64_t)sim_below(sim, is_long ? 60 : 12);
+    p->pace_ms = 5 + (int64_t)sim_below(sim, 200);
+    p->window = sim_chance(sim, 500) ? 1 : 1 + (uint32_t)sim_below(sim, 8);
+    p->can = sim_chance(sim, 700) ? CAN_CHECKPOINT : 0;
+    p->can |= sim_chance(sim, 500) ? CAN_PAUSE : 0;
+    p->is_hanging = !sim->is_calm && lease->timeout_trial_ms > 0 && sim_chance(sim, 50);
+    p->is_silent = sim_chance(sim, 30);
+    p->is_disobedient = !sim->is_calm && sim_chance(sim, 60);
+}
+
 static void sim_take_start(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
 {
     const struct msg_lease *lease = e->lease;
@@ -89,18 +103,12 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
             lease->restore.ordinal != 0 &&
             sim_disk_find(node, e->ref.task, lease->restore.ordinal) == node->n_disk,
         .seed = lease->is_trial ? lease->seed : sim->serials,
-        .pace_ms = 5 + (int64_t)sim_below(sim, 200),
-        .last = 1 + (int64_t)sim_below(sim, sim_chance(sim, 300) ? 60 : 12),
-        .window = sim_chance(sim, 500) ? 1 : 1 + (uint32_t)sim_below(sim, 8),
         .late = -1,
         .next = -1,
         .save_at = -1,
         .saved_for = -1,
-        .can = (sim_chance(sim, 700) ? CAN_CHECKPOINT : 0) | (sim_chance(sim, 500) ? CAN_PAUSE : 0),
-        .is_hanging = !sim->is_calm && lease->timeout_trial_ms > 0 && sim_chance(sim, 50),
-        .is_silent = sim_chance(sim, 30),
-        .is_disobedient = !sim->is_calm && sim_chance(sim, 60),
     };
+    process_temper(sim, p, lease);
     sim_trace(sim, "%-7s %s:%u is started, restore %u", node->name, id, e->ref.attempt,
               lease->restore.ordinal);
     sim_push(sim, (struct sim_event){.at = sim->now + sim_delay(sim, 40),

@@ -78,7 +78,8 @@ static void fault_head_split(struct sim *sim)
 static void fault_store_crash(struct sim *sim)
 {
     if (sim->store.loading_until <= sim->now) {
-        sim_store_crash(sim, 50 + sim_delay(sim, 1000), sim_delay(sim, 1000));
+        int64_t down_ms = 50 + sim_delay(sim, 1000);
+        sim_store_crash(sim, down_ms, sim_delay(sim, 1000));
     }
 }
 

@@ -70,10 +70,11 @@ void sim_head_split(struct sim *sim, int64_t away_ms)
     requests_forget(sim);
     sim_push(sim, (struct sim_event){.at = sim->now + away_ms, .kind = SIM_HEAD_START});
     /* ordinal 1: somebody stops it; 0: it has found out. */
+    bool is_stopped = sim_chance(sim, 500);
     sim_push(sim, (struct sim_event){.at = sim->now + away_ms + sim_delay(sim, 3000),
                                      .kind = SIM_STALE_END,
                                      .life = sim->stale.life,
-                                     .ordinal = sim_chance(sim, 500)});
+                                     .ordinal = is_stopped});
 }
 
 void sim_stale_end(struct sim *sim)

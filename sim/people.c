@@ -14,62 +14,6 @@ void sim_client_later(struct sim *sim, struct sim_client *client, int64_t wait_m
                                      .ordinal = (uint32_t)(client - sim->clients)});
 }
 
-static uint64_t sim_below_more(struct sim *sim, uint64_t from, uint64_t to)
-{
-    return from + sim_below(sim, to - from + 1);
-}
-
-void sim_client_file(struct sim *sim, struct sim_client *client)
-{
-    const struct sim_node *node = &sim->nodes[sim_below(sim, sim->n_nodes)];
-    char schedule[128] = "", target[32] = "", stop[96] = "", limits[64] = "", timeouts[64] = "";
-    if (sim_chance(sim, 700)) {
-        snprintf(schedule, sizeof schedule,
-                 "schedule: {type: asha, min: 1, max: %llu, eta: %llu}\n",
-                 (unsigned long long)sim_below_more(sim, 2, 9),
-                 (unsigned long long)sim_below_more(sim, 2, 3));
-    }
-    if (sim_chance(sim, 200)) {
-        snprintf(target, sizeof target, ", target: 0.0%llu", (unsigned long long)sim_below(sim, 9));
-    }
-    if (sim_chance(sim, 300)) {
-        snprintf(stop, sizeof stop, ", failures: %llu",
-                 (unsigned long long)sim_below_more(sim, 1, 3));
-    }
-    if (sim_chance(sim, 150)) {
-        size_t n = strlen(stop);
-        snprintf(stop + n, sizeof stop - n, ", wall: %llus",
-                 (unsigned long long)sim_below_more(sim, 2, 30));
-    }
-    if (sim_chance(sim, 400)) {
-        snprintf(limits, sizeof limits, "limits: {%s: %llu}\n",
-                 sim_chance(sim, 500) ? "concurrency" : "per_node",
-                 (unsigned long long)sim_below_more(sim, 1, 4));
-    }
-    if (sim_chance(sim, 200)) {
-        snprintf(timeouts, sizeof timeouts, ", trial: 20s, silent: 8s, start: 5s");
-    }
-    snprintf(client->file, sizeof client->file,
-             "name: %s\ncommand: [train, \"${args}\"]\nmetric: {name: loss, goal: %s%s}\n"
-             "parameters:\n  lr: {min: 1e-4, max: 1e-1, log: true}\n  layers: {min: 1, max: 4}\n"
-             "  opt: {values: [sgd, adamw]}\n"
-             "%s%sstop: {trials: %llu%s}\n"
-             "retries: {max: %llu, crash_limit: %llu, backoff: 100ms..2s, node_failures: %llu}\n"
-             "resources: {cpus: %llu, gpus: %llu, place: %s}\n"
-             "queue: {priority: %llu}\n"
-             "timeouts: {grace: 2s, decision: 3s%s}\n"
-             "checkpoints: {on: [%s], keep: {trial_last: 1, trial_best: %llu}}\n%s",
-             client->key, sim_chance(sim, 800) ? "minimize" : "maximize", target, schedule, limits,
-             (unsigned long long)sim_below_more(sim, 1, sim_chance(sim, 500) ? 40 : 8), stop,
-             (unsigned long long)sim_below(sim, 3), (unsigned long long)sim_below_more(sim, 1, 3),
-             (unsigned long long)sim_below_more(sim, 1, 3),
-             (unsigned long long)sim_below_more(sim, 1, (uint64_t)node->cpus / AMOUNT_ONE),
-             (unsigned long long)(node->n_gpus > 0 ? sim_below(sim, node->n_gpus + 1) : 0),
-             sim_chance(sim, 300) ? "spread" : "binpack", (unsigned long long)sim_below(sim, 101),
-             timeouts, sim_chance(sim, 500) ? "rung, end" : "rung",
-             (unsigned long long)sim_below(sim, 2), sim_client_setup(sim, client));
-}
-
 static void sim_ask_sweep(struct sim *sim, struct sim_client *client)
 {
     struct submit_sweep submit = {.file = client->file,

@@ -6,8 +6,6 @@
 #include "sim/calendar.h"
 
 void sim_client_later(struct sim *sim, struct sim_client *client, int64_t wait_ms);
-/* What some node can run. */
-void sim_client_file(struct sim *sim, struct sim_client *client);
 void sim_on_client(struct sim *sim, const struct sim_event *event);
 /* Somebody looks after what muster has paused or cordoned, sooner or later. */
 void sim_look_after(struct sim *sim);

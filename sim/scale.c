@@ -171,6 +171,7 @@ static void submit(struct scale *scale)
 static void result(const char *what, double value, const char *unit)
 {
     printf("%-42s %12.3f %s\n", what, value, unit);
+    fflush(stdout);
 }
 
 /* Nodes join, and every place is taken; in as long as a trial needs to its first rung, so that from

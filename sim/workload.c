@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "sim/people.h"
+#include "sim/sweep_file.h"
 
 static void client_add(struct sim *sim, sim_client_kind kind, int64_t within_ms)
 {
@@ -13,7 +14,7 @@ static void client_add(struct sim *sim, sim_client_kind kind, int64_t within_ms)
     client->index = 1 + (uint32_t)sim_below(sim, 8);
     snprintf(client->key, sizeof client->key, "k%u", sim->n_clients);
     if (kind == CLIENT_SWEEP) {
-        sim_client_file(sim, client);
+        sim_sweep_file(sim, client);
     }
     sim_client_later(sim, client, (int64_t)sim_below(sim, (uint64_t)within_ms));
 }
