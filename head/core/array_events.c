@@ -84,6 +84,19 @@ static bool row_apply(struct core *core, struct rows *rows, struct result_row *r
     return true;
 }
 
+/* For people: what goes on is measured again and again, over a while each time. */
+static void rate_note(struct array *array, time_ms now, uint32_t n_rows)
+{
+    array->rate_rows += n_rows;
+    if (array->rate_at == 0) {
+        array->rate_at = now;
+    } else if (now - array->rate_at >= ARRAY_RATE_MS) {
+        array->rate = array->rate_rows * 1000.0 / (double)(now - array->rate_at);
+        array->rate_at = now;
+        array->rate_rows = 0;
+    }
+}
+
 static void rows_apply(struct core *core, time_ms now, struct array_holder *holder,
                        struct bytes blob)
 {
@@ -101,6 +114,7 @@ static void rows_apply(struct core *core, time_ms now, struct array_holder *hold
     core_array_count(core, holder->array, SLOT_LEASED, -(int64_t)rows.n_done);
     core_array_count(core, holder->array, SLOT_DONE, rows.n_done);
     core_array_measure(holder->array, rows.n_done, rows.us);
+    rate_note(holder->array, now, rows.n_done);
     core->array_rows_total += rows.n_done;
     core->array_rows_dropped_total += n_dropped;
     if (rows.n_done > 0) {

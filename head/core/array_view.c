@@ -51,6 +51,8 @@ bool core_array_counts(const struct core *core, uint32_t number, struct array_co
         .exceptions = array->n[SLOT_EXCEPTION],
         .lanes = array->n_lanes,
         .mean_us = (uint64_t)array->mean_us,
+        .rate = array->rate,
+        .rate_at = array->rate_at,
         .has_dry = array_has_dry(core, array),
     };
     return true;

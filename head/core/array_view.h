@@ -22,7 +22,9 @@ struct array_counts {
     uint32_t exceptions; /* tasks with a record of their own, ended ones included */
     uint32_t lanes;      /* open */
     uint64_t mean_us;    /* of a task, lately; 0: not known yet */
-    bool has_dry;        /* a result of it is of a dry worker */
+    double rate;         /* tasks that ended well a second, measured up to rate_at; 0: not known */
+    time_ms rate_at;
+    bool has_dry; /* a result of it is of a dry worker */
 };
 
 /* One task of an array. */

@@ -17,6 +17,7 @@ enum {
     ARRAY_AHEAD_US = 1000000,  /* tasks that take longer are not leased ahead */
     ARRAY_FAILED_MAX = 100000, /* more of them end an array that has no limit of its own */
     ARRAY_EXCEPTIONS_MAX = 1000000,
+    ARRAY_RATE_MS = 2000,         /* a rate is measured over at least so long */
     ARRAY_ROWS_BYTES = 512 << 10, /* result rows in one group of writes */
     ARRAY_FAULTS_MAX = 10,        /* starts in a row that failed for want of something on a node */
 };
@@ -90,6 +91,9 @@ struct array {
     time_ms hold_until;
     time_ms yield_at;        /* then its own tasks that are tried again go before new ones */
     double mean_us;          /* of a task, lately; 0: not known */
+    double rate;             /* rows a second up to rate_at; 0: not known */
+    time_ms rate_at;         /* 0: no row came yet */
+    uint32_t rate_rows;      /* since then */
     uint32_t removing_chunk; /* so many have to be deleted still */
 };
 

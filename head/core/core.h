@@ -62,6 +62,7 @@ struct head_effect {
     message_type type;
     uint64_t request;
     uint32_t status;
+    bool has_holes; /* HEAD_ANSWER: the shell fills them (array_page.h) */
     struct bytes bytes;
 };
 
@@ -247,6 +248,7 @@ struct view_filter {
     uint32_t limit;     /* 0: all */
     uint32_t offset;
     bool is_trials; /* trials or tasks */
+    bool is_arrays; /* jobs: task arrays only */
 };
 void view_sweeps(struct core *core, time_ms now, uint64_t request,
                  const struct view_filter *filter);
@@ -255,10 +257,14 @@ void view_sweep(struct core *core, time_ms now, uint64_t request, uint32_t sweep
 void view_sweep_config(struct core *core, time_ms now, uint64_t request, uint32_t sweep);
 /* Of a sweep or job: equal messages of failed attempts, counted. */
 void view_failures(struct core *core, time_ms now, uint64_t request, uint32_t number);
+/* Of one sweep or job, or of all but the tasks of arrays. */
 void view_tasks(struct core *core, time_ms now, uint64_t request, const struct view_filter *filter);
 void view_task(struct core *core, time_ms now, uint64_t request, task_id id);
 void view_nodes(struct core *core, time_ms now, uint64_t request, const struct view_filter *filter);
 void view_node(struct core *core, time_ms now, uint64_t request, const char *name);
+/* Jobs: a command is one of one task. */
+void view_jobs(struct core *core, time_ms now, uint64_t request, const struct view_filter *filter);
+void view_job(struct core *core, time_ms now, uint64_t request, uint32_t job);
 /* `id.index` 0: the sweep or job itself (its next ticket). A ticket's number is allowed as an id.
  */
 void view_explain(struct core *core, time_ms now, uint64_t request, task_id id);
@@ -271,6 +277,7 @@ error_code core_metrics_print(const struct core *core, time_ms now,
                               struct buf *text); /* Prometheus text */
 /* Not heard of for so long that it is suspect, or not known. */
 bool core_node_is_silent(const struct core *core, const char *name, time_ms now);
+/* Of a task of an array that ended well the node stands in its row only: then it is "". */
 bool core_task_exists(const struct core *core, task_id id, bool *ret_is_trial, bool *ret_is_ended,
                       uint32_t *ret_attempts, char *ret_node /* NODE_NAME_MAX + 1 */);
 /* Does any sweep or job name this packed work folder? */

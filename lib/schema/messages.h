@@ -73,6 +73,14 @@ MUST_CHECK error_code message_decode(struct bytes frame, struct arena *arena,
                                      message_type *ret_type, void **ret_message,
                                      struct report *report);
 
+/* The same, but fields of bytes point into the frame, which stays as long as the message: for who
+ * reads it at once, or keeps both. */
+MUST_CHECK error_code message_decode_borrowing(struct bytes frame, struct arena *arena,
+                                               message_type *ret_type, void **ret_message,
+                                               struct report *report);
+/* The type of what looks like a frame; 0: it is none. */
+message_type message_type_of(struct bytes frame);
+
 /* ---- parts ---- */
 
 /* A durable decision for a trial or task. n grows; the highest n holds until the trainer has acted
