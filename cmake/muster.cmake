@@ -47,6 +47,12 @@ function(muster_unit_tests folder)
     add_executable(${target} ${source})
     target_link_libraries(${target} PRIVATE muster_options ${ARGN} dep_cmocka)
     add_test(NAME unit/${folder}/${stem} COMMAND ${target})
+    # Where memory comes from lib/base, tests/torture can let it run out.
+    if(NOT folder MATCHES "client|cli|cores|shell")
+      target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/torture/every_allocation.c)
+      target_link_options(${target} PRIVATE -Wl,--wrap=_cmocka_run_group_tests,--wrap=mem_fail_at)
+      target_link_libraries(${target} PRIVATE muster_base)
+    endif()
     # libzmq is not instrumented: ThreadSanitizer reports its insides in every run.
     set(labels unit)
     if(NOT folder MATCHES "net|shell")

@@ -17,7 +17,8 @@ __attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-static unsigned long step, n_inputs, n_failures;
+static bool is_torture;
+static unsigned long density, n_inputs, n_failures;
 
 static void input_run(const char *path, const uint8_t *data, size_t size)
 {
@@ -33,7 +34,7 @@ static void input_run(const char *path, const uint8_t *data, size_t size)
 static void input_torture(const char *path, const uint8_t *data, size_t size)
 {
     bool has_failed = true;
-    for (uint64_t k = 1; has_failed; k += step) {
+    for (uint64_t k = 1; has_failed; k += density > 0 && k >= density ? k / density : 1) {
         mem_fail_at(k);
         input_run(path, data, size);
         has_failed = mem_has_failed();
@@ -62,7 +63,7 @@ static void file_run(const char *path)
     uint8_t *exact = realloc(data, size > 0 ? size : 1);
     assert(exact != NULL);
     input_run(path, exact, size);
-    if (step > 0) {
+    if (is_torture) {
         input_torture(path, exact, size);
     }
     n_inputs++;
@@ -93,7 +94,8 @@ int main(int argc, char **argv)
 {
     int first = 1;
     if (argc > 2 && strcmp(argv[1], "--fail") == 0) {
-        step = strtoul(argv[2], NULL, 10);
+        is_torture = true;
+        density = strtoul(argv[2], NULL, 10);
         first = 3;
     }
     (void)LLVMFuzzerInitialize(&argc, &argv);
