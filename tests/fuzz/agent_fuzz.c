@@ -10,11 +10,17 @@
 
 enum { STEPS_MAX = 80, CONNECTIONS = 4, STARTS_MAX = 16, INCARNATION = 77 };
 
+/* What the shell did about an AGENT_START. It reports each step once, and nothing else. */
+struct start {
+    struct attempt_ref ref;
+    enum { START_ASKED, START_RUNS, START_OVER } state;
+};
+
 static struct day {
     struct agent *agent;
     struct agent_outbox out;
     time_ms now;
-    struct attempt_ref starts[STARTS_MAX]; /* that the core asked for, last ones */
+    struct start starts[STARTS_MAX]; /* that the core asked for, the last ones */
     uint32_t n_starts;
     struct agent_effect save; /* the last one that was asked for */
     char blob[BLOB_HASH_TEXT_MAX + 1], tree[WORK_TREE_NAME_MAX + 1];
@@ -45,7 +51,7 @@ static void effect_check(const struct agent_effect *effect)
         break;
     case AGENT_START:
         assert(effect->lease != NULL);
-        day.starts[day.n_starts++ % STARTS_MAX] = effect->ref;
+        day.starts[day.n_starts++ % STARTS_MAX] = (struct start){effect->ref, START_ASKED};
         break;
     case AGENT_ANSWER: {
         size_t len = strlen(effect->text);
@@ -222,6 +228,7 @@ static void day_begin(void)
     if (!day.is_over) {
         trial_line_decode((struct bytes){(const uint8_t *)hello, sizeof hello - 1}, &line);
         on_attempt_started(day.agent, day.now, ref, 100, &day.out);
+        day.starts[0].state = START_RUNS;
         on_trainer_open(day.agent, day.now, day.open[0], ref, &day.out);
         on_trainer_request(day.agent, day.now, day.open[0], &line.request, &day.out);
         trial_line_fini(&line);
@@ -231,39 +238,60 @@ static void day_begin(void)
 
 /* ---- the shell ---- */
 
-static struct attempt_ref some_attempt(struct fuzz_input *in)
+static struct start *some_start(struct fuzz_input *in)
 {
+    static struct start other;
     uint8_t pick = fuzz_byte(in);
     uint32_t n = day.n_starts < STARTS_MAX ? day.n_starts : STARTS_MAX;
-    return n > 0 && pick < 224
-               ? day.starts[pick % n]
-               : (struct attempt_ref){{1 + pick % 3U, 1 + pick / 4 % 3U}, pick / 16 % 2U};
+    if (n > 0 && pick < 224) {
+        return &day.starts[pick % n];
+    }
+    other = (struct start){{{1 + pick % 3U, 1 + pick / 4 % 3U}, pick / 16 % 2U}, START_OVER};
+    return &other;
 }
 
-static void step_shell(struct fuzz_input *in)
+/* How the start went, or how the attempt ended. */
+static void start_report(struct start *start, uint8_t pick)
 {
-    struct attempt_ref ref = some_attempt(in);
-    uint8_t pick = fuzz_byte(in);
-    uint64_t connection = day.open[fuzz_byte(in) % CONNECTIONS];
     struct attempt_result facts = {.cause = pick % 3 == 0   ? CAUSE_EXIT
                                             : pick % 3 == 1 ? CAUSE_SIGNAL
                                                             : CAUSE_OOM,
                                    .exit_code = pick % 4U,
                                    .reason = "it ended"};
+    if (start->state == START_ASKED && (pick & 0x80) == 0) {
+        on_attempt_started(day.agent, day.now, start->ref, 100, &day.out);
+        start->state = START_RUNS;
+    } else if (start->state == START_ASKED) {
+        if ((pick & 4) != 0) {
+            agent_nodes_fault(day.agent, start->ref);
+        }
+        if ((pick & 8) != 0) {
+            agent_restore_lost(day.agent, start->ref);
+        }
+        on_attempt_not_started(day.agent, day.now, start->ref,
+                               (pick & 1) != 0 ? CAUSE_CANNOT_START : CAUSE_REFUSED, "it did not",
+                               &day.out);
+        start->state = START_OVER;
+    } else if (start->state == START_RUNS) {
+        on_attempt_exited(day.agent, day.now, start->ref, &facts, &day.out);
+        start->state = START_OVER;
+    }
+}
+
+static void step_shell(struct fuzz_input *in)
+{
+    struct start *start = some_start(in);
+    struct attempt_ref ref = start->ref;
+    uint8_t pick = fuzz_byte(in);
+    uint64_t connection = day.open[fuzz_byte(in) % CONNECTIONS];
     struct snapshot_ref snapshot = {.ordinal = pick % 5U, .step = pick, .dir = "/s"};
     const char *error = (pick & 0x40) != 0 ? "no_space" : NULL;
     switch (fuzz_byte(in) % 12) {
     case 0:
     case 1:
-        on_attempt_started(day.agent, day.now, ref, 100, &day.out);
-        break;
     case 2:
-        on_attempt_not_started(day.agent, day.now, ref,
-                               (pick & 1) != 0 ? CAUSE_CANNOT_START : CAUSE_REFUSED, "it did not",
-                               &day.out);
-        break;
     case 3:
-        on_attempt_exited(day.agent, day.now, ref, &facts, &day.out);
+        start_report(start, pick);
         break;
     case 4:
         on_attempt_over_memory(day.agent, day.now, ref, "too much");
@@ -341,7 +369,7 @@ static void step_connection(struct fuzz_input *in)
     uint64_t *open = &day.open[pick % CONNECTIONS];
     if (*open == 0) {
         *open = ++day.connections; /* never used twice */
-        on_trainer_open(day.agent, day.now, *open, some_attempt(in), &day.out);
+        on_trainer_open(day.agent, day.now, *open, some_start(in)->ref, &day.out);
     } else if ((pick & 0x80) != 0) {
         on_trainer_close(day.agent, day.now, *open, &day.out);
         *open = 0;
