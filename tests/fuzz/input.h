@@ -67,7 +67,8 @@ static inline uint64_t fuzz_bytes(struct fuzz_input *in, unsigned n)
 /* 0 to bound - 1. */
 static inline uint32_t fuzz_below(struct fuzz_input *in, uint32_t bound)
 {
-    return bound == 0 ? 0 : bound <= 256 ? fuzz_byte(in) % bound : fuzz_bytes(in, 4) % bound;
+    uint32_t number = bound <= 256 ? fuzz_byte(in) : (uint32_t)fuzz_bytes(in, 4);
+    return bound == 0 ? 0 : number % bound;
 }
 
 /* The next bytes up to `max` of them, as many as a length byte says. Borrowed. */

@@ -1,6 +1,8 @@
 /* Runs each unit test of a program again and again, the k-th allocation failing, k = 1, 2, ...
  * until no failure happens any more. Linked into the unit tests (--wrap); asleep unless
  * MUSTER_TORTURE is set: to 0 for every k, to D for every k up to D and ever fewer from there on.
+ * MUSTER_TORTURE_S bounds the seconds of one test; one that is cut short or cannot run is named in
+ * a line `SKIP`.
  *
  * Each run is a child of its own. A test that fails by one of its own assertions is fine: it
  * counted on memory. A signal, an assertion of ours, a sanitizer's report, a run without end, or a
@@ -12,11 +14,13 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -160,6 +164,24 @@ static int run_status(const struct subject *s, uint64_t k, int text_fd, int64_t 
     return status;
 }
 
+static time_t seconds_max(void)
+{
+    const char *text = getenv("MUSTER_TORTURE_S");
+    return text != NULL ? (time_t)strtol(text, NULL, 10) : (time_t)(365 * 86400);
+}
+
+/* The reason why a test is not tortured; NULL: it can be. */
+static const char *obstacle_of(int status)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OVER) {
+        return NULL;
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OWN ? "it lets allocations fail itself"
+           : WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM
+               ? "one run alone takes too long"
+               : "it fails with all memory that it wants";
+}
+
 /* The number of findings, each told with the end of what the run said. */
 static unsigned test_torture(const struct subject *s, uint64_t density, int text_fd, uint64_t *runs)
 {
@@ -170,9 +192,15 @@ static unsigned test_torture(const struct subject *s, uint64_t density, int text
         perror("torture: mmap");
         exit(EXIT_FAILURE);
     }
+    time_t end = time(NULL) + seconds_max();
     int status = run_status(s, 0, text_fd, kept);
-    bool is_over = !WIFEXITED(status) || WEXITSTATUS(status) != CHILD_OVER;
+    const char *obstacle = obstacle_of(status);
+    bool is_over = obstacle != NULL;
     for (uint64_t k = 1; !is_over; k += density > 0 && k >= density ? k / density : 1) {
+        if (time(NULL) > end) {
+            obstacle = "its time was over before the last allocation";
+            break;
+        }
         status = run_status(s, k, text_fd, kept);
         ++*runs;
         is_over = WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OVER;
@@ -188,6 +216,10 @@ static unsigned test_torture(const struct subject *s, uint64_t density, int text
         }
     }
     munmap(kept, sizeof *kept);
+    if (obstacle != NULL) {
+        printf("SKIP torture/%s/%s: %s\n", s->group, s->test->name, obstacle);
+        fflush(stdout);
+    }
     return findings;
 }
 

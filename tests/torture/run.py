@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Lets each allocation fail, one at a time, under the unit tests of the pure rooms and over the fuzzers' corpora.
 
-usage: tests/torture/run.py BUILD [--density D] [--jobs N] [--only TEXT]
+usage: tests/torture/run.py BUILD [--density D] [--seconds S] [--jobs N] [--only TEXT]
 
 BUILD has AddressSanitizer (preset asan). Density 0: every allocation. D: every one up to the D-th of a test, then ever fewer:
-a sample that takes a minute. What a finding is, is said in every_allocation.c. The last line counts test programs and corpora:
-N passed, N failed, N skipped."""
+a sample; no test takes longer than S seconds then (2). What a finding is, is said in every_allocation.c. A test that is cut short, or
+that cannot be tortured, is named and counts as skipped. The last line counts test programs and corpora: N passed, N failed, N skipped."""
 import argparse
 import concurrent.futures
 import json
@@ -32,7 +32,7 @@ def programs(build, only):
             yield name, command
 
 
-def run(name, command, density):
+def run(name, command, density, seconds):
     started = time.monotonic()
     environment = dict(os.environ, ASAN_OPTIONS=SANITIZER)
     if "/fuzz/" in name:
@@ -40,6 +40,8 @@ def run(name, command, density):
         command = [command[0], "--fail", str(density), *command[1:]]
     else:
         environment["MUSTER_TORTURE"] = str(density)
+        if density:
+            environment["MUSTER_TORTURE_S"] = str(seconds)
     done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     text = done.stdout.decode("utf-8", "replace")
     found = RUNS.search(text)
@@ -53,21 +55,26 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
     parser.add_argument("--density", type=int, default=0)
+    parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--only")
     options = parser.parse_args()
     tests = list(programs(options.build, options.only))
-    failed = total = 0
+    failed = total = skipped = 0
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for future in concurrent.futures.as_completed([pool.submit(run, name, command, options.density) for name, command in tests]):
+        for future in concurrent.futures.as_completed([pool.submit(run, name, command, options.density, options.seconds) for name, command in tests]):
             name, is_bad, runs, text, seconds = future.result()
             failed += is_bad
             total += runs
             print(f"{'FAILED' if is_bad else 'ok':6} torture/{name:40} {runs:7} runs  {seconds:.1f} s", flush=True)
+            skips = re.findall(r"^SKIP .*$", text, re.M)
+            skipped += len(skips)
+            for line in skips:
+                print("       " + line)
             if is_bad:
                 print("       | " + "\n       | ".join(text.splitlines()[-80:]))
     print(f"{total} allocations failed, one at a time")
-    print(f"{len(tests) - failed} passed, {failed} failed, 0 skipped")
+    print(f"{len(tests) - failed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed or not total else 0
 
 
