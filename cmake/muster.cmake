@@ -49,7 +49,7 @@ function(muster_unit_tests folder)
     add_test(NAME unit/${folder}/${stem} COMMAND ${target})
     # Where memory comes from lib/base, tests/torture can let it run out.
     if(NOT folder MATCHES "client|cli|cores|shell")
-      target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/torture/every_allocation.c)
+      target_sources(${target} PRIVATE $<TARGET_OBJECTS:torture_every_allocation>)
       target_link_options(${target} PRIVATE -Wl,--wrap=_cmocka_run_group_tests,--wrap=mem_fail_at)
       target_link_libraries(${target} PRIVATE muster_base)
     endif()
