@@ -1,9 +1,9 @@
 /* Runs a fuzzer over the files of its corpus without libFuzzer, in any build: what once crashed
  * stays a test. Nothing may stay allocated after an input.
  *
- * usage: fuzz_NAME FOLDER...          each file once
- *        fuzz_NAME --fail STEP FOLDER...  and with every STEP-th allocation failing, one at a time
- */
+ * usage: replay_NAME FOLDER...           each file once
+ *        replay_NAME --fail D FOLDER...  and with allocations failing, one at a time: every one up
+ *                                        to the D-th, then ever fewer; 0: every one */
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>
