@@ -3,7 +3,7 @@ BUILD ?= build/release
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build demo test unit e2e asan tsan fuzz torture clang format format-check tidy bench bundle deb install clean docs
+.PHONY: help packages build demo test unit e2e chaos asan tsan fuzz torture clang format format-check tidy bench bundle deb install clean docs
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -30,6 +30,11 @@ unit: ## Unit tests only
 e2e: ## End-to-end tests only
 	@scripts/packages test
 	@scripts/test release e2e
+
+chaos: ## Real processes under load and a fault a round, then all that was acknowledged is looked for: ROUNDS=10 SEED=n
+	@scripts/packages test
+	@cmake --preset release >/dev/null && cmake --build build/release --parallel $(JOBS) --target muster unsynced -- --quiet
+	@MUSTER_TEST_BUILD=$(CURDIR)/build/release python3 tests/e2e/chaos/chaos.py --rounds $(or $(ROUNDS),10) $(if $(SEED),--seed $(SEED))
 
 asan: ## The tests under AddressSanitizer and UBSan (without those of packages and worlds)
 	@scripts/packages test
