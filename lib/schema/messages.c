@@ -350,7 +350,7 @@ static const struct field msg_take_back_fields[] = {
     F_U32(struct msg_take_back, job, 1, 1),
     F_LIST(struct msg_take_back, ranges, n_ranges, 2, 1, ARRAY_RANGES_MAX, &array_range_schema),
     F_ENUM(struct msg_take_back, why, 3, 1, order_why_names),
-    F_I64(struct msg_take_back, grace_ms, 4, 1),
+    F_MS(struct msg_take_back, grace_ms, 4, 1),
 };
 const struct schema msg_take_back_schema =
     SCHEMA("take_back", struct msg_take_back, 1, msg_take_back_fields);

@@ -50,7 +50,8 @@ static void effect_check(const struct agent_effect *effect)
         arena_fini(&arena);
         break;
     case AGENT_START:
-        assert(effect->lease != NULL);
+    case AGENT_LANE_START:
+        assert(effect->kind == AGENT_LANE_START || effect->lease != NULL);
         day.starts[day.n_starts++ % STARTS_MAX] = (struct start){effect->ref, START_ASKED};
         break;
     case AGENT_ANSWER: {
@@ -82,6 +83,10 @@ static void effect_check(const struct agent_effect *effect)
     case AGENT_CLEAN:
     case AGENT_BLOB_DROP:
     case AGENT_TREE_SETUP_STOP:
+    case AGENT_ARRAY:
+    case AGENT_ARRAY_DROP:
+    case AGENT_LANE_OPEN:
+    case AGENT_LANE_CLOSE:
         break;
     }
 }
@@ -150,8 +155,8 @@ static void message_give(struct bytes frame)
     if (message_decode(frame, &arena, &type, &message, NULL) == OK) {
         on_head_message(day.agent, day.now, type, message, &day.out);
     }
+    turn(); /* a piece of a blob is borrowed until then */
     arena_fini(&arena);
-    turn();
 }
 
 static void step_message(struct fuzz_input *in)
@@ -273,6 +278,7 @@ static void start_report(struct start *start, uint8_t pick)
                                &day.out);
         start->state = START_OVER;
     } else if (start->state == START_RUNS) {
+        agent_task_duration(day.agent, start->ref, pick);
         on_attempt_exited(day.agent, day.now, start->ref, &facts, &day.out);
         start->state = START_OVER;
     }

@@ -12,7 +12,7 @@ static void check_env(const char *text, const struct macros_values *values,
     const char *expanded = NULL;
     error_code checked = macros_check(text, MACROS_ENV, params, PARAMS, &report);
     error_code error = macros_env_expand(text, values, arena, &expanded, &report);
-    assert(error == checked || error == ERR_LIMIT || error == ERR_NO_MEMORY);
+    assert(error == checked || values->index > 0 || error == ERR_LIMIT || error == ERR_NO_MEMORY);
     assert(error != OK || strlen(expanded) <= MACROS_TEXT_MAX_BYTES);
 }
 
@@ -25,11 +25,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     };
     static const struct param_spec specs[PARAMS] = {
         {.name = "lr"}, {.name = "opt.name"}, {.name = "n"}};
-    struct macros_values values = {params, PARAMS, "12.41", "/tmp/t/12.41"};
     if (size == 0) {
         return 0;
     }
-    bool is_shell = (data[0] & 1) != 0;
+    bool is_shell = (data[0] & 1) != 0, has_line = (data[0] & 4) != 0;
+    struct macros_values values = {params,
+                                   PARAMS,
+                                   "12.41",
+                                   "/tmp/t/12.41",
+                                   (data[0] & 2) != 0 ? 7 : 0,
+                                   has_line ? "a 'line' of $it" : NULL};
     char *text = fuzz_text(data + 1, size - 1);
     const char *words[WORDS_MAX];
     uint32_t n = 0;
@@ -51,6 +56,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         assert(report.text[0] != '\0' || error == ERR_NO_MEMORY);
     }
+    ignore_error(
+        macros_array_check(words[0], is_shell ? MACROS_SHELL : MACROS_ITEM, has_line, &report),
+        "either");
     check_env(words[0], &values, specs, &arena);
     struct buf json;
     buf_init(&json, 1 << 20);

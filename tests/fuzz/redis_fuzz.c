@@ -207,9 +207,10 @@ static void day_ask(void)
         day.batch = (struct batch){.n = day.store->n + 1, .ops = ops, .n_ops = 3, .size_bytes = 64};
         store_send(day.store, &day.batch);
     }
-    bool is_row = day.reads % 2 == 0;
-    error_code error = is_row ? store_read_rows(day.store, "rows:1.1", &reader)
-                              : store_read_field(day.store, "attempts", "1.1:0", &reader);
+    error_code error = day.reads % 3 == 0 ? store_read_rows(day.store, "rows:1.1", &reader)
+                       : day.reads % 3 == 1
+                           ? store_read_field(day.store, "attempts", "1.1:0", &reader)
+                           : store_read_list(day.store, "res:1.0", &reader);
     day.reads += error == OK ? 1 : 0;
     store_memory_ask(day.store);
 }
