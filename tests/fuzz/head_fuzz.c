@@ -272,9 +272,15 @@ static void step(struct fuzz_input *in)
         ends_wait(INT64_C(1) << (how % 22), (how & 0x80) != 0);
         break;
     }
-    default:
-        ends_turn((fuzz_byte(in) & 1) != 0);
+    default: {
+        uint8_t how = fuzz_byte(in);
+        if ((how & 2) != 0) {
+            struct fuzz_input piece = fuzz_piece(in, 255);
+            ends_store_gives((struct bytes){piece.at, piece.left});
+        }
+        ends_turn((how & 1) != 0);
         break;
+    }
     }
 }
 
