@@ -83,10 +83,10 @@ static int target_act(struct cli *cli, struct client **client, const struct act 
     if (target_is_over(act, job, name)) {
         return EXIT_OK;
     }
+    int64_t n_ended =
+        cli_json_int(job, "done") + cli_json_int(job, "failed") + cli_json_int(job, "cancelled");
     snprintf(question, sizeof question, "%s %s (of %lld tasks %lld have ended)?", act->verb, name,
-             (long long)cli_json_int(job, "total"),
-             (long long)(cli_json_int(job, "done") + cli_json_int(job, "failed") +
-                         cli_json_int(job, "cancelled")));
+             (long long)cli_json_int(job, "total"), (long long)n_ended);
     if (act->is_destructive && !target->is_one && !act_is_wanted(cli, question)) {
         return cli_fail(EXIT_REQUEST, "nothing was done");
     }

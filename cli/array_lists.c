@@ -37,16 +37,38 @@ static int rows_order(struct cli *cli, json_t *list, int64_t total)
     return code;
 }
 
-int array_rows_add(struct cli *cli, struct client **client, json_t *list)
+/* Named as a whole, or with everything. */
+static bool row_is_named(const struct selector *selector, uint32_t number)
 {
+    bool is_named = selector->n == 0 || selector->is_all;
+    for (int i = 0; i < selector->n; i++) {
+        const struct selector_span *span = &selector->spans[i];
+        is_named |= number >= span->job_from && number <= span->job_to && span->index_from == 1 &&
+                    span->index_to == UINT32_MAX;
+    }
+    return is_named;
+}
+
+int array_rows_add(struct cli *cli, struct client **client, const struct selector *selector,
+                   json_t *list)
+{
+    cli_output output;
     json_t *arrays = NULL, *job;
     size_t i;
     int code = list_fetch(cli, client, &cli_task_kind, "/api/v1/jobs", "array=true", &arrays);
     if (code == EXIT_OK && json_array_size(json_object_get(arrays, "items")) > 0) {
-        int64_t total = cli_json_int(list, "total") + cli_json_int(arrays, "total");
+        int64_t total = cli_json_int(list, "total");
         json_array_foreach(json_object_get(arrays, "items"), i, job)
         {
-            json_array_append_new(json_object_get(list, "items"), row_make(job));
+            if (!row_is_named(selector, (uint32_t)cli_json_int(job, "id"))) {
+                continue;
+            }
+            json_t *row = row_make(job);
+            if (cli_output_parse(cli, &output) && output == OUTPUT_NAME) {
+                json_object_set(row, "id", json_object_get(job, "id")); /* a selector again */
+            }
+            json_array_append_new(json_object_get(list, "items"), row);
+            total++;
         }
         code = rows_order(cli, list, total);
     }

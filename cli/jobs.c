@@ -76,7 +76,11 @@ static void job_print(const json_t *job)
            (long long)cli_json_int(job, "running"), (long long)cli_json_int(job, "done"),
            (long long)cli_json_int(job, "failed"), (long long)cli_json_int(job, "cancelled"));
     if (duration > 0) {
-        printf("  %-10s %.3g s on average, %.3g/s in all, on %lld node%s\n", "each", duration, rate,
+        char in_all[48] = "";
+        if (rate > 0) {
+            snprintf(in_all, sizeof in_all, ", %.3g/s in all", rate);
+        }
+        printf("  %-10s %.3g s on average%s, on %lld node%s\n", "each", duration, in_all,
                (long long)cli_json_int(job, "nodes"), cli_json_int(job, "nodes") == 1 ? "" : "s");
     }
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {

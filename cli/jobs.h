@@ -23,8 +23,10 @@ int cli_job_show(struct cli *cli, struct client **client, json_t *job);
  * the exit code after the message. */
 int cli_task_wait(struct cli *cli, struct client **client, task_id id, int64_t timeout_ms);
 
-/* array_lists.c: for `task list`: each task array as one row, added to `list`. */
-int array_rows_add(struct cli *cli, struct client **client, json_t *list);
+/* array_lists.c: for `task list`: each task array that is named as a whole is one row, added to
+ * `list`. */
+int array_rows_add(struct cli *cli, struct client **client, const struct selector *selector,
+                   json_t *list);
 
 /* array_lists.c: the tasks of the one array that `selector` names, picked by the options;
  * *ret_is_array false: it names something else, and there is no list. EXIT_OK or the exit code

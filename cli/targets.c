@@ -118,7 +118,9 @@ int targets_find(struct cli *cli, struct client **client, const char *noun, cons
     json_decref(list);
     singles_add(targets, is_of_tasks, selector);
     if (code == EXIT_OK && json_array_size(targets) == 0 && !may_be_none) {
-        code = cli_fail(EXIT_NOT_FOUND, n == 0 ? "there is no %s yet" : "no %s there is to %s",
+        code = cli_fail(EXIT_NOT_FOUND,
+                        n == 0 && strcmp(noun, "task") != 0 ? "there is no %s yet"
+                                                            : "no %s there is to %s",
                         noun, act->verb);
     }
     if (code != EXIT_OK) {

@@ -101,8 +101,8 @@ int verb_task_list(struct cli *cli)
     if (code == EXIT_OK && !is_array) {
         code = cli_tasks_fetch(cli, &client, &cli_task_kind, &selector, &list);
     }
-    if (code == EXIT_OK && (selector.n == 0 || selector.is_all)) {
-        code = array_rows_add(cli, &client, list);
+    if (code == EXIT_OK && !is_array) {
+        code = array_rows_add(cli, &client, &selector, list);
     }
     if (code == EXIT_OK && selector.is_last) {
         json_t *items = json_object_get(list, "items");

@@ -58,6 +58,7 @@ static void array_mark_told(struct core *core, time_ms now, struct array *array,
     job->r.error = error != NULL ? arena_strdup(&job->arena, error) : NULL;
     core_array_count(core, array, SLOT_QUEUED, n_queued);
     core_job_dirty(core, job);
+    core_notice_array(core, now, array->work);
 }
 
 void core_array_untell(struct core *core, struct array *array)

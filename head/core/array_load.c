@@ -17,13 +17,21 @@ static error_code chunk_place(struct core *core, const struct record_chunk *reco
     return OK;
 }
 
+/* Of bits that are the lower ones of their slots. */
+static uint16_t slots_count(uint64_t bits)
+{
+    bits = (bits & 0x3333333333333333U) + (bits >> 2 & 0x3333333333333333U);
+    bits = (bits + (bits >> 4)) & 0x0F0F0F0F0F0F0F0FU;
+    return (uint16_t)(bits * 0x0101010101010101U >> 56);
+}
+
 /* Counts by slot of one word. */
 static void word_count(uint64_t word, uint16_t n[SLOT_EXCEPTION + 1])
 {
     const uint64_t low = 0x5555555555555555U;
-    uint16_t leased = (uint16_t)__builtin_popcountll(word & ~(word >> 1) & low);
-    uint16_t done = (uint16_t)__builtin_popcountll(~word & (word >> 1) & low);
-    uint16_t exception = (uint16_t)__builtin_popcountll(word & (word >> 1) & low);
+    uint16_t leased = slots_count(word & ~(word >> 1) & low);
+    uint16_t done = slots_count(~word & (word >> 1) & low);
+    uint16_t exception = slots_count(word & (word >> 1) & low);
     n[SLOT_LEASED] = (uint16_t)(n[SLOT_LEASED] + leased);
     n[SLOT_DONE] = (uint16_t)(n[SLOT_DONE] + done);
     n[SLOT_EXCEPTION] = (uint16_t)(n[SLOT_EXCEPTION] + exception);

@@ -95,8 +95,8 @@ static void job_task_fill(const struct task *task, struct api_job *ret)
     ret->nodes = task->r.node != NULL && task->r.node[0] != '\0';
 }
 
-static void api_job_fill(const struct core *core, time_ms now, const struct work *work,
-                         struct arena *arena, struct api_job *ret)
+void api_job_fill(const struct core *core, time_ms now, const struct work *work,
+                  struct arena *arena, struct api_job *ret)
 {
     const struct record_job *job = &work->job->r;
     *ret = (struct api_job){

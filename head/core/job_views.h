@@ -9,6 +9,10 @@
  * record's, the command's is in `arena`. */
 void api_task_of_job(const struct record_job *job, struct arena *arena, struct api_task *ret);
 
+/* As it is now; strings are the record's or in `arena`. */
+void api_job_fill(const struct core *core, time_ms now, const struct work *work,
+                  struct arena *arena, struct api_job *ret);
+
 /* array_page.c: a page of an array's tasks; is_match: the job is one that the filter selects. */
 void core_array_list(struct core *core, time_ms now, uint64_t request,
                      const struct listing_kind *kind, const struct record_job *job, bool is_match,

@@ -93,6 +93,7 @@ void core_job_end(struct core *core, time_ms now, struct job *job)
     job->r.ended = now;
     core_work_class_release(core, job->work);
     core_job_dirty(core, job);
+    core_notice_array(core, now, job->work);
 }
 
 /* A copy in its own arena, by the record's own encoding. */
@@ -192,7 +193,7 @@ static error_code array_check(const struct core *core, struct array_ids ids, str
     if (n > CORE_TASKS_MAX - core->task_total) {
         return report_fail(report, ERR_LIMIT,
                            "there are %u tasks already, %u more would be over the limit of %d; "
-                           "remove ended ones (muster task rm)",
+                           "remove ended ones (muster sweep rm)",
                            core->task_total, n, CORE_TASKS_MAX);
     }
     return OK;
@@ -267,6 +268,7 @@ void on_job_submit(struct core *core, time_ms now, uint64_t request,
     core_job_dirty(core, job);
     if (job->work->array != NULL) {
         core_array_due(core, job->work->array);
+        core_notice_array(core, now, job->work);
     } else {
         job_task_add(core, now, job);
     }

@@ -236,6 +236,38 @@ static error_code load_work(struct core *core, time_ms now, struct work *work,
     return OK;
 }
 
+struct numbered {
+    uint32_t number;
+    struct work *work;
+};
+
+static int numbered_order(const void *a, const void *b)
+{
+    const struct numbered *x = a, *y = b;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+/* By number, not as the store's hash gave them: what is queued then comes in its own order, and
+ * each finds its place in the scheduler beside the last one. */
+static error_code load_works(struct core *core, time_ms now, struct report *report)
+{
+    uint32_t n = 0;
+    struct numbered *list = mem_calloc(HASH_COUNT(core->works) + 1, sizeof *list);
+    if (list == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    for (struct work *work = core->works; work != NULL; work = work->hh.next) {
+        list[n++] = (struct numbered){work->number, work};
+    }
+    qsort(list, n, sizeof *list, numbered_order);
+    error_code error = OK;
+    for (uint32_t i = 0; i < n && error == OK; i++) {
+        error = load_work(core, now, list[i].work, report);
+    }
+    mem_free(list);
+    return error;
+}
+
 error_code core_load_done(struct core *core, time_ms now, struct report *report)
 {
     struct node *node, *next_node;
@@ -252,12 +284,6 @@ error_code core_load_done(struct core *core, time_ms now, struct report *report)
             return error;
         }
     }
-    struct work *work, *next_work;
-    HASH_ITER (hh, core->works, work, next_work) {
-        error_code error = load_work(core, now, work, report);
-        if (error != OK) {
-            return error;
-        }
-    }
-    return core->out.failed;
+    error_code error = load_works(core, now, report);
+    return error != OK ? error : core->out.failed;
 }

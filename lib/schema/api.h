@@ -199,7 +199,7 @@ struct api_key {
 };
 
 struct api_event {
-    const char *kind; /* "task", "sweep", "node", "best", "report" */
+    const char *kind; /* "task", "job" (an array), "sweep", "node", "best", "report" */
     time_ms time;
     const char *subject; /* "12", "12.41", node name */
     const char *text;    /* one line for people */

@@ -278,9 +278,9 @@ void lane_task_gone(struct attempt_run *run)
     if (facts.cause != CAUSE_EXIT || facts.exit_code != 0) {
         lane_logs_tails(lane->logs, lane->lease.tail_bytes, &facts.out_tail, &facts.err_tail);
     }
-    run_end(lane);
     agent_task_duration(worker->agent, ref, ran_us > 0 ? (uint64_t)ran_us : 1);
     on_attempt_exited(worker->agent, clock_now(), ref, &facts, &worker->out);
+    run_end(lane); /* the tails were its logs' */
 }
 
 void lane_task_release(struct lane_here *lane)

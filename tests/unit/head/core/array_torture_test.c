@@ -49,13 +49,13 @@ static bool enrol(struct rig *r, const struct held_lane *lanes, uint32_t n_lanes
 
 static bool day(struct rig *r)
 {
-    struct record_job job = array_job(1, 3000, 1);
+    struct record_job job = array_job(1, 1100, 1);
     uint8_t row[RESULT_ROW_BYTES];
-    struct held_range held[] = {{1, {2, 50}, false}, {1, {52, 1}, true}, {1, {2999, 1}, false}};
+    struct held_range held[] = {{1, {2, 50}, false}, {1, {52, 1}, true}, {1, {1099, 1}, false}};
     struct held_lane lanes[] = {{1, 77, NULL, 0}};
     struct attempt_result result = {
         .has_started = true, .cause = CAUSE_EXIT, .exit_code = 1, .reason = "it failed"};
-    struct id_range ids[] = {{4, 6}, {2000, 2001}};
+    struct id_range ids[] = {{4, 6}, {1000, 1001}};
     struct array_range returned = {6, 3};
     if (!enrol(r, NULL, 0, NULL, 0)) {
         return false;
