@@ -575,10 +575,7 @@ void ends_turn(bool is_stalled)
 void ends_wait(int64_t ms, bool is_gap)
 {
     ends.now += ms;
-    if (is_gap) {
-        core_gap(ends.head.core, ms);
-    }
-    on_tick(ends.head.core, ends.now);
+    core_time(ends.head.core, ends.now, is_gap ? ms : 0, false);
     ends_turn(false);
 }
 
