@@ -19,6 +19,9 @@ enum {
 static struct bytes last_line(struct bytes text)
 {
     size_t end = text.len;
+    if (end == 0) {
+        return text; /* perhaps without an address, to which nothing may be added */
+    }
     while (end > 0 && (text.data[end - 1] <= ' ' || text.data[end - 1] == 0x7F)) {
         end--;
     }

@@ -113,8 +113,8 @@ bool route_body_number(const struct route_call *call, const char *key, int64_t o
 int64_t route_body_grace(const struct route_call *call)
 {
     const json_t *grace = json_object_get(call->body, "grace_ms");
-    return json_is_integer(grace) && json_integer_value(grace) >= 0 ? json_integer_value(grace)
-                                                                    : -1;
+    json_int_t grace_ms = json_is_integer(grace) ? json_integer_value(grace) : -1;
+    return grace_ms < 0 ? -1 : grace_ms < SCHEMA_TIME_MAX ? grace_ms : SCHEMA_TIME_MAX;
 }
 
 static void post_shutdown(struct route_call *call)

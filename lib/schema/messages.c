@@ -17,7 +17,7 @@ static const struct field order_fields[] = {
     F_I64(struct order, until, 2, 1),
     F_ENUM(struct order, act, 3, 1, order_act_names),
     F_ENUM(struct order, why, 4, 1, order_why_names),
-    F_I64(struct order, grace_ms, 5, 1),
+    F_MS(struct order, grace_ms, 5, 1),
 };
 const struct schema order_schema = SCHEMA("order", struct order, 1, order_fields);
 
@@ -124,7 +124,7 @@ static const struct field attempt_result_fields[] = {
     F_STR(struct attempt_result, reason, 8, 1, SCHEMA_TEXT_MAX),
     F_TIME(struct attempt_result, started_at, 9, 1),
     F_TIME(struct attempt_result, ended_at, 10, 1),
-    F_I64(struct attempt_result, cpu_ms, 11, 1),
+    F_MS(struct attempt_result, cpu_ms, 11, 1),
     F_U64(struct attempt_result, rss_peak_bytes, 12, 1),
     F_U64(struct attempt_result, last_seq, 13, 1),
     F_BYTES(struct attempt_result, out_tail, 14, 1, TAIL_MAX_BYTES),
@@ -202,9 +202,9 @@ const struct schema msg_heartbeat_schema =
 static const struct field msg_welcome_fields[] = {
     F_U64(struct msg_welcome, epoch, 1, 1),
     F_U64(struct msg_welcome, applied, 2, 1),
-    F_I64(struct msg_welcome, node_timeout_ms, 3, 1),
-    F_I64(struct msg_welcome, heartbeat_ms, 4, 1),
-    F_I64(struct msg_welcome, orphan_timeout_ms, 5, 1),
+    F_MS(struct msg_welcome, node_timeout_ms, 3, 1),
+    F_MS(struct msg_welcome, heartbeat_ms, 4, 1),
+    F_MS(struct msg_welcome, orphan_timeout_ms, 5, 1),
     F_LIST(struct msg_welcome, holds, n_holds, 6, 1, ATTEMPTS_MAX, &running_ref_schema),
     F_U64(struct msg_welcome, enrolment, 50, 1),
 };
@@ -237,11 +237,11 @@ static const struct field msg_lease_fields[] = {
     F_I64(struct msg_lease, cpus, 15, 1),
     F_U64(struct msg_lease, memory_bytes, 16, 1),
     F_STRS(struct msg_lease, gpus, n_gpus, 17, 1, GPUS_MAX),
-    F_I64(struct msg_lease, timeout_trial_ms, 18, 1),
-    F_I64(struct msg_lease, timeout_silent_ms, 19, 1),
-    F_I64(struct msg_lease, timeout_grace_ms, 20, 1),
-    F_I64(struct msg_lease, timeout_start_ms, 21, 1),
-    F_I64(struct msg_lease, timeout_decision_ms, 22, 1),
+    F_MS(struct msg_lease, timeout_trial_ms, 18, 1),
+    F_MS(struct msg_lease, timeout_silent_ms, 19, 1),
+    F_MS(struct msg_lease, timeout_grace_ms, 20, 1),
+    F_MS(struct msg_lease, timeout_start_ms, 21, 1),
+    F_MS(struct msg_lease, timeout_decision_ms, 22, 1),
     F_U32(struct msg_lease, checkpoints_on, 23, 1),
     F_U32(struct msg_lease, keep_last, 24, 1),
     F_U32(struct msg_lease, keep_best, 25, 1),
@@ -290,7 +290,7 @@ const struct schema msg_drop_schema = SCHEMA("drop", struct msg_drop, 1, msg_dro
 
 static const struct field msg_drain_fields[] = {
     F_U64(struct msg_drain, epoch, 30, 1),
-    F_I64(struct msg_drain, grace_ms, 31, 1),
+    F_MS(struct msg_drain, grace_ms, 31, 1),
 };
 const struct schema msg_drain_schema = SCHEMA("drain", struct msg_drain, 1, msg_drain_fields);
 
@@ -299,7 +299,7 @@ static const struct field msg_log_get_fields[] = {
     F_TASK_ID(struct msg_log_get, task, 52, 1),    F_U32(struct msg_log_get, attempt, 53, 1),
     F_U32(struct msg_log_get, stream, 54, 1),      F_U64(struct msg_log_get, generation, 55, 1),
     F_U64(struct msg_log_get, offset, 56, 1),      F_BOOL(struct msg_log_get, is_tail, 57, 1),
-    F_U32(struct msg_log_get, limit_bytes, 58, 1), F_I64(struct msg_log_get, wait_ms, 59, 1),
+    F_U32(struct msg_log_get, limit_bytes, 58, 1), F_MS(struct msg_log_get, wait_ms, 59, 1),
 };
 const struct schema msg_log_get_schema =
     SCHEMA("log_get", struct msg_log_get, 1, msg_log_get_fields);
@@ -352,7 +352,7 @@ static const struct field msg_take_back_fields[] = {
     F_U32(struct msg_take_back, job, 1, 1),
     F_LIST(struct msg_take_back, ranges, n_ranges, 2, 1, ARRAY_RANGES_MAX, &array_range_schema),
     F_ENUM(struct msg_take_back, why, 3, 1, order_why_names),
-    F_I64(struct msg_take_back, grace_ms, 4, 1),
+    F_MS(struct msg_take_back, grace_ms, 4, 1),
 };
 const struct schema msg_take_back_schema =
     SCHEMA("take_back", struct msg_take_back, 1, msg_take_back_fields);

@@ -54,7 +54,7 @@ static const struct field record_sweep_fields[] = {
     F_ENUM(struct record_sweep, why, 13, 1, order_why_names),
     F_TIME(struct record_sweep, created, 14, 1),
     F_TIME(struct record_sweep, ended, 15, 1),
-    F_I64(struct record_sweep, ran_ms, 16, 1),
+    F_MS(struct record_sweep, ran_ms, 16, 1),
     F_TIME(struct record_sweep, resumed_at, 17, 1),
     F_STR(struct record_sweep, error, 18, 1, SCHEMA_TEXT_MAX),
     F_TEXT(struct record_sweep, work, 20, 1, 64),

@@ -88,6 +88,14 @@ static inline int64_t filler_integer(struct filler *f)
     return integer != 0 ? integer : 1;
 }
 
+static inline int64_t filler_magnitude(struct filler *f, const struct field *field)
+{
+    int64_t integer = filler_integer(f);
+    int64_t max = field->type == FIELD_TIME ? SCHEMA_TIME_MAX : (int64_t)field->max;
+    int64_t bounded = max > 0 ? integer % (max + 1) : integer;
+    return bounded != 0 ? bounded : 1;
+}
+
 static inline struct value filler_value(struct filler *f, bool may_be_null)
 {
     switch (filler_below(f, may_be_null ? 5 : 4)) {
@@ -150,7 +158,7 @@ static inline void filler_field(struct filler *f, const struct field *field, voi
     case FIELD_I64:
     case FIELD_TIME:
     case FIELD_SPAN:
-        *(int64_t *)slot = filler_integer(f);
+        *(int64_t *)slot = filler_magnitude(f, field);
         break;
     case FIELD_F64:
         *(double *)slot = filler_real(f);
