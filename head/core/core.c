@@ -19,7 +19,7 @@ error_code core_new(const struct core_config *config, struct core **ret_core)
         &core->dirty_tasks,     &core->dirty_sweeps, &core->dirty_jobs, &core->dirty_nodes,
         &core->backoff,         &core->due,          &core->suggests,   &core->active_sweeps,
         &core->removing,        &core->dirty_chunks, &core->due_arrays, &core->held_arrays,
-        &core->touched_holders,
+        &core->touched_holders, &core->acks_due,
     };
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         list_init(lists[i]);
@@ -119,17 +119,10 @@ static void core_dirty_write(struct core *core)
 
 static void core_acks_send(struct core *core)
 {
-    struct node *node, *next;
-    if (!core->has_acks_due) {
-        return;
-    }
-    core->has_acks_due = false;
-    HASH_ITER (hh, core->nodes, node, next) {
-        if (node->is_ack_due) {
-            node->is_ack_due = false;
-            struct msg_ack ack = {.incarnation = node->r.incarnation, .applied = node->r.applied};
-            outbox_send(&core->out, node->peer, MSG_ACK, &ack);
-        }
+    list_each (&core->acks_due, struct node, ack_link, node) {
+        list_remove(&node->ack_link);
+        struct msg_ack ack = {.incarnation = node->r.incarnation, .applied = node->r.applied};
+        outbox_send(&core->out, node->peer, MSG_ACK, &ack);
     }
 }
 
@@ -166,7 +159,7 @@ const struct batch *core_batch(struct core *core)
     if (batch != NULL) {
         core_status_fill(core, &core->status_in_flight);
     } else if (!outbox_in_flight(&core->out) && core->now >= core->status_at) {
-        /* It looks at every node, and a turn may be for one heartbeat. */
+        /* A turn may be for one heartbeat. */
         core->status_at = core->now + CORE_STATUS_MS;
         core_status_fill(core, &core->status_durable);
     }
@@ -280,7 +273,7 @@ error_code core_tuner_dump(const struct core *core, uint32_t number, struct buf 
 
 void core_check(const struct core *core)
 {
-    uint32_t tasks[TASK_ENDED + 1] = {0};
+    uint32_t tasks[TASK_ENDED + 1] = {0}, nodes[NODE_GONE + 1] = {0};
     const struct work *work;
     for (work = core->works; work != NULL; work = work->hh.next) {
         uint32_t active = 0, states[TASK_ENDED + 1] = {0};
@@ -306,5 +299,9 @@ void core_check(const struct core *core)
     for (int state = 0; state <= TASK_ENDED; state++) {
         assert(tasks[state] == core->status.tasks[state]);
     }
+    for (const struct node *node = core->nodes; node != NULL; node = node->hh.next) {
+        nodes[node->r.state]++;
+    }
+    assert(memcmp(nodes, core->status.nodes, sizeof nodes) == 0);
     scheduler_check(core->scheduler);
 }

@@ -4,9 +4,8 @@
  * effects that core_effect_next() opens.
  *
  * A turn of the shell:
- *     core_gap(core, gap)                if the loop was away
  *     on_*(core, now, ...)               whatever was decoded
- *     on_tick(core, now)                 if nothing was left undecoded
+ *     core_time(core, now, gap, behind)  timers, if nothing was left undecoded
  *     core_turn_end(core, now)           suggest, schedule once, close the turn's group of writes
  *                                        (or its two halves, core_turn_schedule and _close)
  *     core_batch(core)                   non-NULL: send it (once); later on_batch_applied(core,
@@ -79,7 +78,9 @@ MUST_CHECK error_code core_load_meta(struct core *core, const char *field, const
 MUST_CHECK error_code core_load_done(struct core *core, time_ms now, struct report *report);
 
 /* ---- the turn ---- */
-void core_gap(struct core *core, int64_t gap_ms);
+/* What time alone brings, once a turn, after whatever was decoded: `gap_ms` that the loop was away
+ * is nobody's silence, and while something is left undecoded (`is_behind`) nobody is judged. */
+void core_time(struct core *core, time_ms now, int64_t gap_ms, bool is_behind);
 void on_tick(struct core *core, time_ms now);
 void core_turn_end(struct core *core, time_ms now);
 void core_turn_schedule(struct core *core, time_ms now);

@@ -146,6 +146,7 @@ static void core_welcome(struct core *core, struct node *node, const struct msg_
         .orphan_timeout_ms = msg->is_remote ? core->config.orphan_timeout_ms : 0,
         .holds = holds,
         .n_holds = n,
+        .enrolment = msg->enrolment,
     };
     outbox_send(&core->out, node->peer, MSG_WELCOME, &welcome);
     mem_free(holds);

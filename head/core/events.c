@@ -1,5 +1,6 @@
 /* The numbered event stream of a node: each event once, in order, its number on disk with its
  * effect. */
+#include "base/planted.h"
 #include "head/core/arrays.h"
 
 typedef void event_handler(struct core *core, time_ms now, struct task *task,
@@ -36,7 +37,8 @@ static void on_node_event(struct core *core, time_ms now, struct node *node,
     if (task == NULL && core_array_task_event(core, now, node, event)) {
         return;
     }
-    bool is_theirs = task != NULL && task->node == node && task->r.attempt == event->attempt &&
+    bool is_theirs = task != NULL && task->node == node &&
+                     (task->r.attempt == event->attempt || PLANTED(forget_attempt)) &&
                      core_task_is_on_node(task);
     if (!is_theirs) {
         /* The first durable outcome wins; whatever a stale attempt still tells is taken off its
@@ -64,14 +66,20 @@ static struct node *core_node_heard(struct core *core, time_ms now, uint64_t pee
     return node;
 }
 
+static void core_ack_due(struct core *core, struct node *node)
+{
+    if (list_is_empty(&node->ack_link)) {
+        list_push_back(&core->acks_due, &node->ack_link);
+    }
+}
+
 void on_events(struct core *core, time_ms now, uint64_t peer, const struct msg_events *msg)
 {
     struct node *node = core_node_heard(core, now, peer, msg->incarnation);
     for (uint32_t i = 0; node != NULL && i < msg->n_events; i++) {
         const struct node_event *event = &msg->events[i];
         if (event->number <= node->r.applied) {
-            /* Sent again after a lost acknowledgement. */
-            node->is_ack_due = core->has_acks_due = true;
+            core_ack_due(core, node); /* sent again after a lost acknowledgement */
             continue;
         }
         if (event->number != node->r.applied + 1) {
@@ -80,7 +88,7 @@ void on_events(struct core *core, time_ms now, uint64_t peer, const struct msg_e
             break;
         }
         node->r.applied = event->number;
-        node->is_ack_due = core->has_acks_due = true;
+        core_ack_due(core, node);
         core->events_total++;
         core_node_dirty(core, node);
         on_node_event(core, now, node, event);
@@ -91,7 +99,7 @@ void on_events(struct core *core, time_ms now, uint64_t peer, const struct msg_e
             core_group_close(core);
         }
     }
-    if (node != NULL && node->is_ack_due) {
+    if (node != NULL && !list_is_empty(&node->ack_link)) {
         core_node_dirty(core, node);
     }
 }

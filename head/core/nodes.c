@@ -74,6 +74,7 @@ struct node *core_node_add(struct core *core, const char *name)
     list_init(&node->tasks);
     list_init(&node->holders);
     list_init(&node->dirty_link);
+    list_init(&node->ack_link);
     node->r.state = NODE_JOINING;
     core_str_set(core, &node->r.name, name);
     if (node->r.name != NULL) {
@@ -85,6 +86,7 @@ struct node *core_node_add(struct core *core, const char *name)
         mem_free(node);
         return NULL;
     }
+    core->status.nodes[NODE_JOINING]++;
     return node;
 }
 
@@ -114,7 +116,9 @@ void core_node_free(struct core *core, struct node *node)
     core_node_peer_set(core, node, 0);
     core_node_handle_drop(core, node);
     HASH_DELETE(hh, core->nodes, node);
+    core->status.nodes[node->r.state]--;
     list_remove(&node->dirty_link);
+    list_remove(&node->ack_link);
     core_node_lists_clear(node);
     core_str_clear(&node->r.name);
     core_str_clear(&node->r.host);
@@ -147,6 +151,8 @@ void core_node_move(struct core *core, time_ms now, struct node *node, node_stat
         return;
     }
     assert(node_edge_is_legal(node->r.state, to));
+    core->status.nodes[node->r.state]--;
+    core->status.nodes[to]++;
     node->r.state = to;
     if (to == NODE_GONE) {
         node->r.left = now;
@@ -288,6 +294,8 @@ error_code core_node_record_own(struct core *core, struct node *node,
                *cordon_reason = node->r.cordon_reason;
     struct record_node people = node->r; /* What people set is not the agent's to say. */
     core_node_lists_clear(node);
+    core->status.nodes[node->r.state]--;
+    core->status.nodes[record->state]++;
     node->r = *record;
     node->r.label_sets = people.label_sets;
     node->r.n_label_sets = people.n_label_sets;

@@ -126,7 +126,7 @@ struct node {
     time_ms heard;
     int64_t cpu_permille;
     uint64_t memory_used_bytes;
-    bool is_ack_due;
+    struct list ack_link;  /* of core.acks_due */
     bool is_agent_leaving; /* its agent itself said that it drains */
     bool is_drain_told;    /* this connection's agent was told to hand everything back */
     struct list tasks;
@@ -142,6 +142,7 @@ struct node {
 
 struct core_status {
     uint32_t tasks[TASK_ENDED + 1];
+    uint32_t nodes[NODE_GONE + 1];
     uint32_t sweeps_active;
 };
 
@@ -154,7 +155,7 @@ struct core {
     struct node *nodes;
     struct node *nodes_by_peer;
     struct node *nodes_by_handle;
-    bool has_acks_due; /* of any node */
+    struct list acks_due; /* nodes whose events came, to be acknowledged with the group */
     struct user *users;
     struct blob_ref *blobs;
     struct list dirty_tasks, dirty_sweeps, dirty_jobs, dirty_nodes, dirty_chunks;

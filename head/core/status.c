@@ -7,11 +7,7 @@ void core_status_fill(const struct core *core, struct api_status *ret)
 {
     struct scheduler_usage usage;
     scheduler_usage_get(core->scheduler, 0, &usage);
-    uint32_t nodes = 0, alive = 0;
-    for (const struct node *node = core->nodes; node != NULL; node = node->hh.next) {
-        nodes += node->r.state != NODE_GONE;
-        alive += node->r.state == NODE_ALIVE;
-    }
+    const uint32_t *nodes = core->status.nodes;
     *ret = (struct api_status){
         .version = core->config.version,
         .cluster = core->config.cluster,
@@ -19,8 +15,8 @@ void core_status_fill(const struct core *core, struct api_status *ret)
         .pid = core->config.pid,
         .started = core->config.started,
         .state_dir = core->config.state_dir,
-        .nodes = nodes,
-        .nodes_alive = alive,
+        .nodes = HASH_COUNT(core->nodes) - nodes[NODE_GONE],
+        .nodes_alive = nodes[NODE_ALIVE],
         .cpus = (double)usage.cpus_total / AMOUNT_ONE,
         .cpus_used = (double)usage.cpus_used / AMOUNT_ONE,
         .gpus = (double)usage.gpus_total / AMOUNT_ONE,

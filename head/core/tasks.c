@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/planted.h"
 #include "head/core/arrays.h"
 
 struct task *core_task_find(struct core *core, task_id id)
@@ -172,6 +173,8 @@ void core_task_place(struct core *core, struct task *task, struct node *node,
 void core_task_unplace(struct core *core, struct task *task)
 {
     if (task->allocation != NULL) {
+        PLANT(give_twice,
+              scheduler_give(core->scheduler, (struct allocation[]){*task->allocation}));
         scheduler_give(core->scheduler, task->allocation);
         mem_free(task->allocation);
         task->allocation = NULL;

@@ -1,14 +1,16 @@
 /* What time alone brings: silence of nodes, backoffs, the wall of sweeps, the end of a shutdown. */
+#include "base/planted.h"
 #include "head/core/arrays.h"
 
 enum { TICK_MS = 250, WALL_NOTE_MS = 5000 };
 
-/* The loop was away: nobody is judged by a silence that was ours. */
-void core_gap(struct core *core, int64_t gap_ms)
+/* The loop was away: nobody is judged by a silence that was ours. Who was heard since is not early.
+ */
+static void core_gap(struct core *core, time_ms now, int64_t gap_ms)
 {
     struct node *node, *next;
     HASH_ITER (hh, core->nodes, node, next) {
-        node->heard += gap_ms;
+        node->heard = node->heard + gap_ms < now ? node->heard + gap_ms : now;
     }
     list_each (&core->active_sweeps, struct sweep, active_link, sweep) {
         sweep->stranded_since += sweep->stranded_since != 0 ? gap_ms : 0;
@@ -102,6 +104,17 @@ void on_tick(struct core *core, time_ms now)
         if (core_task_ready_at(task) < core->tick_next) {
             core->tick_next = core_task_ready_at(task);
         }
+    }
+}
+
+void core_time(struct core *core, time_ms now, int64_t gap_ms, bool is_behind)
+{
+    PLANT(timers_first, on_tick(core, now));
+    if (gap_ms > 0) {
+        core_gap(core, now, gap_ms);
+    }
+    if (!is_behind) {
+        on_tick(core, now);
     }
 }
 

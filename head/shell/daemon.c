@@ -110,13 +110,8 @@ static void turn_serve(struct daemon *d, const struct loop_turn *turn)
     struct turn_clock *clock = loop_clock(head->loop);
     const struct batch *batch;
     const struct head_effect *effect;
-    if (turn->gap_ms > 0) {
-        core_gap(head->core, turn->gap_ms);
-        head->busy_at += turn->gap_ms;
-    }
-    if (!turn->is_behind) {
-        on_tick(head->core, turn->now);
-    }
+    head->busy_at += turn->gap_ms > 0 ? turn->gap_ms : 0;
+    core_time(head->core, turn->now, turn->gap_ms, turn->is_behind);
     linger_check(d, turn->now);
     (void)turn_enter(clock, TURN_SCHEDULE);
     core_turn_schedule(head->core, turn->now);

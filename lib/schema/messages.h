@@ -210,6 +210,7 @@ struct msg_enrol {
     bool is_remote;        /* joined over TCP: it may lose the head and live */
     const char *state_dir; /* of the agent, on `host` */
     const char *lock;      /* which kernel and file its folder's lock is; no two agents share one */
+    uint64_t enrolment;    /* counts up within the incarnation; the welcome says which it answers */
     bool is_dry;           /* it completes tasks without a process; for measuring */
     const struct held_lane *lanes; /* open here */
     uint32_t n_lanes;
@@ -325,6 +326,7 @@ struct msg_welcome {
         *holds; /* every attempt that is this node's; whatever else runs there must end.
                    LEASE for those that the agent did not name, ORDER for the others, follow. */
     uint32_t n_holds;
+    uint64_t enrolment; /* that it answers; 0: a head that does not say */
 };
 
 struct msg_refused {

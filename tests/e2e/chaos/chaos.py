@@ -7,6 +7,7 @@ A round: load until 50 completions and 50 reports a second are reached and held 
 its end, the load's end, the check. Ten rounds share a cluster. The seed is printed first; the same seed draws the same faults.
 The last line is `N passed, N failed, N skipped`, of rounds."""
 import argparse
+import collections
 import os
 import random
 import sys
@@ -93,7 +94,8 @@ class Run:
         self.may_mount = mounts_allowed()
         names = options.faults.split(",") if options.faults else kinds(self.may_mount)
         self.plan = Plan(options.seed, names)
-        self.operations = self.voids = self.slow = self.passed = self.lost = self.doubled = self.wrong = 0
+        self.operations = collections.Counter()
+        self.voids = self.slow = self.passed = self.lost = self.doubled = self.wrong = 0
 
     def fail(self, number, violations):
         for kind in ("lost", "doubled", "wrong"):
@@ -121,7 +123,7 @@ class Run:
         else:
             print(f"round {number}: void {VOIDS_MAX} times: this machine is too slow now", flush=True)
             return before, False
-        print(f"round {number}: {what}; {rates[0]:.0f} completions/s, {rates[1]:.0f} reports/s before it; {operations - before} operations, "
+        print(f"round {number}: {what}; {rates[0]:.0f} completions/s, {rates[1]:.0f} reports/s before it; {(operations - before).total()} operations, "
               f"{len(violations)} violations, {time.monotonic() - started:.1f} s", flush=True)
         self.slow += fault["delay_ms"] > 0
         if violations:
@@ -132,7 +134,7 @@ class Run:
         """Up to ten rounds on one cluster; True: all passed."""
         rig = Rig(self.options.appendfsync, self.may_mount)
         rig.keep = self.options.keep
-        operations = 0
+        operations = collections.Counter()
         try:
             journal, seen = Journal(rig.journal), set()
             rig.up_all()
@@ -158,7 +160,8 @@ class Run:
             if not self.cluster(first, min(ROUNDS_A_CLUSTER, rounds + 1 - first)):
                 break
         failed = int(self.passed < rounds)
-        print(f"{self.operations} acknowledged operations checked in {self.passed} rounds ({self.slow} with slow syncs, {self.voids} void): "
+        print(", ".join(f"{n} {kind}" for kind, n in self.operations.most_common()))
+        print(f"{self.operations.total()} acknowledged operations checked in {self.passed} rounds ({self.slow} with slow syncs, {self.voids} void): "
               f"{self.lost} lost, {self.doubled} doubled, {self.wrong} wrong; seed {self.options.seed}")
         print(f"{self.passed} passed, {failed} failed, {0 if self.may_mount else 1} skipped", flush=True)
         return failed

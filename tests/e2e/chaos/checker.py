@@ -2,6 +2,7 @@
 the load in memory: the journals are all that it believes.
 
 A violation is a sentence that begins with `lost`, `doubled` or `wrong`."""
+import collections
 import glob
 import json
 import os
@@ -14,7 +15,7 @@ class Journals:
         self.submits, self.asked, self.cancels, self.results, self.sweeps, self.stops = {}, set(), set(), {}, [], set()
         self.settings, self.last_set, self.milestones = [], None, []
         self.violations = []
-        self.operations = 0
+        self.operations = collections.Counter()  # acknowledged, by kind
         for path in sorted(glob.glob(os.path.join(folder, "*.jsonl"))):
             with open(path) as file:
                 for text in file:
@@ -23,7 +24,8 @@ class Journals:
 
     def _take(self, line):
         op = line["op"]
-        self.operations += op not in ("asked", "setting")
+        if op not in ("asked", "setting"):
+            self.operations[op] += 1
         if op == "asked":
             self.asked.add(line["key"])
         elif op == "submit":
@@ -159,7 +161,7 @@ def check_label(journals, get):
 
 
 def check(folder, get, stored):
-    """(operations checked, violations)."""
+    """({kind: acknowledged operations checked}, violations)."""
     journals = Journals(folder)
     violations = list(journals.violations)
     for part in (check_tasks(journals, get, stored), check_completions(stored), check_milestones(journals, get, stored),
