@@ -86,7 +86,7 @@ static uint32_t holder_ahead(const struct core *core, const struct array_holder 
     if (!(mean_us > 0) || mean_us > ARRAY_AHEAD_US) {
         return 0;
     }
-    double batch_us = (2 * core->batch_ms + WAY_MS) * 1000;
+    double batch_us = (2 * core->batch_ms + WAY_MS + ARRAY_ROWS_MS) * 1000;
     double n = ceil(BATCH_TIMES * batch_us * holder->n_lanes / mean_us);
     return n < ARRAY_AHEAD_MAX ? (uint32_t)n : ARRAY_AHEAD_MAX;
 }

@@ -16,6 +16,7 @@ error_code agent_new(const struct agent_config *config, struct agent **ret_agent
     list_init(&agent->attempts);
     list_init(&agent->held);
     list_init(&agent->arrays_due);
+    list_init(&agent->arrays_waiting);
     random_init(&agent->random, config->random_seed, AGENT_RANDOM_STREAM);
     agent_stream_init(&agent->stream, config->enrol.incarnation);
     agent->link = (struct agent_link){.enrol_at = AGENT_NEVER,

@@ -58,7 +58,10 @@ void agent_array_flush(struct agent *agent, time_ms now, struct agent_array *arr
                                .lanes = array->closed,
                                .n_lanes = array->n_closed};
     uint64_t number = agent_event(agent, now, NULL, &event, out);
-    array->told = array->rows.len > 0 ? number : array->told;
+    if (array->rows.len > 0) {
+        array->told = number;
+        array->told_at = now;
+    }
     buf_reset(&array->rows);
     array->n_closed = 0;
 }

@@ -18,9 +18,8 @@ struct agent_array *agent_array_find(const struct agent *agent, uint32_t job)
 
 void agent_array_touch(struct agent *agent, struct agent_array *array)
 {
-    if (list_is_empty(&array->due)) {
-        list_push_back(&agent->arrays_due, &array->due);
-    }
+    list_remove(&array->due);
+    list_push_back(&agent->arrays_due, &array->due);
     agent_wake_at(agent, 0);
 }
 
@@ -404,19 +403,47 @@ static uint32_t queued_count(const struct agent_array *array)
     return n;
 }
 
-/* While the head writes what it was told before, it can do nothing with more of it: the rows since
- * then go together when its acknowledgement comes, or as soon as they are a share of what is queued
- * here, so that it never learns too late that the queue runs low. */
-static bool rows_may_wait(const struct agent *agent, const struct agent_array *array)
+static time_ms rows_due_at(const struct agent_array *array)
+{
+    return array->told_at + ARRAY_ROWS_MS;
+}
+
+/* Each telling wakes the head and its store and costs a sync, which short tasks would rather have
+ * for themselves. And while the head writes what it was told before, it can do nothing with more of
+ * it. So the rows since then go together, or as soon as they are a share of what is queued here, so
+ * that the head never learns too late that the queue runs low. */
+static bool rows_may_wait(const struct agent *agent, time_ms now, const struct agent_array *array)
 {
     uint32_t n_rows = (uint32_t)(array->rows.len / RESULT_ROW_BYTES);
-    return array->told > agent->stream.acked && array->n_closed == 0 &&
-           agent->link.state == LINK_WELCOMED && !agent->is_draining && !agent->is_leaving &&
+    bool is_early = array->told > agent->stream.acked || now < rows_due_at(array);
+    return is_early && array->n_closed == 0 && agent->link.state == LINK_WELCOMED &&
+           !agent->is_draining && !agent->is_leaving &&
            n_rows * LANES_ROWS_SHARE < queued_count(array);
+}
+
+/* An acknowledgement, if one is due, comes before or touches the array again. */
+static void rows_wait(struct agent *agent, struct agent_array *array)
+{
+    if (array->rows.len > 0 && list_is_empty(&array->due)) {
+        list_push_back(&agent->arrays_waiting, &array->due);
+        agent_wake_at(agent, rows_due_at(array));
+    }
+}
+
+static void arrays_waiting_end(struct agent *agent, time_ms now)
+{
+    list_each (&agent->arrays_waiting, struct agent_array, due, array) {
+        if (now >= rows_due_at(array)) {
+            agent_array_touch(agent, array);
+        } else {
+            agent_wake_at(agent, rows_due_at(array));
+        }
+    }
 }
 
 void agent_arrays_tick(struct agent *agent, time_ms now, struct agent_outbox *out)
 {
+    arrays_waiting_end(agent, now);
     /* What becomes due meanwhile is looked at in the next turn. */
     struct list due;
     list_init(&due);
@@ -428,15 +455,22 @@ void agent_arrays_tick(struct agent *agent, time_ms now, struct agent_outbox *ou
         struct agent_array *array = list_first(&due, struct agent_array, due);
         list_remove(&array->due);
         lanes_go(agent, now, array, out);
-        if (!rows_may_wait(agent, array)) {
+        if (!rows_may_wait(agent, now, array)) {
             agent_array_flush(agent, now, array, out);
+        } else if (now < rows_due_at(array)) {
+            rows_wait(agent, array);
         }
     }
 }
 
 time_ms agent_arrays_deadline(const struct agent *agent)
 {
-    return list_is_empty(&agent->arrays_due) ? AGENT_NEVER : 0;
+    time_ms next = list_is_empty(&agent->arrays_due) ? AGENT_NEVER : 0;
+    list_each (&agent->arrays_waiting, const struct agent_array, due, array) {
+        time_ms at = rows_due_at(array);
+        next = at < next ? at : next;
+    }
+    return next;
 }
 
 /* ---- the end of a task ---- */

@@ -54,7 +54,8 @@ struct agent_array {
     uint32_t n_returned, cap_returned;
     struct list lanes;
     uint32_t n_lanes;
-    struct list due; /* of the agent: looked at by the next tick */
+    struct list due; /* of the agent: looked at by the next tick, or once its rows have waited */
+    time_ms told_at; /* rows, the last time */
     struct buf rows; /* of tasks that ended since the last event */
     struct array_lane *closed;
     uint32_t n_closed, cap_closed;

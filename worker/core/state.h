@@ -134,6 +134,7 @@ struct agent {
     struct work_tree *trees;    /* by name (work.c) */
     struct agent_array *arrays; /* by job (lanes.c) */
     struct list arrays_due;
+    struct list arrays_waiting; /* have rows that may wait a little longer */
     struct connection *by_id;
     struct list held; /* connections with waiting answers */
     uint32_t n_connections;

@@ -69,6 +69,47 @@ static void test_lane_that_gets_more_with_the_acknowledgement_goes_on(void **sta
     rig_end(&r);
 }
 
+/* One that ends well, and the next one's start. */
+static void lane_goes_on(struct rig *r, uint32_t position)
+{
+    lanes_exit(r, position, 0);
+    rig_next(r, AGENT_CLEAN);
+    rig_tick(r);
+    lanes_starts(r, 1, position + 1);
+}
+
+static void test_rows_with_a_long_queue_behind_them_wait_and_go_together(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct msg_array array = lanes_array();
+    rig_begin(&r);
+    lanes_tell(&r, &array);
+    lanes_send(&r, 1, 1, 0, 40);
+    lanes_starts(&r, 1, 0);
+    lane_goes_on(&r, 0);
+    lanes_tasks(&r, 1, 0); /* the first one is told at once */
+    rig_ack_all(&r);
+    r.now += 2;
+    lane_goes_on(&r, 1);
+    r.now += 3;
+    lane_goes_on(&r, 2);
+    rig_none(&r); /* all is acknowledged, and yet they wait */
+    rig_wait(&r, ARRAY_ROWS_MS - 5 - 1);
+    rig_none(&r);
+    rig_wait(&r, 1);
+    assert_int_equal(lanes_row(lanes_tasks(&r, 2, 0), 1).id, 14);
+    rig_ack_all(&r);
+    /* A quarter of what is queued does not wait. */
+    for (uint32_t i = 3; i < 10; i++) {
+        lane_goes_on(&r, i);
+        rig_none(&r);
+    }
+    lane_goes_on(&r, 10);
+    lanes_tasks(&r, 8, 0);
+    rig_end(&r);
+}
+
 static void test_lane_opened_for_nothing_is_closed_at_once(void **state)
 {
     (void)state;
@@ -365,6 +406,7 @@ int main(void)
         cmocka_unit_test(
             test_lane_without_positions_is_closed_once_the_last_results_are_acknowledged),
         cmocka_unit_test(test_lane_that_gets_more_with_the_acknowledgement_goes_on),
+        cmocka_unit_test(test_rows_with_a_long_queue_behind_them_wait_and_go_together),
         cmocka_unit_test(test_lane_opened_for_nothing_is_closed_at_once),
         cmocka_unit_test(test_task_that_fails_is_told_by_a_result_and_its_lane_goes_on),
         cmocka_unit_test(test_task_that_runs_for_a_second_is_told_as_started_once),
