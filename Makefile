@@ -1,9 +1,10 @@
 # The front door. Each target says what it does in `make help`; the work is in CMake presets and scripts.
 BUILD ?= build/release
+SEEDS ?= 200
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build demo test unit e2e chaos asan tsan clang format format-check tidy bench bundle deb install clean docs
+.PHONY: help packages build demo test unit sim e2e chaos asan tsan clang format format-check tidy bench bundle deb install clean docs
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -26,6 +27,9 @@ test: ## Install, build, run all unit and end-to-end tests
 unit: ## Unit tests only
 	@scripts/packages test
 	@scripts/test release unit
+
+sim: build ## Simulated clusters in which everything breaks (SEEDS=n, default 200), after the seeds that failed once
+	@$(BUILD)/sim/muster-sim --kept tests/sim/seeds.txt --seeds $(SEEDS) --jobs $(JOBS)
 
 e2e: ## End-to-end tests only
 	@scripts/packages test

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "head/shell/array_rows.h"
 #include "head/shell/blobs.h"
 #include "head/shell/daemon.h"
 #include "head/shell/front.h"
@@ -66,6 +67,10 @@ static void effect_run(struct daemon *d, const struct head_effect *effect)
         return;
     case HEAD_ANSWER:
         FAILPOINT(HTTP_ANSWER);
+        if (effect->has_holes) {
+            array_rows_answer(&d->head, effect->request, effect->bytes);
+            return;
+        }
         http_answer(d->head.http, effect->request, effect->status, "application/json",
                     effect->bytes);
         return;
@@ -105,13 +110,8 @@ static void turn_serve(struct daemon *d, const struct loop_turn *turn)
     struct turn_clock *clock = loop_clock(head->loop);
     const struct batch *batch;
     const struct head_effect *effect;
-    if (turn->gap_ms > 0) {
-        core_gap(head->core, turn->gap_ms);
-        head->busy_at += turn->gap_ms;
-    }
-    if (!turn->is_behind) {
-        on_tick(head->core, turn->now);
-    }
+    head->busy_at += turn->gap_ms > 0 ? turn->gap_ms : 0;
+    core_time(head->core, turn->now, turn->gap_ms, turn->is_behind);
     linger_check(d, turn->now);
     (void)turn_enter(clock, TURN_SCHEDULE);
     core_turn_schedule(head->core, turn->now);
@@ -129,9 +129,11 @@ static void turn_serve(struct daemon *d, const struct loop_turn *turn)
     (void)turn_enter(clock, TURN_LOOP);
     follows_turn(head, turn->now);
     front_turn(head, turn->now);
+    depot_turn(head->depot, turn->now);
     time_ms deadline =
         earlier(core_next_deadline(head->core), follows_deadline(head->follows, turn->now));
     deadline = earlier(deadline, front_deadline(head));
+    deadline = earlier(deadline, depot_deadline(head->depot, turn->now));
     if (head->options->linger_ms >= 0) {
         deadline = earlier(deadline, head->busy_at + head->options->linger_ms + 1);
     }

@@ -91,7 +91,7 @@ bool peers_on_frame(void *context, time_ms now, const struct router_peer *peer, 
     message_type type;
     void *message;
     arena_init(&arena, MSG_ARENA_MAX_BYTES);
-    bool is_taken = message_decode(frame, &arena, &type, &message, &report) == OK;
+    bool is_taken = message_decode_borrowing(frame, &arena, &type, &message, &report) == OK;
     if (!is_taken) {
         log_once("frame", LOG_LEVEL_WARNING, "a frame of '%s' was refused: %s", peer->node,
                  report.text);

@@ -14,7 +14,7 @@
 enum { LOAD_SWEEPS_MAX = 1 << 20 };
 
 /* In the order in which a core can take them. */
-static const char *const tables[] = {"meta", "sweeps", "jobs", "tasks", "nodes", "users"};
+static const char *const tables[] = {"meta", "sweeps", "jobs", "tasks", "chunks", "nodes", "users"};
 enum { N_TABLES = sizeof tables / sizeof tables[0], TABLE_SWEEPS = 1 };
 
 static void load_key(const struct store *store, char *ret_key, const char *name)

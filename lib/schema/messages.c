@@ -178,6 +178,7 @@ static const struct field msg_enrol_fields[] = {
     F_BOOL(struct msg_enrol, is_remote, 50, 1),
     F_TEXT(struct msg_enrol, state_dir, 51, 1, SCHEMA_TEXT_MAX),
     F_TEXT(struct msg_enrol, lock, 52, 1, 256),
+    F_U64(struct msg_enrol, enrolment, 53, 1),
     F_BOOL(struct msg_enrol, is_dry, 70, 1),
     F_LIST(struct msg_enrol, lanes, n_lanes, 71, 1, ATTEMPTS_MAX, &held_lane_schema),
     F_LIST(struct msg_enrol, ranges, n_ranges, 72, 1, ARRAY_RANGES_MAX, &held_range_schema),
@@ -205,6 +206,7 @@ static const struct field msg_welcome_fields[] = {
     F_I64(struct msg_welcome, heartbeat_ms, 4, 1),
     F_I64(struct msg_welcome, orphan_timeout_ms, 5, 1),
     F_LIST(struct msg_welcome, holds, n_holds, 6, 1, ATTEMPTS_MAX, &running_ref_schema),
+    F_U64(struct msg_welcome, enrolment, 50, 1),
 };
 const struct schema msg_welcome_schema =
     SCHEMA("welcome", struct msg_welcome, 1, msg_welcome_fields);

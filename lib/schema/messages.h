@@ -73,6 +73,14 @@ MUST_CHECK error_code message_decode(struct bytes frame, struct arena *arena,
                                      message_type *ret_type, void **ret_message,
                                      struct report *report);
 
+/* The same, but fields of bytes point into the frame, which stays as long as the message: for who
+ * reads it at once, or keeps both. */
+MUST_CHECK error_code message_decode_borrowing(struct bytes frame, struct arena *arena,
+                                               message_type *ret_type, void **ret_message,
+                                               struct report *report);
+/* The type of what looks like a frame; 0: it is none. */
+message_type message_type_of(struct bytes frame);
+
 /* ---- parts ---- */
 
 /* A durable decision for a trial or task. n grows; the highest n holds until the trainer has acted
@@ -201,6 +209,7 @@ struct msg_enrol {
     bool is_remote;        /* joined over TCP: it may lose the head and live */
     const char *state_dir; /* of the agent, on `host` */
     const char *lock;      /* which kernel and file its folder's lock is; no two agents share one */
+    uint64_t enrolment;    /* counts up within the incarnation; the welcome says which it answers */
     bool is_dry;           /* it completes tasks without a process; for measuring */
     const struct held_lane *lanes; /* open here */
     uint32_t n_lanes;
@@ -316,6 +325,7 @@ struct msg_welcome {
         *holds; /* every attempt that is this node's; whatever else runs there must end.
                    LEASE for those that the agent did not name, ORDER for the others, follow. */
     uint32_t n_holds;
+    uint64_t enrolment; /* that it answers; 0: a head that does not say */
 };
 
 struct msg_refused {

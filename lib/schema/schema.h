@@ -97,6 +97,10 @@ MUST_CHECK error_code schema_encode(const struct schema *schema, const void *obj
 MUST_CHECK error_code schema_decode(const struct schema *schema, struct bytes bytes,
                                     bool is_lenient, struct arena *arena, void *ret_object,
                                     struct report *report);
+/* The same, but fields of bytes point into `bytes`, which stays as long as the object. Lenient. */
+MUST_CHECK error_code schema_decode_borrowing(const struct schema *schema, struct bytes bytes,
+                                              struct arena *arena, void *ret_object,
+                                              struct report *report);
 /* Limits, enum ranges, required fields and the table's own check of an object in memory. An
  * embedded struct that is all default is absent: nothing of it is required. */
 MUST_CHECK error_code schema_validate(const struct schema *schema, const void *object,

@@ -33,9 +33,10 @@ typedef enum { LINK_DOWN, LINK_ENROLLING, LINK_WELCOMED } link_state;
 
 struct agent_link {
     link_state state;
-    uint64_t epoch;     /* the highest seen */
-    time_ms last_heard; /* any message of the head, or the connection itself */
-    time_ms last_word;  /* any message of the head; for orphan_timeout */
+    uint64_t epoch;      /* the highest seen */
+    time_ms last_heard;  /* any message of the head, or the connection itself */
+    time_ms last_word;   /* any message of the head; for orphan_timeout */
+    uint64_t enrolments; /* made by this agent */
     time_ms last_enrol;
     time_ms enrol_at; /* AGENT_NEVER: not due */
     time_ms heartbeat_at;
@@ -50,6 +51,9 @@ struct known_snapshot {
     struct snapshot_name name;
     bool is_committed; /* false: its ordinal is taken, the shell is writing it */
 };
+
+struct lane;
+struct agent_array;
 
 struct attempt {
     UT_hash_handle hh;
@@ -109,6 +113,12 @@ struct attempt {
     time_ms kill_at;
     struct attempt_result facts; /* SETTLING: of the shell, copied into the arena */
     uint64_t result_number;
+
+    /* of a task of an array */
+    struct lane *lane; /* that runs it; NULL: leased alone */
+    uint32_t position;
+    time_ms tell_at;      /* its start is told then; AGENT_NEVER: it was, or it has not started */
+    uint64_t duration_us; /* 0: not measured */
 };
 
 struct agent {
@@ -121,7 +131,9 @@ struct agent {
     struct attempt *by_ref;
     struct list attempts;
     uint32_t n_attempts;
-    struct work_tree *trees; /* by name (work.c) */
+    struct work_tree *trees;    /* by name (work.c) */
+    struct agent_array *arrays; /* by job (lanes.c) */
+    struct list arrays_due;
     struct connection *by_id;
     struct list held; /* connections with waiting answers */
     uint32_t n_connections;

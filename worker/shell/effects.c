@@ -1,7 +1,7 @@
 /* What the core wants done: a function for each kind of effect. */
 #include "sys/failpoints.h"
 #include "sys/log.h"
-#include "worker/shell/attempt.h"
+#include "worker/shell/arrays.h"
 #include "worker/shell/work.h"
 
 typedef void effect_fn(struct worker *worker, const struct agent_effect *effect);
@@ -32,7 +32,7 @@ static void effect_reconnect(struct worker *worker, const struct agent_effect *e
 static void effect_start(struct worker *worker, const struct agent_effect *effect)
 {
     FAILPOINT(ATTEMPT_START);
-    attempt_start(worker, effect->ref, effect->lease);
+    attempt_start(worker, effect->ref, effect->lease, NULL);
 }
 
 static void effect_signal(struct worker *worker, const struct agent_effect *effect)
@@ -112,6 +112,31 @@ static void effect_setup_stop(struct worker *worker, const struct agent_effect *
     works_setup_stop(worker->works, effect->text);
 }
 
+static void effect_array(struct worker *worker, const struct agent_effect *effect)
+{
+    arrays_take(worker->arrays, effect->array);
+}
+
+static void effect_array_drop(struct worker *worker, const struct agent_effect *effect)
+{
+    arrays_drop(worker->arrays, effect->job);
+}
+
+static void effect_lane_open(struct worker *worker, const struct agent_effect *effect)
+{
+    arrays_lane_open(worker->arrays, effect->job, &effect->lane);
+}
+
+static void effect_lane_close(struct worker *worker, const struct agent_effect *effect)
+{
+    arrays_lane_close(worker->arrays, effect->job, effect->lane.lane);
+}
+
+static void effect_lane_start(struct worker *worker, const struct agent_effect *effect)
+{
+    arrays_lane_start(worker->arrays, effect->ref, effect->lane.lane, effect->position);
+}
+
 static effect_fn *const effect_table[] = {
     [AGENT_SEND] = effect_send,
     [AGENT_RECONNECT] = effect_reconnect,
@@ -131,6 +156,11 @@ static effect_fn *const effect_table[] = {
     [AGENT_TREE_UNPACK] = effect_unpack,
     [AGENT_TREE_SETUP] = effect_setup,
     [AGENT_TREE_SETUP_STOP] = effect_setup_stop,
+    [AGENT_ARRAY] = effect_array,
+    [AGENT_ARRAY_DROP] = effect_array_drop,
+    [AGENT_LANE_OPEN] = effect_lane_open,
+    [AGENT_LANE_CLOSE] = effect_lane_close,
+    [AGENT_LANE_START] = effect_lane_start,
 };
 
 void worker_leave(struct worker *worker, int exit_code)
@@ -160,4 +190,5 @@ void effects_apply(struct worker *worker)
         worker_leave(worker, 1);
     }
     agent_outbox_reset(out);
+    link_pieces_drop(worker);
 }

@@ -34,6 +34,7 @@ static const struct schema *const filler_schemas[] = {
     &snapshot_ref_schema,
     &api_trial_schema,
     &api_task_schema,
+    &api_job_schema,
     &api_sweep_schema,
     &api_node_schema,
     &api_status_schema,

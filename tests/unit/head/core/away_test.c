@@ -108,12 +108,52 @@ static void test_node_that_comes_while_the_cluster_leaves_is_told_to_leave(void 
     rig_free(r);
 }
 
+/* The head's own standing still is nobody's silence, and nobody is judged before his word is read.
+ */
+static void test_node_is_judged_by_its_own_silence_once_all_is_read(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_enrol(r, 1);
+    const struct node *node = core_node_find(r->core, "local");
+    r->now += 2 * CORE_NODE_TIMEOUT_MS;
+    core_time(r->core, r->now, 2 * CORE_NODE_TIMEOUT_MS, false);
+    assert_int_equal(node->r.state, NODE_ALIVE);
+    assert_true(node->heard <= r->now);
+    r->now += CORE_NODE_TIMEOUT_MS + 1000;
+    core_time(r->core, r->now, 0, true);
+    assert_int_equal(node->r.state, NODE_ALIVE);
+    core_time(r->core, r->now, 0, false);
+    assert_int_equal(node->r.state, NODE_GONE);
+    rig_turn(r);
+    rig_free(r);
+}
+
+/* Heard of in the very turn that learns of the gap: it is not heard of in the future. */
+static void test_node_that_spoke_after_a_gap_has_no_more_time_than_others(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_enrol(r, 1);
+    r->now += 50000;
+    struct msg_heartbeat heartbeat = {.incarnation = RIG_INCARNATION};
+    on_heartbeat(r->core, r->now, RIG_PEER, &heartbeat);
+    core_time(r->core, r->now, 50000, false);
+    r->now += CORE_NODE_TIMEOUT_MS + 1000;
+    core_time(r->core, r->now, 0, false);
+    assert_int_equal(core_node_find(r->core, "local")->r.state, NODE_GONE);
+    rig_turn(r);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trial_on_another_node_starts_from_nothing),
         cmocka_unit_test(test_trial_on_its_own_node_goes_on_from_its_snapshot),
         cmocka_unit_test(test_node_that_comes_while_the_cluster_leaves_is_told_to_leave),
+        cmocka_unit_test(test_node_is_judged_by_its_own_silence_once_all_is_read),
+        cmocka_unit_test(test_node_that_spoke_after_a_gap_has_no_more_time_than_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

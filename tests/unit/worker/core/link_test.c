@@ -133,6 +133,26 @@ static void test_link_does_not_listen_to_a_head_with_a_lower_epoch(void **state)
     rig_end(&r);
 }
 
+static void test_link_welcome_of_an_earlier_enrolment_costs_no_attempt(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_begin(&r);
+    struct msg_lease lease = rig_lease(RIG_REF);
+    rig_running(&r, &lease, 0);
+    uint64_t newest = r.agent->link.enrolments;
+    assert_true(newest > 0);
+    struct msg_welcome old = {.epoch = RIG_EPOCH, .enrolment = newest + 1};
+    rig_head(&r, MSG_WELCOME, &old); /* from before the lease: it names nothing */
+    rig_none(&r);
+    assert_int_equal(agent_attempt_find(r.agent, RIG_REF)->state, ATTEMPT_RUNNING);
+    struct msg_welcome own = {.epoch = RIG_EPOCH, .enrolment = newest};
+    rig_head(&r, MSG_WELCOME, &own); /* of the newest: what it does not name ends */
+    rig_signal(&r, SIGKILL);
+    assert_int_equal(agent_attempt_find(r.agent, RIG_REF)->state, ATTEMPT_DISOWNED);
+    rig_free(&r);
+}
+
 static void test_link_listens_to_leases_after_the_welcome_only(void **state)
 {
     (void)state;
@@ -244,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_link_refused_backs_off_with_jitter_up_to_the_limit),
         cmocka_unit_test(test_link_asked_who_enrols_again_but_not_in_a_storm),
         cmocka_unit_test(test_link_does_not_listen_to_a_head_with_a_lower_epoch),
+        cmocka_unit_test(test_link_welcome_of_an_earlier_enrolment_costs_no_attempt),
         cmocka_unit_test(test_link_listens_to_leases_after_the_welcome_only),
         cmocka_unit_test(test_link_that_claims_events_never_made_is_connected_again),
         cmocka_unit_test(test_link_lost_kills_nothing_before_orphan_timeout),

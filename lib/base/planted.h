@@ -1,0 +1,38 @@
+/* base/planted.h -- bugs put in on purpose, so that the simulator can show that it finds such ones.
+ * They exist in the build muster-sim-planted alone, where each can be turned on; in every other
+ * build PLANTED() is the constant false and nothing of it is left. Pure. */
+#ifndef MUSTER_BASE_PLANTED_H
+#define MUSTER_BASE_PLANTED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* name; what it breaks */
+#define PLANTED_BUGS(X)                                                                            \
+    X(acknowledge_early, "an effect leaves before its batch is on disk")                           \
+    X(skip_epoch, "a worker obeys a head that was fenced off")                                     \
+    X(forget_attempt, "an event of an earlier attempt is taken for the current one's")             \
+    X(timers_first, "silence is judged before what has arrived is read")                           \
+    X(give_twice, "an ended attempt gives its resources back twice")
+
+#ifdef MUSTER_PLANTED
+enum planted_bug {
+#define X(name, what) PLANTED_##name,
+    PLANTED_BUGS(X)
+#undef X
+};
+extern uint32_t planted_bugs; /* a bit each; sim/planted.c */
+#define PLANTED(name) ((planted_bugs & 1U << PLANTED_##name) != 0)
+#else
+#define PLANTED(name) false
+#endif
+
+/* A statement that is one of them. */
+#define PLANT(name, statement)                                                                     \
+    do {                                                                                           \
+        if (PLANTED(name)) {                                                                       \
+            statement;                                                                             \
+        }                                                                                          \
+    } while (0)
+
+#endif

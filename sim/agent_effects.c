@@ -1,0 +1,279 @@
+/* The agent's shell: its disk, its processes, what the agent's
+ * core wants done. */
+#include "sim/agent_effects.h"
+#include "sim/calendar.h"
+#include "sim/link.h"
+#include "sim/trainer.h"
+#include "sim/work_folders.h"
+
+/* ---- snapshots on disk ---- */
+
+uint32_t sim_disk_find(const struct sim_node *node, task_id task, uint32_t ordinal)
+{
+    uint32_t i = 0;
+    while (i < node->n_disk &&
+           !(task_id_equal(node->disk_task[i], task) && node->disk[i].ordinal == ordinal)) {
+        i++;
+    }
+    return i;
+}
+
+void sim_disk_add(struct sim *sim, struct sim_node *node, const struct sim_event *event)
+{
+    sim_require(sim, sim_disk_find(node, event->ref.task, event->ordinal) == node->n_disk,
+                "%s: snapshot %u was written twice", node->name, event->ordinal);
+    sim_require(sim, node->n_disk < SIM_SNAPSHOTS_MAX, "%s: its disk is full", node->name);
+    node->disk_task[node->n_disk] = event->ref.task;
+    node->disk[node->n_disk++] = (struct snapshot_ref){
+        .ordinal = event->ordinal, .step = event->step, .attempt = event->ref.attempt};
+}
+
+static void sim_disk_remove(struct sim_node *node, task_id task, uint32_t ordinal)
+{
+    uint32_t i = sim_disk_find(node, task, ordinal);
+    if (i < node->n_disk) {
+        node->disk[i] = node->disk[--node->n_disk];
+        node->disk_task[i] = node->disk_task[node->n_disk];
+    }
+}
+
+/* ---- effects ---- */
+
+static struct sim_process *sim_process_of(struct sim_node *node, struct attempt_ref ref)
+{
+    for (uint32_t i = 0; i < SIM_PROCESSES_MAX; i++) {
+        struct sim_process *p = &node->processes[i];
+        if (p->is_used && task_id_equal(p->ref.task, ref.task) && p->ref.attempt == ref.attempt) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static struct sim_process *sim_process_by_connection(struct sim_node *node, uint64_t connection)
+{
+    for (uint32_t i = 0; i < SIM_PROCESSES_MAX; i++) {
+        if (node->processes[i].is_used && node->processes[i].connection == connection) {
+            return &node->processes[i];
+        }
+    }
+    return NULL;
+}
+
+/* One draw a statement: the order within an expression is the compiler's affair. */
+static void process_temper(struct sim *sim, struct sim_process *p, const struct msg_lease *lease)
+{
+    bool is_long = sim_chance(sim, 300);
+    p->last = 1 + (int64_t)sim_below(sim, is_long ? 60 : 12);
+    p->pace_ms = 5 + (int64_t)sim_below(sim, 200);
+    p->window = sim_chance(sim, 500) ? 1 : 1 + (uint32_t)sim_below(sim, 8);
+    p->can = sim_chance(sim, 700) ? CAN_CHECKPOINT : 0;
+    p->can |= sim_chance(sim, 500) ? CAN_PAUSE : 0;
+    p->is_hanging = !sim->is_calm && lease->timeout_trial_ms > 0 && sim_chance(sim, 50);
+    p->is_silent = sim_chance(sim, 30);
+    p->is_disobedient = !sim->is_calm && sim_chance(sim, 60);
+}
+
+static void sim_take_start(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
+{
+    const struct msg_lease *lease = e->lease;
+    struct sim_process *p = NULL;
+    char id[TASK_ID_TEXT_MAX];
+    task_id_print(e->ref.task, id);
+    for (uint32_t i = 0; i < SIM_PROCESSES_MAX && p == NULL; i++) {
+        p = node->processes[i].is_used ? NULL : &node->processes[i];
+    }
+    sim_require(sim, p != NULL, "%s: too many processes", node->name);
+    sim_require(sim, sim_process_of(node, e->ref) == NULL, "%s:%u starts twice", id,
+                e->ref.attempt);
+    if (lease->restore.ordinal != 0) {
+        bool is_here = sim_disk_find(node, e->ref.task, lease->restore.ordinal) < node->n_disk;
+        sim_require(sim, is_here || node->wipes > 0,
+                    "%s:%u is to go on from snapshot %u, which is not on %s", id, e->ref.attempt,
+                    lease->restore.ordinal, node->name);
+    }
+    sim_tree_check(sim, node, lease);
+    *p = (struct sim_process){
+        .is_used = true,
+        .serial = ++sim->serials,
+        .ref = e->ref,
+        .is_trial = lease->is_trial,
+        .has_restore = lease->restore.ordinal != 0,
+        .is_restore_missing =
+            lease->restore.ordinal != 0 &&
+            sim_disk_find(node, e->ref.task, lease->restore.ordinal) == node->n_disk,
+        .seed = lease->is_trial ? lease->seed : sim->serials,
+        .late = -1,
+        .next = -1,
+        .save_at = -1,
+        .saved_for = -1,
+    };
+    process_temper(sim, p, lease);
+    sim_trace(sim, "%-7s %s:%u is started, restore %u", node->name, id, e->ref.attempt,
+              lease->restore.ordinal);
+    sim_push(sim, (struct sim_event){.at = sim->now + sim_delay(sim, 40),
+                                     .kind = SIM_PROCESS_STARTED,
+                                     .node = node->index,
+                                     .life = p->serial});
+}
+
+static void sim_take_signal(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
+{
+    struct sim_process *p = sim_process_of(node, e->ref);
+    if (p == NULL || !p->is_alive) {
+        return;
+    }
+    if (e->signal == SIGKILL) {
+        sim_exit_later(sim, node, p, CAUSE_SIGNAL, SIGKILL, 1 + (int64_t)sim_below(sim, 20));
+    } else if (!p->is_hanging && sim_chance(sim, 900)) {
+        bool is_graceful = sim_chance(sim, 300);
+        sim_exit_later(sim, node, p, is_graceful ? CAUSE_EXIT : CAUSE_SIGNAL,
+                       is_graceful ? 0 : SIGTERM, 1 + (int64_t)sim_below(sim, 300));
+    }
+}
+
+static void sim_take_answer(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
+{
+    struct sim_process *p = sim_process_by_connection(node, e->connection);
+    if (p != NULL) {
+        sim_trainer_hear(sim, node, p, e->text);
+    }
+}
+
+static void sim_take_close(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
+{
+    struct sim_process *p = sim_process_by_connection(node, e->connection);
+    if (p != NULL) {
+        p->connection = 0;
+        if (p->is_alive) {
+            sim_exit_later(sim, node, p, CAUSE_EXIT, 1, 10);
+        }
+    }
+}
+
+static void sim_take_read(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
+{
+    struct sim_process *p = sim_process_by_connection(node, e->connection);
+    if (p != NULL) {
+        p->is_read_stopped = e->kind == AGENT_READ_STOP;
+        sim_push(sim,
+                 (struct sim_event){
+                     .at = sim->now, .kind = SIM_REQUESTS, .node = node->index, .life = p->serial});
+    }
+}
+
+static void sim_take_save(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
+{
+    sim_push(sim, (struct sim_event){
+                      .at = sim->now + sim_delay(sim, 30),
+                      .kind = e->kind == AGENT_SAVE_BEGIN ? SIM_SAVE_BEGUN : SIM_SAVE_DONE,
+                      .node = node->index,
+                      .life = node->incarnation,
+                      .ref = e->ref,
+                      .connection = e->connection,
+                      .step = e->kind == AGENT_SAVE_BEGIN ? e->step : e->snapshot.step,
+                      .ordinal = e->snapshot.ordinal,
+                  });
+}
+
+static void sim_take_drop(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
+{
+    sim_trace(sim, "%-7s drops snapshot %u of %u.%u", node->name, e->snapshot.ordinal,
+              e->ref.task.job, e->ref.task.index);
+    sim->counts.drops++;
+    sim_disk_remove(node, e->ref.task, e->snapshot.ordinal);
+}
+
+static void sim_take_clean(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
+{
+    struct sim_process *p = sim_process_of(node, e->ref);
+    sim_require(sim, p == NULL || !p->is_alive, "%s: the folder of a running attempt is removed",
+                node->name);
+    if (p != NULL) {
+        p->is_used = false;
+    }
+}
+
+static void sim_take_send(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
+{
+    sim_frame_put(sim, node, true, e->type, e->frame);
+}
+
+static void sim_take_reconnect(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
+{
+    sim_trace(sim, "%-7s wants to connect anew", node->name);
+    sim_link_break(sim, node, true);
+    sim_link_later(sim, node, e->at > sim->now ? e->at - sim->now : 0);
+}
+
+static void sim_take_exit(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
+{
+    sim_require(sim, e->code == 0 || !sim->is_ending, "%s leaves with %d", node->name, e->code);
+    sim_push(sim, (struct sim_event){.at = sim->now,
+                                     .kind = SIM_AGENT_START,
+                                     .node = node->index,
+                                     .life = node->incarnation,
+                                     .ordinal = 1});
+}
+
+static void (*const sim_takes[])(struct sim *sim, struct sim_node *node,
+                                 const struct agent_effect *e) = {
+    [AGENT_SEND] = sim_take_send,           [AGENT_RECONNECT] = sim_take_reconnect,
+    [AGENT_START] = sim_take_start,         [AGENT_SIGNAL] = sim_take_signal,
+    [AGENT_ANSWER] = sim_take_answer,       [AGENT_CLOSE] = sim_take_close,
+    [AGENT_READ_STOP] = sim_take_read,      [AGENT_READ_START] = sim_take_read,
+    [AGENT_SAVE_BEGIN] = sim_take_save,     [AGENT_SAVE_COMMIT] = sim_take_save,
+    [AGENT_DROP] = sim_take_drop,           [AGENT_CLEAN] = sim_take_clean,
+    [AGENT_EXIT] = sim_take_exit,           [AGENT_BLOB_WRITE] = sim_take_piece,
+    [AGENT_BLOB_DROP] = sim_take_blob_drop, [AGENT_TREE_UNPACK] = sim_take_tree,
+    [AGENT_TREE_SETUP] = sim_take_tree,     [AGENT_TREE_SETUP_STOP] = sim_take_setup_stop,
+};
+
+/* What runs here fits here, and nothing is held twice. */
+static void sim_node_check(struct sim *sim, struct sim_node *node)
+{
+    amount cpus = 0;
+    uint32_t gpus[2] = {0};
+    list_each (&node->agent->attempts, struct attempt, link, attempt) {
+        bool holds = attempt->state == ATTEMPT_STARTING || attempt->state == ATTEMPT_RUNNING ||
+                     attempt->state == ATTEMPT_ENDING;
+        sim->counts.disowned += attempt->state == ATTEMPT_DISOWNED;
+        if (!holds) {
+            continue;
+        }
+        cpus += attempt->lease->cpus;
+        for (uint32_t i = 0; i < attempt->lease->n_gpus; i++) {
+            bool is_second = strcmp(attempt->lease->gpus[i], node->gpus[1]) == 0;
+            sim_require(sim, ++gpus[is_second] == 1, "%s: GPU %s is held twice", node->name,
+                        attempt->lease->gpus[i]);
+        }
+        list_each (&node->agent->attempts, struct attempt, link, other) {
+            bool is_twin = other != attempt && other->state != ATTEMPT_DISOWNED &&
+                           task_id_equal(other->ref.task, attempt->ref.task);
+            sim_require(sim, !is_twin, "%s: two attempts of %u.%u", node->name,
+                        attempt->ref.task.job, attempt->ref.task.index);
+        }
+    }
+    sim_require(sim, cpus <= node->cpus, "%s: %lld of %lld cpus are in use", node->name,
+                (long long)cpus, (long long)node->cpus);
+}
+
+void sim_node_drain(struct sim *sim, struct sim_node *node)
+{
+    while (node->out.n_effects > 0 || node->out.failed != OK) {
+        struct agent_outbox out = node->out;
+        agent_outbox_init(&node->out);
+        sim_require(sim, out.failed == OK, "%s failed: %s", node->name, error_word(out.failed));
+        for (uint32_t i = 0; i < out.n_effects; i++) {
+            sim_hash(sim, out.effects[i].kind);
+            sim_takes[out.effects[i].kind](sim, node, &out.effects[i]);
+        }
+        agent_outbox_fini(&out);
+    }
+    agent_check(node->agent);
+    sim_node_check(sim, node);
+    sim_require(sim, node->agent->link.epoch >= node->epoch,
+                "%s obeys the head of epoch %llu after that of epoch %llu", node->name,
+                (unsigned long long)node->agent->link.epoch, (unsigned long long)node->epoch);
+    node->epoch = node->agent->link.epoch;
+}

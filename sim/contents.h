@@ -1,0 +1,51 @@
+/* sim/contents.h -- the contents of the store, and the state of its server. */
+#ifndef MUSTER_SIM_CONTENTS_H
+#define MUSTER_SIM_CONTENTS_H
+
+#include "base/hash.h"
+#include "schema/records.h"
+
+struct sim_cell {
+    char *name; /* key, '\n', field */
+    uint8_t *value;
+    size_t len;
+    UT_hash_handle hh;
+};
+
+struct sim_entry { /* of a sweep's log */
+    uint32_t sweep;
+    uint8_t *value;
+    size_t len;
+};
+
+/* What the store says of a task, by its last record. */
+struct sim_task {
+    task_id id;
+    struct record_task r; /* no pointer of it is valid */
+    char node[NODE_NAME_MAX + 1], snapshot_node[NODE_NAME_MAX + 1], best_node[NODE_NAME_MAX + 1];
+    bool is_cancel_acked;
+    uint32_t n_attempts_at_cancel;
+    UT_hash_handle hh;
+};
+
+/* What the store has of an attempt's rows. */
+struct sim_rows {
+    char name[TASK_ID_TEXT_MAX + 16];
+    uint64_t last_seq;
+    UT_hash_handle hh;
+};
+
+struct sim_store {
+    struct sim_cell *cells;
+    struct sim_entry *entries;
+    uint32_t n_entries, cap_entries;
+    struct sim_task *tasks;
+    struct sim_rows *rows;
+    uint64_t n; /* of the last batch on disk */
+    time_ms stalled_until;
+    time_ms down_until;    /* the server is being started */
+    time_ms loading_until; /* it is up and reads its file: -LOADING */
+    time_ms full_until;    /* it refuses writes: -OOM */
+};
+
+#endif

@@ -1,0 +1,91 @@
+/* sim/met.h -- the faults of a storm, and what the runs must have met. */
+#ifndef MUSTER_SIM_MET_H
+#define MUSTER_SIM_MET_H
+
+#include <stdint.h>
+
+/* name; how often, among the faults of a seed that has it */
+#define SIM_FAULTS(X)                                                                              \
+    X(link_break, 6)                                                                               \
+    X(link_mute, 2)                                                                                \
+    X(head_kill, 4)                                                                                \
+    X(head_stall, 2)                                                                               \
+    X(store_stall, 3)                                                                              \
+    X(agent_kill, 3)                                                                               \
+    X(agent_stall, 1)                                                                              \
+    X(agent_drain, 2)                                                                              \
+    X(trainer_kill, 4)                                                                             \
+    X(node_away, 2)                                                                                \
+    X(node_lost, 1)                                                                                \
+    X(half_open, 2)                                                                                \
+    X(partition, 2)                                                                                \
+    X(head_split, 2)                                                                               \
+    X(store_crash, 2)                                                                              \
+    X(store_full, 1)                                                                               \
+    X(cluster_stop, 1)
+
+enum {
+#define X(name, weight) FAULT_##name,
+    SIM_FAULTS(X)
+#undef X
+        FAULT_COUNT
+};
+
+/* What the runs have met: a run of seeds that misses one of them proves nothing about it. */
+#define SIM_COUNTS(X)                                                                              \
+    X(batches)                                                                                     \
+    X(replies_lost)                                                                                \
+    X(torn)                                                                                        \
+    X(survived)                                                                                    \
+    X(loading)                                                                                     \
+    X(full)                                                                                        \
+    X(fenced)                                                                                      \
+    X(stale_words)                                                                                 \
+    X(frames_lost)                                                                                 \
+    X(frames_doubled)                                                                              \
+    X(retransmitted)                                                                               \
+    X(joined)                                                                                      \
+    X(wiped)                                                                                       \
+    X(clones)                                                                                      \
+    X(kills_before_apply)                                                                          \
+    X(kills_after_apply)                                                                           \
+    X(enrolments)                                                                                  \
+    X(attempts)                                                                                    \
+    X(attempts_lost)                                                                               \
+    X(retries)                                                                                     \
+    X(restored)                                                                                    \
+    X(hanging)                                                                                     \
+    X(late)                                                                                        \
+    X(milestones)                                                                                  \
+    X(rows)                                                                                        \
+    X(snapshots)                                                                                   \
+    X(drops)                                                                                       \
+    X(disowned)                                                                                    \
+    X(drained)                                                                                     \
+    X(refused)                                                                                     \
+    X(sweeps_done)                                                                                 \
+    X(sweeps_failed)                                                                               \
+    X(sweeps_cancelled)                                                                            \
+    X(targets)                                                                                     \
+    X(walls)                                                                                       \
+    X(agreements)                                                                                  \
+    X(compares)                                                                                    \
+    X(resubmits)                                                                                   \
+    X(reopened)                                                                                    \
+    X(removed)                                                                                     \
+    X(drained_by_head)                                                                             \
+    X(restores_lost)                                                                               \
+    X(trees)                                                                                       \
+    X(set_aside)                                                                                   \
+    X(cordoned)                                                                                    \
+    X(paused)                                                                                      \
+    X(over_memory)
+
+struct sim_counts {
+#define X(name) uint64_t name;
+    SIM_COUNTS(X)
+#undef X
+    uint64_t faults[FAULT_COUNT];
+};
+
+#endif

@@ -1,0 +1,10 @@
+/* sim/recovery.h -- a head's core from what the store has on disk. */
+#ifndef MUSTER_SIM_RECOVERY_H
+#define MUSTER_SIM_RECOVERY_H
+
+#include "sim/calendar.h"
+
+/* The caller frees it (core_free()). */
+void sim_core_load(struct sim *sim, uint64_t epoch, struct core **ret_core);
+
+#endif

@@ -1,0 +1,94 @@
+/* One draw a statement: in which order a compiler evaluates the arguments of a call is its own
+ * affair, and a seed has to be the same with every compiler. */
+#include "sim/sweep_file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "sim/work_folders.h"
+
+static void add(struct sim_client *client, const char *text)
+{
+    size_t len = strlen(client->file);
+    snprintf(client->file + len, sizeof client->file - len, "%s", text);
+}
+
+/* `format` has one place, for a number from `from` to `to`. */
+static void add_number(struct sim *sim, struct sim_client *client, const char *format,
+                       uint64_t from, uint64_t to)
+{
+    char text[128];
+    uint64_t n = from + sim_below(sim, to - from + 1);
+    snprintf(text, sizeof text, format, (unsigned long long)n);
+    add(client, text);
+}
+
+static void add_either(struct sim *sim, struct sim_client *client, uint32_t permille,
+                       const char *text, const char *other)
+{
+    add(client, sim_chance(sim, permille) ? text : other);
+}
+
+static void metric_add(struct sim *sim, struct sim_client *client)
+{
+    add(client, "metric: {name: loss, goal: ");
+    add_either(sim, client, 800, "minimize", "maximize");
+    if (sim_chance(sim, 200)) {
+        add_number(sim, client, ", target: 0.0%llu", 0, 8);
+    }
+    add(client, "}\nparameters:\n  lr: {min: 1e-4, max: 1e-1, log: true}\n"
+                "  layers: {min: 1, max: 4}\n  opt: {values: [sgd, adamw]}\n");
+}
+
+static void bounds_add(struct sim *sim, struct sim_client *client)
+{
+    if (sim_chance(sim, 700)) {
+        add_number(sim, client, "schedule: {type: asha, min: 1, max: %llu", 2, 9);
+        add_number(sim, client, ", eta: %llu}\n", 2, 3);
+    }
+    if (sim_chance(sim, 400)) {
+        add_either(sim, client, 500, "limits: {concurrency", "limits: {per_node");
+        add_number(sim, client, ": %llu}\n", 1, 4);
+    }
+    bool is_large = sim_chance(sim, 500);
+    add_number(sim, client, "stop: {trials: %llu", 1, is_large ? 40 : 8);
+    if (sim_chance(sim, 300)) {
+        add_number(sim, client, ", failures: %llu", 1, 3);
+    }
+    if (sim_chance(sim, 150)) {
+        add_number(sim, client, ", wall: %llus", 2, 30);
+    }
+    add(client, "}\n");
+}
+
+static void retries_add(struct sim *sim, struct sim_client *client)
+{
+    add_number(sim, client, "retries: {max: %llu", 0, 2);
+    add_number(sim, client, ", crash_limit: %llu, backoff: 100ms..2s", 1, 3);
+    add_number(sim, client, ", node_failures: %llu}\n", 1, 3);
+}
+
+static void resources_add(struct sim *sim, struct sim_client *client)
+{
+    const struct sim_node *node = &sim->nodes[sim_below(sim, sim->n_nodes)];
+    add_number(sim, client, "resources: {cpus: %llu", 1, (uint64_t)node->cpus / AMOUNT_ONE);
+    add_number(sim, client, ", gpus: %llu", 0, node->n_gpus);
+    add_either(sim, client, 300, ", place: spread}\n", ", place: binpack}\n");
+    add_number(sim, client, "queue: {priority: %llu}\n", 0, 100);
+}
+
+void sim_sweep_file(struct sim *sim, struct sim_client *client)
+{
+    snprintf(client->file, sizeof client->file, "name: %s\ncommand: [train, \"${args}\"]\n",
+             client->key);
+    metric_add(sim, client);
+    bounds_add(sim, client);
+    retries_add(sim, client);
+    resources_add(sim, client);
+    add(client, "timeouts: {grace: 2s, decision: 3s");
+    add_either(sim, client, 200, ", trial: 20s, silent: 8s, start: 5s}\n", "}\n");
+    add(client, "checkpoints: {on: ");
+    add_either(sim, client, 500, "[rung, end]", "[rung]");
+    add_number(sim, client, ", keep: {trial_last: 1, trial_best: %llu}}\n", 0, 1);
+    add(client, sim_client_setup(sim, client));
+}

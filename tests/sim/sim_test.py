@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""The simulator: its kept seeds hold, it replays bit for bit, and it finds bugs that were put in on purpose.
+
+usage: tests/sim/sim_test.py [test_name]"""
+import os
+import re
+import subprocess
+import sys
+
+BUILD = os.environ["MUSTER_TEST_BUILD"]
+SOURCE = os.environ["MUSTER_TEST_SOURCE"]
+SIM = os.path.join(BUILD, "sim/muster-sim")
+PLANTED = os.path.join(BUILD, "sim/muster-sim-planted")
+SEEDS_TO_FIND = 200
+
+
+def sim(program, *words):
+    done = subprocess.run([program, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def events(text):
+    """Without the first line: it names the commit."""
+    return text.split("\n", 1)[1]
+
+
+def test_seeds_kept_and_first_hold():
+    code, out, err = sim(SIM, "--kept", os.path.join(SOURCE, "tests/sim/seeds.txt"), "--seeds", "20")
+    assert code == 0, (out[-2000:], err[-2000:])
+    assert re.search(r"each seed >= \d{5,} while things break", out) and "; 0 violations" in out, out[-500:]
+
+
+def test_header_names_commit_seed_and_options_first():
+    code, out, _ = sim(SIM, "--seed", "3", "--events", "100")
+    assert code == 0 and re.match(r"muster-sim \S+: --seed 3 --events 100\n", out), out[:200]
+
+
+def test_seed_run_twice_gives_the_same_trace():
+    first, again = (sim(SIM, "--seed", "5", "--trace") for _ in range(2))
+    assert first[0] == 0 and len(first[1].splitlines()) > 1000, first[2]
+    assert first[1] == again[1]
+
+
+def test_seed_run_by_a_build_without_optimisation_gives_the_same_trace():
+    shipped, other = (sim(program, "--seed", "5", "--trace") for program in (SIM, PLANTED))
+    assert shipped[0] == other[0] == 0, (shipped[2], other[2])
+    assert events(shipped[1]) == events(other[1])
+
+
+def test_seeds_run_by_any_number_of_processes_give_the_same_hashes():
+    one, three = (sim(SIM, "--hash", "--seeds", "6", "--from", "11", "--jobs", jobs) for jobs in ("1", "3"))
+    assert one[0] == three[0] == 0, (one[2], three[2])
+    hashes = [re.findall(r"^\d+ [0-9a-f]{16}$", out, re.M) for _, out, _ in (one, three)]
+    assert hashes[0] == hashes[1] and len(set(hashes[0])) == 6, hashes
+
+
+def found(bug):
+    """Turns one bug on: a seed has to fail, and soon."""
+    code, out, err = sim(PLANTED, "--plant", bug, "--seeds", str(SEEDS_TO_FIND))
+    match = re.search(rf"^{bug}: found after (\d+) seeds", out, re.M)
+    assert code == 1 and match and "FAILED" in err, (code, out[-500:], err[-500:])
+    print(f"   {bug}: found after {match[1]} seeds: " + err.strip().splitlines()[0])
+
+
+def test_planted_acknowledgement_before_the_reply_is_found():
+    found("acknowledge_early")
+
+
+def test_planted_skip_of_the_epoch_check_is_found():
+    found("skip_epoch")
+
+
+def test_planted_forgotten_attempt_check_is_found():
+    found("forget_attempt")
+
+
+def test_planted_timers_before_decoding_are_found():
+    found("timers_first")
+
+
+def test_planted_second_release_of_resources_is_found():
+    found("give_twice")
+
+
+def test_planted_bugs_are_all_tried_and_not_in_what_ships():
+    _, names, _ = sim(SIM, "--plant", "list")
+    with open(__file__, encoding="utf-8") as file:
+        text = file.read()
+    assert len(names.split()) == 5 and all(f'found("{name}")' in text for name in names.split()), names
+    code, _, err = sim(SIM, "--plant", names.split()[0])
+    assert code == 2 and "muster-sim-planted" in err, (code, err)
+    for archive in ("head/core/libmuster_head_core.a", "worker/core/libmuster_worker_core.a"):
+        symbols = subprocess.run(["nm", os.path.join(BUILD, archive)], capture_output=True, text=True, check=True).stdout
+        assert "planted" not in symbols, archive
+
+
+def test_options_that_make_no_sense_are_refused():
+    for words, says in ((["--seeds", "x"], "'x' is no number"), (["--trace"], "usage:"), (["--nonsense"], "usage:"), (["--kept", "/nowhere"], "/nowhere: ")):
+        code, _, err = sim(SIM, *words)
+        assert code == 2 and says in err, (words, code, err)
+
+
+def main():
+    wanted = sys.argv[1:]
+    failed = 0
+    for name, test in list(globals().items()):
+        if not name.startswith("test_") or (wanted and name not in wanted):
+            continue
+        try:
+            test()
+            print(f"ok {name}", flush=True)
+        except AssertionError as error:
+            failed += 1
+            print(f"FAIL {name}: {error}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
