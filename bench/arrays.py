@@ -29,10 +29,11 @@ def array_run(place, tasks, *command, options=()):
 class Meters(threading.Thread):
     """From now to stop(): the head's memory at its highest, batches (each a sync of Redis' file), bytes that Redis wrote."""
 
-    def __init__(self, place):
+    def __init__(self, place, **pids):
+        """`pids`: of roles that are not the state folder's own."""
         super().__init__(daemon=True)
         self.place = place
-        self.pids = {role: place.pid(role) for role in ROLES}
+        self.pids = {role: pids.get(role) or place.pid(role) for role in ROLES}
         time.sleep(1)
         self.idle = self.peak = self.memory()
         self.cpu, self.batches, self.bytes = self.now()

@@ -35,12 +35,12 @@ class Apart(Place):
     def head_start(self):
         self.muster("up", "-d", "--no-worker", "--listen", self.tcp)
 
-    def worker_start(self, name, address, cpus=1):
+    def worker_start(self, name, address, *options, cpus=1):
         state = os.path.join(self.root, name)
         log = open(os.path.join(self.root, name + ".log"), "wb")
         with log:
             self.workers.append(subprocess.Popen(
-                [MUSTER, "worker", "--state", state, "--join", address, "--key-file", os.path.join(self.state, "keys/join"), "--name", name, "--cpus", str(cpus)],
+                [MUSTER, "worker", "--state", state, "--join", address, "--key-file", os.path.join(self.state, "keys/join"), "--name", name, "--cpus", str(cpus), *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
     def get(self, path):

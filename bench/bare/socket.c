@@ -1,6 +1,6 @@
-/* The raw limit of reports: trainers and a reader on bare Unix stream sockets, the same bytes to and
- * fro, nothing parsed and nothing kept. A trainer writes a line, takes what answers are there, and
- * never has more than 64 owed, as libmuster does; the reader counts lines and answers each.
+/* The raw limit of reports: trainers and a reader on bare Unix stream sockets, the same bytes to
+ * and fro, nothing parsed and nothing kept. A trainer writes a line, takes what answers are there,
+ * and never has more than 64 owed, as libmuster does; the reader counts lines and answers each.
  * Prints: reports a second of all together, and median and 99th percentile of a trainer's call in
  * microseconds (the first trainer's).
  *
@@ -58,8 +58,8 @@ static long answers_take(int fd, int must_wait)
 static void line_send(int fd, long step)
 {
     char line[128];
-    int n = snprintf(line, sizeof line, "{\"report\":{\"step\":%ld,\"m\":{\"loss\":%.17g}}}\n", step,
-                     1.0 / (double)step);
+    int n = snprintf(line, sizeof line, "{\"report\":{\"step\":%ld,\"m\":{\"loss\":%.17g}}}\n",
+                     step, 1.0 / (double)step);
     if (send(fd, line, (size_t)n, MSG_NOSIGNAL) != n) {
         exit(1);
     }
@@ -85,7 +85,8 @@ static void trainer(int fd, long reports, long pause_us, int is_first)
     }
     if (is_first && calls != NULL) {
         qsort(calls, (size_t)reports, sizeof *calls, float_order);
-        printf("call_p50_us %.2f call_p99_us %.2f\n", calls[reports / 2], calls[reports / 100 * 99]);
+        printf("call_p50_us %.2f call_p99_us %.2f\n", calls[reports / 2],
+               calls[reports / 100 * 99]);
         fflush(stdout);
     }
     _exit(0);

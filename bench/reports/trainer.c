@@ -98,8 +98,8 @@ int main(void)
     char line[256];
     snprintf(line, sizeof line, "%.0f %.0f %lld %lld %.2f %.2f %.0f %.0f %.0f\n", begin, end,
              (long long)taken, (long long)refused, below > 0 ? calls[below / 2] : 0,
-             below > 0 ? calls[below / 100 * 99] : 0, milestone_us,
-             used_us(&used.ru_utime), used_us(&used.ru_stime));
+             below > 0 ? calls[below / 100 * 99] : 0, milestone_us, used_us(&used.ru_utime),
+             used_us(&used.ru_stime));
     line_append("done", line);
     muster_close(t, MUSTER_DONE, NULL);
     free(calls);

@@ -137,8 +137,7 @@ static void bench_close(struct bench *bench)
 static void job_queue(struct bench *bench, struct job *job, uint64_t age)
 {
     uint32_t priority = job->shape % 3 == 0 ? 60 : 50;
-    require_ok(
-        scheduler_enqueue(bench->s, &job->item, bench->classes[job->shape], priority, age));
+    require_ok(scheduler_enqueue(bench->s, &job->item, bench->classes[job->shape], priority, age));
 }
 
 static uint32_t jobs_place(struct bench *bench)

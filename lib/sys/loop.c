@@ -210,10 +210,10 @@ struct turn_clock *loop_clock(struct loop *loop)
     return &loop->clock;
 }
 
-struct turn_clock *loop_clock_of(const uv_loop_t *uv)
+struct turn_clock *loop_clock_of(uv_loop_t *uv)
 {
-    struct loop *loop = uv->data;
-    return loop != NULL ? &loop->clock : NULL;
+    struct loop *loop = list_entry(uv, struct loop, uv);
+    return uv->data == loop ? &loop->clock : NULL; /* only ours points to what it lies in */
 }
 
 time_ms loop_now(const struct loop *loop)
