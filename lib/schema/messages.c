@@ -94,7 +94,7 @@ static const struct field array_lane_fields[] = {
     F_U32(struct array_lane, lane, 1, 1),
     F_STRS(struct array_lane, gpus, n_gpus, 2, 1, GPUS_MAX),
 };
-static const struct schema array_lane_schema =
+const struct schema array_lane_schema =
     SCHEMA("array_lane", struct array_lane, 1, array_lane_fields);
 
 static const struct field held_lane_fields[] = {
@@ -102,15 +102,14 @@ static const struct field held_lane_fields[] = {
     F_U32(struct held_lane, lane, 2, 1),
     F_STRS(struct held_lane, gpus, n_gpus, 3, 1, GPUS_MAX),
 };
-static const struct schema held_lane_schema =
-    SCHEMA("held_lane", struct held_lane, 1, held_lane_fields);
+const struct schema held_lane_schema = SCHEMA("held_lane", struct held_lane, 1, held_lane_fields);
 
 static const struct field held_range_fields[] = {
     F_U32(struct held_range, job, 1, 1),
     F_STRUCT(struct held_range, range, 2, 1, &array_range_schema),
     F_BOOL(struct held_range, is_started, 3, 1),
 };
-static const struct schema held_range_schema =
+const struct schema held_range_schema =
     SCHEMA("held_range", struct held_range, 1, held_range_fields);
 
 static const struct field attempt_result_fields[] = {

@@ -8,7 +8,8 @@
 
 extern const struct schema label_pair_schema, custom_pair_schema, metric_row_schema,
     snapshot_name_schema, running_ref_schema, attempt_result_schema, node_event_schema,
-    array_ids_schema, array_range_schema;
+    array_ids_schema, array_range_schema, array_lane_schema, held_lane_schema, held_range_schema,
+    chunk_lease_schema;
 
 /* Items of a list. What a sweep file or a node may have is limited where it comes in, too. */
 enum {

@@ -110,7 +110,7 @@ static const struct field chunk_lease_fields[] = {
     F_NAME(struct chunk_lease, node, 2, 1, NODE_NAME_MAX),
     F_U64(struct chunk_lease, incarnation, 3, 1),
 };
-static const struct schema chunk_lease_schema =
+const struct schema chunk_lease_schema =
     SCHEMA("chunk_lease", struct chunk_lease, 1, chunk_lease_fields);
 
 static const struct field record_chunk_fields[] = {
