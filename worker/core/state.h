@@ -33,9 +33,9 @@ typedef enum { LINK_DOWN, LINK_ENROLLING, LINK_WELCOMED } link_state;
 
 struct agent_link {
     link_state state;
-    uint64_t epoch;     /* the highest seen */
-    time_ms last_heard; /* any message of the head, or the connection itself */
-    time_ms last_word;  /* any message of the head; for orphan_timeout */
+    uint64_t epoch;      /* the highest seen */
+    time_ms last_heard;  /* any message of the head, or the connection itself */
+    time_ms last_word;   /* any message of the head; for orphan_timeout */
     uint64_t enrolments; /* made by this agent */
     time_ms last_enrol;
     time_ms enrol_at; /* AGENT_NEVER: not due */
