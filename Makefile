@@ -4,7 +4,7 @@ SEEDS ?= 200
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build demo test unit sim e2e asan tsan clang format format-check tidy bench bundle deb install clean docs
+.PHONY: help packages build demo test unit sim e2e chaos asan tsan fuzz torture clang format format-check tidy bench bundle deb install clean docs
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,6 +35,11 @@ e2e: ## End-to-end tests only
 	@scripts/packages test
 	@scripts/test release e2e
 
+chaos: ## Real processes under load and a fault a round, then all that was acknowledged is looked for: ROUNDS=10 SEED=n
+	@scripts/packages test
+	@cmake --preset release >/dev/null && cmake --build build/release --parallel $(JOBS) --target muster unsynced -- --quiet
+	@MUSTER_TEST_BUILD=$(CURDIR)/build/release python3 tests/e2e/chaos/chaos.py --rounds $(or $(ROUNDS),10) $(if $(SEED),--seed $(SEED))
+
 asan: ## The tests under AddressSanitizer and UBSan (without those of packages and worlds)
 	@scripts/packages test
 	@scripts/test asan "" machines
@@ -42,6 +47,16 @@ asan: ## The tests under AddressSanitizer and UBSan (without those of packages a
 tsan: ## The tests of code without ZeroMQ under ThreadSanitizer
 	@scripts/packages test
 	@scripts/test tsan sanitize-threads
+
+fuzz: ## Each fuzzer for SECONDS (default 10), two at a time (ONLY="head http", KEEP=folder for new inputs)
+	@scripts/packages check
+	@cmake --preset fuzz >/dev/null && cmake --build build/fuzz --parallel $(JOBS) --target fuzzers -- --quiet
+	@python3 tests/fuzz/run.py build/fuzz --seconds $(or $(SECONDS),10) $(if $(ONLY),--only $(ONLY)) $(if $(KEEP),--keep $(KEEP))
+
+torture: ## Unit tests and corpora with every allocation failing, one at a time (DENSITY=2 for a sample)
+	@scripts/packages test
+	@cmake --preset asan >/dev/null && cmake --build build/asan --parallel $(JOBS) -- --quiet
+	@python3 tests/torture/run.py build/asan --density $(or $(DENSITY),0)
 
 clang: ## Build with clang, warnings are errors
 	@scripts/packages check

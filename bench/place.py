@@ -1,4 +1,5 @@
 """What the benches share: a state folder for each, results, percentiles, what the kernel saw."""
+import contextlib
 import json
 import os
 import select
@@ -11,22 +12,61 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "build/release"))
 MUSTER = os.path.join(BUILD, "cli/muster")
 TRAINER = os.path.join(BUILD, "bench/bench_trainer")
 RESULTS = []
+RESULTS_FOLDER = os.path.join(ROOT, "bench/results")
+PLACES = []  # that are open: the driver closes what a bench leaves behind
+ROLES = ("head", "worker", "redis")
 
 
 def result(bench, what, value, unit, beside=""):
+    """A line of JSON, on stdout and in bench/results; the driver prints them all as a table at the end."""
     RESULTS.append((bench, what, value, unit, beside))
-    print(json.dumps({"bench": bench, "what": what, "value": value, "unit": unit, "beside": beside}), flush=True)
+    line = json.dumps({"bench": bench, "what": what, "value": value, "unit": unit, "beside": beside, "time": time.strftime("%FT%TZ", time.gmtime())})
+    print(line, flush=True)
+    os.makedirs(RESULTS_FOLDER, exist_ok=True)
+    with open(os.path.join(RESULTS_FOLDER, bench + ".jsonl"), "a") as file:
+        file.write(line + "\n")
+
+
+def wait_for(what, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"nothing came of it within {seconds} s")
+        time.sleep(0.002)
+
+
+def field_of(path, name):
+    """A number of /proc: "VmRSS:" of status, "write_bytes:" of io."""
+    with open(path) as file:
+        return next((int(line.split()[1]) for line in file if line.startswith(name)), 0)
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def percentile(values, p):
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * p / 100))]
+
+
+def peers_python(*packages):
+    """The Python of an environment of its own in which these packages from PyPI are."""
+    folder = os.path.join(ROOT, "build/peers")
+    python = os.path.join(folder, "bin/python")
+    if not os.path.exists(python):
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+    return python
 
 
 class Place:
@@ -36,17 +76,52 @@ class Place:
         self.root = tempfile.mkdtemp(prefix="muster-bench-")
         self.state = os.path.join(self.root, "state")
         self.log = os.path.join(self.root, "trainers.log")
+        PLACES.append(self)
 
     def muster(self, *arguments, check=True):
         environment = dict(os.environ, MUSTER_STATE=self.state)
-        return subprocess.run([MUSTER, *arguments], env=environment, check=check, capture_output=True, text=True)
+        done = subprocess.run([MUSTER, *arguments], env=environment, check=check, capture_output=True, text=True)
+        if arguments[0] == "up":
+            self.ahead()
+        return done
 
-    def sweep(self, parameters, trials, more=""):
+    def ahead(self):
+        """On a machine that others use: BENCH_NICE=-15 lets the daemons go before them. Each has a session of its own, so the nice
+        value of this process does not count for them."""
+        nice = os.environ.get("BENCH_NICE")
+        for role in ROLES if nice else ():
+            with contextlib.suppress(OSError, IndexError), open(f"/proc/{self.pid(role)}/autogroup", "w") as file:
+                file.write(nice)
+
+    def json(self, *arguments):
+        return json.loads(self.muster(*arguments, "-o", "json").stdout)
+
+    def turn(self):
+        """Seconds of each stage of the head's turns so far, and how many turns there were."""
+        answer = self.json("debug", "turn")
+        return {item["stage"]: item["seconds"] for item in answer["items"]}, answer["turn"]["turns"]
+
+    def get_text(self, path):
+        """The body of a GET."""
+        with open(os.path.join(self.state, "current")) as file:
+            current = json.load(file)
+        with open(current["token_file"]) as file:
+            token = file.read().strip()
+        request = urllib.request.Request(current["url"] + path, headers={"Authorization": "Bearer " + token})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.read().decode()
+
+    def pid(self, role):
+        """Of head, worker or redis."""
+        with open(os.path.join(self.state, "run", role + ".lock")) as file:
+            return int(file.read().split()[0])
+
+    def sweep(self, parameters, trials, more="", command=None, env=None):
         folder = os.path.join(self.root, "sweep")
         os.makedirs(folder, exist_ok=True)
         path = os.path.join(folder, "sweep.yaml")
         with open(path, "w") as file:
-            file.write(f"name: bench\ncommand: [{TRAINER}]\nenv: {{BENCH_LOG: '{self.log}'}}\nmetric: {{name: loss}}\n"
+            file.write(f"name: bench\ncommand: {json.dumps(command or [TRAINER])}\nenv: {json.dumps(env or {'BENCH_LOG': self.log})}\nmetric: {{name: loss}}\n"
                        f"parameters: {{x: {{min: 0, max: 1}}, {parameters}}}\nstop: {{trials: {trials}}}\n{more}")
         return path
 
@@ -55,6 +130,8 @@ class Place:
             return [[float(x) for x in line.split()] for line in file]
 
     def close(self):
+        if self in PLACES:
+            PLACES.remove(self)
         self.muster("down", "--timeout", "5", check=False)
         shutil.rmtree(self.root, ignore_errors=True)
 

@@ -152,21 +152,25 @@ static int act_one(struct cli *cli, struct client **client, const struct act *ac
 int act_run(struct cli *cli, const struct act *act)
 {
     struct selector selector;
-    struct client *client = NULL;
-    json_t *targets = NULL, *target;
-    size_t i;
     bool is_of_tasks = strcmp(cli->verb->noun, "sweep") != 0;
     const char *text = cli->n_arguments > 0 ? cli->arguments[0] : "last";
     int code = selector_parse(text, is_of_tasks, &selector);
-    if (code != EXIT_OK) {
-        return code;
-    }
+    return code == EXIT_OK ? act_run_selected(cli, act, &selector, false) : code;
+}
+
+int act_run_selected(struct cli *cli, const struct act *act, const struct selector *given,
+                     bool may_be_none)
+{
+    struct selector selector = *given;
+    struct client *client = NULL;
+    json_t *targets = NULL, *target;
+    size_t i;
     if (sodium_init() < 0) {
         return cli_fail(EXIT_REQUEST, "this machine gives no random numbers");
     }
-    code = cli_connect(cli, false, false, &client);
+    int code = cli_connect(cli, false, false, &client);
     if (code == EXIT_OK) {
-        code = targets_find(cli, &client, cli->verb->noun, act, &selector, &targets);
+        code = targets_find(cli, &client, cli->verb->noun, act, &selector, may_be_none, &targets);
     }
     if (code == EXIT_OK && act->is_destructive && selector.is_many && !act_ask(cli, act, targets)) {
         code = cli_fail(EXIT_REQUEST, "nothing was done");

@@ -21,6 +21,9 @@ struct act {
 /* By the verb's noun: sweep, trial or task. The exit code: that of one; of several 1 if any failed.
  */
 int act_run(struct cli *cli, const struct act *act);
+/* The same with a selector of the caller's. may_be_none: that it names nothing is no error. */
+int act_run_selected(struct cli *cli, const struct act *act, const struct selector *selector,
+                     bool may_be_none);
 /* POST and its answer: EXIT_OK, or the code after the message. `key` NULL: one is made. */
 int act_post(struct cli *cli, struct client **client, const char *path, const char *body,
              const char *key, json_t **ret_answer);

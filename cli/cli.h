@@ -253,6 +253,9 @@ CLI_VERB(verb_trial_retry);
 CLI_VERB(verb_trial_rerun);
 CLI_VERB(verb_task_list);
 CLI_VERB(verb_task_show);
+CLI_VERB(verb_task_wait);
+CLI_VERB(verb_task_cancel);
+CLI_VERB(verb_task_retry);
 CLI_VERB(verb_node_list);
 CLI_VERB(verb_node_show);
 CLI_VERB(verb_node_drain);
@@ -264,6 +267,7 @@ CLI_VERB(verb_top);
 CLI_VERB(verb_doctor);
 CLI_VERB(verb_explain);
 CLI_VERB(verb_events);
+CLI_VERB(verb_debug_turn);
 CLI_VERB(verb_completion);
 CLI_VERB(verb_help);
 CLI_VERB(verb_login);
@@ -272,5 +276,6 @@ CLI_VERB(verb_key_new);
 CLI_VERB(verb_key_list);
 CLI_VERB(verb_key_revoke);
 CLI_VERB(verb_version);
+CLI_VERB(verb_debug_failpoints);
 
 #endif

@@ -147,6 +147,7 @@ int verb_worker(struct cli *cli)
         .state_dir = cli->state_dir,
         .join = cli_option(cli, "join"),
         .key_file = cli_option(cli, "key-file"),
+        .is_dry = cli_option(cli, "dry") != NULL,
     };
     if (options.join == NULL) {
         return cli_fail(EXIT_USAGE, "a worker wants --join ADDR, the head's address");

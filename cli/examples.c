@@ -38,6 +38,7 @@ const struct cli_example cli_examples[] = {
     {"muster node label gpu03 zone=a --remove spot", "for `require` and `prefer`"},
     {"muster doctor --node gpu03", "here, and what the head knows of it"},
     {"muster explain 12", "why its next trial waits"},
+    {"muster debug turn", "is the head busy, and with what"},
     {"muster completion bash > ~/.muster-completion", "then source it in ~/.bashrc"},
     {"muster help --man > muster.1", "the manual page"},
     {NULL, NULL},

@@ -47,8 +47,19 @@ const struct cli_kind cli_task_kind = {
     .columns =
         WORDS("id", "state", "outcome", "exit_code", "attempts", "node", "created", "command"),
     .wide = WORDS("name", "owner", "labels", "priority", "signal", "failures", "lost", "started",
-                  "ended", "reason", "failure"),
+                  "ended", "duration", "reason", "failure"),
     .filters = WORDS("job", "label", "since"),
+};
+
+const struct cli_kind cli_job_kind = {
+    .what = "jobs",
+    .schema = &api_job_schema,
+    .id = "id",
+    .columns = WORDS("id", "ids", "state", "outcome", "total", "done", "failed", "running",
+                     "queued", "cancelled", "rate", "created", "command"),
+    .wide = WORDS("name", "owner", "labels", "priority", "leased", "duration", "nodes", "ended",
+                  "dry", "error"),
+    .filters = WORDS("label", "since"),
 };
 
 const struct cli_kind cli_node_kind = {
@@ -56,7 +67,7 @@ const struct cli_kind cli_node_kind = {
     .schema = &api_node_schema,
     .id = "name",
     .columns = WORDS("name", "state", "host", "cpus", "cpus_used", "memory", "gpus", "gpus_used",
-                     "running", "cordoned", "joined"),
+                     "running", "cordoned", "dry", "joined"),
     .wide = WORDS("pid", "version", "memory_used", "heard", "labels", "cordon_reason", "drain_left",
                   "drain_reason"),
     .filters = WORDS("label", "since"),
@@ -83,6 +94,13 @@ const struct cli_kind cli_status_kind = {
     .id = "cluster",
     .columns = WORDS("version", "state_dir", "store", "nodes_alive", "cpus", "cpus_used",
                      "sweeps_active", "tasks_queued", "tasks_running"),
+};
+
+const struct cli_kind cli_stage_kind = {
+    .what = "stages",
+    .schema = &api_stage_schema,
+    .id = "stage",
+    .columns = WORDS("stage", "seconds", "percent", "count", "mean_us", "last_us", "last_count"),
 };
 
 const struct cli_kind cli_event_kind = {

@@ -219,7 +219,7 @@ int list_fetch(struct cli *cli, struct client **client, const struct cli_kind *k
     for (int i = 0; i < filters.n; i++) {
         const struct filter *filter = &filters.items[i];
         bool is_fast = filter->op == IS_EQUAL && filter->value[0] != '\0' &&
-                       (strcmp(filter->key, "state") == 0 ||
+                       (strcmp(filter->key, "state") == 0 || strcmp(filter->key, "outcome") == 0 ||
                         (strcmp(filter->key, "sweep") == 0 && extra == NULL));
         if (filter->is_server || is_fast) {
             query_add(&full, filter->key, filter->value);

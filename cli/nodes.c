@@ -35,7 +35,8 @@ static void node_print(const json_t *node)
     cli_value_print(cli_json_get(node, "cpus"), cpus, sizeof cpus);
     cli_value_print(cli_json_get(node, "cpus_used"), cpus_used, sizeof cpus_used);
     cli_value_print(cli_json_get(node, "gpus_used"), gpus_used, sizeof gpus_used);
-    printf("%s  %s\n", cli_json_str(node, "name"), cli_json_str(node, "state"));
+    printf("%s  %s%s\n", cli_json_str(node, "name"), cli_json_str(node, "state"),
+           json_is_true(cli_json_get(node, "dry")) ? ", dry: it runs no process" : "");
     printf("  %-11s cpus %s/%s, memory %.4g/%.4g GiB, gpus %s/%zu in use\n", "resources", cpus_used,
            cpus, (double)cli_json_int(node, "memory_used") / gib,
            (double)cli_json_int(node, "memory") / gib, gpus_used,

@@ -58,6 +58,16 @@ const struct cli_option no_options[] = {{0}};
     {                                                                                              \
         "retries", 0, "N", "tries again after a failure (default 0)"                               \
     }
+#define ARRAY_OPTIONS                                                                              \
+    {"array", 0, "IDS",                                                                            \
+     "a task for each id, as 1-500000 or 1-100:2; ${index} in the command is the id"},             \
+        {"each-line", 0, "FILE",                                                                   \
+         "a task for each line (-: stdin); ${line} is the line; --array chooses lines"},           \
+        {"from-json", 0, "FILE",                                                                   \
+         "a task for each value of a JSON array (-: stdin); ${line} is the value"},                \
+    {                                                                                              \
+        "max-fails", 0, "N", "end the array when more than N of its tasks have failed"             \
+    }
 #define GRACE_OPTION                                                                               \
     {                                                                                              \
         "grace", 0, "S", "time from told to SIGTERM, and again to SIGKILL, e.g. 10s"               \
@@ -127,6 +137,7 @@ const struct cli_option worker_options[] = {
      "file with the join key, a copy of the head's keys/join (else MUSTER_JOIN_KEY)"},
     {"name", 0, "NAME", "the node's name (default: the host's name; local on the head's machine)"},
     {"drain", 0, "S", "from SIGTERM to the end of what runs (default 25)"},
+    {"dry", 0, NULL, "complete what comes without running it, for measuring muster itself"},
     NODE_OPTIONS,
     {"ready-fd", 0, "FD", "write a byte there when joined"},
     {0},
@@ -140,6 +151,7 @@ const struct cli_option submit_options[] = {
     SUBMIT_OPTIONS,
     SWEEP_SUBMIT_OPTIONS,
     TASK_OPTIONS,
+    ARRAY_OPTIONS,
     {"wait", 0, NULL, "return when it has ended, with its exit code"},
     {"follow", 'f', NULL, "the same, and show its progress or output"},
     {"timeout", 0, "S", "wait at most S seconds (exit 124; the work goes on)"},
@@ -159,6 +171,16 @@ const struct cli_option sweep_run_options[] = {
 };
 const struct cli_option wait_options[] = {
     {"timeout", 0, "S", "wait at most S seconds (exit 124)"},
+    {0},
+};
+const struct cli_option task_wait_options[] = {
+    {"quiet", 'q', NULL, "no progress"},
+    {"timeout", 0, "S", "wait at most S seconds (exit 124)"},
+    {0},
+};
+const struct cli_option retry_options[] = {
+    {"failed", 0, NULL, "only those that failed, passing over what ended otherwise"},
+    YES_OPTION,
     {0},
 };
 const struct cli_option list_options[] = {LIST_OPTIONS, {0}};

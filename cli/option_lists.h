@@ -10,6 +10,6 @@ extern const struct cli_option cli_options_of_all[], no_options[], up_options[],
     cancel_options[], resume_options[], clone_options[], export_options[], logs_options[],
     metrics_options[], rerun_options[], drain_options[], cordon_options[], node_label_options[],
     top_options[], doctor_options[], help_options[], login_options[], key_new_options[],
-    events_options[];
+    events_options[], task_wait_options[], retry_options[];
 
 #endif

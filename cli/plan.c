@@ -86,8 +86,14 @@ int plan_make(const struct msg_lease *lease, const struct plan_places *places, s
         .mark = task_id_print(lease->task, id),
         .bin_dir = bin_dir[0] != '\0' ? bin_dir : NULL,
         .python_dir = python_dir[0] != '\0' ? python_dir : NULL,
+        .line = places->line,
     };
-    struct macros_values values = {lease->params, lease->n_params, id, places->trial_dir};
+    struct macros_values values = {.params = lease->params,
+                                   .n_params = lease->n_params,
+                                   .trial_id = id,
+                                   .trial_dir = places->trial_dir,
+                                   .index = places->index,
+                                   .line = places->line};
     error_code error = macros_expand(lease->words, lease->n_words, lease->is_shell, &values, arena,
                                      &plan.argv, &plan.argc, &report);
     if (error == OK) {

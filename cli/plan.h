@@ -14,6 +14,8 @@ struct plan_places {
     const char *params_file; /* MUSTER_PARAMS_FILE */
     const char *tmp;
     const char *socket; /* NULL: no cluster listens, MUSTER_SOCKET is left out */
+    uint32_t index;     /* of a task of an array; 0: none */
+    const char *line;   /* that it is given; NULL: none */
 };
 
 struct plan {

@@ -260,8 +260,10 @@ int verb_trial_rerun(struct cli *cli)
         code = is_print ? EXIT_OK : rerun_prepare(&rerun, &lease);
     }
     if (code == EXIT_OK) {
-        const struct plan_places places = {rerun.start, rerun.start, rerun.params_file, rerun.tmp,
-                                           NULL};
+        const struct plan_places places = {.start = rerun.start,
+                                           .trial_dir = rerun.start,
+                                           .params_file = rerun.params_file,
+                                           .tmp = rerun.tmp};
         code = plan_make(&lease, &places, &rerun.file.arena, &plan);
     }
     if (code == EXIT_OK) {

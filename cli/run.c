@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/acts.h"
+#include "cli/jobs.h"
 #include "cli/logs.h"
 #include "cli/signals.h"
 #include "cli/submit.h"
@@ -116,6 +117,18 @@ static int task_wait(struct cli *cli, struct client **client, task_id id)
     return EXIT_INTERRUPTED;
 }
 
+int cli_task_wait(struct cli *cli, struct client **client, task_id id, int64_t timeout_ms)
+{
+    cli_interrupt_catch(cli);
+    if (timeout_ms >= 0) {
+        cli_signal_time_out(timeout_ms);
+    }
+    int code = task_wait(cli, client, id);
+    return code == EXIT_INTERRUPTED && cli_signal_timed_out()
+               ? cli_fail(EXIT_TIMEOUT, "task %u.%u is not over yet; it goes on", id.job, id.index)
+               : code;
+}
+
 /* To its end; the head may restart meanwhile. */
 static int run_follow(struct cli *cli, struct client **client, task_id id, submit_then then)
 {
@@ -147,8 +160,7 @@ static int run_follow(struct cli *cli, struct client **client, task_id id, submi
 
 /* ---- submitting ---- */
 
-/* --workdir DIR: packed whole but for .git/. Without it nothing is sent. */
-static int task_work(const struct cli *cli, char ret_folder[PATH_MAX], struct cli_work *ret_work)
+int submit_workdir(const struct cli *cli, char *ret_folder, struct cli_work *ret_work)
 {
     const struct workdir_spec spec = {.mode = WORKDIR_SNAPSHOT,
                                       .max_bytes = WORK_DEFAULT_MAX_BYTES};
@@ -162,19 +174,19 @@ static int task_work(const struct cli *cli, char ret_folder[PATH_MAX], struct cl
     return cli_work_pack(cli, ret_folder, &spec, ret_work);
 }
 
-static int task_post(struct cli *cli, struct client **client, struct cli_work *work, json_t *body,
-                     task_id *ret_id)
+int submit_job_post(struct cli *cli, struct client **client, struct cli_work *const works[],
+                    int n_works, json_t *body, uint32_t *ret_number)
 {
     char made_key[CLI_KEY_TEXT_MAX];
     struct client_answer answer;
     const char *key = cli_option(cli, "key");
     cli_key_make(made_key);
-    int code = cli_work_post(cli, client, work, "/api/v1/jobs", body, key != NULL ? key : made_key,
-                             &answer);
+    int code = cli_work_post(cli, client, works, n_works, "/api/v1/jobs", body,
+                             key != NULL ? key : made_key, &answer);
     if (code != EXIT_OK) {
         return code;
     }
-    *ret_id = (task_id){(uint32_t)cli_json_int(answer.json, "id"), 1};
+    *ret_number = (uint32_t)cli_json_int(answer.json, "id");
     code = answer.status == 201 || answer.status == 200 ? EXIT_OK : client_answer_fail(&answer);
     client_answer_fini(&answer);
     return code;
@@ -197,7 +209,7 @@ int submit_task(struct cli *cli, submit_then then)
     char folder[PATH_MAX];
     struct cli_work work = {0};
     struct client *client = NULL;
-    task_id id = {0, 0};
+    task_id id = {0, 1};
     int64_t timeout_ms = -1;
     json_t *body = NULL;
     cli_output output;
@@ -210,19 +222,20 @@ int submit_task(struct cli *cli, submit_then then)
     if (code == EXIT_OK && sodium_init() < 0) {
         code = cli_fail(EXIT_REQUEST, "this machine gives no random numbers");
     }
-    code = code == EXIT_OK ? task_work(cli, folder, &work) : code;
+    code = code == EXIT_OK ? submit_workdir(cli, folder, &work) : code;
     if (code == EXIT_OK && cli_option(cli, "dry-run") != NULL) {
-        code = task_show_plan(cli, work.folder);
+        code = task_show_plan(cli, work.folder, NULL);
         cli_work_fini(&work);
         return code;
     }
     if (code == EXIT_OK) {
-        body = task_body(cli, work.folder);
+        body = task_body(cli, work.folder, NULL);
         code = body != NULL ? EXIT_OK : EXIT_USAGE;
     }
     code = code == EXIT_OK ? cli_connect(cli, true, true, &client) : code;
     if (code == EXIT_OK && !submit_is_called_off(&code)) {
-        code = task_post(cli, &client, &work, body, &id);
+        struct cli_work *works[] = {&work};
+        code = submit_job_post(cli, &client, works, 1, body, &id.job);
     }
     json_decref(body);
     cli_work_fini(&work);

@@ -26,11 +26,19 @@ static bool range_read(const char **at, uint32_t from, uint32_t *ret_to)
     return number_read(at, ret_to) && *ret_to >= from;
 }
 
-static bool span_read(const char *text, bool is_of_tasks, struct selector *selector)
+/* `*job`: whose ids a part before this one named; 0: none. Then a bare number is one more of them:
+ * 12.3-7,9 */
+static bool span_read(const char *text, bool is_of_tasks, struct selector *selector, uint32_t *job)
 {
     struct selector_span span = {.index_from = 1, .index_to = UINT32_MAX};
     const char *at = text;
-    if (!number_read(&at, &span.job_from) || !range_read(&at, span.job_from, &span.job_to)) {
+    if (*job != 0 && strchr(text, '.') == NULL) {
+        span.job_from = span.job_to = *job;
+        if (!number_read(&at, &span.index_from) ||
+            !range_read(&at, span.index_from, &span.index_to)) {
+            return false;
+        }
+    } else if (!number_read(&at, &span.job_from) || !range_read(&at, span.job_from, &span.job_to)) {
         return false;
     }
     if (is_of_tasks && *at == '.' && span.job_from == span.job_to) {
@@ -39,6 +47,7 @@ static bool span_read(const char *text, bool is_of_tasks, struct selector *selec
             !range_read(&at, span.index_from, &span.index_to)) {
             return false;
         }
+        *job = span.job_from;
     }
     bool is_one =
         span.job_from == span.job_to && (!is_of_tasks || span.index_from == span.index_to);
@@ -50,6 +59,7 @@ static bool span_read(const char *text, bool is_of_tasks, struct selector *selec
 int selector_parse(const char *text, bool is_of_tasks, struct selector *ret_selector)
 {
     const char *whole = text;
+    uint32_t job = 0;
     char part[64];
     *ret_selector = (struct selector){0};
     bool is_good = text[0] != '\0';
@@ -64,7 +74,7 @@ int selector_parse(const char *text, bool is_of_tasks, struct selector *ret_sele
         } else if (strcmp(part, "last") == 0) {
             ret_selector->is_last = true;
         } else {
-            is_good = is_good && span_read(part, is_of_tasks, ret_selector);
+            is_good = is_good && span_read(part, is_of_tasks, ret_selector, &job);
         }
     }
     if (is_good) {
@@ -72,8 +82,8 @@ int selector_parse(const char *text, bool is_of_tasks, struct selector *ret_sele
     }
     return cli_fail(EXIT_USAGE,
                     is_of_tasks
-                        ? "trials and tasks are named as 12.41, 12.3-7, 12 (all of a sweep, a "
-                          "whole number), last or all; not '%s'"
+                        ? "trials and tasks are named as 12.41, 12.3-7,9, 12 (all of a sweep or "
+                          "array, a whole number), last or all; not '%s'"
                         : "sweeps are named by a whole number, as 12, 1-5,8, last or all; "
                           "not '%s'",
                     whole);

@@ -1,5 +1,6 @@
 /* cli/selector.h -- which ones: `12`, `1-5,8`, `last`, `all`; of trials and tasks `12.3`, `12.3-7`,
- * and `12` for all of a sweep. One thread. */
+ * `12.3-7,9` (a bare number after a dotted one is an id of the same number), and `12` for all of a
+ * sweep or array. One thread. */
 #ifndef MUSTER_CLI_SELECTOR_H
 #define MUSTER_CLI_SELECTOR_H
 
@@ -34,8 +35,8 @@ uint32_t selector_job(const struct selector *selector);
 struct act; /* acts.h */
 
 /* What the selector names among what there is. Single ones are not looked up. EXIT_OK: an array of
- * {"id": "12"}, the caller's. */
+ * {"id": "12"}, the caller's; empty only if it may be. */
 int targets_find(struct cli *cli, struct client **client, const char *noun, const struct act *act,
-                 struct selector *selector, json_t **ret_targets);
+                 struct selector *selector, bool may_be_none, json_t **ret_targets);
 
 #endif

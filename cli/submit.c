@@ -139,7 +139,7 @@ static int sweep_post(struct cli *cli, struct client **client, const struct swee
     if (body == NULL) {
         return cli_fail(EXIT_USAGE, "%s is not UTF-8 text", file->name);
     }
-    int code = cli_work_post(cli, client, work, "/api/v1/sweeps", body,
+    int code = cli_work_post(cli, client, &work, 1, "/api/v1/sweeps", body,
                              key != NULL ? key : made_key, &answer);
     json_decref(body);
     if (code != EXIT_OK) {
@@ -215,8 +215,9 @@ int verb_sweep_run(struct cli *cli)
 /* Options that only one of the two kinds has. */
 static int submit_check(const struct cli *cli)
 {
-    static const char *const of_tasks[] = {"cpus",    "gpus", "memory",  "custom",
-                                           "require", "env",  "retries", "workdir"};
+    static const char *const of_tasks[] = {"cpus",    "gpus",      "memory",    "custom",
+                                           "require", "env",       "retries",   "workdir",
+                                           "array",   "each-line", "from-json", "max-fails"};
     static const char *const of_sweeps[] = {"set", "test"};
     bool is_task = cli->n_command > 0;
     const char *const *names = is_task ? of_sweeps : of_tasks;
@@ -233,7 +234,10 @@ static int submit_check(const struct cli *cli)
                                   names[i]);
         }
     }
-    return EXIT_OK;
+    return is_task && cli_option(cli, "max-fails") != NULL && !submit_is_array(cli)
+               ? cli_fail(EXIT_USAGE, "--max-fails is for task arrays: --array, --each-line or "
+                                      "--from-json")
+               : EXIT_OK;
 }
 
 int verb_submit(struct cli *cli)
@@ -245,5 +249,7 @@ int verb_submit(struct cli *cli)
     if (code != EXIT_OK) {
         return code;
     }
-    return cli->n_command > 0 ? submit_task(cli, then) : submit_sweep(cli, cli->arguments[0], then);
+    return cli->n_command == 0    ? submit_sweep(cli, cli->arguments[0], then)
+           : submit_is_array(cli) ? submit_array(cli, then)
+                                  : submit_task(cli, then);
 }

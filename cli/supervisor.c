@@ -21,6 +21,7 @@
 
 #include "cli/reading.h"
 #include "sys/clock.h"
+#include "sys/failpoints.h"
 #include "sys/locks.h"
 #include "sys/log.h"
 #include "sys/program.h"
@@ -341,6 +342,7 @@ int supervisor_run(struct cli *cli, const struct supervisor_options *options)
     if (lock_is_held(path, NULL)) {
         own.no_worker = own.is_reading = false;
     }
+    error = error == OK ? failpoints_open("supervisor", &report) : error;
     if (error == OK) {
         error = program_path(s.program, &report);
     }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/supervisor_inside.h"
+#include "sys/failpoints.h"
 #include "sys/locks.h"
 #include "sys/log.h"
 
@@ -177,6 +178,7 @@ static bool role_adopt(struct supervisor *s, int role, uint32_t holder)
         close(pidfd);
         return false;
     }
+    FAILPOINT(ROLE_ADOPT);
     s->has_adopted = true;
     if (role == HEAD) {
         head_options_adopt(s, holder);
@@ -223,6 +225,7 @@ void role_start(struct supervisor *s, int role)
     if (error == OK) {
         snprintf(fd_text, sizeof fd_text, "%d", pipe_fds[1]);
         role_arguments(s, role, fd_text, argv);
+        FAILPOINT(ROLE_START);
         pid_t pid = fork();
         if (pid == 0) {
             if (pipe_fds[1] >= 0) {
@@ -231,6 +234,7 @@ void role_start(struct supervisor *s, int role)
             exec_role(s, role, argv, lock_fd);
         }
         if (pid > 0) {
+            FAILPOINT(ROLE_STARTED);
             role_forked(s, role, pid, pipe_fds[0]);
         } else {
             error = ERR_SYSTEM;

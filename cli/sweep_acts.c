@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/acts.h"
+#include "cli/jobs.h"
 #include "cli/signals.h"
 
 static bool grace_body(const struct cli *cli, const json_t *target, struct buf *ret_body)
@@ -130,6 +131,44 @@ int verb_trial_retry(struct cli *cli)
                                    .body = retry_body,
                                    .wants_target = true};
     return checked_run(cli, &act);
+}
+
+/* An array is one target: its tasks are not asked for one by one. */
+static int task_run(struct cli *cli, const struct act *act)
+{
+    struct selector selector, rest;
+    struct client *client = NULL;
+    bool is_done = false;
+    if (!options_are_good(cli)) {
+        return EXIT_USAGE;
+    }
+    int code = selector_parse(cli->arguments[0], true, &selector);
+    code = code == EXIT_OK ? cli_connect(cli, false, false, &client) : code;
+    code = code == EXIT_OK ? array_act(cli, &client, act, &selector, &rest, &is_done) : code;
+    client_close(client);
+    bool has_rest = rest.n > 0 || rest.is_all || rest.is_last;
+    return code != EXIT_OK || !has_rest ? code : act_run_selected(cli, act, &rest, is_done);
+}
+
+int verb_task_cancel(struct cli *cli)
+{
+    static const struct act act = {.verb = "cancel",
+                                   .past = "is being cancelled",
+                                   .on = ACT_ON_RUNNING,
+                                   .is_destructive = true,
+                                   .body = grace_body};
+    return task_run(cli, &act);
+}
+
+int verb_task_retry(struct cli *cli)
+{
+    static const struct act act = {.verb = "retry",
+                                   .past = "is tried again",
+                                   .on = ACT_ON_FAILED,
+                                   .is_destructive = true,
+                                   .body = retry_body,
+                                   .wants_target = true};
+    return task_run(cli, &act);
 }
 
 int verb_sweep_clone(struct cli *cli)

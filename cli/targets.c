@@ -84,7 +84,7 @@ static bool selector_is_plain(const struct selector *selector)
 }
 
 int targets_find(struct cli *cli, struct client **client, const char *noun, const struct act *act,
-                 struct selector *selector, json_t **ret_targets)
+                 struct selector *selector, bool may_be_none, json_t **ret_targets)
 {
     bool is_of_tasks = strcmp(noun, "sweep") != 0;
     char path[64], query[64];
@@ -117,8 +117,10 @@ int targets_find(struct cli *cli, struct client **client, const char *noun, cons
     }
     json_decref(list);
     singles_add(targets, is_of_tasks, selector);
-    if (code == EXIT_OK && json_array_size(targets) == 0) {
-        code = cli_fail(EXIT_NOT_FOUND, n == 0 ? "there is no %s yet" : "no %s there is to %s",
+    if (code == EXIT_OK && json_array_size(targets) == 0 && !may_be_none) {
+        code = cli_fail(EXIT_NOT_FOUND,
+                        n == 0 && strcmp(noun, "task") != 0 ? "there is no %s yet"
+                                                            : "no %s there is to %s",
                         noun, act->verb);
     }
     if (code != EXIT_OK) {

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "cli/plan.h"
 #include "cli/submit.h"
+#include "spec/macros.h"
 
 static bool task_number(json_t *body, const struct cli *cli, const char *option, const char *key,
                         double scale)
@@ -72,53 +73,123 @@ static json_t *literal(const char *text)
     return value;
 }
 
-static bool task_pairs(json_t *body, const struct cli *cli, const char *option, const char *key,
-                       bool is_amount)
+/* The tasks of an array differ by ${index} and ${line}: their text is not literal, and what it
+ * names is checked here. NULL after the message. */
+static json_t *expandable(const char *text, macros_place place, const struct task_array *array)
+{
+    struct report report = {0};
+    if (macros_array_check(text, place, array->first != NULL, &report) != OK) {
+        cli_fail(EXIT_USAGE, "'%s': %s", text, report.text);
+        return NULL;
+    }
+    json_t *value = json_string(text);
+    if (value == NULL) {
+        cli_fail(EXIT_USAGE, "the command is no UTF-8 text, or too long");
+    }
+    return value;
+}
+
+static json_t *task_text(const char *text, macros_place place, const struct task_array *array)
+{
+    if (array != NULL) {
+        return expandable(text, place, array);
+    }
+    json_t *value = literal(text);
+    if (value == NULL) {
+        cli_fail(EXIT_USAGE, "the command is no UTF-8 text, or too long");
+    }
+    return value;
+}
+
+/* NAME=VALUE: false after the message. */
+static bool task_env(json_t *body, const struct cli *cli, const struct task_array *array)
 {
     json_t *pairs = json_array();
     const char *text;
-    for (int k = 0; (text = cli_option_at(cli, option, k)) != NULL; k++) {
+    for (int k = 0; (text = cli_option_at(cli, "env", k)) != NULL; k++) {
         const char *equals = strchr(text, '=');
-        char *end = NULL;
-        double number = equals != NULL && is_amount ? strtod(equals + 1, &end) : 0;
-        if (equals == NULL || equals == text ||
-            (is_amount && (end == equals + 1 || *end != '\0' || number < 0))) {
+        if (equals == NULL || equals == text) {
             json_decref(pairs);
-            cli_fail(EXIT_USAGE, "--%s wants NAME=%s, not '%s'", option,
-                     is_amount ? "NUMBER" : "VALUE", text);
+            cli_fail(EXIT_USAGE, "--env wants NAME=VALUE, not '%s'", text);
             return false;
         }
-        json_t *pair = json_pack("{s:s%}", "name", text, (size_t)(equals - text));
-        json_object_set_new(pair, is_amount ? "amount" : "value",
-                            is_amount ? json_integer((json_int_t)(number * 10000 + 0.5))
-                                      : literal(equals + 1));
-        json_array_append_new(pairs, pair);
+        json_t *value = task_text(equals + 1, MACROS_ENV, array);
+        if (value == NULL) {
+            json_decref(pairs);
+            return false;
+        }
+        json_array_append_new(
+            pairs, json_pack("{s:s%, s:o}", "name", text, (size_t)(equals - text), "value", value));
     }
-    json_object_set_new(body, key, pairs);
+    json_object_set_new(body, "env", pairs);
     return true;
 }
 
-json_t *task_body(const struct cli *cli, const char *folder)
+/* NAME=NUMBER: false after the message. */
+static bool task_custom(json_t *body, const struct cli *cli)
 {
-    char cwd[PATH_MAX], hash_text[65];
-    unsigned char hash[32];
-    json_t *words = json_array(), *require = json_array();
+    json_t *pairs = json_array();
+    const char *text;
+    for (int k = 0; (text = cli_option_at(cli, "custom", k)) != NULL; k++) {
+        const char *equals = strchr(text, '=');
+        char *end = NULL;
+        double number = equals != NULL ? strtod(equals + 1, &end) : 0;
+        if (equals == NULL || equals == text || end == equals + 1 || *end != '\0' || number < 0) {
+            json_decref(pairs);
+            cli_fail(EXIT_USAGE, "--custom wants NAME=NUMBER, not '%s'", text);
+            return false;
+        }
+        json_array_append_new(pairs, json_pack("{s:s%, s:I}", "name", text, (size_t)(equals - text),
+                                               "amount", (json_int_t)(number * AMOUNT_ONE + 0.5)));
+    }
+    json_object_set_new(body, "custom", pairs);
+    return true;
+}
+
+/* NULL after the message. */
+static json_t *task_words(const struct cli *cli, const struct task_array *array)
+{
+    json_t *words = json_array();
     for (int i = 0; i < cli->n_command; i++) {
-        if (json_array_append_new(words, literal(cli->command[i])) != 0) {
+        json_t *word = task_text(cli->command[i], MACROS_ITEM, array);
+        if (word == NULL) {
             json_decref(words);
-            json_decref(require);
-            cli_fail(EXIT_USAGE, "the command is no UTF-8 text, or too long");
             return NULL;
         }
+        json_array_append_new(words, word);
     }
-    const char *text;
+    return words;
+}
+
+/* What makes two submissions the same. */
+static void task_hash_set(json_t *body)
+{
+    unsigned char hash[32];
+    char hash_text[2 * sizeof hash + 1];
+    char *dump = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
+    if (dump != NULL) {
+        crypto_generichash(hash, sizeof hash, (const unsigned char *)dump, strlen(dump), NULL, 0);
+        sodium_bin2hex(hash_text, sizeof hash_text, hash, sizeof hash);
+        json_object_set_new(body, "file_hash", json_string(hash_text));
+    }
+    free(dump);
+}
+
+json_t *task_body(const struct cli *cli, const char *folder, const struct task_array *array)
+{
+    char cwd[PATH_MAX];
+    const char *text, *name = cli_option(cli, "name");
+    json_t *words = task_words(cli, array), *require = json_array();
     for (int k = 0; (text = cli_option_at(cli, "require", k)) != NULL; k++) {
         json_array_append_new(require, json_string(text));
+    }
+    if (words == NULL) {
+        json_decref(require);
+        return NULL;
     }
     if (getcwd(cwd, sizeof cwd) == NULL) {
         snprintf(cwd, sizeof cwd, "/");
     }
-    const char *name = cli_option(cli, "name");
     json_t *body = json_pack(
         "{s:o, s:s, s:s, s:s, s:o}", "words", words, "workdir", folder != NULL ? folder : cwd,
         "name", name != NULL ? name : cli->command[0], "owner", submit_owner(), "require", require);
@@ -127,18 +198,21 @@ json_t *task_body(const struct cli *cli, const char *folder)
                    task_number(body, cli, "memory", "memory_bytes", 1) &&
                    task_count(body, cli, "priority", "priority", 100) &&
                    task_count(body, cli, "retries", "retries_max", 1000000) &&
-                   task_pairs(body, cli, "env", "env", false) &&
-                   task_pairs(body, cli, "custom", "custom", true);
+                   task_env(body, cli, array) && task_custom(body, cli);
     if (!is_good) {
         json_decref(body);
         return NULL;
     }
     submit_options_add(cli, body);
-    char *dump = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
-    crypto_generichash(hash, sizeof hash, (const unsigned char *)dump, strlen(dump), NULL, 0);
-    free(dump);
-    sodium_bin2hex(hash_text, sizeof hash_text, hash, sizeof hash);
-    json_object_set_new(body, "file_hash", json_string(hash_text));
+    if (array != NULL) {
+        json_object_set_new(body, "array",
+                            json_pack("{s:I, s:I, s:I}", "first", (json_int_t)array->ids.first,
+                                      "last", (json_int_t)array->ids.last, "step",
+                                      (json_int_t)array->ids.step));
+        json_object_set_new(body, "items", json_string(array->items));
+        json_object_set_new(body, "max_fails", json_integer(array->max_fails));
+    }
+    task_hash_set(body);
     return body;
 }
 
@@ -160,12 +234,12 @@ static const char **texts_of(const json_t *array, const char *key, struct arena 
     return texts;
 }
 
-int task_show_plan(const struct cli *cli, const char *folder)
+int task_show_plan(const struct cli *cli, const char *folder, const struct task_array *array)
 {
     struct arena arena;
     struct plan plan = {0};
     uint32_t n_env, n_words;
-    json_t *body = task_body(cli, folder);
+    json_t *body = task_body(cli, folder, array);
     if (body == NULL) {
         return EXIT_USAGE;
     }
@@ -185,7 +259,7 @@ int task_show_plan(const struct cli *cli, const char *folder)
     const char *cwd = cli_json_str(body, "workdir");
     const json_t *cpus = json_object_get(body, "cpus");
     struct msg_lease lease = {
-        .task = {1, 1},
+        .task = {1, array != NULL ? array->ids.first : 1},
         .words = words,
         .n_words = n_words,
         .workdir = cwd,
@@ -199,12 +273,16 @@ int task_show_plan(const struct cli *cli, const char *folder)
         .params_file = "<attempt>/params.json",
         .tmp = "<attempt>/tmp",
         .socket = "<attempt>/trial.sock",
+        .index = array != NULL ? array->ids.first : 0,
+        .line = array != NULL ? array->first : NULL,
     };
+    char comment[128];
+    snprintf(comment, sizeof comment,
+             "dry run: 1.%u stands for its id, <attempt> for a folder of its own on the node",
+             lease.task.index);
     code = code == EXIT_OK ? plan_make(&lease, &places, &arena, &plan) : code;
     if (code == EXIT_OK) {
-        code = plan_print(cli, &plan,
-                          "dry run: 1.1 stands for its id, <attempt> for a folder of its own on "
-                          "the node");
+        code = plan_print(cli, &plan, comment);
     }
     arena_fini(&arena);
     json_decref(body);

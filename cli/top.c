@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "cli/jobs.h"
 #include "cli/list.h"
 #include "cli/live.h"
 #include "cli/text.h"
@@ -24,7 +25,7 @@ struct top {
     int columns, rows;                  /* 0: no limit */
     int used;                           /* rows */
     char trouble[REPORT_TEXT_MAX + 64]; /* why the head could not be asked; "" if it could */
-    json_t *status, *nodes, *sweeps, *trials, *tasks;
+    json_t *status, *nodes, *sweeps, *arrays, *trials, *tasks;
 };
 
 static volatile sig_atomic_t top_signal;
@@ -66,7 +67,8 @@ static json_t *top_get(struct top *top, const char *path)
 
 static void top_forget(struct top *top)
 {
-    json_t **all[] = {&top->status, &top->nodes, &top->sweeps, &top->trials, &top->tasks};
+    json_t **all[] = {&top->status, &top->nodes,  &top->sweeps,
+                      &top->arrays, &top->trials, &top->tasks};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         json_decref(*all[i]);
         *all[i] = NULL;
@@ -87,6 +89,7 @@ static void top_gather(struct top *top, json_t **list, const char *path)
 static void top_look(struct top *top)
 {
     static const char *const active[] = {"running", "finishing", "paused"};
+    static const char *const unended[] = {"running", "stopping", "queued"};
     char path[128];
     json_t *status;
     top->trouble[0] = '\0';
@@ -100,6 +103,11 @@ static void top_look(struct top *top)
     for (size_t i = 0; i < sizeof active / sizeof active[0]; i++) {
         snprintf(path, sizeof path, "/api/v1/sweeps?state=%s&limit=%d", active[i], ROWS_ASKED);
         top_gather(top, &top->sweeps, path);
+    }
+    for (size_t i = 0; i < sizeof unended / sizeof unended[0]; i++) {
+        snprintf(path, sizeof path, "/api/v1/jobs?array=true&state=%s&limit=%d", unended[i],
+                 ROWS_ASKED);
+        top_gather(top, &top->arrays, path);
     }
     snprintf(path, sizeof path, "/api/v1/trials?state=running&limit=%d", ROWS_ASKED);
     top_gather(top, &top->trials, path);
@@ -205,12 +213,13 @@ static void draw_nodes(struct top *top, size_t share)
                  json_array_size(cli_json_get(node, "gpus")));
         snprintf(name, sizeof name, "%s", cli_json_str(node, "name"));
         text_cut(name, 20);
-        snprintf(text, sizeof text, "%-20s %-9s %-12s %-8s %5.1f/%-7.1f %4lld%s", name,
+        snprintf(text, sizeof text, "%-20s %-9s %-12s %-8s %5.1f/%-7.1f %4lld%s%s", name,
                  cli_json_str(node, "state"), cpu_text, gpu_text,
                  (double)cli_json_int(node, "memory_used") / gib,
                  (double)cli_json_int(node, "memory") / gib,
                  (long long)cli_json_int(node, "running"),
-                 json_is_true(cli_json_get(node, "cordoned")) ? "  cordoned" : "");
+                 json_is_true(cli_json_get(node, "cordoned")) ? "  cordoned" : "",
+                 json_is_true(cli_json_get(node, "dry")) ? "  dry" : "");
         top_line(top, text);
     }
     draw_more(top, n, shown);
@@ -233,6 +242,28 @@ static void draw_sweeps(struct top *top, size_t share)
             snprintf(text, sizeof text, "  %s", best);
             top_line(top, text);
         }
+    }
+    draw_more(top, n, shown);
+}
+
+static void draw_arrays(struct top *top, size_t share)
+{
+    char text[LINE_BYTES], progress[256];
+    size_t n = json_array_size(top->arrays), shown = rows_shown(top, n, share);
+    if (n == 0) {
+        return;
+    }
+    top_line(top, "");
+    top_line(top, "ARRAYS");
+    for (size_t i = 0; i < shown; i++) {
+        const json_t *job = json_array_get(top->arrays, i);
+        double rate = json_number_value(cli_json_get(job, "rate"));
+        cli_job_progress(job, rate, progress, sizeof progress);
+        snprintf(text, sizeof text, "%lld.[%s]  %.24s  %s  %s%s",
+                 (long long)cli_json_int(job, "id"), cli_json_str(job, "ids"),
+                 cli_json_str(job, "name"), cli_json_str(job, "state"), progress,
+                 json_is_true(cli_json_get(job, "dry")) ? "  dry" : "");
+        top_line(top, text);
     }
     draw_more(top, n, shown);
 }
@@ -274,6 +305,7 @@ static void top_draw(struct top *top)
     draw_head(top);
     draw_nodes(top, share);
     draw_sweeps(top, share);
+    draw_arrays(top, share / 2 > 0 ? share / 2 : 1);
     draw_running(top, top->tasks, "TASK      NODE         COMMAND", false);
     draw_running(top, top->trials,
                  "TRIAL     NODE            STEP  LAST                          PARAMS", true);
@@ -351,9 +383,9 @@ static int top_live(struct top *top, int64_t interval_ms)
 
 static json_t *top_object(const struct top *top)
 {
-    return json_pack("{s:s, s:O?, s:O?, s:O?, s:O?, s:O?}", "api", "v1", "status", top->status,
-                     "nodes", top->nodes, "sweeps", top->sweeps, "trials", top->trials, "tasks",
-                     top->tasks);
+    return json_pack("{s:s, s:O?, s:O?, s:O?, s:O?, s:O?, s:O?}", "api", "v1", "status",
+                     top->status, "nodes", top->nodes, "sweeps", top->sweeps, "arrays", top->arrays,
+                     "trials", top->trials, "tasks", top->tasks);
 }
 
 int verb_top(struct cli *cli)

@@ -1,4 +1,4 @@
-/* muster trial ..., muster task ...: one or many, and what they wrote. */
+/* muster trial ...: one or many, and what they wrote; of tasks, too. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -6,8 +6,8 @@
 #include "cli/kinds.h"
 #include "cli/list.h"
 #include "cli/logs.h"
-#include "cli/selector.h"
 #include "cli/text.h"
+#include "cli/trials.h"
 
 int cli_task_id(const char *text, task_id *ret_id)
 {
@@ -74,9 +74,10 @@ static void trial_print(const json_t *trial)
         {"node", "node"},         {"pid", "pid"},           {"gpus", "gpus"},
         {"attempts", "attempts"}, {"failures", "failures"}, {"lost", "lost"},
         {"exit", "exit_code"},    {"signal", "signal"},     {"created", "created"},
-        {"started", "started"},   {"ended", "ended"},
+        {"started", "started"},   {"ended", "ended"},       {"duration", "duration"},
     };
-    printf("%s\n", cli_json_str(trial, "id"));
+    bool is_dry = json_is_true(json_object_get(trial, "dry"));
+    printf("%s%s\n", cli_json_str(trial, "id"), is_dry ? "  dry: its worker runs no process" : "");
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         char text[2048];
         cli_value_print(cli_json_get(trial, lines[i].path), text, sizeof text);
@@ -125,7 +126,7 @@ static int others_print(struct cli *cli, struct client **client, const json_t *t
 }
 
 /* As it was given to `run`, which writes $${ for ${. */
-static void command_show(json_t *task)
+void cli_command_show(json_t *task)
 {
     char *text = strdup(cli_json_str(task, "command")), *to = text;
     for (const char *from = text; from != NULL && *from != '\0'; from++) {
@@ -139,7 +140,7 @@ static void command_show(json_t *task)
     free(text);
 }
 
-static int show(struct cli *cli)
+int cli_trial_show(struct cli *cli)
 {
     task_id id;
     cli_output output;
@@ -166,7 +167,7 @@ static int show(struct cli *cli)
             code = client_get_json(cli, &client, path, &attempts);
             failure_print(attempts);
         }
-        command_show(trial);
+        cli_command_show(trial);
         cli_make_printable(trial);
         trial_print(trial);
         if (code == EXIT_OK && is_trial_verb(cli)) {
@@ -181,12 +182,7 @@ static int show(struct cli *cli)
 
 int verb_trial_show(struct cli *cli)
 {
-    return show(cli);
-}
-
-int verb_task_show(struct cli *cli)
-{
-    return show(cli);
+    return cli_trial_show(cli);
 }
 
 /* Only those that the argument names. */
@@ -206,9 +202,8 @@ static void items_pick(json_t *list, const struct selector *selector)
     json_object_set_new(list, "items", kept);
 }
 
-/* Fetches what `selector` names, and picks by the options. */
-static int tasks_fetch(struct cli *cli, struct client **client, const struct cli_kind *kind,
-                       const struct selector *selector, json_t **ret_list)
+int cli_tasks_fetch(struct cli *cli, struct client **client, const struct cli_kind *kind,
+                    const struct selector *selector, json_t **ret_list)
 {
     char path[64], query[32];
     json_t *list = NULL;
@@ -269,59 +264,9 @@ int verb_trial_list(struct cli *cli)
         selector_put(&selector, (task_id){number, 0});
         selector.is_last = false;
     }
-    code = code == EXIT_OK ? tasks_fetch(cli, &client, &cli_trial_kind, &selector, &list) : code;
+    code =
+        code == EXIT_OK ? cli_tasks_fetch(cli, &client, &cli_trial_kind, &selector, &list) : code;
     code = code == EXIT_OK ? cli_print_list(cli, &cli_trial_kind, list) : code;
-    json_decref(list);
-    client_close(client);
-    return code;
-}
-
-/* For people: "3", "signal 9", and nothing where no process ended; the command as it was given. */
-static void tasks_prettify(const struct cli *cli, json_t *list)
-{
-    cli_output output;
-    json_t *items = json_object_get(list, "items"), *task;
-    size_t i;
-    if (!cli_output_parse(cli, &output) || (output != OUTPUT_TABLE && output != OUTPUT_WIDE)) {
-        return;
-    }
-    json_array_foreach(items, i, task)
-    {
-        char text[32] = "";
-        int64_t signal = cli_json_int(task, "signal");
-        bool has_ended = strcmp(cli_json_str(task, "state"), "ended") == 0 &&
-                         cli_json_str(task, "started")[0] != '\0';
-        if (has_ended) {
-            snprintf(text, sizeof text, signal > 0 ? "signal %lld" : "%lld",
-                     (long long)(signal > 0 ? signal : cli_json_int(task, "exit_code")));
-        }
-        json_object_set_new(task, "exit_code", json_string(text));
-        command_show(task);
-    }
-}
-
-int verb_task_list(struct cli *cli)
-{
-    struct selector selector = {0};
-    struct client *client = NULL;
-    json_t *list = NULL;
-    int code = list_check(cli, &cli_task_kind);
-    if (code == EXIT_OK && cli->n_arguments > 0) {
-        code = selector_parse(cli->arguments[0], true, &selector);
-    }
-    code = code == EXIT_OK ? cli_connect(cli, false, false, &client) : code;
-    code = code == EXIT_OK ? tasks_fetch(cli, &client, &cli_task_kind, &selector, &list) : code;
-    if (code == EXIT_OK && selector.is_last) {
-        json_t *items = json_object_get(list, "items");
-        while (json_array_size(items) > 1) {
-            json_array_remove(items, 0);
-        }
-        json_object_set_new(list, "total", json_integer((json_int_t)json_array_size(items)));
-    }
-    if (code == EXIT_OK) {
-        tasks_prettify(cli, list);
-        code = cli_print_list(cli, &cli_task_kind, list);
-    }
     json_decref(list);
     client_close(client);
     return code;

@@ -64,8 +64,12 @@ static const char *const end_words[][2] = {{"target", " (metric.target was reach
                                            {"wall", " (stop.wall was reached)"},
                                            {"stop", " (it was told to stop)"}};
 
+/* Where muster itself ended it, `error` says why in a sentence. */
 static const char *end_why(const json_t *sweep)
 {
+    if (cli_json_str(sweep, "error")[0] != '\0') {
+        return "";
+    }
     for (size_t i = 0; i < sizeof end_words / sizeof end_words[0]; i++) {
         if (strcmp(cli_json_str(sweep, "why"), end_words[i][0]) == 0) {
             return end_words[i][1];
@@ -162,7 +166,7 @@ static void watch_end_print(const struct watch *watch, json_t *sweep)
     } else {
         end_without_best(watch, sweep);
     }
-    if (cli_json_int(sweep, "failed") > 0) {
+    if (cli_json_int(sweep, "failed") > 0 || cli_json_str(sweep, "error")[0] != '\0') {
         end_failed(watch, sweep);
     }
     printf("again: muster sweep show %u\n", watch->sweep);

@@ -69,7 +69,7 @@ int cli_work_pack(const struct cli *cli, const char *folder, const struct workdi
                   struct cli_work *ret_work)
 {
     char own_pattern[WORK_RULE_MAX_BYTES];
-    struct cli_work work = {.folder = folder, .spec = *spec};
+    struct cli_work work = {.key = "work", .folder = folder, .spec = *spec};
     struct report report = {0};
     error_code error = ERR_CONFLICT;
     int code = state_pattern(cli, folder, own_pattern, sizeof own_pattern);
@@ -115,8 +115,9 @@ static int work_put(struct client *client, struct cli_work *work, const char *pa
     struct report report = {0};
     uint64_t bytes = work_pack_bytes(work->pack);
     if (bytes > SHOWN_BYTES) {
-        fprintf(stderr, "sending the work folder %s, %.1f MiB\n", work->folder,
-                (double)bytes / 1048576.0);
+        bool is_work = strcmp(work->key, "work") == 0;
+        fprintf(stderr, "sending the %s%s, %.1f MiB\n", is_work ? "work folder " : work->key,
+                is_work ? work->folder : "", (double)bytes / 1048576.0);
     }
     work_pack_rewind(work->pack);
     error_code error = client_upload(client, path, on_read, &sending, bytes, &answer, &report);
@@ -161,14 +162,29 @@ static int work_send(struct cli *cli, struct client **client, struct cli_work *w
                     work->folder);
 }
 
-int cli_work_post(struct cli *cli, struct client **client, struct cli_work *work, const char *path,
-                  json_t *body, const char *key, struct client_answer *ret_answer)
+static int works_send(struct cli *cli, struct client **client, struct cli_work *const works[],
+                      int n_works)
 {
-    if (work->pack != NULL) {
-        json_object_set_new(body, "work", json_string(work->hash));
+    int code = EXIT_OK;
+    for (int i = 0; i < n_works && code == EXIT_OK; i++) {
+        code = works[i]->pack != NULL ? work_send(cli, client, works[i]) : EXIT_OK;
+    }
+    return code;
+}
+
+int cli_work_post(struct cli *cli, struct client **client, struct cli_work *const works[],
+                  int n_works, const char *path, json_t *body, const char *key,
+                  struct client_answer *ret_answer)
+{
+    bool has_any = false;
+    for (int i = 0; i < n_works; i++) {
+        if (works[i]->pack != NULL) {
+            json_object_set_new(body, works[i]->key, json_string(works[i]->hash));
+            has_any = true;
+        }
     }
     for (int i = 0;; i++) {
-        int code = work->pack != NULL ? work_send(cli, client, work) : EXIT_OK;
+        int code = works_send(cli, client, works, n_works);
         if (code != EXIT_OK) {
             return code;
         }
@@ -180,7 +196,7 @@ int cli_work_post(struct cli *cli, struct client **client, struct cli_work *work
         free(text);
         bool is_lost = code == EXIT_OK && ret_answer->status == 409 &&
                        strcmp(cli_json_str(ret_answer->json, "error.code"), "no_blob") == 0;
-        if (!is_lost || work->pack == NULL || i + 1 >= SEND_TRIES) {
+        if (!is_lost || !has_any || i + 1 >= SEND_TRIES) {
             return code;
         }
         client_answer_fini(ret_answer);

@@ -8,6 +8,7 @@
 #include "work/pack.h"
 
 struct cli_work {
+    const char *key;    /* of its hash in the body: "work", "items" */
     const char *folder; /* borrowed; NULL: nothing is sent */
     struct workdir_spec spec;
     struct work_pack *pack; /* NULL: nothing is sent */
@@ -21,10 +22,11 @@ enum { WORK_DEFAULT_MAX_BYTES = 200 << 20 }; /* as a sweep file's */
 int cli_work_pack(const struct cli *cli, const char *folder, const struct workdir_spec *spec,
                   struct cli_work *ret_work);
 void cli_work_fini(struct cli_work *work);
-/* Sends the work folder and then posts `body`, whose "work" and "git" are set here; again if the
- * depot has lost it meanwhile. EXIT_OK: *ret_answer is set, whatever its status. */
-int cli_work_post(struct cli *cli, struct client **client, struct cli_work *work, const char *path,
-                  json_t *body, const char *key, struct client_answer *ret_answer);
+/* Sends what is packed of `works` and then posts `body`, where their hashes are set here; again if
+ * the depot has lost one meanwhile. EXIT_OK: *ret_answer is set, whatever its status. */
+int cli_work_post(struct cli *cli, struct client **client, struct cli_work *const works[],
+                  int n_works, const char *path, json_t *body, const char *key,
+                  struct client_answer *ret_answer);
 
 /* ---- git.c ---- */
 /* "commit <id>" and what differs from it in `folder`, cut at GIT_TEXT_MAX; NULL: no git folder, or

@@ -115,15 +115,20 @@ static bool output_wait(struct connection *c, int64_t deadline)
 
 bool connection_write(struct connection *c, const char *text, size_t n)
 {
-    int64_t deadline = now_ms() + MUSTER_SILENT_MS;
+    int64_t deadline = -1; /* from the first time that it takes nothing */
     size_t done = 0;
     while (c->fd >= 0 && done < n) {
         ssize_t more = send(c->fd, text + done, n - done, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (more >= 0) {
             done += (size_t)more;
-        } else if (errno != EAGAIN && errno != EINTR) {
+            continue;
+        }
+        if (errno != EAGAIN && errno != EINTR) {
             connection_drop(c, strerror(errno));
-        } else if (!output_wait(c, deadline)) {
+            return false;
+        }
+        deadline = deadline < 0 ? now_ms() + MUSTER_SILENT_MS : deadline;
+        if (!output_wait(c, deadline)) {
             if (done > 0) {
                 connection_drop(c, "it does not read"); /* half a line cannot be taken back */
             } else {
@@ -142,15 +147,18 @@ bool connection_write(struct connection *c, const char *text, size_t n)
 static bool input_line(struct connection *c)
 {
     for (;;) {
-        char *end = memchr(c->input, '\n', c->input_bytes);
+        char *begin = c->input + c->taken;
+        char *end = memchr(begin, '\n', c->input_bytes - c->taken);
         if (end == NULL) {
+            c->input_bytes -= c->taken;
+            memmove(c->input, begin, c->input_bytes);
+            c->taken = 0;
             return false;
         }
-        size_t n = (size_t)(end - c->input);
-        memcpy(c->line, c->input, n);
+        size_t n = (size_t)(end - begin);
+        memcpy(c->line, begin, n);
         c->line[n] = '\0';
-        c->input_bytes -= n + 1;
-        memmove(c->input, end + 1, c->input_bytes);
+        c->taken += n + 1;
         if (n > 0 && ++c->answered > c->given_up) {
             return true;
         }
@@ -185,11 +193,15 @@ static bool input_fill(struct connection *c, int timeout_ms)
 
 bool connection_read(struct connection *c, bool can_wait)
 {
-    int64_t deadline = now_ms() + MUSTER_SILENT_MS;
+    int64_t deadline = -1; /* from the first time that nothing is there */
     while (c->fd >= 0 && !input_line(c)) {
-        int64_t left = can_wait && !c->is_silent ? deadline - now_ms() : 0;
-        if (input_fill(c, left > 0 ? (int)left : 0)) {
+        bool must_wait = can_wait && !c->is_silent;
+        if (must_wait && deadline < 0) {
             deadline = now_ms() + MUSTER_SILENT_MS;
+        }
+        int64_t left = must_wait ? deadline - now_ms() : 0;
+        if (input_fill(c, left > 0 ? (int)left : 0)) {
+            deadline = -1;
         } else if (!can_wait) {
             return false;
         } else if (left <= 0 && c->fd >= 0) {

@@ -27,9 +27,10 @@ struct connection {
     uint64_t answered; /* answers that came */
     uint64_t given_up; /* answers up to this one are skipped */
     bool is_silent;
-    char *line; /* the last answer, NUL terminated */
-    char *input;
+    char *line;  /* the last answer, NUL terminated */
+    char *input; /* what was read, `taken` bytes of it as lines */
     size_t input_bytes;
+    size_t taken;
     char error[ERROR_TEXT_MAX]; /* words for the last failure of any kind */
 };
 

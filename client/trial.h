@@ -10,7 +10,7 @@
 #include "muster.h"
 #include "params.h"
 
-enum { PATH_TEXT_MAX = 4096 };
+enum { PATH_TEXT_MAX = 4096, TOLD_MAX = 128 };
 #define WHOLE_MAX 9007199254740992.0 /* 2^53: JSON's numbers are doubles */
 
 struct muster_trial {
@@ -24,11 +24,13 @@ struct muster_trial {
     char restore[PATH_TEXT_MAX];
     bool has_restore;
     int64_t step;
-    int64_t milestone; /* INT64_MAX: none */
-    int64_t save_at;   /* -1: none */
-    int64_t saved;     /* the step of the last snapshot, -1: none */
-    int acts;          /* of answers taken below the milestone, until a report returns them */
-    bool is_refused;   /* a report was, and no report has returned that yet */
+    int64_t milestone;   /* INT64_MAX: none */
+    int64_t save_at;     /* -1: none */
+    int64_t saved;       /* the step of the last snapshot, -1: none */
+    int acts;            /* of answers taken below the milestone, until a report returns them */
+    bool is_refused;     /* a report was, and no report has returned that yet */
+    char told[TOLD_MAX]; /* the last answer to a report that was taken; "": it counts no more */
+    int told_acts;       /* its act bits */
     uint64_t seed;
     bool keeps_end;
     char save_dir[PATH_TEXT_MAX];

@@ -25,8 +25,10 @@ static void check_node(const struct scheduler *s, const struct scheduler_node *n
     }
     struct scheduler_room room = scheduler_node_room(node);
     assert(memcmp(&room, &node->room, sizeof room) == 0);
-    assert(node->is_open == !list_is_empty(&node->free_link));
-    assert(node->is_open == !list_is_empty(&node->spread_link));
+    bool is_unsorted = !list_is_empty(&node->unsorted_link);
+    assert(!is_unsorted || node->is_open);
+    assert((node->is_open && !is_unsorted) == !list_is_empty(&node->free_link));
+    assert((node->is_open && !is_unsorted) == !list_is_empty(&node->spread_link));
     assert(node->freed <= s->generation);
     sum->nodes++;
     sum->nodes_open += node->is_open ? 1 : 0;
@@ -82,8 +84,12 @@ void scheduler_check(const struct scheduler *s)
         n_ready += cls->place == CLASS_READY ? 1 : 0;
     }
     assert(memcmp(&sum, &s->usage, sizeof sum) == 0);
-    assert(tree_check(&scheduler_free_type, s->free) == sum.nodes_open);
-    assert(tree_check(&scheduler_spread_type, s->spread) == sum.nodes_open);
+    uint64_t n_unsorted = 0;
+    list_each (&s->unsorted, struct scheduler_node, unsorted_link, node) {
+        n_unsorted++;
+    }
+    assert(tree_check(&scheduler_free_type, s->free) + n_unsorted == sum.nodes_open);
+    assert(tree_check(&scheduler_spread_type, s->spread) + n_unsorted == sum.nodes_open);
     list_each (&s->groups, struct scheduler_group, link, group) {
         scheduler_group_check(s, group);
     }

@@ -115,7 +115,7 @@ static int64_t used_share(const struct scheduler_node *node)
 
 void scheduler_node_change_begin(struct scheduler *s, struct scheduler_node *node)
 {
-    if (node->is_open) {
+    if (!list_is_empty(&node->free_link)) {
         tree_remove(&scheduler_free_type, &s->free, &node->free_link);
         tree_remove(&scheduler_spread_type, &s->spread, &node->spread_link);
     }
@@ -126,14 +126,27 @@ void scheduler_node_change_end(struct scheduler *s, struct scheduler_node *node,
     node->room = scheduler_node_room(node);
     node->used_share = used_share(node);
     if (!node->is_open) {
+        list_remove(&node->unsorted_link);
         return;
     }
-    tree_insert(&scheduler_free_type, &s->free, &node->free_link);
-    tree_insert(&scheduler_spread_type, &s->spread, &node->spread_link);
+    if (list_is_empty(&node->unsorted_link)) {
+        list_push_back(&s->unsorted, &node->unsorted_link);
+    }
     if (is_freed) {
         node->freed = ++s->generation;
         list_remove(&node->freed_link);
         list_push_front(&s->freed, &node->freed_link);
+    }
+}
+
+/* In a full cluster an item takes the place of one that has ended, found by what was given back; so
+ * most changes of a node are undone before anybody looks at the trees. */
+void scheduler_nodes_sort(struct scheduler *s)
+{
+    list_each (&s->unsorted, struct scheduler_node, unsorted_link, node) {
+        list_remove(&node->unsorted_link);
+        tree_insert(&scheduler_free_type, &s->free, &node->free_link);
+        tree_insert(&scheduler_spread_type, &s->spread, &node->spread_link);
     }
 }
 
@@ -261,6 +274,7 @@ static struct scheduler_node *node_make(const struct node_resources *resources,
     list_init(&node->freed_link);
     list_init(&node->free_link);
     list_init(&node->spread_link);
+    list_init(&node->unsorted_link);
     return node;
 }
 

@@ -85,9 +85,10 @@ static bool is_shared(const struct request *request)
     return request->place == PLACE_BINPACK && request->gpus > 0 && request->gpus < AMOUNT_ONE;
 }
 
-static struct scheduler_node *place_anywhere(const struct scheduler *s, struct search *search)
+static struct scheduler_node *place_anywhere(struct scheduler *s, struct search *search)
 {
     const struct request *request = &search->cls->request;
+    scheduler_nodes_sort(s);
     struct list *root = request->place == PLACE_SPREAD ? s->spread : s->free;
     if (is_shared(request)) {
         search->gpu_partial = request->gpus;
@@ -158,7 +159,7 @@ static bool search_bound(const struct scheduler *s, struct search *search)
 
 /* Each event gives one node a new number, so the difference bounds how many nodes there are to look
  * at. All ways give the same node. */
-static struct scheduler_node *place_find(const struct scheduler *s, struct search *search)
+static struct scheduler_node *place_find(struct scheduler *s, struct search *search)
 {
     const struct scheduler_class *cls = search->cls;
     search->full = scheduler_score_full(&cls->request);
@@ -175,8 +176,7 @@ static struct scheduler_node *place_find(const struct scheduler *s, struct searc
     return place_anywhere(s, search);
 }
 
-struct scheduler_node *scheduler_place_other(const struct scheduler *s,
-                                             const struct scheduler_class *cls,
+struct scheduler_node *scheduler_place_other(struct scheduler *s, const struct scheduler_class *cls,
                                              const struct scheduler_node *other)
 {
     struct search search = {.cls = cls, .other = other};

@@ -158,8 +158,7 @@ void scheduler_class_wake(struct scheduler *s, struct scheduler_class *cls)
 }
 
 /* What the item itself says of nodes, where the class has found one. */
-static struct scheduler_node *item_place(const struct scheduler *s,
-                                         const struct scheduler_item *item,
+static struct scheduler_node *item_place(struct scheduler *s, const struct scheduler_item *item,
                                          struct scheduler_node *found)
 {
     struct scheduler_node *favoured =
@@ -195,6 +194,58 @@ struct scheduler_item *scheduler_next(struct scheduler *s, struct allocation *re
         class_enter(s, cls);
     }
     return NULL;
+}
+
+/* A place that may become free, and what has to come before what. */
+struct better_look {
+    const struct scheduler_node *node;
+    struct scheduler_room room; /* with all that may be given back */
+    struct scheduler_item mark;
+};
+
+static bool class_is_better(const struct scheduler_class *cls, const struct better_look *look)
+{
+    return scheduler_item_is_before(cls->head, &look->mark) &&
+           scheduler_room_allows(&look->room, &cls->request) &&
+           scheduler_node_could_fit(look->node, &cls->request) &&
+           (cls->group == NULL || (scheduler_group_has_gpus(cls->group, &cls->request) &&
+                                   scheduler_group_allows(cls->group, look->node)));
+}
+
+/* In order: the first class with nothing that comes before ends the walk. */
+static bool ready_has_better(const struct list *link, const struct better_look *look)
+{
+    for (; link != NULL; link = link->next) {
+        const struct scheduler_class *cls = class_of(link);
+        if (ready_has_better(link->prev, look) || class_is_better(cls, look)) {
+            return true;
+        }
+        if (!scheduler_item_is_before(cls->head, &look->mark)) {
+            return false;
+        }
+    }
+    return false;
+}
+
+bool scheduler_has_better(const struct scheduler *s, uint32_t handle,
+                          const struct scheduler_amounts *back, uint32_t priority, uint64_t age)
+{
+    struct better_look look = {.node = scheduler_node_find(s, handle),
+                               .mark = {.priority = priority, .age = age}};
+    if (look.node == NULL) {
+        return false;
+    }
+    look.room = look.node->room;
+    look.room.cpus += back->cpus;
+    look.room.memory_bytes += (int64_t)back->memory_bytes;
+    look.room.gpus_whole += back->gpus;
+    look.room.gpu_largest += back->gpus;
+    list_each (&s->blocked, const struct scheduler_class, link, cls) {
+        if (class_is_better(cls, &look)) {
+            return true;
+        }
+    }
+    return ready_has_better(s->ready, &look);
 }
 
 static uint64_t class_items_before(const struct scheduler_class *cls,

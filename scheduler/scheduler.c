@@ -11,6 +11,7 @@ error_code scheduler_new(struct scheduler **ret_scheduler)
     list_init(&s->freed);
     list_init(&s->blocked);
     list_init(&s->groups);
+    list_init(&s->unsorted);
     *ret_scheduler = s;
     return OK;
 }

@@ -122,6 +122,17 @@ MUST_CHECK error_code scheduler_enqueue(struct scheduler *s, struct scheduler_it
 /* No-op if it does not wait. */
 void scheduler_dequeue(struct scheduler *s, struct scheduler_item *item);
 
+/* What could be given back on a node. */
+struct scheduler_amounts {
+    amount cpus, gpus;
+    uint64_t memory_bytes;
+};
+/* Does an item wait that comes before one of this priority and age, and that would fit this node
+ * if `back` were given back there (custom amounts: if it were empty)? Costs a look at each class
+ * that waits with something better. */
+bool scheduler_has_better(const struct scheduler *s, uint32_t node,
+                          const struct scheduler_amounts *back, uint32_t priority, uint64_t age);
+
 /* The next item that can start now: it is dequeued, its allocation taken. NULL: nothing fits (or
  * there is no memory to count it; the next call tries again), and nothing is written. */
 struct scheduler_item *scheduler_next(struct scheduler *s, struct allocation *ret_allocation);

@@ -49,8 +49,9 @@ struct scheduler_node {
     uint64_t freed;         /* generation of the last event here that could help somebody */
     struct list freed_link; /* all nodes, last event first */
     struct list free_link;  /* open nodes, in order of free GPUs, CPUs, memory: the fullest first */
-    struct list spread_link; /* the same nodes: the least used first */
-    amount gpus_free;        /* all GPUs together */
+    struct list spread_link;   /* the same nodes: the least used first */
+    struct list unsorted_link; /* open, and in none of the two until the next search of them */
+    amount gpus_free;          /* all GPUs together */
     struct scheduler_room room, subtree_room, spread_room;
     int64_t used_share; /* of its scarcest supply, in 1/AMOUNT_ONE */
     amount cpus_total, cpus_used;
@@ -112,6 +113,7 @@ struct scheduler {
     struct scheduler_class *classes; /* hash */
     struct list *free;               /* tree of open nodes */
     struct list *spread;             /* the same in the other order */
+    struct list unsorted;            /* list of open nodes that have changed since */
     struct list freed;               /* list of all nodes */
     struct list *ready;              /* tree of classes, by the order of their heads */
     struct list blocked;             /* list of classes */
@@ -138,6 +140,8 @@ struct scheduler_node *scheduler_node_find(const struct scheduler *s,
  * somebody. */
 void scheduler_node_change_begin(struct scheduler *s, struct scheduler_node *node);
 void scheduler_node_change_end(struct scheduler *s, struct scheduler_node *node, bool is_freed);
+/* Before the trees are searched: puts what has changed into its place. */
+void scheduler_nodes_sort(struct scheduler *s);
 struct scheduler_custom *scheduler_node_custom(const struct scheduler_node *node,
                                                const char *name); /* or NULL */
 
@@ -167,8 +171,7 @@ void scheduler_allocate(struct scheduler *s, struct scheduler_node *node,
 /* place.c: the node for an item of this class, or NULL; knows by itself where it need not look. */
 struct scheduler_node *scheduler_place(struct scheduler *s, struct scheduler_class *cls);
 /* The same without one node; NULL says nothing of the class. */
-struct scheduler_node *scheduler_place_other(const struct scheduler *s,
-                                             const struct scheduler_class *cls,
+struct scheduler_node *scheduler_place_other(struct scheduler *s, const struct scheduler_class *cls,
                                              const struct scheduler_node *other);
 
 /* groups.c */

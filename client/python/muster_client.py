@@ -12,6 +12,7 @@ A head that restarts is waited for, `patience` seconds long; a submit carries a 
 Objects may be shared by threads: they hold no connection and do not change.
 """
 import codecs
+import contextlib
 import hashlib
 import http.client
 import json
@@ -20,11 +21,13 @@ import secrets
 import time
 import urllib.parse
 
+import muster_array
 import muster_http
 import muster_work
+from muster_array import Array
 from muster_http import MusterError, TimeoutPassed, Unreachable
 
-__all__ = ["connect", "Cluster", "Sweep", "MusterError", "Unreachable", "TimeoutPassed"]
+__all__ = ["connect", "Cluster", "Sweep", "Array", "MusterError", "Unreachable", "TimeoutPassed"]
 
 ENDED = ("done", "failed", "cancelled")
 LOOK_SECONDS = 0.05, 1.0  # between two looks of wait(): at first, at most
@@ -48,14 +51,13 @@ class Cluster(muster_http.Http):
 
     def _list(self, path, **filters):
         """All items of a list, page by page."""
-        items, offset = [], 0
+        items, asked = [], {**{k: v for k, v in filters.items() if v is not None}, "limit": 1000}
         while True:
-            query = urllib.parse.urlencode({**{k: v for k, v in filters.items() if v is not None}, "limit": 1000, "offset": offset})
-            page = self.call("GET", f"{path}?{query}")
+            page = self.call("GET", f"{path}?{urllib.parse.urlencode(asked)}")
             items += page["items"]
             if not page.get("next"):
                 return items
-            offset = page["next"]
+            asked["cursor"] = page["next"]
 
     # ---- what a user calls ----
 
@@ -103,6 +105,37 @@ class Cluster(muster_http.Http):
                 body["work"] = pack.hash
         body["file_hash"] = hashlib.blake2b(json.dumps(body, sort_keys=True).encode(), digest_size=32).hexdigest()
         return Sweep(self, self.call("POST", "/api/v1/sweeps", body, key or secrets.token_hex(16))["id"])
+
+    def submit_array(self, command, ids=None, lines=None, values=None, key=None, work=None, cpus=1, gpus=0, memory=0, env=None,
+                     priority=50, retries=0, max_fails=0, name=None, labels=None):
+        """Submits a task array and returns it.
+
+        command  words; ${index} is a task's id, ${line} its line or value
+        ids      how many, a range(), or "1-100:2"; without it one for each line or value
+        lines    texts without line ends, one a task
+        values   anything that JSON has, one a task
+        key      the same key with the same work gives the array that exists
+        work     a folder to pack and send; without it the command starts in the current folder
+        """
+        folder = os.path.realpath(work) if work is not None else os.getcwd()
+        with muster_array.packed_items(lines, values) as (items, count):
+            wanted = muster_array.ids_of(count if ids is None else ids)
+            body = muster_array.body_of(command, wanted, cpus, gpus, memory, env, priority, retries, max_fails, name, labels, folder)
+            if items is not None and len(range(wanted["first"], wanted["last"] + 1, wanted["step"])) != count:
+                raise MusterError(f"{count} items are not one for each id", "invalid")
+            packs = {"items": items} if items is not None else {}
+            with contextlib.ExitStack() as stack:
+                if work is not None:
+                    packs["work"] = stack.enter_context(muster_work.packed(muster_work.Wanted(folder, True, [], muster_work.MAX_BYTES)))
+                for name, pack in packs.items():
+                    self._send(pack)
+                    body[name] = pack.hash
+            body["file_hash"] = hashlib.blake2b(json.dumps(body, sort_keys=True).encode(), digest_size=32).hexdigest()
+            return muster_array.Array(self, self.call("POST", "/api/v1/jobs", body, key or secrets.token_hex(16))["id"])
+
+    def array(self, number):
+        """One task array, which must exist."""
+        return muster_array.Array(self, self.call("GET", f"/api/v1/jobs/{int(number)}")["id"])
 
     def _send(self, pack):
         """The work folder, if the head has it not."""

@@ -9,10 +9,10 @@ struct blob_ref {
     char hash[BLOB_HASH_MAX + 1];
 };
 
-void core_blob_ref(struct core *core, struct work *work, const char *hash)
+void core_blob_ref(struct core *core, struct blob_ref **ref, const char *hash)
 {
     size_t len = hash != NULL ? strlen(hash) : 0;
-    if (len == 0 || len > BLOB_HASH_MAX || work->blob != NULL) {
+    if (len == 0 || len > BLOB_HASH_MAX || *ref != NULL) {
         return;
     }
     struct blob_ref *blob;
@@ -30,13 +30,13 @@ void core_blob_ref(struct core *core, struct work *work, const char *hash)
         }
     }
     blob->n_works++;
-    work->blob = blob;
+    *ref = blob;
 }
 
-void core_blob_unref(struct core *core, struct work *work)
+void core_blob_unref(struct core *core, struct blob_ref **ref)
 {
-    struct blob_ref *blob = work->blob;
-    work->blob = NULL;
+    struct blob_ref *blob = *ref;
+    *ref = NULL;
     if (blob != NULL && --blob->n_works == 0) {
         HASH_DELETE(hh, core->blobs, blob);
         mem_free(blob);

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "head/core/state.h"
+#include "head/core/arrays.h"
+
+enum { BATCH_MEAN_OF = 16 }; /* batches that their mean time remembers */
 
 error_code core_new(const struct core_config *config, struct core **ret_core)
 {
@@ -13,10 +15,12 @@ error_code core_new(const struct core_config *config, struct core **ret_core)
     if (core == NULL) {
         return ERR_NO_MEMORY;
     }
-    struct list *lists[] = {&core->dirty_tasks,   &core->dirty_sweeps, &core->dirty_jobs,
-                            &core->dirty_nodes,   &core->backoff,      &core->due,
-                            &core->active_sweeps, &core->suggests,     &core->removing,
-                            &core->acks_due};
+    struct list *lists[] = {
+        &core->dirty_tasks,     &core->dirty_sweeps, &core->dirty_jobs, &core->dirty_nodes,
+        &core->backoff,         &core->due,          &core->suggests,   &core->active_sweeps,
+        &core->removing,        &core->dirty_chunks, &core->due_arrays, &core->held_arrays,
+        &core->touched_holders, &core->acks_due,
+    };
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         list_init(lists[i]);
     }
@@ -69,8 +73,8 @@ void core_free(struct core *core)
 
 /* ---- what a turn changed becomes writes ---- */
 
-static void core_record_write(struct core *core, const char *key, const char *field,
-                              const struct schema *schema, const void *record)
+void core_record_write(struct core *core, const char *key, const char *field,
+                       const struct schema *schema, const void *record)
 {
     struct buf buf;
     buf_init(&buf, SPEC_FILE_MAX_BYTES * 4);
@@ -104,6 +108,7 @@ static void core_dirty_write(struct core *core)
         list_remove(&node->dirty_link);
         core_record_write(core, "nodes", node->r.name, &record_node_schema, &node->r);
     }
+    core_array_chunks_write(core);
     if (core->is_number_dirty) {
         core->is_number_dirty = false;
         snprintf(field, sizeof field, "%u", core->next_number);
@@ -128,12 +133,24 @@ void core_group_close(struct core *core)
     outbox_group_close(&core->out);
 }
 
-void core_turn_end(struct core *core, time_ms now)
+void core_turn_schedule(struct core *core, time_ms now)
 {
     core->now = now;
     core_remove_step(core);
     core_schedule(core, now);
+    core_arrays_flush(core);
+}
+
+void core_turn_close(struct core *core, time_ms now)
+{
+    core->now = now;
     core_group_close(core);
+}
+
+void core_turn_end(struct core *core, time_ms now)
+{
+    core_turn_schedule(core, now);
+    core_turn_close(core, now);
 }
 
 const struct batch *core_batch(struct core *core)
@@ -151,8 +168,10 @@ const struct batch *core_batch(struct core *core)
 
 void on_batch_applied(struct core *core, time_ms now, uint64_t n)
 {
+    double took_ms = (double)(now - core->out.batch_made);
     core->now = now;
     core->batches_total++;
+    core->batch_ms += (took_ms - core->batch_ms) / BATCH_MEAN_OF;
     outbox_applied(&core->out, n);
     core->status_durable = core->status_in_flight;
 }
@@ -225,6 +244,14 @@ bool core_task_exists(const struct core *core, task_id id, bool *ret_is_trial, b
                       uint32_t *ret_attempts, char *ret_node)
 {
     const struct task *task = core_task_find((struct core *)(uintptr_t)core, id);
+    struct array_task plain;
+    if (task == NULL && core_array_task(core, id, &plain)) {
+        *ret_is_trial = false;
+        *ret_is_ended = plain.state == TASK_ENDED;
+        *ret_attempts = plain.slot == SLOT_QUEUED ? 0 : 1;
+        snprintf(ret_node, NODE_NAME_MAX + 1, "%s", plain.node != NULL ? plain.node : "");
+        return true;
+    }
     if (task == NULL) {
         return false;
     }
@@ -249,19 +276,25 @@ void core_check(const struct core *core)
     uint32_t tasks[TASK_ENDED + 1] = {0}, nodes[NODE_GONE + 1] = {0};
     const struct work *work;
     for (work = core->works; work != NULL; work = work->hh.next) {
-        uint32_t active = 0;
+        uint32_t active = 0, states[TASK_ENDED + 1] = {0};
         for (uint32_t i = 0; i < work->n_tasks; i++) {
             const struct task *task = work->tasks[i];
             assert(task != NULL);
             tasks[task->r.state]++;
+            states[task->r.state]++;
             active += task->r.state != TASK_ENDED;
             assert((task->r.state == TASK_ENDED) == (task->r.outcome != OUTCOME_NONE));
-            assert(core_task_is_on_node(task) == (task->allocation != NULL));
+            assert((core_task_is_on_node(task) && !core_task_is_in_lane(task)) ==
+                   (task->allocation != NULL));
             assert(core_task_is_on_node(task) == (task->node != NULL));
             assert(task->node == NULL || task->node->r.state != NODE_GONE);
             assert(core_aside_is_kept(task));
         }
         assert(active == work->n_active);
+        assert(memcmp(states, work->states, sizeof states) == 0);
+        if (work->array != NULL) {
+            core_array_check(work->array, tasks);
+        }
     }
     for (int state = 0; state <= TASK_ENDED; state++) {
         assert(tasks[state] == core->status.tasks[state]);

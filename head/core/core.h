@@ -7,6 +7,7 @@
  *     on_*(core, now, ...)               whatever was decoded
  *     core_time(core, now, gap, behind)  timers, if nothing was left undecoded
  *     core_turn_end(core, now)           suggest, schedule once, close the turn's group of writes
+ *                                        (or its two halves, core_turn_schedule and _close)
  *     core_batch(core)                   non-NULL: send it (once); later on_batch_applied(core,
  * now, n) core_effect_next(core)             until NULL: what is on disk may leave
  *
@@ -60,6 +61,7 @@ struct head_effect {
     message_type type;
     uint64_t request;
     uint32_t status;
+    bool has_holes; /* HEAD_ANSWER: the shell fills them (array_page.h) */
     struct bytes bytes;
 };
 
@@ -81,6 +83,8 @@ MUST_CHECK error_code core_load_done(struct core *core, time_ms now, struct repo
 void core_time(struct core *core, time_ms now, int64_t gap_ms, bool is_behind);
 void on_tick(struct core *core, time_ms now);
 void core_turn_end(struct core *core, time_ms now);
+void core_turn_schedule(struct core *core, time_ms now);
+void core_turn_close(struct core *core, time_ms now);
 time_ms core_next_deadline(const struct core *core); /* INT64_MAX: none */
 /* The batch to send now, once; NULL: none, or one is in flight. */
 const struct batch *core_batch(struct core *core);
@@ -136,7 +140,8 @@ struct submit_sweep {
 /* Two requests with one key make one sweep: 201, then 200 with the same id; 409 if they differ. */
 void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
                      const struct submit_sweep *submit);
-/* One task; the record's number, created and ended are given by the core. */
+/* One task, or an array of them (record_job.array); the record's number, created, ended, nodes,
+ * why, told_at and error are given by the core. */
 void on_job_submit(struct core *core, time_ms now, uint64_t request, const struct record_job *job);
 
 typedef enum { VERB_CANCEL, VERB_STOP, VERB_PAUSE } core_verb; /* PAUSE: sweeps only */
@@ -145,6 +150,21 @@ void on_sweep_verb(struct core *core, time_ms now, uint64_t request, uint32_t sw
                    int64_t grace_ms);
 void on_task_verb(struct core *core, time_ms now, uint64_t request, task_id task, core_verb verb,
                   int64_t grace_ms);
+/* Ids of a task array, both ends included; those between that are none of its ids are passed over.
+ */
+struct id_range {
+    uint32_t first, last;
+};
+enum { JOB_VERB_IDS_MAX = 100000 /* of one request */, JOB_VERB_RANGES_MAX = 10000 };
+/* Cancels a job: its task, all tasks of an array (n 0), or those. 409 for more than
+ * JOB_VERB_IDS_MAX. Idempotent: what has ended stays as it is. */
+void on_job_cancel(struct core *core, time_ms now, uint64_t request, uint32_t job,
+                   const struct id_range *ranges, uint32_t n, int64_t grace_ms);
+/* Tries ended tasks of a job again: those ids (n 0: all), of them only the failed ones if
+ * `is_failed`; else an id that is not ended or ended well is a 409 and nothing is done. Answers
+ * {"api":"v1","ok":true,"retried":N}. */
+void on_job_retry(struct core *core, time_ms now, uint64_t request, uint32_t job,
+                  const struct id_range *ranges, uint32_t n, bool is_failed);
 /* A new sweep from the file, settings and folder of another; what is NULL is taken from that one.
  */
 struct sweep_clone {
@@ -229,6 +249,7 @@ struct view_filter {
     uint32_t limit;     /* 0: all */
     uint32_t offset;
     bool is_trials; /* trials or tasks */
+    bool is_arrays; /* jobs: task arrays only */
 };
 void view_sweeps(struct core *core, time_ms now, uint64_t request,
                  const struct view_filter *filter);
@@ -237,10 +258,14 @@ void view_sweep(struct core *core, time_ms now, uint64_t request, uint32_t sweep
 void view_sweep_config(struct core *core, time_ms now, uint64_t request, uint32_t sweep);
 /* Of a sweep or job: equal messages of failed attempts, counted. */
 void view_failures(struct core *core, time_ms now, uint64_t request, uint32_t number);
+/* Of one sweep or job, or of all but the tasks of arrays. */
 void view_tasks(struct core *core, time_ms now, uint64_t request, const struct view_filter *filter);
 void view_task(struct core *core, time_ms now, uint64_t request, task_id id);
 void view_nodes(struct core *core, time_ms now, uint64_t request, const struct view_filter *filter);
 void view_node(struct core *core, time_ms now, uint64_t request, const char *name);
+/* Jobs: a command is one of one task. */
+void view_jobs(struct core *core, time_ms now, uint64_t request, const struct view_filter *filter);
+void view_job(struct core *core, time_ms now, uint64_t request, uint32_t job);
 /* `id.index` 0: the sweep or job itself (its next ticket). A ticket's number is allowed as an id.
  */
 void view_explain(struct core *core, time_ms now, uint64_t request, task_id id);
@@ -253,6 +278,7 @@ error_code core_metrics_print(const struct core *core, time_ms now,
                               struct buf *text); /* Prometheus text */
 /* Not heard of for so long that it is suspect, or not known. */
 bool core_node_is_silent(const struct core *core, const char *name, time_ms now);
+/* Of a task of an array that ended well the node stands in its row only: then it is "". */
 bool core_task_exists(const struct core *core, task_id id, bool *ret_is_trial, bool *ret_is_ended,
                       uint32_t *ret_attempts, char *ret_node /* NODE_NAME_MAX + 1 */);
 /* Does any sweep or job name this packed work folder? */

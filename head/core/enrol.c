@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "head/core/state.h"
+#include "head/core/arrays.h"
 
 static void core_enrol_refuse(struct core *core, uint64_t peer, error_code code, const char *text)
 {
@@ -102,6 +102,7 @@ static void core_node_renew(struct core *core, time_ms now, struct node *node,
         .labels = msg->labels,
         .n_labels = msg->n_labels,
         .joined = now,
+        .is_dry = msg->is_dry,
     };
     error_code error = core_node_record_own(core, node, &record);
     if (error == OK) {
@@ -132,7 +133,9 @@ static void core_welcome(struct core *core, struct node *node, const struct msg_
     }
     uint32_t n = 0;
     list_each (&node->tasks, struct task, node_link, task) {
-        holds[n++] = (struct running_ref){task->r.id, task->r.attempt, task->r.order.n};
+        if (!core_task_is_in_lane(task)) {
+            holds[n++] = (struct running_ref){task->r.id, task->r.attempt, task->r.order.n};
+        }
     }
     struct msg_welcome welcome = {
         .epoch = core->config.epoch,
@@ -149,6 +152,9 @@ static void core_welcome(struct core *core, struct node *node, const struct msg_
     mem_free(holds);
     list_each (&node->tasks, struct task, node_link, held) {
         const struct running_ref *ref = enrol_names(msg, held);
+        if (core_task_is_in_lane(held)) {
+            continue; /* core_arrays_enrol() */
+        }
         if (ref == NULL) {
             core_lease_send(core, held);
         } else if (ref->order < held->r.order.n) {
@@ -246,6 +252,8 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
     }
     core_node_refresh_open(core, node);
     core_node_dirty(core, node);
+    core_arrays_untold(node);
     core_welcome(core, node, msg);
+    core_arrays_enrol(core, now, node, msg);
     core_snapshots_sweep(core, node, msg);
 }

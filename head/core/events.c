@@ -1,7 +1,7 @@
 /* The numbered event stream of a node: each event once, in order, its number on disk with its
  * effect. */
 #include "base/planted.h"
-#include "head/core/state.h"
+#include "head/core/arrays.h"
 
 typedef void event_handler(struct core *core, time_ms now, struct task *task,
                            const struct node_event *event);
@@ -25,7 +25,18 @@ static void on_node_event(struct core *core, time_ms now, struct node *node,
         }
         return;
     }
+    if (event->kind == EVENT_TASKS) {
+        on_event_tasks(core, now, node, event);
+        return;
+    }
+    if (event->kind == EVENT_RETURNED) {
+        on_event_returned(core, now, node, event);
+        return;
+    }
     struct task *task = core_task_find(core, event->task);
+    if (task == NULL && core_array_task_event(core, now, node, event)) {
+        return;
+    }
     bool is_theirs = task != NULL && task->node == node &&
                      (task->r.attempt == event->attempt || PLANTED(forget_attempt)) &&
                      core_task_is_on_node(task);
@@ -81,7 +92,10 @@ void on_events(struct core *core, time_ms now, uint64_t peer, const struct msg_e
         core->events_total++;
         core_node_dirty(core, node);
         on_node_event(core, now, node, event);
-        if (outbox_open_ops(&core->out) >= BATCH_GROUP_OPS_MAX) {
+        if (outbox_open_ops(&core->out) >= BATCH_GROUP_OPS_MAX ||
+            core->array_rows_bytes >= ARRAY_ROWS_BYTES) {
+            core_arrays_flush(
+                core); /* more work leaves before the acknowledgement of what is done */
             core_group_close(core);
         }
     }

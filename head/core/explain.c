@@ -1,6 +1,7 @@
 /* Why something waits, for people: the one answer that every queue owes. */
 #include <stdio.h>
 
+#include "head/core/array_view.h"
 #include "head/core/view.h"
 
 static void explain_asides(struct buf *text, const struct sweep *sweep)
@@ -95,11 +96,59 @@ static void explain_sweep(struct view *view, const struct sweep *sweep, uint32_t
     buf_fini(&text);
 }
 
+/* An array as a whole, or one of its tasks that has nothing else to say. False: there is none. */
+static bool explain_array(struct core *core, uint64_t request, const struct work *work, task_id id)
+{
+    struct array_task task;
+    struct view view;
+    struct buf text;
+    char name[TASK_ID_TEXT_MAX];
+    if (id.index != 0 && !core_array_task(core, id, &task)) {
+        return false;
+    }
+    buf_init(&text, 64 << 10);
+    bool is_waiting = id.index == 0 || task.state == TASK_QUEUED;
+    if (id.index != 0) {
+        ignore_error(
+            buf_printf(&text, "%s is %s", task_id_print(id, name), task_state_names[task.state]),
+            "sticky");
+        if (task.outcome != OUTCOME_NONE) {
+            ignore_error(buf_printf(&text, " (%s)", task_outcome_names[task.outcome]), "sticky");
+        } else if (task.node != NULL) {
+            ignore_error(buf_printf(&text, " on %s", task.node), "sticky");
+        }
+        ignore_error(is_waiting ? buf_append_text(&text, "; ") : OK, "sticky");
+    }
+    bool has_text = !is_waiting || core_array_explain(core, id.job, &text);
+    bool can_run = !is_waiting || work->job->r.ended != 0 ||
+                   scheduler_is_satisfiable(core->scheduler, core_work_request(work));
+    if (has_text) {
+        view_begin(&view, core, request);
+        json_object_begin(&view.json, NULL);
+        json_str(&view.json, "api", "v1");
+        if (id.index != 0) {
+            json_task_id(&view.json, "id", id);
+        } else {
+            json_u64(&view.json, "id", work->number);
+        }
+        json_str(&view.json, "text", buf_text(&text));
+        json_bool(&view.json, "can_run", can_run);
+        json_object_end(&view.json);
+        view_end(&view);
+    }
+    buf_fini(&text);
+    return has_text;
+}
+
 void view_explain(struct core *core, time_ms now, uint64_t request, task_id id)
 {
     struct work *work = core_work_find(core, id.job);
     const struct task *task = core_task_find(core, id);
-    if (task == NULL && work != NULL && work->job != NULL && id.index == 0) {
+    bool is_array = work != NULL && work->job != NULL && work->job->r.array.step != 0;
+    if (is_array && task == NULL && explain_array(core, request, work, id)) {
+        return;
+    }
+    if (task == NULL && work != NULL && work->job != NULL && id.index == 0 && !is_array) {
         task = work->tasks[0];
     }
     struct sweep *sweep = work != NULL ? work->sweep : NULL;

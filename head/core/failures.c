@@ -19,6 +19,9 @@ enum {
 static struct bytes last_line(struct bytes text)
 {
     size_t end = text.len;
+    if (end == 0) {
+        return text; /* perhaps without an address, to which nothing may be added */
+    }
     while (end > 0 && (text.data[end - 1] <= ' ' || text.data[end - 1] == 0x7F)) {
         end--;
     }
@@ -176,26 +179,30 @@ static int group_order(struct failure_group *a, struct failure_group *b)
     return a->example.index < b->example.index ? -1 : 1;
 }
 
+static void groups_add(struct failure_groups *groups, const struct task *task)
+{
+    const char *text = task->r.failure != NULL ? task->r.failure : task->r.reason;
+    bool is_failed = task->r.outcome == OUTCOME_FAILED;
+    if (!is_failed && task->r.failure == NULL) {
+        return;
+    }
+    char message[GROUP_MESSAGE_MAX];
+    core_failure_normalise(text != NULL ? text : "", message, sizeof message);
+    struct failure_group *group = group_of(groups, message);
+    if (group != NULL) {
+        group->example = group->count == 0 ? task->r.id : group->example;
+        group->count++;
+        group->failed += is_failed;
+        groups->n_trials++;
+    }
+}
+
 /* The largest first. */
 static void groups_make(const struct work *work, struct failure_groups *ret_groups)
 {
     struct failure_groups groups = {0};
     for (uint32_t i = 0; i < work->n_tasks && groups.failed == OK; i++) {
-        const struct task *task = work->tasks[i];
-        const char *text = task->r.failure != NULL ? task->r.failure : task->r.reason;
-        bool is_failed = task->r.outcome == OUTCOME_FAILED;
-        if (!is_failed && task->r.failure == NULL) {
-            continue;
-        }
-        char message[GROUP_MESSAGE_MAX];
-        core_failure_normalise(text != NULL ? text : "", message, sizeof message);
-        struct failure_group *group = group_of(&groups, message);
-        if (group != NULL) {
-            group->example = group->count == 0 ? task->r.id : group->example;
-            group->count++;
-            group->failed += is_failed;
-            groups.n_trials++;
-        }
+        groups_add(&groups, work->tasks[i]);
     }
     HASH_SORT(groups.by_message, group_order);
     *ret_groups = groups;

@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "head/core/state.h"
+#include "head/core/arrays.h"
 
 static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
                              struct named_value *params, struct label_pair *env)
@@ -45,9 +45,9 @@ static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
     lease->tail_bytes = spec->logs_tail_bytes;
 }
 
-static void lease_from_job(const struct task *task, struct msg_lease *lease)
+void lease_from_job(const struct work *work, struct msg_lease *lease)
 {
-    const struct record_job *job = &task->work->job->r;
+    const struct record_job *job = &work->job->r;
     lease->sweep_name = job->name;
     lease->words = job->words;
     lease->n_words = job->n_words;
@@ -59,7 +59,7 @@ static void lease_from_job(const struct task *task, struct msg_lease *lease)
     lease->n_env = job->n_env;
     lease->cpus = job->cpus;
     lease->memory_bytes = job->memory_bytes;
-    lease->timeout_grace_ms = core_task_grace_ms(task);
+    lease->timeout_grace_ms = core_work_grace_ms(work);
     lease->tail_bytes = TAIL_MAX_BYTES;
 }
 
@@ -79,7 +79,7 @@ static void lease_fill(const struct task *task, struct msg_lease *lease, struct 
     if (task->work->sweep != NULL) {
         lease_from_sweep(task, lease, params, env);
     } else {
-        lease_from_job(task, lease);
+        lease_from_job(task->work, lease);
     }
 }
 
@@ -94,6 +94,13 @@ void core_lease_send(struct core *core, const struct task *task)
         return;
     }
     lease_fill(task, &lease, params, env);
+    if (task->work->array != NULL) {
+        struct array_holder *holder =
+            core_array_holder(core, core->now, task->work->array, task->node);
+        if (holder != NULL) {
+            core_array_tell(core, holder); /* its lines are named there */
+        }
+    }
     outbox_send(&core->out, task->node->peer, MSG_LEASE, &lease);
     mem_free(env);
 }
@@ -234,6 +241,7 @@ static bool core_task_avoids(struct core *core, time_ms now, struct task *task,
 void core_schedule(struct core *core, time_ms now)
 {
     while (core->out.failed == OK) {
+        core_arrays_refresh(core);
         while (!list_is_empty(&core->due) || !list_is_empty(&core->suggests)) {
             core_tickets_refresh(core);
             core_suggest_run(core, now);
@@ -251,6 +259,10 @@ void core_schedule(struct core *core, time_ms now)
         }
         struct waiting *waiting = list_entry(item, struct waiting, item);
         struct task *task = waiting->task;
+        if (waiting->array != NULL) {
+            core_array_lane_open(core, now, waiting->array, &allocation);
+            continue;
+        }
         if (task == NULL && core->task_total >= CORE_TASKS_MAX) {
             scheduler_give(core->scheduler, &allocation);
             core_sweep_due(core, waiting->sweep); /* Its ticket is not put up again. */

@@ -85,6 +85,9 @@ static inline double listing_time(time_ms time)
     return time != 0 ? (double)time : NAN;
 }
 
+/* lists.c: does the filter's number, owner, name and label select this sweep or job? */
+bool core_work_fits(const struct work *work, const struct view_filter *filter);
+
 /* For filters. An empty or NULL wanted: everything. */
 bool listing_text_fits(const char *wanted, const char *text);
 

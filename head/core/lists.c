@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "head/core/listing.h"
+#include "head/core/job_views.h"
 
 /* ---- works ---- */
 
@@ -33,7 +33,7 @@ static bool work_has_label(const struct work *work, const char *label)
            texts_have(sweep->spec.labels, sweep->spec.n_labels, label);
 }
 
-static bool work_fits(const struct work *work, const struct view_filter *filter)
+bool core_work_fits(const struct work *work, const struct view_filter *filter)
 {
     const char *owner = work->sweep != NULL ? work->sweep->r.owner : work->job->r.owner;
     return (filter->job == 0 || filter->job == work->number) &&
@@ -148,7 +148,7 @@ void view_sweeps(struct core *core, time_ms now, uint64_t request, const struct 
     HASH_SORT(core->works, work_by_number);
     for (struct work *work = core->works; work != NULL; work = work->hh.next) {
         struct sweep *sweep = work->sweep;
-        if (sweep != NULL && work_fits(work, filter) && sweep->r.created >= filter->since &&
+        if (sweep != NULL && core_work_fits(work, filter) && sweep->r.created >= filter->since &&
             listing_text_fits(filter->state, sweep_state_names[sweep->r.state])) {
             listing_offer(&listing, sweep);
         }
@@ -274,6 +274,12 @@ void view_tasks(struct core *core, time_ms now, uint64_t request, const struct v
             return;
         }
     }
+    const struct work *of = filter->job != 0 ? core_work_find(core, filter->job) : NULL;
+    if (of != NULL && of->job != NULL && of->job->r.array.step != 0) {
+        core_array_list(core, now, request, &task_kind, &of->job->r, core_work_fits(of, filter),
+                        filter);
+        return;
+    }
     struct listing listing;
     if (!listing_begin(&listing, core, now, request, filter->is_trials ? &trial_kind : &task_kind,
                        filter)) {
@@ -281,7 +287,9 @@ void view_tasks(struct core *core, time_ms now, uint64_t request, const struct v
     }
     HASH_SORT(core->works, work_by_number);
     for (struct work *work = core->works; work != NULL; work = work->hh.next) {
-        bool is_match = (work->sweep != NULL) == filter->is_trials && work_fits(work, filter);
+        bool is_match = (work->sweep != NULL) == filter->is_trials &&
+                        (work->job == NULL || work->job->r.array.step == 0) &&
+                        core_work_fits(work, filter);
         for (uint32_t i = 0; is_match && i < work->n_tasks; i++) {
             if (task_fits(work->tasks[i], filter)) {
                 listing_offer(&listing, work->tasks[i]);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "head/core/state.h"
+#include "head/core/arrays.h"
 
 enum { LOAD_ARENA_MAX = 16 << 20, LOAD_FIELD_MAX = 128 };
 
@@ -25,13 +25,9 @@ static error_code load_sweep(struct core *core, const char *field, struct bytes 
 static error_code load_job(struct core *core, const char *field, struct bytes value,
                            struct arena *arena, struct report *report)
 {
-    struct record_job record;
     (void)field;
-    error_code error = record_decode(&record_job_schema, value, arena, &record, report);
-    if (error == OK) {
-        core_job_install(core, &record, record.number, report, &error);
-    }
-    return error;
+    (void)arena;
+    return core_job_load(core, value, report);
 }
 
 static error_code load_task(struct core *core, const char *field, struct bytes value,
@@ -48,6 +44,15 @@ static error_code load_task(struct core *core, const char *field, struct bytes v
     }
     struct task *task = core_task_add(core, work, record.id.index);
     return task == NULL ? ERR_NO_MEMORY : core_task_record_own(core, task, &record);
+}
+
+static error_code load_chunk(struct core *core, const char *field, struct bytes value,
+                             struct arena *arena, struct report *report)
+{
+    struct record_chunk record;
+    (void)field;
+    error_code error = record_decode(&record_chunk_schema, value, arena, &record, report);
+    return error == OK ? core_array_chunk_load(core, &record, report) : error;
 }
 
 static error_code load_node(struct core *core, const char *field, struct bytes value,
@@ -79,7 +84,7 @@ static const struct {
                        struct arena *arena, struct report *report);
 } load_tables[] = {
     {"sweeps", load_sweep}, {"jobs", load_job},   {"tasks", load_task},
-    {"nodes", load_node},   {"users", load_user},
+    {"chunks", load_chunk}, {"nodes", load_node}, {"users", load_user},
 };
 
 error_code core_load_record(struct core *core, const char *table, struct bytes field,
@@ -166,6 +171,21 @@ static error_code load_place(struct core *core, struct task *task, struct report
     return core->out.failed;
 }
 
+/* What it runs on is its lane's, which the agent names. */
+static error_code load_in_lane(struct core *core, struct task *task, struct report *report)
+{
+    struct node *node = task->r.node != NULL ? core_node_find(core, task->r.node) : NULL;
+    if (node == NULL) {
+        char id[TASK_ID_TEXT_MAX];
+        return report_fail(report, ERR_FORMAT, "task %s runs on no known node",
+                           task_id_print(task->r.id, id));
+    }
+    task->node = node;
+    list_push_back(&node->tasks, &task->node_link);
+    node->n_tasks++;
+    return core->out.failed;
+}
+
 static bool load_is_removed(const struct work *work)
 {
     return work->sweep != NULL ? work->sweep->r.is_removing : work->job->r.is_removing;
@@ -192,6 +212,11 @@ static error_code load_work(struct core *core, time_ms now, struct work *work,
         }
         if (task->r.state == TASK_QUEUED) {
             core_task_enqueue(core, now, task);
+        } else if (core_task_is_in_lane(task)) {
+            error_code error = load_in_lane(core, task, report);
+            if (error != OK) {
+                return error;
+            }
         } else if (core_task_is_on_node(task)) {
             error_code error = load_place(core, task, report);
             if (error != OK) {
@@ -199,10 +224,48 @@ static error_code load_work(struct core *core, time_ms now, struct work *work,
             }
         }
     }
+    if (work->array != NULL) {
+        error_code error = core_array_load_done(core, now, work->array, report);
+        if (error != OK) {
+            return error;
+        }
+    }
     if (work->sweep != NULL && work->sweep->r.state < SWEEP_DONE) {
         core_sweep_advance(core, now, work->sweep);
     }
     return OK;
+}
+
+struct numbered {
+    uint32_t number;
+    struct work *work;
+};
+
+static int numbered_order(const void *a, const void *b)
+{
+    const struct numbered *x = a, *y = b;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+/* By number, not as the store's hash gave them: what is queued then comes in its own order, and
+ * each finds its place in the scheduler beside the last one. */
+static error_code load_works(struct core *core, time_ms now, struct report *report)
+{
+    uint32_t n = 0;
+    struct numbered *list = mem_calloc(HASH_COUNT(core->works) + 1, sizeof *list);
+    if (list == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    for (struct work *work = core->works; work != NULL; work = work->hh.next) {
+        list[n++] = (struct numbered){work->number, work};
+    }
+    qsort(list, n, sizeof *list, numbered_order);
+    error_code error = OK;
+    for (uint32_t i = 0; i < n && error == OK; i++) {
+        error = load_work(core, now, list[i].work, report);
+    }
+    mem_free(list);
+    return error;
 }
 
 error_code core_load_done(struct core *core, time_ms now, struct report *report)
@@ -221,12 +284,6 @@ error_code core_load_done(struct core *core, time_ms now, struct report *report)
             return error;
         }
     }
-    struct work *work, *next_work;
-    HASH_ITER (hh, core->works, work, next_work) {
-        error_code error = load_work(core, now, work, report);
-        if (error != OK) {
-            return error;
-        }
-    }
-    return core->out.failed;
+    error_code error = load_works(core, now, report);
+    return error != OK ? error : core->out.failed;
 }

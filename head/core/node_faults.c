@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "head/core/state.h"
+#include "head/core/arrays.h"
 
 enum { FAULT_TRIES = 3, FAULT_PAUSE_MS = 1000 };
 
@@ -81,6 +81,8 @@ void core_end_refused(struct core *core, time_ms now, struct task *task,
     } else if (job == NULL) {
         core_task_move(core, now, task, TASK_EVENT_REFUSED);
         sweep_fault(core, now, task->work->sweep, node, leased, why);
+    } else if (task->work->array != NULL) {
+        core_array_fault(core, now, task, result);
     } else if (++job->n_faults >= FAULT_TRIES) {
         core_task_end(core, now, task, TASK_EVENT_FAILED, OUTCOME_FAILED);
     } else {

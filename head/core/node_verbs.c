@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "head/core/state.h"
+#include "head/core/arrays.h"
 
 enum {
     DRAIN_GRACE_MS = 120000, /* from the deadline until the last attempt is killed */
@@ -310,6 +310,9 @@ void on_node_verb(struct core *core, time_ms now, uint64_t request, const char *
     if (verb->kind == NODE_VERB_LABEL && node_labels_apply(core, node) != OK) {
         core_fail(core, ERR_NO_MEMORY);
     }
+    if (verb->kind == NODE_VERB_CORDON || verb->kind == NODE_VERB_DRAIN) {
+        core_arrays_take_back(core, node);
+    }
     core_node_refresh_open(core, node);
     core_node_dirty(core, node);
     core_notice_node(core, now, node);
@@ -323,7 +326,7 @@ void core_drains_check(struct core *core, time_ms now)
     struct node *node, *next;
     HASH_ITER (hh, core->nodes, node, next) {
         bool is_due = node->r.state == NODE_DRAINING && node->r.is_drain_asked &&
-                      node->r.drain_deadline <= now && node->n_tasks > 0;
+                      node->r.drain_deadline <= now && node->n_tasks + node->n_held > 0;
         if (is_due && !node->is_drain_told && node->peer != 0) {
             struct msg_drain msg = {core->config.epoch, DRAIN_GRACE_MS};
             node->is_drain_told = true;

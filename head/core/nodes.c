@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "head/core/state.h"
+#include "head/core/arrays.h"
 
 struct node *core_node_find(struct core *core, const char *name)
 {
@@ -72,6 +72,7 @@ struct node *core_node_add(struct core *core, const char *name)
         return NULL;
     }
     list_init(&node->tasks);
+    list_init(&node->holders);
     list_init(&node->dirty_link);
     list_init(&node->ack_link);
     node->r.state = NODE_JOINING;
@@ -181,7 +182,8 @@ void core_node_peer_set(struct core *core, struct node *node, uint64_t peer)
 }
 
 /* What a lost attempt becomes. An order to leave decides by itself: nobody is left to be told. */
-static void core_task_lost(struct core *core, time_ms now, struct task *task, const char *reason)
+static void core_task_take_off(struct core *core, time_ms now, struct task *task,
+                               const char *reason)
 {
     core_str_set(core, &task->r.reason, reason);
     if (task->r.state == TASK_STOPPING) {
@@ -234,6 +236,12 @@ static void core_lost_evidence(struct core *core, time_ms now, const struct task
     buf_fini(&buf);
 }
 
+void core_task_lost(struct core *core, time_ms now, struct task *task, const char *reason)
+{
+    core_lost_evidence(core, now, task, reason);
+    core_task_take_off(core, now, task, reason);
+}
+
 void core_node_tasks_lost(struct core *core, time_ms now, struct node *node, const char *reason)
 {
     list_each (&node->tasks, struct task, node_link, task) {
@@ -242,8 +250,9 @@ void core_node_tasks_lost(struct core *core, time_ms now, struct node *node, con
     /* Ending one may tell others of its sweep to leave, which moves them but never off this list.
      */
     while (!list_is_empty(&node->tasks)) {
-        core_task_lost(core, now, list_first(&node->tasks, struct task, node_link), reason);
+        core_task_take_off(core, now, list_first(&node->tasks, struct task, node_link), reason);
     }
+    core_arrays_node_lost(core, now, node, reason);
 }
 
 error_code core_node_resources_set(struct core *core, struct node *node)

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "head/core/state.h"
+#include "head/core/job_views.h"
 
 enum { NOTICE_ARENA_MAX = 1 << 20 };
 
@@ -44,6 +44,25 @@ void core_notice_task(struct core *core, time_ms now, const struct task *task)
         api_task_fill(core, task, &arena, &object);
         core_notice(core, now, "task", subject, text, &api_task_schema, &object);
     }
+    arena_fini(&arena);
+}
+
+void core_notice_array(struct core *core, time_ms now, const struct work *work)
+{
+    char subject[16], text[256];
+    struct api_job object;
+    struct arena arena;
+    if (work->array == NULL) {
+        return;
+    }
+    arena_init(&arena, NOTICE_ARENA_MAX);
+    api_job_fill(core, now, work, &arena, &object);
+    snprintf(subject, sizeof subject, "%u", work->number);
+    snprintf(text, sizeof text, "array %u %s%s%s: %u of %u tasks done, %u failed, %u cancelled",
+             work->number, task_state_names[object.state],
+             object.outcome != OUTCOME_NONE ? " " : "", task_outcome_names[object.outcome],
+             object.done, object.total, object.failed, object.cancelled);
+    core_notice(core, now, "job", subject, text, &api_job_schema, &object);
     arena_fini(&arena);
 }
 

@@ -1,10 +1,14 @@
 /* Orders: durable, numbered decisions for a task. The highest holds. */
 #include <assert.h>
 
-#include "head/core/state.h"
+#include "head/core/arrays.h"
 
 void core_order_send(struct core *core, const struct task *task)
 {
+    if (core_task_is_in_lane(task)) {
+        core_array_order_send(core, task);
+        return;
+    }
     struct msg_order msg = {task->r.id, task->r.attempt, task->r.order};
     outbox_send(&core->out, task->node != NULL ? task->node->peer : 0, MSG_ORDER, &msg);
 }
@@ -26,9 +30,9 @@ void core_order_next(struct core *core, time_ms now, struct task *task, order_ac
     }
 }
 
-int64_t core_task_grace_ms(const struct task *task)
+int64_t core_work_grace_ms(const struct work *work)
 {
-    return task->work->sweep != NULL ? task->work->sweep->spec.timeouts.grace_ms : 10000;
+    return work->sweep != NULL ? work->sweep->spec.timeouts.grace_ms : 10000;
 }
 
 void core_task_tell(struct core *core, time_ms now, struct task *task, order_why why,
@@ -50,6 +54,6 @@ void core_task_tell(struct core *core, time_ms now, struct task *task, order_why
         return;
     }
     core_order_next(core, now, task, ACT_STOP, why, INT64_MAX,
-                    grace_ms >= 0 ? grace_ms : core_task_grace_ms(task));
+                    grace_ms >= 0 ? grace_ms : core_work_grace_ms(task->work));
     core_task_move(core, now, task, TASK_EVENT_TOLD);
 }

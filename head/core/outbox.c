@@ -90,7 +90,8 @@ void outbox_send(struct outbox *out, uint64_t peer, message_type type, const voi
     effect_seal(out, effect);
 }
 
-void outbox_answer(struct outbox *out, uint64_t request, uint32_t status, struct bytes body)
+static void answer_add(struct outbox *out, uint64_t request, uint32_t status, struct bytes body,
+                       bool has_holes)
 {
     struct effect *effect = effect_add(out, HEAD_ANSWER, CORE_ANSWER_MAX_BYTES);
     if (effect == NULL) {
@@ -98,8 +99,19 @@ void outbox_answer(struct outbox *out, uint64_t request, uint32_t status, struct
     }
     effect->effect.request = request;
     effect->effect.status = status;
+    effect->effect.has_holes = has_holes;
     ignore_error(buf_append(&effect->body, body.data, body.len), "sticky, seen by effect_seal");
     effect_seal(out, effect);
+}
+
+void outbox_answer(struct outbox *out, uint64_t request, uint32_t status, struct bytes body)
+{
+    answer_add(out, request, status, body, false);
+}
+
+void outbox_answer_holes(struct outbox *out, uint64_t request, struct bytes body)
+{
+    answer_add(out, request, 200, body, true);
 }
 
 void outbox_notice(struct outbox *out, struct bytes body)

@@ -54,6 +54,8 @@ bool outbox_in_flight(const struct outbox *out);
 /* ---- effects ---- */
 void outbox_send(struct outbox *out, uint64_t peer, message_type type, const void *message);
 void outbox_answer(struct outbox *out, uint64_t request, uint32_t status, struct bytes body);
+/* The same with status 200, for an answer with holes (array_page.h). */
+void outbox_answer_holes(struct outbox *out, uint64_t request, struct bytes body);
 void outbox_notice(struct outbox *out, struct bytes body);
 void outbox_exit(struct outbox *out);
 /* The next effect that may leave; valid until the next call. NULL: none. */

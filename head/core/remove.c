@@ -5,7 +5,7 @@
  * that what is left has no holes; the record goes last, with the log. */
 #include <stdio.h>
 
-#include "head/core/state.h"
+#include "head/core/arrays.h"
 
 enum { REMOVE_OPS_MAX = 512 };
 
@@ -21,6 +21,7 @@ void core_remove_begin(struct core *core, struct work *work)
         list_remove(&work->sweep->due_link);
     }
     core->status.tasks[TASK_ENDED] -= work->n_tasks;
+    core_array_remove_begin(core, work->array);
     HASH_DELETE(hh, core->works, work);
     list_push_back(&core->removing, &work->removing_link);
 }
@@ -43,8 +44,7 @@ static void remove_mark(struct core *core, time_ms now, struct work *work)
         core_notice_sweep(core, now, work->sweep);
     } else {
         work->job->r.is_removing = true;
-        list_remove(&work->job->dirty_link);
-        list_push_back(&core->dirty_jobs, &work->job->dirty_link);
+        core_job_dirty(core, work->job);
     }
     core_remove_begin(core, work);
 }
@@ -63,7 +63,8 @@ void on_work_remove(struct core *core, time_ms now, uint64_t request, uint32_t n
                  : core_answer_no_job(core, request, number);
         return;
     }
-    bool has_ended = work->n_active == 0 && (!is_sweep || work->sweep->r.state >= SWEEP_DONE);
+    bool has_ended = work->n_active == 0 &&
+                     (is_sweep ? work->sweep->r.state >= SWEEP_DONE : work->job->r.ended != 0);
     if (!has_ended) {
         struct report report = {0};
         ignore_error(report_fail(&report, ERR_CONFLICT,
@@ -112,7 +113,7 @@ static bool remove_task(struct core *core, struct work *work)
     outbox_del(&core->out, key);
     outbox_hdel(&core->out, "tasks", id);
     core_task_free(core, task);
-    core->task_total--;
+    core->task_total -= work->array == NULL;
     work->tasks[--work->n_tasks] = NULL;
     return true;
 }
@@ -141,11 +142,12 @@ void core_remove_step(struct core *core)
         return; /* The mark is written with this turn. */
     }
     while (outbox_open_ops(&core->out) < REMOVE_OPS_MAX) {
-        if (work->n_tasks == 0) {
+        if (work->n_tasks > 0) {
+            if (!remove_task(core, work)) {
+                return;
+            }
+        } else if (!core_array_remove_chunk(core, work->array)) {
             remove_record(core, work);
-            return;
-        }
-        if (!remove_task(core, work)) {
             return;
         }
     }

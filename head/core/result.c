@@ -89,7 +89,10 @@ static bool core_end_has_run(const struct task *task, const struct attempt_resul
 static attempt_end core_end_judge(const struct task *task, const struct attempt_result *result)
 {
     bool is_told = task->r.order.act == ACT_STOP;
-    bool is_handed = is_told && result->handed >= task->r.order.n;
+    /* In a lane there are no numbered orders: what was told to leave and left was handed its. */
+    bool is_handed =
+        is_told && (core_task_is_in_lane(task) ? result->cause == CAUSE_TOLD || result->handed > 0
+                                               : result->handed >= task->r.order.n);
     bool has_run = core_end_has_run(task, result);
     bool is_refused =
         result->cause == CAUSE_REFUSED || (result->cause == CAUSE_CANNOT_START &&

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "head/core/state.h"
+#include "head/core/arrays.h"
 
-static error_code resume_leaving(const struct core *core, struct report *report)
+error_code core_leaving_check(const struct core *core, struct report *report)
 {
     return core->is_leaving ? report_fail(report, ERR_BUSY, "the cluster is shutting down") : OK;
 }
@@ -58,7 +58,7 @@ static error_code resume_check(const struct core *core, const struct sweep *swee
             "ended",
             sweep->r.number);
     }
-    return resume_leaving(core, report);
+    return core_leaving_check(core, report);
 }
 
 static void resume_run(struct core *core, time_ms now, struct sweep *sweep, uint32_t max,
@@ -142,13 +142,14 @@ static error_code retry_check(const struct core *core, const struct task *task,
                            "sweep %u tells its trials to leave (%s); retry %s once it has ended",
                            sweep->r.number, order_why_names[sweep->r.why], id);
     }
-    return resume_leaving(core, report);
+    return core_leaving_check(core, report);
 }
 
 /* What it was charged with counts anew; its number of attempts, its rows, its best value and its
  * snapshots stay. */
 static void retry_reset(struct task *task, int64_t until)
 {
+    task->work->outcomes[task->r.outcome]--;
     task->r.outcome = OUTCOME_NONE;
     task->r.why = WHY_NONE;
     core_str_clear(&task->r.reason);
@@ -159,7 +160,7 @@ static void retry_reset(struct task *task, int64_t until)
     task->r.order = (struct order){.n = task->r.order.n + 1, .until = until, .act = ACT_GO};
 }
 
-static void retry_run(struct core *core, time_ms now, struct task *task)
+void core_task_retry(struct core *core, time_ms now, struct task *task)
 {
     struct work *work = task->work;
     struct sweep *sweep = work->sweep;
@@ -177,8 +178,7 @@ static void retry_run(struct core *core, time_ms now, struct task *task)
         until = tune_first_milestone(sweep->tuner, task->r.id.index);
     } else {
         work->job->r.ended = 0;
-        list_remove(&work->job->dirty_link);
-        list_push_back(&core->dirty_jobs, &work->job->dirty_link);
+        core_job_dirty(core, work->job);
     }
     retry_reset(task, until);
     work->n_active++;
@@ -195,6 +195,12 @@ void on_task_retry(struct core *core, time_ms now, uint64_t request, task_id id,
 {
     struct task *task = core_task_find(core, id);
     struct report report = {0};
+    struct array_task plain;
+    if (task == NULL && core_array_task(core, id, &plain)) {
+        struct id_range range = {id.index, id.index};
+        on_job_retry(core, now, request, id.job, &range, 1, false);
+        return;
+    }
     if (task == NULL) {
         core_answer_no_task(core, request, id);
         return;
@@ -213,7 +219,7 @@ void on_task_retry(struct core *core, time_ms now, uint64_t request, task_id id,
         return;
     }
     if (!is_done) {
-        retry_run(core, now, task);
+        core_task_retry(core, now, task);
     }
     core_answer_ok(core, request);
 }

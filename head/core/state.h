@@ -20,6 +20,7 @@ struct node_fault;
 struct sweep;
 struct job;
 struct task;
+struct array;
 
 enum {
     NODE_RUN_MS = 60000, /* a failure sooner after its start may be the node's */
@@ -30,11 +31,12 @@ enum {
 };
 struct user;
 
-/* What waits in the scheduler: a task, or a sweep's open place. */
+/* What waits in the scheduler: a task, a sweep's open place, or an array's next lane. */
 struct waiting {
     struct scheduler_item item;
-    struct task *task; /* one of the two */
+    struct task *task; /* one of the three */
     struct sweep *sweep;
+    struct array *array;
 };
 
 /* A number: a sweep or a job, with its trials or tasks by index. */
@@ -42,12 +44,17 @@ struct work {
     uint32_t number;
     struct sweep *sweep; /* one of the two */
     struct job *job;
-    struct task **tasks; /* [index - 1] */
+    struct task **tasks; /* [index - 1]; of an array its exceptions, as they came */
     uint32_t n_tasks;
     uint32_t cap;
-    uint32_t n_active;           /* not ended */
-    struct scheduler_class *cls; /* NULL: it has ended, nothing of it waits or runs */
-    struct blob_ref *blob;       /* its packed work folder; NULL: none */
+    uint32_t n_active;                      /* not ended */
+    uint32_t states[TASK_ENDED + 1];        /* of `tasks` */
+    uint32_t outcomes[OUTCOME_SKIPPED + 1]; /* of the ended ones */
+    struct array *array;                    /* NULL: it is none */
+    struct task *exceptions;                /* of an array: by index */
+    struct scheduler_class *cls;            /* NULL: it has ended, nothing of it waits or runs */
+    struct blob_ref *blob;                  /* its packed work folder; NULL: none */
+    struct blob_ref *items;                 /* the packed lines of an array; NULL: none */
     struct list removing_link;
     uint32_t removing_attempt; /* of its last task: so many have evidence still; 0: not begun */
     UT_hash_handle hh;
@@ -71,6 +78,7 @@ struct task {
     struct waiting waiting;
     time_ms avoid_until; /* it waits so long for another node than the one it failed on */
     time_ms hold_until;  /* the next look for one */
+    UT_hash_handle hh;   /* by index; of an array */
 };
 
 enum { SWEEP_ARENA_MAX = 64 << 20, SWEEP_METRICS_MAX = 256 };
@@ -107,7 +115,8 @@ struct job {
     struct request request;
     struct list dirty_link;
     struct used_key used_key;
-    uint32_t n_faults; /* of nodes, that kept it from starting */
+    uint32_t n_faults;  /* of nodes, that kept it from starting */
+    uint32_t nodes_cap; /* of r.nodes, which an array owns */
 };
 
 struct node {
@@ -122,6 +131,9 @@ struct node {
     bool is_drain_told;    /* this connection's agent was told to hand everything back */
     struct list tasks;
     uint32_t n_tasks;
+    struct list holders; /* of arrays that have or had lanes here */
+    uint32_t n_lanes;    /* open, of all arrays */
+    uint32_t n_held;     /* their plain tasks that are leased to it */
     struct list dirty_link;
     UT_hash_handle hh;        /* by name */
     UT_hash_handle hh_peer;   /* by peer */
@@ -146,8 +158,14 @@ struct core {
     struct list acks_due; /* nodes whose events came, to be acknowledged with the group */
     struct user *users;
     struct blob_ref *blobs;
-    struct list dirty_tasks, dirty_sweeps, dirty_jobs, dirty_nodes;
-    struct list removing; /* works that are in no table any more */
+    struct list dirty_tasks, dirty_sweeps, dirty_jobs, dirty_nodes, dirty_chunks;
+    struct list due_arrays;      /* may want a lane, or none any more */
+    struct list held_arrays;     /* get no lane for a while */
+    struct list touched_holders; /* to be looked at before the turn ends */
+    size_t array_rows_bytes;     /* result rows of the open group */
+    uint32_t array_running;      /* tasks in lanes */
+    double batch_ms;             /* from a batch's making until it is on disk, lately */
+    struct list removing;        /* works that are in no table any more */
     struct list backoff;
     struct list due;
     struct list active_sweeps;
@@ -171,6 +189,7 @@ struct core {
     bool is_http_insecure;
     time_ms store_state_since;
     uint64_t reports_total, decisions_total, batches_total, events_total, refused_total;
+    uint64_t array_rows_total, array_rows_dropped_total;
     uint32_t task_total;
 };
 
@@ -197,8 +216,9 @@ error_code core_work_class_hold(struct core *core, struct work *work);
 void core_work_class_release(struct core *core, struct work *work);
 
 /* ---- blobs.c: a work's packed work folder is named while the work is there ---- */
-void core_blob_ref(struct core *core, struct work *work, const char *hash);
-void core_blob_unref(struct core *core, struct work *work);
+/* `ref`: one of the work's. */
+void core_blob_ref(struct core *core, struct blob_ref **ref, const char *hash);
+void core_blob_unref(struct core *core, struct blob_ref **ref);
 
 /* ---- tasks.c ---- */
 struct task *core_task_find(struct core *core, task_id id);
@@ -209,6 +229,8 @@ void core_task_dirty(struct core *core, struct task *task);
 /* The only writer of a task's state. Gives resources back, charges, queues again as the edge says.
  */
 void core_task_move(struct core *core, time_ms now, struct task *task, task_event event);
+/* A new task of an array that had no record until now takes the state that it is in. */
+void core_task_adopt(struct core *core, struct task *task, task_state state);
 /* Ends it: outcome and why are set once, with the state. The sweep or job is told. */
 void core_task_end(struct core *core, time_ms now, struct task *task, task_event event,
                    task_outcome outcome);
@@ -221,6 +243,8 @@ void core_task_place(struct core *core, struct task *task, struct node *node,
                      const struct allocation *allocation);
 void core_task_unplace(struct core *core, struct task *task);
 bool core_task_is_on_node(const struct task *task);
+/* Of an array, with its first attempt still in a lane: the lane has the resources, not the task. */
+bool core_task_is_in_lane(const struct task *task);
 /* Deep copies of a decoded record's pointers; recovery. */
 error_code core_task_record_own(struct core *core, struct task *task,
                                 const struct record_task *record);
@@ -251,8 +275,8 @@ struct sweep *core_sweep_own(struct core *core,
                              const struct record_sweep *record); /* NULL: failed */
 error_code core_sweep_install(struct core *core, struct sweep *sweep, uint32_t number,
                               struct report *report);
-struct job *core_job_install(struct core *core, const struct record_job *record, uint32_t number,
-                             struct report *report, error_code *ret_error);
+/* jobs.c, for recovery: its record as the store gives it. On failure nothing stays. */
+error_code core_job_load(struct core *core, struct bytes value, struct report *report);
 void core_log_to_record(const struct tune_event *event, time_ms now, uint64_t order_n,
                         struct record_log *ret_record);
 void core_log_from_record(const struct record_log *record, struct tune_event *ret_event);
@@ -270,6 +294,11 @@ void core_sweep_pause(struct core *core, time_ms now, struct sweep *sweep, const
  * line again. It runs again: what paused it and the nodes set aside are forgotten. */
 void core_sweep_held(struct core *core, time_ms now, struct sweep *sweep);
 void core_sweep_resumed(struct core *core, struct sweep *sweep);
+
+/* ---- jobs.c ---- */
+void core_job_dirty(struct core *core, struct job *job);
+/* All of it has ended. */
+void core_job_end(struct core *core, time_ms now, struct job *job);
 
 /* ---- node_faults.c ---- */
 /* It did not start, and is not charged: refused, or for a fault of its node's. */
@@ -324,6 +353,7 @@ void on_suggested(struct core *core, time_ms now, uint32_t sweep, uint32_t trial
                   const struct value *params, uint32_t n_params);
 
 /* ---- lease.c ---- */
+void lease_from_job(const struct work *work, struct msg_lease *lease);
 void core_schedule(struct core *core, time_ms now);
 void core_lease_send(struct core *core, const struct task *task);
 /* ERR_LIMIT: its largest lease would be no frame. Asked before a work is taken: one that was would
@@ -337,7 +367,13 @@ void core_order_send(struct core *core, const struct task *task);
 /* Tells an active task to leave, or ends it if it does not run. */
 void core_task_tell(struct core *core, time_ms now, struct task *task, order_why why,
                     int64_t grace_ms);
-int64_t core_task_grace_ms(const struct task *task);
+int64_t core_work_grace_ms(const struct work *work);
+
+/* ---- resume.c ---- */
+/* One more attempt of an ended task. */
+void core_task_retry(struct core *core, time_ms now, struct task *task);
+/* ERR_BUSY while the cluster is shut down. */
+error_code core_leaving_check(const struct core *core, struct report *report);
 
 /* ---- verbs.c ---- */
 void core_answer_ok(struct core *core, uint64_t request);
@@ -370,7 +406,9 @@ void core_node_free(struct core *core, struct node *node);
 void core_node_dirty(struct core *core, struct node *node);
 void core_node_move(struct core *core, time_ms now, struct node *node, node_state to);
 void core_node_peer_set(struct core *core, struct node *node, uint64_t peer);
-/* Its attempts are over: requeued or ended, charged as lost if they ran. */
+/* An attempt is over with its node: evidence, then requeued or ended, charged as lost if it ran. */
+void core_task_lost(struct core *core, time_ms now, struct task *task, const char *reason);
+/* The same of all that it has. */
 void core_node_tasks_lost(struct core *core, time_ms now, struct node *node, const char *reason);
 error_code core_node_resources_set(struct core *core, struct node *node);
 void core_node_refresh_open(struct core *core, struct node *node);
@@ -410,6 +448,8 @@ void core_users_free(struct core *core);
 
 /* ---- notice.c ---- */
 void core_notice_task(struct core *core, time_ms now, const struct task *task);
+/* Nothing for a command: its task tells its changes. */
+void core_notice_array(struct core *core, time_ms now, const struct work *work);
 void core_notice_sweep(struct core *core, time_ms now, const struct sweep *sweep);
 void core_notice_node(struct core *core, time_ms now, const struct node *node);
 void core_notice_best(struct core *core, time_ms now, const struct sweep *sweep);
@@ -417,6 +457,8 @@ void core_notice_aside(struct core *core, time_ms now, const struct sweep *sweep
                        const struct node *node, const char *reason);
 
 /* ---- core.c ---- */
+void core_record_write(struct core *core, const char *key, const char *field,
+                       const struct schema *schema, const void *record);
 /* Writes dirty records, acknowledges events, closes the group. */
 void core_group_close(struct core *core);
 

@@ -23,8 +23,8 @@ void core_status_fill(const struct core *core, struct api_status *ret)
         .gpus_used = (double)usage.gpus_used / AMOUNT_ONE,
         .sweeps_active = core->status.sweeps_active,
         .tasks_queued = core->status.tasks[TASK_QUEUED],
-        .tasks_leased = core->status.tasks[TASK_LEASED],
-        .tasks_running = core->status.tasks[TASK_RUNNING],
+        .tasks_leased = core->status.tasks[TASK_LEASED] - core->array_running,
+        .tasks_running = core->status.tasks[TASK_RUNNING] + core->array_running,
         .tasks_stopping = core->status.tasks[TASK_STOPPING],
         .tasks_ended = core->status.tasks[TASK_ENDED],
     };
@@ -102,6 +102,11 @@ error_code core_metrics_print(const struct core *core, time_ms now, struct buf *
            (double)core->events_total);
     metric(text, "muster_refused_total", "counter", "Enrolments and messages refused.",
            (double)core->refused_total);
+    metric(text, "muster_array_rows_total", "counter", "Results of array tasks accepted.",
+           (double)core->array_rows_total);
+    metric(text, "muster_array_rows_dropped_total", "counter",
+           "Results of array tasks that were nobody's to tell.",
+           (double)core->array_rows_dropped_total);
     metric(text, "muster_store_wait_seconds", "gauge", "Age of the batch that waits for the store.",
            (double)core_batch_age(core, now) / 1000.0);
     return text->failed;

@@ -192,7 +192,7 @@ error_code core_sweep_install(struct core *core, struct sweep *sweep, uint32_t n
             core_key_add(core, &sweep->used_key, sweep->r.key, work);
         }
         if (is_kept) {
-            core_blob_ref(core, work, sweep->r.work);
+            core_blob_ref(core, &work->blob, sweep->r.work);
         }
         if (sweep->r.state < SWEEP_DONE) {
             list_push_back(&core->active_sweeps, &sweep->active_link);

@@ -4,24 +4,29 @@
 #include <string.h>
 
 #include "base/planted.h"
-#include "head/core/state.h"
+#include "head/core/arrays.h"
 
 struct task *core_task_find(struct core *core, task_id id)
 {
     struct work *work = core_work_find(core, id.job);
+    if (work != NULL && work->array != NULL) {
+        struct task *task;
+        HASH_FIND(hh, work->exceptions, &id.index, sizeof id.index, task);
+        return task;
+    }
     if (work == NULL || id.index == 0 || id.index > work->n_tasks) {
         return NULL;
     }
     return work->tasks[id.index - 1];
 }
 
-static bool core_work_reserve(struct work *work, uint32_t index)
+static bool core_work_reserve(struct work *work, uint32_t place)
 {
-    if (index <= work->cap) {
+    if (place <= work->cap) {
         return true;
     }
     uint32_t cap = work->cap < 8 ? 8 : work->cap * 2;
-    cap = cap < index ? index : cap;
+    cap = cap < place ? place : cap;
     struct task **tasks = mem_realloc(work->tasks, cap * sizeof *tasks);
     if (tasks == NULL) {
         return false;
@@ -35,20 +40,31 @@ static bool core_work_reserve(struct work *work, uint32_t index)
 struct task *core_task_add(struct core *core, struct work *work, uint32_t index)
 {
     assert(index >= 1);
-    struct task *task = core->task_total < CORE_TASKS_MAX && core_work_reserve(work, index)
-                            ? mem_zalloc(sizeof *task)
-                            : NULL;
+    bool is_exception = work->array != NULL; /* then it is counted already */
+    uint32_t place = is_exception ? work->n_tasks + 1 : index;
+    bool has_room = is_exception || core->task_total < CORE_TASKS_MAX;
+    struct task *task =
+        has_room && core_work_reserve(work, place) ? mem_zalloc(sizeof *task) : NULL;
     if (task == NULL) {
         core_fail(core, ERR_NO_MEMORY);
         return NULL;
     }
-    assert(work->tasks[index - 1] == NULL);
-    work->tasks[index - 1] = task;
-    work->n_tasks = index > work->n_tasks ? index : work->n_tasks;
-    work->n_active++;
-    core->task_total++;
-    task->work = work;
     task->r.id = (task_id){work->number, index};
+    if (is_exception) {
+        HASH_ADD(hh, work->exceptions, r.id.index, sizeof task->r.id.index, task);
+        if (task->hh.tbl == NULL) {
+            core_fail(core, ERR_NO_MEMORY);
+            mem_free(task);
+            return NULL;
+        }
+    }
+    assert(work->tasks[place - 1] == NULL);
+    work->tasks[place - 1] = task;
+    work->n_tasks = place > work->n_tasks ? place : work->n_tasks;
+    work->n_active++;
+    work->states[TASK_QUEUED]++;
+    core->task_total += !is_exception;
+    task->work = work;
     task->r.is_trial = work->sweep != NULL;
     task->r.state = TASK_QUEUED;
     task->r.age = (uint64_t)work->number << 32 | index;
@@ -80,6 +96,9 @@ void core_task_free(struct core *core, struct task *task)
     core_task_unplace(core, task);
     list_remove(&task->dirty_link);
     list_remove(&task->backoff_link);
+    if (task->hh.tbl != NULL) {
+        HASH_DELETE(hh, task->work->exceptions, task);
+    }
     core_gpus_clear(task);
     core_str_clear(&task->r.reason);
     core_str_clear(&task->r.failure);
@@ -103,6 +122,11 @@ bool core_task_is_on_node(const struct task *task)
 {
     return task->r.state == TASK_LEASED || task->r.state == TASK_RUNNING ||
            task->r.state == TASK_STOPPING;
+}
+
+bool core_task_is_in_lane(const struct task *task)
+{
+    return task->work->array != NULL && task->r.leased == 0 && core_task_is_on_node(task);
 }
 
 static void core_gpus_set(struct core *core, struct task *task, const struct allocation *allocation)
@@ -227,6 +251,22 @@ static void core_task_charge(struct task *task, edge_charge charge)
     task->r.preempted += charge == CHARGE_PREEMPTED;
 }
 
+static void core_task_state_set(struct core *core, struct task *task, task_state to)
+{
+    core->status.tasks[task->r.state]--;
+    core->status.tasks[to]++;
+    task->work->states[task->r.state]--;
+    task->work->states[to]++;
+    task->r.state = to;
+}
+
+void core_task_adopt(struct core *core, struct task *task, task_state state)
+{
+    assert(task->work->array != NULL && task->r.state == TASK_QUEUED);
+    core_task_state_set(core, task, state);
+    core_task_dirty(core, task);
+}
+
 void core_task_move(struct core *core, time_ms now, struct task *task, task_event event)
 {
     const struct task_edge *edge = task_edge_find(task->r.state, event);
@@ -236,9 +276,7 @@ void core_task_move(struct core *core, time_ms now, struct task *task, task_even
     if (edge->resources == RESOURCES_GIVE) {
         core_task_unplace(core, task);
     }
-    core->status.tasks[task->r.state]--;
-    core->status.tasks[edge->to]++;
-    task->r.state = edge->to;
+    core_task_state_set(core, task, edge->to);
     if (edge->to == TASK_QUEUED) {
         task->r.queued = now;
         if (edge->charge == CHARGE_FAILURE) {
@@ -263,14 +301,14 @@ void core_task_end(struct core *core, time_ms now, struct task *task, task_event
 {
     assert(task->r.outcome == OUTCOME_NONE && outcome != OUTCOME_NONE);
     task->r.outcome = outcome;
+    task->work->outcomes[outcome]++;
     core_task_move(core, now, task, event);
     if (task->work->sweep != NULL) {
         core_sweep_trial_ended(core, now, task);
+    } else if (task->work->array != NULL) {
+        core_array_task_ended(core, now, task);
     } else if (task->work->n_active == 0) {
-        task->work->job->r.ended = now;
-        core_work_class_release(core, task->work);
-        list_remove(&task->work->job->dirty_link);
-        list_push_back(&core->dirty_jobs, &task->work->job->dirty_link);
+        core_job_end(core, now, task->work->job);
     }
 }
 
@@ -319,9 +357,9 @@ static void core_metrics_own(struct core *core, struct task *task, const struct 
 error_code core_task_record_own(struct core *core, struct task *task,
                                 const struct record_task *record)
 {
-    core->status.tasks[task->r.state]--;
-    core->status.tasks[record->state]++;
+    core_task_state_set(core, task, record->state);
     task->work->n_active -= record->state == TASK_ENDED;
+    task->work->outcomes[record->outcome] += record->state == TASK_ENDED;
     task->r = *record;
     task->r.reason = task->r.node = task->r.failure = NULL;
     task->r.snapshot_node = task->r.best_node = NULL;

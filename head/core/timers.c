@@ -1,6 +1,6 @@
 /* What time alone brings: silence of nodes, backoffs, the wall of sweeps, the end of a shutdown. */
 #include "base/planted.h"
-#include "head/core/state.h"
+#include "head/core/arrays.h"
 
 enum { TICK_MS = 250, WALL_NOTE_MS = 5000 };
 
@@ -74,11 +74,12 @@ static void core_leave_check(struct core *core, time_ms now)
     uint32_t busy = 0;
     struct node *node, *next;
     HASH_ITER (hh, core->nodes, node, next) {
-        busy += node->peer != 0 && node->r.state == NODE_DRAINING ? node->n_tasks : 0;
+        uint32_t n_tasks = node->n_tasks + node->n_held;
+        busy += node->peer != 0 && node->r.state == NODE_DRAINING ? n_tasks : 0;
         /* Connected, and not yet said that it drains: its events are on their way. */
         busy += node->peer != 0 && node->r.state == NODE_ALIVE;
         /* Just away, as after a start of this head: it comes to tell what became of its tasks. */
-        busy += node->peer == 0 && now - node->heard < CORE_SUSPECT_MS ? node->n_tasks : 0;
+        busy += node->peer == 0 && now - node->heard < CORE_SUSPECT_MS ? n_tasks : 0;
     }
     if (busy == 0 || now >= core->leave_deadline) {
         core->is_exiting = true;
@@ -94,6 +95,7 @@ void on_tick(struct core *core, time_ms now)
     core->tick_next = now + TICK_MS;
     core_nodes_judge(core, now);
     core_backoffs_end(core, now);
+    core_arrays_unhold(core, now);
     core_walls_check(core, now);
     core_drains_check(core, now);
     core_stranded_judge(core, now);
@@ -119,7 +121,7 @@ void core_time(struct core *core, time_ms now, int64_t gap_ms, bool is_behind)
 time_ms core_next_deadline(const struct core *core)
 {
     bool is_timed = core->nodes != NULL || core->is_leaving || !list_is_empty(&core->backoff) ||
-                    !list_is_empty(&core->active_sweeps);
+                    !list_is_empty(&core->held_arrays) || !list_is_empty(&core->active_sweeps);
     if (!list_is_empty(&core->removing) && !outbox_in_flight(&core->out)) {
         return core->now;
     }

@@ -21,13 +21,18 @@ static struct user *user_find(const struct core *core, const char *name)
     return user;
 }
 
-static void user_free(struct core *core, struct user *user)
+static void user_clear(struct user *user)
 {
-    HASH_DEL(core->users, user);
     core_str_clear(&user->r.name);
     core_str_clear(&user->r.hash);
     core_str_clear(&user->r.by);
     mem_free(user);
+}
+
+static void user_free(struct core *core, struct user *user)
+{
+    HASH_DEL(core->users, user);
+    user_clear(user);
 }
 
 void core_users_free(struct core *core)
@@ -51,16 +56,13 @@ static struct user *user_add(struct core *core, const struct record_user *record
     core_str_set(core, &user->r.name, record->name);
     core_str_set(core, &user->r.hash, record->hash);
     core_str_set(core, &user->r.by, record->by);
-    if (core->out.failed != OK) {
-        core_str_clear(&user->r.name);
-        core_str_clear(&user->r.hash);
-        core_str_clear(&user->r.by);
-        mem_free(user);
-        return NULL;
+    if (core->out.failed == OK) {
+        HASH_ADD_KEYPTR(hh, core->users, user->r.name, strlen(user->r.name), user);
     }
-    HASH_ADD_KEYPTR(hh, core->users, user->r.name, strlen(user->r.name), user);
-    if (user_find(core, user->r.name) == NULL) {
+    if (user->hh.tbl == NULL) {
         core_fail(core, ERR_NO_MEMORY);
+        user_clear(user);
+        return NULL;
     }
     return user;
 }

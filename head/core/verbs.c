@@ -1,7 +1,7 @@
 /* What people ask of running work: pause, cancel, stop, shut down. Each is idempotent. */
 #include <stdio.h>
 
-#include "head/core/state.h"
+#include "head/core/arrays.h"
 
 void core_answer_ok(struct core *core, uint64_t request)
 {
@@ -82,11 +82,18 @@ void on_task_verb(struct core *core, time_ms now, uint64_t request, task_id id, 
                   int64_t grace_ms)
 {
     struct task *task = core_task_find(core, id);
-    if (task == NULL) {
+    struct work *work = core_work_find(core, id.job);
+    order_why why = verb == VERB_CANCEL ? WHY_CANCEL : WHY_STOP;
+    uint32_t position;
+    if (task != NULL) {
+        core_task_tell(core, now, task, why, grace_ms);
+    } else if (work != NULL && work->array != NULL &&
+               array_position_of(work->array->ids, id.index, &position)) {
+        core_array_position_tell(core, now, work->array, position, why, grace_ms);
+    } else {
         core_answer_no_task(core, request, id);
         return;
     }
-    core_task_tell(core, now, task, verb == VERB_CANCEL ? WHY_CANCEL : WHY_STOP, grace_ms);
     core_answer_ok(core, request);
 }
 

@@ -15,6 +15,7 @@ struct view {
     struct arena arena;
     time_ms now; /* lists */
     uint32_t seen;
+    bool has_holes; /* array_page.h */
 };
 
 void view_begin(struct view *view, struct core *core, uint64_t request);

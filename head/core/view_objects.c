@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "head/core/state.h"
+#include "head/core/job_views.h"
 
 /* Of the snapshot to use: the best one, else the last. */
 static const char *checkpoint_node(const struct task *task)
@@ -103,44 +103,31 @@ void api_trial_fill(const struct core *core, const struct task *task, struct are
 void api_task_fill(const struct core *core, const struct task *task, struct arena *arena,
                    struct api_task *ret)
 {
-    (void)core;
-    const struct record_job *job = &task->work->job->r;
-    struct buf words;
-    buf_init(&words, 4096);
-    for (uint32_t i = 0; i < job->n_words; i++) {
-        ignore_error(buf_printf(&words, "%s%s", i > 0 ? " " : "", job->words[i]), "cut at 4 KiB");
+    api_task_of_job(&task->work->job->r, arena, ret);
+    ret->id = task->r.id;
+    ret->state = task->r.state;
+    ret->outcome = task->r.outcome;
+    ret->why = task->r.why;
+    ret->reason = task->r.reason;
+    ret->failure = task->r.failure;
+    ret->attempts = task->r.n_attempts;
+    ret->failures = task->r.failures;
+    ret->lost = task->r.lost;
+    ret->node = task->r.node;
+    ret->pid = task->r.pid;
+    ret->gpus = task->r.gpus;
+    ret->n_gpus = task->r.n_gpus;
+    ret->exit_code = task->r.exit_code;
+    ret->signal = task->r.signal;
+    ret->created = task->r.created;
+    ret->started = task->r.started;
+    ret->ended = task->r.ended;
+    if (task->r.ended != 0 && task->r.started != 0) {
+        ret->duration = (double)(task->r.ended - task->r.started) / 1000.0;
     }
-    const char *command =
-        arena_strndup(arena, words.data != NULL ? (const char *)words.data : "", words.len);
-    buf_fini(&words);
-    *ret = (struct api_task){
-        .id = task->r.id,
-        .state = task->r.state,
-        .outcome = task->r.outcome,
-        .why = task->r.why,
-        .reason = task->r.reason,
-        .failure = task->r.failure,
-        .attempts = task->r.n_attempts,
-        .failures = task->r.failures,
-        .lost = task->r.lost,
-        .node = task->r.node,
-        .pid = task->r.pid,
-        .gpus = task->r.gpus,
-        .n_gpus = task->r.n_gpus,
-        .exit_code = task->r.exit_code,
-        .signal = task->r.signal,
-        .created = task->r.created,
-        .started = task->r.started,
-        .ended = task->r.ended,
-        .command = command,
-        .name = job->name,
-        .owner = job->owner,
-        .labels = job->labels,
-        .n_labels = job->n_labels,
-        .priority = job->priority,
-        .work = job->work,
-        .work_bytes = job->work_bytes,
-    };
+    const struct node *node =
+        task->r.node != NULL ? core_node_find((struct core *)(uintptr_t)core, task->r.node) : NULL;
+    ret->dry = node != NULL && node->r.is_dry;
 }
 
 static void sweep_best(const struct core *core, const struct sweep *sweep, struct arena *arena,
@@ -281,9 +268,10 @@ void api_node_fill(const struct core *core, const struct node *node, time_ms now
         .gpus = node->r.gpus,
         .n_gpus = node->r.n_gpus,
         .gpus_used = (double)usage.gpus_used / AMOUNT_ONE,
-        .running = node->n_tasks,
+        .running = node->n_tasks + node->n_lanes,
         .joined = node->r.joined,
         .heard = now - node->heard,
+        .dry = node->r.is_dry,
     };
     node_asides(core, node, arena, ret);
     node_labels(node, arena, ret);

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "head/core/view.h"
+#include "head/core/job_views.h"
 
 uint32_t http_status_of(error_code code)
 {
@@ -62,7 +62,9 @@ void view_begin(struct view *view, struct core *core, uint64_t request)
 
 void view_end(struct view *view)
 {
-    if (view->buf.failed == OK) {
+    if (view->buf.failed == OK && view->has_holes) {
+        outbox_answer_holes(&view->core->out, view->request, buf_bytes(&view->buf));
+    } else if (view->buf.failed == OK) {
         outbox_answer(&view->core->out, view->request, 200, buf_bytes(&view->buf));
     } else {
         struct report report = {0};
@@ -163,6 +165,9 @@ void view_task(struct core *core, time_ms now, uint64_t request, task_id id)
 {
     (void)now;
     const struct task *task = core_task_find(core, id);
+    if (task == NULL && core_array_view_task(core, request, id)) {
+        return;
+    }
     if (task == NULL) {
         char what[48], text[TASK_ID_TEXT_MAX];
         snprintf(what, sizeof what, "task or trial %s", task_id_print(id, text));

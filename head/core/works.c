@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "head/core/state.h"
+#include "head/core/arrays.h"
 
 void core_fail(struct core *core, error_code error)
 {
@@ -100,7 +100,9 @@ void core_work_free(struct core *core, struct work *work)
         core_task_free(core, work->tasks[i]);
     }
     core_work_class_release(core, work);
-    core_blob_unref(core, work);
+    core_blob_unref(core, &work->blob);
+    core_blob_unref(core, &work->items);
+    core_array_free(core, work->array);
     core_sweep_free(core, work->sweep);
     core_job_free(core, work->job);
     if (list_is_empty(&work->removing_link)) {
@@ -146,6 +148,9 @@ void core_work_class_release(struct core *core, struct work *work)
     }
     if (work->sweep != NULL) {
         scheduler_dequeue(core->scheduler, &work->sweep->ticket.item);
+    }
+    if (work->array != NULL) {
+        scheduler_dequeue(core->scheduler, &work->array->lane.item);
     }
     scheduler_class_unref(core->scheduler, work->cls);
     work->cls = NULL;

@@ -9,6 +9,10 @@
 
 static const char blobs_path[] = "/api/v1/blobs/";
 
+/* With one piece in libzmq's queue the next one is there when it is encrypted, and orders and
+ * leases are behind no more than that. */
+enum { QUEUED_OF_PEER_BYTES = BLOB_PIECE_MAX_BYTES, QUEUED_BYTES = 256 << 20 };
+
 /* ---- the depot's side ---- */
 
 static bool on_is_named(void *context, const char *hash)
@@ -37,28 +41,30 @@ static void on_uploaded(void *context, uint64_t id, error_code error, const stru
                       report->text[0] != '\0' ? report->text : error_word(error));
 }
 
-static void on_piece(void *context, const struct depot_piece *piece)
+static bool on_can_send(void *context, uint64_t peer)
 {
-    struct head *head = context;
-    struct msg_blob message = {
-        .hash = piece->hash,
-        .offset = piece->offset,
-        .total = piece->total,
-        .data = {piece->data, piece->error == NULL ? piece->size : 0},
-        .error = piece->error,
-    };
-    struct buf frame;
-    buf_init(&frame, MSG_MAX_BYTES);
-    if (message_encode(MSG_BLOB, &message, &frame) == OK) {
-        peers_send(head, piece->peer, buf_bytes(&frame));
-    }
-    buf_fini(&frame);
+    const struct head *head = context;
+    return router_queued(head->router) < QUEUED_BYTES &&
+           router_peer_queued(head->router, peer) < QUEUED_OF_PEER_BYTES;
+}
+
+static void on_piece(void *context, uint64_t peer, struct shared_frame *frame)
+{
+    const struct head *head = context;
+    ignore_error(router_send_shared(head->router, peer, frame), "the agent asks again");
+}
+
+void blobs_on_room(void *context)
+{
+    const struct head *head = context;
+    depot_look_again(head->depot);
 }
 
 error_code blobs_open(struct head *head, struct report *report)
 {
     char folder[4200];
-    const struct depot_callbacks callbacks = {on_is_named, on_room, on_uploaded, on_piece, head};
+    const struct depot_callbacks callbacks = {on_is_named, on_room,  on_uploaded,
+                                              on_can_send, on_piece, head};
     snprintf(folder, sizeof folder, "%s/depot", head->options->state_dir);
     return depot_new(head->loop, folder, head->options->depot_max_bytes, &callbacks, &head->depot,
                      report);
@@ -142,25 +148,34 @@ void get_blob(struct route_call *call)
     route_json_answer(call, 200, text);
 }
 
-bool blobs_work_check(struct route_call *call, const char **ret_work, uint64_t *ret_bytes)
+bool blobs_named_check(struct route_call *call, const char *key, const char **ret_hash,
+                       uint64_t *ret_bytes)
 {
-    const char *work = route_body_str(call, "work");
-    *ret_work = "";
+    char text[160];
+    const char *hash = route_body_str(call, key);
+    *ret_hash = "";
     *ret_bytes = 0;
-    if (work == NULL || work[0] == '\0') {
+    if (hash == NULL || hash[0] == '\0') {
         return true;
     }
-    if (!work_hash_is_good(work)) {
-        route_wrong_answer(call,
-                           "`work` is the 64 digits 0-9 a-f of a packed work folder's BLAKE2b");
+    if (!work_hash_is_good(hash)) {
+        snprintf(text, sizeof text, "`%s` is the 64 digits 0-9 a-f of a packed folder's BLAKE2b",
+                 key);
+        route_wrong_answer(call, text);
         return false;
     }
-    if (!depot_find(call->head->depot, work, ret_bytes)) {
-        http_answer_error(call->head->http, call->request->id, 409, "no_blob",
-                          "the head's depot does not hold this work folder: PUT it to "
-                          "/api/v1/blobs/<hash> first");
+    if (!depot_find(call->head->depot, hash, ret_bytes)) {
+        snprintf(text, sizeof text,
+                 "the head's depot does not hold this `%s`: PUT it to /api/v1/blobs/<hash> first",
+                 key);
+        http_answer_error(call->head->http, call->request->id, 409, "no_blob", text);
         return false;
     }
-    *ret_work = work;
+    *ret_hash = hash;
     return true;
+}
+
+bool blobs_work_check(struct route_call *call, const char **ret_work, uint64_t *ret_bytes)
+{
+    return blobs_named_check(call, "work", ret_work, ret_bytes);
 }

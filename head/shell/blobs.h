@@ -8,6 +8,8 @@
 
 /* Opens head->depot. Blocks. */
 MUST_CHECK error_code blobs_open(struct head *head, struct report *report);
+/* Of router_options. */
+void blobs_on_room(void *context);
 void blobs_on_get(struct head *head, uint64_t peer, const struct msg_blob_get *msg);
 /* Of http_callbacks. */
 http_upload blobs_on_upload(void *context, const struct http_request *request,

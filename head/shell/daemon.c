@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "head/shell/array_rows.h"
 #include "head/shell/blobs.h"
 #include "head/shell/daemon.h"
 #include "head/shell/front.h"
 #include "head/shell/store.h"
 #include "sys/clock.h"
+#include "sys/failpoints.h"
 #include "sys/log.h"
 #include "sys/machine.h"
 
@@ -36,13 +38,39 @@ void head_leave(struct daemon *d, int exit_code)
 
 /* ---- the turn ---- */
 
+static void frame_point_pass(message_type type)
+{
+    switch ((int)type) {
+    case MSG_LEASE:
+        FAILPOINT(LEASE_SEND);
+        return;
+    case MSG_ORDER:
+        FAILPOINT(ORDER_SEND);
+        return;
+    case MSG_ACK:
+        FAILPOINT(ACK_SEND);
+        return;
+    case MSG_WELCOME:
+        FAILPOINT(WELCOME_SEND);
+        return;
+    default:
+        return;
+    }
+}
+
 static void effect_run(struct daemon *d, const struct head_effect *effect)
 {
     switch (effect->kind) {
     case HEAD_SEND:
+        frame_point_pass(effect->type);
         peers_send(&d->head, effect->peer, effect->bytes);
         return;
     case HEAD_ANSWER:
+        FAILPOINT(HTTP_ANSWER);
+        if (effect->has_holes) {
+            array_rows_answer(&d->head, effect->request, effect->bytes);
+            return;
+        }
         http_answer(d->head.http, effect->request, effect->status, "application/json",
                     effect->bytes);
         return;
@@ -79,24 +107,33 @@ static time_ms earlier(time_ms a, time_ms b)
 static void turn_serve(struct daemon *d, const struct loop_turn *turn)
 {
     struct head *head = &d->head;
+    struct turn_clock *clock = loop_clock(head->loop);
     const struct batch *batch;
     const struct head_effect *effect;
     head->busy_at += turn->gap_ms > 0 ? turn->gap_ms : 0;
     core_time(head->core, turn->now, turn->gap_ms, turn->is_behind);
     linger_check(d, turn->now);
-    core_turn_end(head->core, turn->now);
+    (void)turn_enter(clock, TURN_SCHEDULE);
+    core_turn_schedule(head->core, turn->now);
+    (void)turn_enter(clock, TURN_ENCODE);
+    core_turn_close(head->core, turn->now);
     batch = core_batch(head->core);
     if (batch != NULL) {
+        (void)turn_enter(clock, TURN_STORE);
         store_send(head->store, batch);
     }
+    (void)turn_enter(clock, TURN_SEND);
     while ((effect = core_effect_next(head->core)) != NULL) {
         effect_run(d, effect);
     }
+    (void)turn_enter(clock, TURN_LOOP);
     follows_turn(head, turn->now);
     front_turn(head, turn->now);
+    depot_turn(head->depot, turn->now);
     time_ms deadline =
         earlier(core_next_deadline(head->core), follows_deadline(head->follows, turn->now));
     deadline = earlier(deadline, front_deadline(head));
+    deadline = earlier(deadline, depot_deadline(head->depot, turn->now));
     if (head->options->linger_ms >= 0) {
         deadline = earlier(deadline, head->busy_at + head->options->linger_ms + 1);
     }
@@ -266,6 +303,7 @@ int head_main(const struct head_options *options)
     umask(077);
     error_code error = options->log_path != NULL ? log_open(options->log_path, &report) : OK;
     log_tee_set(options->log_path != NULL);
+    error = error == OK ? failpoints_open("head", &report) : error;
     if (error == OK) {
         error = head_open(d, &report);
     }

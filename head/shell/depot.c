@@ -223,7 +223,7 @@ error_code depot_new(struct loop *loop, const char *folder, uint64_t max_bytes,
     depot->callbacks = *callbacks;
     depot->max_bytes = max_bytes > 0 ? max_bytes : DEPOT_BYTES_DEFAULT;
     list_init(&depot->uploads);
-    list_init(&depot->reads);
+    list_init(&depot->reading);
     ignore_error(snprintf(depot->folder, sizeof depot->folder, "%s", folder) < 0, "it fits");
     error = blobs_read(depot, entries);
     closedir(entries);

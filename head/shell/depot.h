@@ -7,6 +7,7 @@
 #define MUSTER_HEAD_SHELL_DEPOT_H
 
 #include "base/buf.h"
+#include "net/shared_frame.h"
 #include "sys/loop.h"
 #include "work/hash.h"
 
@@ -16,21 +17,13 @@ enum {
     DEPOT_UPLOADS_MAX = 16,
     DEPOT_UPLOAD_BYTES = 256 << 10, /* in memory, of each */
     DEPOT_BLOBS_MAX = 100000,
-    DEPOT_READS_MAX = 65536, /* that wait */
-    DEPOT_READS_NOW = 2,     /* in the pool: what a turn sends is bounded by it */
+    DEPOT_READS_MAX = 65536,  /* pieces that wait, of all peers */
+    DEPOT_READS_OF_PEER = 16, /* an agent asks for a few; more than that is not remembered */
+    DEPOT_READS_NOW = 2,      /* in the pool */
+    DEPOT_PIECES = 16,        /* kept for who asks for the same one */
+    DEPOT_PIECE_MS = 2000,    /* for so long */
 };
 #define DEPOT_BYTES_DEFAULT (10ULL << 30)
-
-/* One piece that an agent asked for. */
-struct depot_piece {
-    uint64_t peer;
-    char hash[WORK_HASH_TEXT_BYTES];
-    uint64_t offset;
-    uint32_t size;
-    uint64_t total; /* of the blob */
-    const uint8_t *data;
-    const char *error; /* NULL: none */
-};
 
 struct depot_callbacks {
     bool (*is_named)(void *context, const char *hash);
@@ -39,7 +32,10 @@ struct depot_callbacks {
     /* After depot_upload_end(): OK, it is on disk; ERR_INVALID: other bytes than its name says;
      * ERR_NO_SPACE; ERR_IO. */
     void (*on_uploaded)(void *context, uint64_t id, error_code error, const struct report *report);
-    void (*on_piece)(void *context, const struct depot_piece *piece);
+    /* Little waits for this peer: it may have one more piece. */
+    bool (*can_send)(void *context, uint64_t peer);
+    /* A MSG_BLOB for it; borrowed. */
+    void (*on_piece)(void *context, uint64_t peer, struct shared_frame *frame);
     void *context;
 };
 
@@ -65,8 +61,14 @@ bool depot_upload_end(struct depot *depot, uint64_t id);
 /* Its sender has gone; nothing of it stays. */
 void depot_upload_drop(struct depot *depot, uint64_t id);
 
-/* on_piece() comes, in the order of one peer's calls, unless too many wait. */
+/* on_piece() comes, in the order of one peer's calls, unless too many wait: out of depot_turn(), or
+ * at once if there is no such piece. */
 void depot_read(struct depot *depot, uint64_t peer, const char *hash, uint64_t offset,
                 uint32_t size);
+/* Some can_send() may have become true. */
+void depot_look_again(struct depot *depot);
+/* Once a turn, after all that is more urgent: gives out what there is room for. */
+void depot_turn(struct depot *depot, time_ms now);
+time_ms depot_deadline(const struct depot *depot, time_ms now); /* of the next turn */
 
 #endif

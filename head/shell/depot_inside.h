@@ -16,6 +16,27 @@ struct blob {
     uint64_t used_at; /* counts uses */
 };
 
+struct piece_name {
+    char hash[WORK_HASH_TEXT_BYTES];
+    uint64_t offset;
+    uint32_t size;
+};
+
+struct piece {
+    struct piece_name name;
+    struct shared_frame *frame; /* NULL: not read yet, or nothing is here */
+    bool is_reading;
+    time_ms used_at;
+};
+
+/* A piece that was given, and the peer that may still have it to be sent. */
+struct waiting {
+    uint64_t peer;
+    time_ms until; /* it counts until then at most */
+};
+
+enum { PIECES_WAITING = 2 };
+
 struct depot {
     struct loop *loop;
     struct depot_callbacks callbacks;
@@ -27,8 +48,13 @@ struct depot {
     struct blob *blobs;
     struct list uploads;
     uint32_t n_uploads;
-    struct list reads; /* in order of arrival; those in the pool are first */
-    uint32_t n_reads, n_reading;
+    struct reader *readers; /* agents that wait for pieces, by number */
+    struct list reading;    /* the same, in the order of their turns */
+    uint32_t n_asks;        /* of all */
+    uint32_t n_looks;       /* at readers, since any of them may have got room */
+    struct waiting waiting[PIECES_WAITING];
+    struct piece pieces[DEPOT_PIECES];
+    uint32_t n_reading;
     uint32_t n_jobs; /* in the pool, of all kinds */
     bool is_closing;
 };
@@ -47,5 +73,15 @@ void depot_uploads_free(struct depot *depot);
 
 /* ---- depot_reads.c ---- */
 void depot_reads_free(struct depot *depot);
+
+/* ---- depot_pieces.c ---- */
+/* The piece's frame, borrowed; NULL: it is being read, or will be; depot_look_again() comes. */
+struct shared_frame *depot_piece(struct depot *depot, const struct piece_name *name, uint64_t total,
+                                 time_ms now);
+/* An answer that says why there is no piece; NULL: no memory. The caller's. */
+struct shared_frame *piece_refuse(const char *hash, uint64_t offset, const char *error);
+time_ms depot_pieces_deadline(const struct depot *depot);
+void depot_pieces_forget(struct depot *depot, time_ms now); /* those that nobody asked for lately */
+void depot_pieces_free(struct depot *depot);
 
 #endif

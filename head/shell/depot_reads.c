@@ -1,140 +1,200 @@
-/* Pieces for agents: a few at a time in the pool, so that whatever else a turn has to send is not
- * behind them, one at a time of each peer, so that they leave in order. */
-#include <errno.h>
-#include <fcntl.h>
+/* Agents that ask for pieces: each has a queue of its own, and they take turns. A piece is given to
+ * an agent only while nothing of the last one waits in libzmq, so one that asks and does not read
+ * costs the head no more than that.
+ *
+ * Orders and answers leave through the same thread of libzmq, which encrypts one piece after the
+ * other. So that they are not behind a piece for each of hundreds of agents, a new one is given
+ * only when fewer than PIECES_WAITING of the last ones wait there: enough to keep the thread busy.
+ * One for a slow connection waits for long, and counts only for PIECE_WAITING_MS. */
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "head/shell/depot_inside.h"
+#include "schema/messages.h"
 
-struct blob_read {
+enum { LOOKS_PER_TURN = 64, PIECE_WAITING_MS = 3 };
+
+struct ask {
     struct list link;
-    struct depot *depot;
-    struct depot_piece piece;
-    bool is_reading;
-    uv_work_t work;
-    uint8_t *buffer;
+    struct piece_name name;
+    uint64_t total; /* of the blob */
 };
 
-static void on_read_work(uv_work_t *work)
+struct reader {
+    UT_hash_handle hh;
+    struct list link; /* who has waited longest is first */
+    uint64_t peer;
+    struct list asks; /* in their order */
+    uint32_t n_asks;
+};
+
+/* ---- who asks ---- */
+
+static struct reader *reader_of(struct depot *depot, uint64_t peer)
 {
-    struct blob_read *read = work->data;
-    struct depot_piece *piece = &read->piece;
-    char path[DEPOT_PATH_BYTES];
-    depot_path(read->depot, piece->hash, path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    size_t done = 0;
-    read->buffer = mem_alloc(piece->size); /* only now: many may wait */
-    while (fd >= 0 && read->buffer != NULL && done < piece->size) {
-        ssize_t n =
-            pread(fd, read->buffer + done, piece->size - done, (off_t)(piece->offset + done));
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            break;
-        }
-        done += (size_t)n;
+    struct reader *reader;
+    HASH_FIND(hh, depot->readers, &peer, sizeof peer, reader);
+    if (reader != NULL) {
+        return reader;
     }
-    if (fd < 0 || done < piece->size) {
-        piece->error = "the head cannot read this work folder from its depot";
+    reader = mem_zalloc(sizeof *reader);
+    if (reader == NULL) {
+        return NULL;
     }
-    if (fd >= 0) {
-        close(fd);
+    reader->peer = peer;
+    list_init(&reader->asks);
+    list_init(&reader->link);
+    HASH_ADD(hh, depot->readers, peer, sizeof reader->peer, reader);
+    if (reader->hh.tbl == NULL) {
+        mem_free(reader);
+        return NULL;
     }
-    piece->data = read->buffer;
+    list_push_back(&depot->reading, &reader->link);
+    return reader;
 }
 
-static void reads_start(struct depot *depot);
-
-static void read_free(struct blob_read *read)
+static void reader_leave_if_served(struct depot *depot, struct reader *reader)
 {
-    list_remove(&read->link);
-    read->depot->n_reads--;
-    mem_free(read->buffer);
-    mem_free(read);
-}
-
-static void on_read_done(uv_work_t *work, int status)
-{
-    struct blob_read *read = work->data;
-    struct depot *depot = read->depot;
-    (void)status;
-    depot->n_jobs--;
-    depot->n_reading--;
-    loop_again(depot->loop);
-    if (!depot->is_closing) {
-        depot->callbacks.on_piece(depot->callbacks.context, &read->piece);
-    }
-    read_free(read);
-    if (!depot->is_closing) {
-        reads_start(depot);
+    if (reader->n_asks == 0) {
+        HASH_DELETE(hh, depot->readers, reader);
+        list_remove(&reader->link);
+        mem_free(reader);
     }
 }
 
-static bool peer_is_served(const struct depot *depot, uint64_t peer)
+static void ask_free(struct depot *depot, struct reader *reader, struct ask *ask)
 {
-    list_each (&depot->reads, struct blob_read, link, read) {
-        if (read->is_reading && read->piece.peer == peer) {
-            return true;
-        }
-    }
-    return false;
+    list_remove(&ask->link);
+    mem_free(ask);
+    depot->n_asks--;
+    reader->n_asks--;
+    reader_leave_if_served(depot, reader);
 }
 
-static void reads_start(struct depot *depot)
+static void ask_add(struct depot *depot, uint64_t peer, const struct ask *wanted)
 {
-    list_each (&depot->reads, struct blob_read, link, read) {
-        if (depot->n_reading >= DEPOT_READS_NOW) {
-            return;
-        }
-        if (read->is_reading || peer_is_served(depot, read->piece.peer)) {
-            continue;
-        }
-        read->is_reading = true;
-        read->work.data = read;
-        depot->n_reading++;
-        depot->n_jobs++;
-        uv_queue_work(loop_uv(depot->loop), &read->work, on_read_work, on_read_done);
+    struct reader *reader = depot->n_asks < DEPOT_READS_MAX ? reader_of(depot, peer) : NULL;
+    if (reader == NULL || reader->n_asks >= DEPOT_READS_OF_PEER) {
+        return; /* the agent asks again */
     }
+    struct ask *ask = mem_alloc(sizeof *ask);
+    if (ask == NULL) {
+        reader_leave_if_served(depot, reader);
+        return;
+    }
+    *ask = *wanted;
+    list_init(&ask->link);
+    list_push_back(&reader->asks, &ask->link);
+    reader->n_asks++;
+    depot->n_asks++;
+    depot_look_again(depot);
 }
 
 void depot_read(struct depot *depot, uint64_t peer, const char *hash, uint64_t offset,
                 uint32_t size)
 {
-    struct depot_piece piece = {.peer = peer, .offset = offset};
     struct blob *blob = work_hash_is_good(hash) ? depot_blob(depot, hash) : NULL;
+    struct ask ask = {.name = {.offset = offset, .size = size}};
     if (blob == NULL || offset >= blob->bytes) {
-        if (work_hash_is_good(hash)) {
-            memcpy(piece.hash, hash, sizeof piece.hash);
+        struct shared_frame *frame =
+            piece_refuse(hash, offset,
+                         blob == NULL ? "the head's depot does not hold this work folder"
+                                      : "there is nothing of the work folder at this place");
+        if (frame != NULL) {
+            depot->callbacks.on_piece(depot->callbacks.context, peer, frame);
         }
-        piece.error = blob == NULL ? "the head's depot does not hold this work folder"
-                                   : "there is nothing of the work folder at this place";
-        depot->callbacks.on_piece(depot->callbacks.context, &piece);
+        shared_frame_unref(frame);
         return;
     }
     if (offset == 0) {
         depot_blob_use(depot, blob);
     }
-    memcpy(piece.hash, blob->hash, sizeof piece.hash);
-    piece.total = blob->bytes;
-    piece.size = blob->bytes - offset < size ? (uint32_t)(blob->bytes - offset) : size;
-    struct blob_read *read = depot->n_reads < DEPOT_READS_MAX ? mem_zalloc(sizeof *read) : NULL;
-    if (read == NULL) {
-        return; /* the agent asks again */
+    memcpy(ask.name.hash, blob->hash, sizeof ask.name.hash);
+    ask.total = blob->bytes;
+    if (blob->bytes - offset < size) {
+        ask.name.size = (uint32_t)(blob->bytes - offset);
     }
-    read->depot = depot;
-    read->piece = piece;
-    list_init(&read->link);
-    list_push_back(&depot->reads, &read->link);
-    depot->n_reads++;
-    reads_start(depot);
+    ask_add(depot, peer, &ask);
+}
+
+/* ---- turns ---- */
+
+void depot_look_again(struct depot *depot)
+{
+    depot->n_looks = 0;
+    loop_again(depot->loop);
+}
+
+/* A place among the pieces that wait in libzmq; NULL: enough of them do. */
+static struct waiting *waiting_place(struct depot *depot, time_ms now)
+{
+    for (int i = 0; i < PIECES_WAITING; i++) {
+        struct waiting *waiting = &depot->waiting[i];
+        if (waiting->until <= now ||
+            depot->callbacks.can_send(depot->callbacks.context, waiting->peer)) {
+            return waiting;
+        }
+    }
+    return NULL;
+}
+
+/* True: it got a piece. */
+static bool reader_serve(struct depot *depot, struct reader *reader, struct waiting *place,
+                         time_ms now)
+{
+    struct ask *ask = list_first(&reader->asks, struct ask, link);
+    if (!depot->callbacks.can_send(depot->callbacks.context, reader->peer)) {
+        return false;
+    }
+    struct shared_frame *frame = depot_piece(depot, &ask->name, ask->total, now);
+    if (frame == NULL) {
+        return false; /* it is being read */
+    }
+    depot->callbacks.on_piece(depot->callbacks.context, reader->peer, frame);
+    *place = (struct waiting){reader->peer, now + PIECE_WAITING_MS};
+    ask_free(depot, reader, ask);
+    return true;
+}
+
+void depot_turn(struct depot *depot, time_ms now)
+{
+    struct waiting *place = waiting_place(depot, now);
+    for (uint32_t i = 0;
+         i < LOOKS_PER_TURN && place != NULL && depot->n_looks < HASH_COUNT(depot->readers); i++) {
+        struct reader *reader = list_first(&depot->reading, struct reader, link);
+        list_remove(&reader->link);
+        list_push_back(&depot->reading, &reader->link);
+        bool is_given = reader_serve(depot, reader, place, now);
+        depot->n_looks = is_given ? 0 : depot->n_looks + 1;
+        place = is_given ? waiting_place(depot, now) : place;
+    }
+    if (place != NULL && depot->n_looks < HASH_COUNT(depot->readers)) {
+        loop_again(depot->loop);
+    }
+    depot_pieces_forget(depot, now);
+}
+
+/* Past ones have made room already: who still waits then waits for its connection. */
+time_ms depot_deadline(const struct depot *depot, time_ms now)
+{
+    time_ms next = depot_pieces_deadline(depot);
+    for (int i = 0; i < PIECES_WAITING && depot->readers != NULL; i++) {
+        time_ms until = depot->waiting[i].until;
+        next = until > now && until < next ? until : next;
+    }
+    return next;
 }
 
 void depot_reads_free(struct depot *depot)
 {
-    list_each (&depot->reads, struct blob_read, link, read) {
-        read_free(read);
+    struct reader *reader, *next;
+    HASH_ITER (hh, depot->readers, reader, next) {
+        list_each (&reader->asks, struct ask, link, ask) {
+            list_remove(&ask->link);
+            mem_free(ask);
+        }
+        HASH_DELETE(hh, depot->readers, reader);
+        mem_free(reader);
     }
+    depot_pieces_free(depot);
 }

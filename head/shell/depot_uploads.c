@@ -8,6 +8,9 @@
 
 #include "base/mem.h"
 #include "head/shell/depot_inside.h"
+#include "sys/failpoints.h"
+
+enum { AHEAD_BYTES = 2 << 20, AHEAD_MAX_BYTES = 8 << 20 };
 
 struct upload {
     struct list link;
@@ -17,6 +20,7 @@ struct upload {
     char hash[WORK_HASH_TEXT_BYTES];
     char path[DEPOT_PATH_BYTES]; /* until it is renamed */
     int fd;
+    uint64_t written, ahead; /* in the pool: to the file; of it, begun to go to the disk */
     struct work_hasher hasher;
     uv_work_t work;
     bool is_working; /* in the pool: the buffer is its */
@@ -63,17 +67,41 @@ static error_code upload_fail_errno(struct upload *upload)
                        number == ENOSPC ? "; make room on the disk of its state folder" : "");
 }
 
+/* A large file that goes to the disk as a whole at its end keeps the disk from all else for as
+ * long, the store's small syncs too. So it goes there in steps, and at most AHEAD_MAX_BYTES are
+ * under way. A failure that is told here is not told again by the sync at the end; what a file
+ * system cannot do is none. */
+static error_code upload_go_ahead(struct upload *upload)
+{
+    if (upload->written - upload->ahead < AHEAD_BYTES) {
+        return OK;
+    }
+    const unsigned wait = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE;
+    off_t begin = (off_t)upload->ahead, end = (off_t)upload->written;
+    bool is_begun = sync_file_range(upload->fd, begin, end - begin, SYNC_FILE_RANGE_WRITE) == 0;
+    if (is_begun && end > AHEAD_MAX_BYTES) {
+        is_begun = sync_file_range(upload->fd, 0, end - AHEAD_MAX_BYTES,
+                                   wait | SYNC_FILE_RANGE_WAIT_AFTER) == 0;
+    }
+    upload->ahead = upload->written;
+    bool is_failure = !is_begun && errno != EINVAL && errno != ESPIPE && errno != ENOSYS;
+    return is_failure ? upload_fail_errno(upload) : OK;
+}
+
 static error_code upload_write(struct upload *upload)
 {
     for (size_t at = 0; at < upload->len;) {
-        ssize_t n = write(upload->fd, upload->buffer + at, upload->len - at);
+        ssize_t n = FAILPOINT_FAILS(DEPOT_WRITE)
+                        ? -1
+                        : write(upload->fd, upload->buffer + at, upload->len - at);
         if (n < 0 && errno != EINTR) {
             return upload_fail_errno(upload);
         }
         at += n > 0 ? (size_t)n : 0;
     }
+    upload->written += upload->len;
     work_hasher_add(&upload->hasher, upload->buffer, upload->len);
-    return OK;
+    return upload_go_ahead(upload);
 }
 
 static error_code upload_finish(struct upload *upload)
@@ -86,11 +114,11 @@ static error_code upload_finish(struct upload *upload)
                            "kept, send them again",
                            hash);
     }
-    if (fsync(upload->fd) != 0) {
+    if (FAILPOINT_FAILS(DEPOT_SYNC) || fsync(upload->fd) != 0) {
         return upload_fail_errno(upload);
     }
     depot_path(upload->depot, upload->hash, path);
-    if (rename(upload->path, path) != 0) {
+    if (FAILPOINT_FAILS(DEPOT_RENAME) || rename(upload->path, path) != 0) {
         return upload_fail_errno(upload);
     }
     upload->path[0] = '\0';

@@ -91,7 +91,9 @@ static bool http_source(void *context, time_ms now)
     struct http *http = context;
     if (http->must_run) {
         http->must_run = false;
+        turn_stage before = turn_enter(loop_clock(http->loop), TURN_HTTP);
         MHD_run(http->daemon);
+        turn_back(loop_clock(http->loop), before);
         MHD_UNSIGNED_LONG_LONG timeout_ms;
         if (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0) {
             http_must_run(http);

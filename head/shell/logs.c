@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "head/core/array_page.h"
+#include "head/shell/array_rows.h"
 #include "head/shell/logs.h"
 #include "net/router.h"
 
@@ -29,6 +31,16 @@ error_code follows_new(struct follows **ret_follows)
 void follows_free(struct follows *follows)
 {
     mem_free(follows);
+}
+
+static struct follow *follow_find(struct follows *follows, uint64_t request)
+{
+    for (int i = 0; i < FOLLOWS_MAX; i++) {
+        if (follows->rows[i].request == request && request != 0) {
+            return &follows->rows[i];
+        }
+    }
+    return NULL;
 }
 
 /* ---- the end of a follow, or of an attempt in it ---- */
@@ -129,11 +141,7 @@ static bool streams_ask(struct head *head, time_ms now, struct follow *follow)
 
 void follows_on_data(struct head *head, time_ms now, uint64_t peer, const struct msg_log_data *data)
 {
-    struct follow *follow = NULL;
-    for (int i = 0; follow == NULL && i < FOLLOWS_MAX; i++) {
-        bool is_it = head->follows->rows[i].request == data->request / 2 && data->request >= 2;
-        follow = is_it ? &head->follows->rows[i] : NULL;
-    }
+    struct follow *follow = follow_find(head->follows, data->request / 2);
     if (follow == NULL || follow->peer != peer || follow->place != LOG_PLACE_NODE) {
         return;
     }
@@ -163,11 +171,50 @@ void follows_on_data(struct head *head, time_ms now, uint64_t peer, const struct
 
 /* ---- one look at one reader ---- */
 
+/* Of a task of an array that ended well only its row says where it ran. */
+struct place_reading {
+    struct head *head;
+    uint64_t request; /* the follow's, which may end meanwhile */
+};
+
+static void on_place(void *context, const struct result_row *row)
+{
+    struct place_reading *reading = context;
+    struct head *head = reading->head;
+    struct follow *follow = follow_find(head->follows, reading->request);
+    if (follow != NULL && head->http != NULL && follow->place == LOG_PLACE_READING) {
+        const char *node =
+            row != NULL ? core_array_row_node(head->core, follow->id.job, row->node) : "";
+        snprintf(follow->node, sizeof follow->node, "%s", node);
+        follow->place = node[0] != '\0' ? LOG_PLACE_NODE : LOG_PLACE_TAILS;
+        loop_again(head->loop);
+    }
+    mem_free(reading);
+}
+
+static void place_read(struct head *head, struct follow *follow)
+{
+    struct place_reading *reading = mem_zalloc(sizeof *reading);
+    follow->place = LOG_PLACE_READING;
+    if (reading != NULL) {
+        *reading = (struct place_reading){head, follow->request};
+        const struct array_row_reader reader = {reading, on_place};
+        if (array_row_read(head, follow->id, &reader)) {
+            return;
+        }
+        mem_free(reading);
+    }
+    follow->place = LOG_PLACE_TAILS;
+}
+
 /* Where the attempt's log is. False: it is not known yet, or the follow has ended. */
 static bool follow_place(struct head *head, time_ms now, struct follow *follow,
                          const char *task_node, bool is_last)
 {
-    if (follow->place == LOG_PLACE_UNKNOWN && is_last) {
+    if (follow->place == LOG_PLACE_UNKNOWN && is_last &&
+        core_array_has_row(head->core, follow->id)) {
+        place_read(head, follow);
+    } else if (follow->place == LOG_PLACE_UNKNOWN && is_last) {
         snprintf(follow->node, sizeof follow->node, "%s", task_node);
         follow->place = LOG_PLACE_NODE;
     } else if (follow->place == LOG_PLACE_UNKNOWN) {

@@ -5,6 +5,7 @@
 #include "head/shell/blobs.h"
 #include "head/shell/shell.h"
 #include "net/keys.h"
+#include "sys/failpoints.h"
 #include "sys/log.h"
 
 enum { HEARTBEAT_ANSWER_MS = 2500 };
@@ -90,7 +91,7 @@ bool peers_on_frame(void *context, time_ms now, const struct router_peer *peer, 
     message_type type;
     void *message;
     arena_init(&arena, MSG_ARENA_MAX_BYTES);
-    bool is_taken = message_decode(frame, &arena, &type, &message, &report) == OK;
+    bool is_taken = message_decode_borrowing(frame, &arena, &type, &message, &report) == OK;
     if (!is_taken) {
         log_once("frame", LOG_LEVEL_WARNING, "a frame of '%s' was refused: %s", peer->node,
                  report.text);
@@ -108,7 +109,10 @@ bool peers_on_frame(void *context, time_ms now, const struct router_peer *peer, 
         buf_fini(&answer);
         is_taken = false;
     } else if (type == MSG_EVENTS) {
+        FAILPOINT(EVENTS_RECEIVE);
+        turn_stage before = turn_enter(loop_clock(head->loop), TURN_REACTOR);
         on_events(head->core, now, peer->number, message);
+        turn_back(loop_clock(head->loop), before);
     } else if (type == MSG_BLOB_GET) {
         blobs_on_get(head, peer->number, message);
     } else if (type == MSG_LOG_DATA) {

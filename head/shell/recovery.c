@@ -127,7 +127,9 @@ static void on_store_loaded(void *context)
 static void on_store_batch(void *context, uint64_t n)
 {
     struct daemon *d = context;
+    turn_stage before = turn_enter(loop_clock(d->head.loop), TURN_REACTOR);
     on_batch_applied(d->head.core, loop_now(d->head.loop), n);
+    turn_back(loop_clock(d->head.loop), before);
     loop_again(d->head.loop);
 }
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include "base/mem.h"
+#include "sys/loop.h"
 
 struct redis_watch {
     uv_poll_t poll;
@@ -16,9 +17,8 @@ static void on_poll_closed(uv_handle_t *handle)
     mem_free(handle->data);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_events(struct redis_watch *watch, int status, int events)
 {
-    struct redis_watch *watch = poll->data;
     if (status < 0) {
         /* libuv has stopped the watcher. Reading finds EOF or the error and ends the context; if
          * there is input before it, hiredis asks to read again, which starts the watcher anew. */
@@ -33,6 +33,14 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (watch->redis != NULL && (events & UV_WRITABLE) != 0) {
         redisAsyncHandleWrite(watch->redis);
     }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct turn_clock *clock = loop_clock_of(poll->loop);
+    turn_stage before = turn_enter(clock, TURN_STORE);
+    on_events(poll->data, status, events);
+    turn_back(clock, before);
 }
 
 static void watch_set(struct redis_watch *watch, int events)

@@ -113,8 +113,8 @@ bool route_body_number(const struct route_call *call, const char *key, int64_t o
 int64_t route_body_grace(const struct route_call *call)
 {
     const json_t *grace = json_object_get(call->body, "grace_ms");
-    return json_is_integer(grace) && json_integer_value(grace) >= 0 ? json_integer_value(grace)
-                                                                    : -1;
+    json_int_t grace_ms = json_is_integer(grace) ? json_integer_value(grace) : -1;
+    return grace_ms < 0 ? -1 : grace_ms < SCHEMA_TIME_MAX ? grace_ms : SCHEMA_TIME_MAX;
 }
 
 static void post_shutdown(struct route_call *call)
@@ -153,6 +153,10 @@ static const struct {
     {HTTP_GET, "/api/v1/tasks/@/logs", get_logs},
     {HTTP_GET, "/api/v1/tasks/@/attempts", get_attempts},
     {HTTP_GET, "/api/v1/tasks/@/explain", get_explain_id},
+    {HTTP_GET, "/api/v1/jobs", get_jobs},
+    {HTTP_GET, "/api/v1/jobs/#", get_job},
+    {HTTP_GET, "/api/v1/jobs/#/explain", get_explain_number},
+    {HTTP_GET, "/api/v1/jobs/#/failures", get_job_failures},
     {HTTP_GET, "/api/v1/nodes", get_nodes},
     {HTTP_GET, "/api/v1/nodes/$", get_node},
     {HTTP_GET, "/api/v1/keys", get_keys},
@@ -160,6 +164,7 @@ static const struct {
     {HTTP_GET, "/api/v1/explain/#", get_explain_number},
     {HTTP_GET, "/api/v1/explain/@", get_explain_id},
     {HTTP_GET, "/api/v1/events", get_events},
+    {HTTP_GET, "/api/v1/debug/turn", get_debug_turn},
     {HTTP_GET, "/api/v1/blobs/$", get_blob},
     {HTTP_PUT, "/api/v1/blobs/$", put_blob},
     {HTTP_POST, "/api/v1/sweeps", post_sweeps},
@@ -170,6 +175,8 @@ static const struct {
     {HTTP_POST, "/api/v1/sweeps/#/resume", post_sweep_resume},
     {HTTP_POST, "/api/v1/sweeps/#/clone", post_sweep_clone},
     {HTTP_POST, "/api/v1/sweeps/#/rm", post_sweep_rm},
+    {HTTP_POST, "/api/v1/jobs/#/cancel", post_job_cancel},
+    {HTTP_POST, "/api/v1/jobs/#/retry", post_job_retry},
     {HTTP_POST, "/api/v1/jobs/#/rm", post_job_rm},
     {HTTP_POST, "/api/v1/trials/@/cancel", post_task_cancel},
     {HTTP_POST, "/api/v1/trials/@/stop", post_task_stop},
@@ -281,7 +288,9 @@ void routes_on_request(void *context, const struct http_request *request)
             return;
         }
         if (call_body(&call)) {
+            turn_stage before = turn_enter(loop_clock(head->loop), TURN_REACTOR);
             routes[i].handler(&call);
+            turn_back(loop_clock(head->loop), before);
         }
         json_decref(call.body);
         return;

@@ -30,8 +30,12 @@ route_handler get_sweeps, get_sweep, get_sweep_config, get_sweep_failures, get_s
     post_sweep_clone, post_sweep_rm, get_explain_number;
 
 /* ---- routes_tasks.c ---- */
-route_handler get_trials, get_tasks, get_task, get_logs, get_task_metrics, get_attempts, post_jobs,
-    post_task_cancel, post_task_stop, post_task_retry, post_job_rm, get_explain_id;
+route_handler get_trials, get_tasks, get_task, get_logs, get_task_metrics, get_attempts,
+    post_task_cancel, post_task_stop, post_task_retry, get_explain_id;
+
+/* ---- routes_jobs.c ---- */
+route_handler get_jobs, get_job, get_job_failures, post_jobs, post_job_cancel, post_job_retry,
+    post_job_rm;
 
 /* ---- routes_nodes.c ---- */
 route_handler get_nodes, get_node, post_node_cordon, post_node_drain, post_node_resume,
@@ -40,9 +44,14 @@ route_handler get_nodes, get_node, post_node_cordon, post_node_drain, post_node_
 /* ---- routes_keys.c ---- */
 route_handler get_keys, get_whoami, post_keys, post_key_revoke;
 
+/* ---- routes_debug.c ---- */
+route_handler get_debug_turn;
+
 /* ---- blobs.c ---- */
 route_handler get_blob, put_blob;
-/* The body's `work`, if it names one: true, or it was answered. */
+/* What the body's `key` names, if it names one: true, or it was answered. */
+bool blobs_named_check(struct route_call *call, const char *key, const char **ret_hash,
+                       uint64_t *ret_bytes);
 bool blobs_work_check(struct route_call *call, const char **ret_work, uint64_t *ret_bytes);
 
 /* ---- routes.c: what handlers share ---- */

@@ -80,6 +80,10 @@ static bool query_set(struct query *q, const char *name, const char *value)
     if (strcmp(name, "since") == 0) {
         return query_time(value, q->call->now, &f->since);
     }
+    if (strcmp(name, "array") == 0) {
+        f->is_arrays = strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
+        return f->is_arrays;
+    }
     return query_number(value, 1, &f->job); /* sweep, job */
 }
 
@@ -106,10 +110,11 @@ static bool on_query_pair(void *context, const char *name, const char *value)
         return false;
     }
     if (!query_set(q, name, value)) {
-        bool is_time = strcmp(name, "since") == 0;
+        bool is_time = strcmp(name, "since") == 0, is_flag = strcmp(name, "array") == 0;
         snprintf(q->error, sizeof q->error, "%s=%.64s: %s", name, value,
-                 is_time ? "a time is 2026-01-02T03:04:05Z, or how long ago: 2h"
-                         : "a whole number is wanted");
+                 is_time   ? "a time is 2026-01-02T03:04:05Z, or how long ago: 2h"
+                 : is_flag ? "only `true` can be asked"
+                           : "a whole number is wanted");
         return false;
     }
     return true;

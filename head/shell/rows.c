@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "head/shell/shell.h"
+#include "head/core/array_page.h"
+#include "head/shell/array_rows.h"
 #include "head/shell/store.h"
 
 enum {
@@ -282,6 +283,10 @@ void attempts_answer(struct head *head, uint64_t request, task_id id)
 {
     uint32_t attempts;
     if (!task_is_known(head, request, id, &attempts)) {
+        return;
+    }
+    if (core_array_has_row(head->core, id)) {
+        array_attempts_answer(head, request, id);
         return;
     }
     struct evidence *all = mem_zalloc(sizeof *all);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/json_out.h"
+#include "head/shell/blobs.h"
 #include "head/shell/daemon.h"
 #include "head/shell/front.h"
 #include "sys/files.h"
@@ -101,6 +102,7 @@ static error_code router_open(struct daemon *d, struct report *report)
         .keys = &d->keys,
         .on_frame = peers_on_frame,
         .on_notice = peers_on_notice,
+        .on_room = blobs_on_room,
         .context = head,
     };
     error_code error = router_new(head->loop, &options, &head->router, report);

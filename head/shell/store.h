@@ -116,6 +116,10 @@ MUST_CHECK error_code store_read_rows(struct store *store, const char *key,
 /* One field of a hash ("attempts", "12.41:0"); on_row is not called when it is not there. */
 MUST_CHECK error_code store_read_field(struct store *store, const char *key, const char *field,
                                        const struct store_reader *reader);
+/* All entries of a list ("res:7.0"), in order and in slices; the field is empty. A list that is not
+ * there has none. */
+MUST_CHECK error_code store_read_list(struct store *store, const char *key,
+                                      const struct store_reader *reader);
 
 /* A clean exit: gives the holder up, so that the next head need not wait. `on_released` comes once,
  * soon, whatever Redis does. Not while a batch is in flight (asserted). */

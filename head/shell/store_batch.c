@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "head/shell/store_inside.h"
+#include "sys/failpoints.h"
 
 enum { WORDS_KEPT_MAX = 1 << 16 }; /* an unusually large batch does not keep its memory */
 
@@ -15,6 +16,7 @@ static void batch_applied(struct store *store)
     store->n = store->batch->n;
     store->batch = NULL;
     store->heard_ms = uv_now(store->loop);
+    FAILPOINT(STORE_APPLIED);
     if (store->words.cap > WORDS_KEPT_MAX) {
         store_words_fini(&store->words);
     }
@@ -45,6 +47,10 @@ static void on_batch_reply(void *context, const redisReply *reply)
         return;
     }
     if (!store_reply_ok(store, reply, REDIS_REPLY_ARRAY, store_batch_resend)) {
+        return;
+    }
+    if (FAILPOINT_FAILS(STORE_REPLY)) {
+        store_later(store, store_batch_resend, 0);
         return;
     }
     char word[16] = "", value[128] = "";
@@ -88,6 +94,7 @@ void store_batch_resend(struct store *store)
     if (store->link == NULL) {
         return;
     }
+    FAILPOINT(STORE_SEND);
     error_code error = redis_link_send(store->link, store->words.words, store->words.lengths,
                                        store->words.n, on_batch_reply, store);
     if (error == ERR_NO_MEMORY) {

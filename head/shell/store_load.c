@@ -9,11 +9,12 @@
 
 #include "base/mem.h"
 #include "head/shell/store_inside.h"
+#include "sys/failpoints.h"
 
 enum { LOAD_SWEEPS_MAX = 1 << 20 };
 
 /* In the order in which a core can take them. */
-static const char *const tables[] = {"meta", "sweeps", "jobs", "tasks", "nodes", "users"};
+static const char *const tables[] = {"meta", "sweeps", "jobs", "tasks", "chunks", "nodes", "users"};
 enum { N_TABLES = sizeof tables / sizeof tables[0], TABLE_SWEEPS = 1 };
 
 static void load_key(const struct store *store, char *ret_key, const char *name)
@@ -109,6 +110,7 @@ static error_code sweep_note(struct store_loading *loading, struct bytes field)
 static bool slice_give(struct store *store, const redisReply *fields)
 {
     struct store_loading *loading = &store->loading;
+    FAILPOINT(STORE_LOAD);
     for (size_t i = 0; i + 1 < fields->elements; i += 2) {
         struct bytes field = reply_bytes(fields->element[i]);
         struct report report = {.code = OK};
@@ -139,12 +141,12 @@ static void on_slice(void *context, const redisReply *reply)
         store_fail(store, ERR_PROTOCOL, "HSCAN gave something else than a slice");
         return;
     }
-    if (!slice_give(store, reply->element[1])) {
-        return;
-    }
     reply_copy(reply->element[0], loading->cursor, sizeof loading->cursor);
-    if (strcmp(loading->cursor, "0") != 0) {
-        slice_ask(store);
+    bool is_last = strcmp(loading->cursor, "0") == 0;
+    if (!is_last) {
+        slice_ask(store); /* Redis reads the next one while this one is taken */
+    }
+    if (!slice_give(store, reply->element[1]) || !is_last) {
         return;
     }
     if (loading->seen != loading->expected) {

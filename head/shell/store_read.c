@@ -1,5 +1,6 @@
 /* Reads for views: beside the batches, on the same connection, in slices, so that a long curve
  * holds up a batch by one slice at most. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +13,9 @@ struct store_read {
     struct store_reader reader;
     char key[STORE_KEY_MAX];
     char cursor[24];
-    char *field; /* NULL: all of them */
+    char *field;    /* NULL: all of them */
+    bool is_list;   /* no hash: its entries, in order */
+    uint64_t index; /* of the next entry */
 };
 
 static void read_free(struct store_read *read)
@@ -57,6 +60,38 @@ static void on_field(void *context, const redisReply *reply)
     read_free(read);
 }
 
+/* After a slice: the next one is asked for and owns the read, or it ends. */
+static void read_go_on(struct store_read *read, bool has_more)
+{
+    if (read->store != NULL && has_more) {
+        error_code error = read_ask(read);
+        if (error == OK) {
+            return;
+        }
+        if (read->store != NULL) {
+            read_end(read, error);
+        }
+    } else if (read->store != NULL) {
+        read_end(read, OK);
+    }
+    read_free(read);
+}
+
+static void on_entries(void *context, const redisReply *reply)
+{
+    struct store_read *read = context;
+    bool is_answer = reply != NULL && reply->type == REDIS_REPLY_ARRAY;
+    if (read->store != NULL && !is_answer) {
+        read_end(read, ERR_UNREACHABLE);
+    }
+    for (size_t i = 0; is_answer && i < reply->elements && read->store != NULL; i++) {
+        read->reader.on_row(read->reader.context, (struct bytes){0},
+                            reply_bytes(reply->element[i]));
+    }
+    read->index += is_answer ? reply->elements : 0;
+    read_go_on(read, is_answer && reply->elements == STORE_SLICE);
+}
+
 static bool slice_is_valid(const redisReply *reply)
 {
     return reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
@@ -79,29 +114,21 @@ static void on_slice(void *context, const redisReply *reply)
                             reply_bytes(fields->element[i + 1]));
     }
     reply_copy(reply->element[0], read->cursor, sizeof read->cursor);
-    if (read->store != NULL && strcmp(read->cursor, "0") != 0) {
-        error_code error = read_ask(read);
-        if (error == OK) {
-            return; /* the next reply owns it */
-        }
-        if (read->store != NULL) {
-            read_end(read, error);
-        }
-    } else if (read->store != NULL) {
-        read_end(read, OK);
-    }
-    read_free(read);
+    read_go_on(read, strcmp(read->cursor, "0") != 0);
 }
 
 static error_code read_ask(struct store_read *read)
 {
-    char count[16];
+    char count[16], first[24], last[24];
     (void)snprintf(count, sizeof count, "%d", STORE_SLICE);
+    (void)snprintf(first, sizeof first, "%" PRIu64, read->index);
+    (void)snprintf(last, sizeof last, "%" PRIu64, read->index + STORE_SLICE - 1);
     const char *slice[] = {"HSCAN", read->key, read->cursor, "COUNT", count};
     const char *field[] = {"HGET", read->key, read->field};
+    const char *entries[] = {"LRANGE", read->key, first, last};
     bool is_field = read->field != NULL;
-    const char **words = is_field ? field : slice;
-    size_t n_words = is_field ? 3 : 5, lengths[5];
+    const char **words = read->is_list ? entries : is_field ? field : slice;
+    size_t n_words = read->is_list ? 4 : is_field ? 3 : 5, lengths[5];
     for (size_t i = 0; i < n_words; i++) {
         lengths[i] = strlen(words[i]);
     }
@@ -109,10 +136,13 @@ static error_code read_ask(struct store_read *read)
         return ERR_UNREACHABLE;
     }
     return redis_link_send(read->store->link, words, lengths, n_words,
-                           is_field ? on_field : on_slice, read);
+                           read->is_list ? on_entries
+                           : is_field    ? on_field
+                                         : on_slice,
+                           read);
 }
 
-static error_code read_start(struct store *store, const char *key, const char *field,
+static error_code read_start(struct store *store, const char *key, const char *field, bool is_list,
                              const struct store_reader *reader)
 {
     if (store->phase != PHASE_READY || store->link == NULL) {
@@ -128,6 +158,7 @@ static error_code read_start(struct store *store, const char *key, const char *f
     list_init(&read->link);
     read->store = store;
     read->reader = *reader;
+    read->is_list = is_list;
     (void)strcpy(read->cursor, "0");
     int size = snprintf(read->key, sizeof read->key, "%s:%s", store->prefix, key);
     error_code error = size < STORE_KEY_MAX ? OK : ERR_LIMIT;
@@ -149,11 +180,16 @@ static error_code read_start(struct store *store, const char *key, const char *f
 
 error_code store_read_rows(struct store *store, const char *key, const struct store_reader *reader)
 {
-    return read_start(store, key, NULL, reader);
+    return read_start(store, key, NULL, false, reader);
 }
 
 error_code store_read_field(struct store *store, const char *key, const char *field,
                             const struct store_reader *reader)
 {
-    return read_start(store, key, field, reader);
+    return read_start(store, key, field, false, reader);
+}
+
+error_code store_read_list(struct store *store, const char *key, const struct store_reader *reader)
+{
+    return read_start(store, key, NULL, true, reader);
 }

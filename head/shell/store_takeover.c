@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "head/shell/store_inside.h"
+#include "sys/failpoints.h"
 
 static void on_taken(void *context, const redisReply *reply)
 {
@@ -32,6 +33,7 @@ static void on_taken(void *context, const redisReply *reply)
         store_fail(store, ERR_BUSY, "another head is active: %s", value);
         return;
     }
+    FAILPOINT(STORE_TAKEN);
     reply_copy(reply->element[2], n, sizeof n);
     store->epoch = strtoull(value, NULL, 10);
     store->n = strtoull(n, NULL, 10);
@@ -46,6 +48,7 @@ static void on_taken(void *context, const redisReply *reply)
 static void take_ask(struct store *store, const char *holder, const char *beat, const char *n)
 {
     char seconds[24];
+    FAILPOINT(STORE_TAKE);
     /* The epoch is the one value of a wall clock in here; it only has to grow. */
     (void)snprintf(seconds, sizeof seconds, "%" PRId64, (int64_t)time(NULL));
     store_ask(store, on_taken,

@@ -6,7 +6,9 @@
 
 #include "base/mem.h"
 
-enum { ARENA_BLOCK_BYTES = 4096, ARENA_ALIGN = 16 };
+/* The first block is small, since most arenas hold one small record and there may be a million of
+ * them; each next one is twice as large. */
+enum { ARENA_FIRST_BYTES = 256, ARENA_BLOCK_BYTES = 4096, ARENA_ALIGN = 16 };
 
 struct arena_block {
     struct arena_block *next;
@@ -35,6 +37,14 @@ void arena_reset(struct arena *arena)
     arena_fini(arena);
 }
 
+static size_t block_bytes(const struct arena_block *last, size_t need)
+{
+    size_t cap = last == NULL                        ? ARENA_FIRST_BYTES
+                 : last->cap < ARENA_BLOCK_BYTES / 2 ? last->cap * 2
+                                                     : ARENA_BLOCK_BYTES;
+    return need > cap ? need : cap;
+}
+
 void *arena_alloc(struct arena *arena, size_t size_bytes)
 {
     /* What counts against the maximum is what is taken: a million short texts are 16 MB. */
@@ -45,7 +55,7 @@ void *arena_alloc(struct arena *arena, size_t size_bytes)
     }
     struct arena_block *block = arena->blocks;
     if (block == NULL || block->cap - block->used < need) {
-        size_t cap = need > ARENA_BLOCK_BYTES ? need : ARENA_BLOCK_BYTES;
+        size_t cap = block_bytes(block, need);
         block = cap <= SIZE_MAX - sizeof *block ? mem_alloc(sizeof *block + cap) : NULL;
         if (block == NULL) {
             return NULL;

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "net/address.h"
 #include "net/link.h"
+#include "net/received_inside.h"
 #include "net/zmq_socket.h"
 #include "schema/messages.h"
 
@@ -42,7 +43,8 @@ struct dealer {
     bool must_reconnect;
     int64_t reconnect_delay_ms;
     bool is_sourced;
-    bool is_calling; /* guards against dealer_close() in a callback */
+    zmq_msg_t *message; /* whose callback runs; NULL: none */
+    bool is_calling;    /* guards against dealer_close() in a callback */
     struct dealer_counters counters;
 };
 
@@ -160,7 +162,9 @@ static bool dealer_frame_take(struct dealer *dealer, time_ms now)
         struct bytes frame = {zmq_msg_data(&message), zmq_msg_size(&message)};
         dealer->counters.frames_in++;
         dealer->counters.bytes_in += frame.len;
+        dealer->message = &message;
         dealer->callbacks.on_frame(dealer->callbacks.context, now, frame);
+        dealer->message = NULL;
     }
     zmq_msg_close(&message);
     return true;
@@ -359,6 +363,12 @@ error_code dealer_send(struct dealer *dealer, struct bytes frame)
         loop_again(dealer->loop);
     }
     return code;
+}
+
+struct received_frame *dealer_frame_keep(struct dealer *dealer)
+{
+    assert(dealer->message != NULL);
+    return received_frame_take(dealer->message);
 }
 
 void dealer_reconnect(struct dealer *dealer, int64_t delay_ms)

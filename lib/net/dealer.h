@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "net/keys.h"
+#include "net/received_frame.h"
 #include "sys/loop.h"
 
 struct dealer;
@@ -65,6 +66,9 @@ bool dealer_is_up(const struct dealer *dealer);
 /* Copies the frame. Never blocks. ERR_UNREACHABLE: not up (on_up will come); ERR_AGAIN: the queue
  * is full; ERR_LIMIT: larger than MSG_MAX_BYTES. */
 MUST_CHECK error_code dealer_send(struct dealer *dealer, struct bytes frame);
+/* In on_frame() only: its frame is the caller's from now on, at another place, and what the
+ * callback was given is void. NULL: no memory, and nothing has changed. */
+struct received_frame *dealer_frame_keep(struct dealer *dealer);
 /* Gives the connection up (a head that says nothing) and makes a new one `delay_ms` later;
  * on_down() comes in the next turn if it was up. */
 void dealer_reconnect(struct dealer *dealer, int64_t delay_ms);

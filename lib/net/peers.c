@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/list.h"
+#include "net/outflow.h"
 
 enum { IDENTITY_BYTES = NODE_NAME_MAX + 1 + sizeof(uint64_t) };
 
@@ -54,6 +55,7 @@ static void peer_remove(struct peers *peers, struct peer *peer)
         peers->n_strangers--;
     }
     list_remove(&peer->silence);
+    outflow_drop(peer->route.outflow);
     mem_free(peer);
 }
 

@@ -11,12 +11,14 @@
 #include "net/routing_id.h"
 
 struct peers;
+struct outflow;
 
 /* The highest connection of a key is where frames to it go. */
 struct peer_route {
     char text[ROUTING_ID_TEXT_MAX];
     size_t len;
-    time_ms sent_at; /* of the last frame over it; 0: none */
+    time_ms sent_at;         /* of the last frame over it; 0: none */
+    struct outflow *outflow; /* of all its connections; NULL: no shared frame was sent yet */
 };
 
 MUST_CHECK error_code peers_new(uint32_t admitted_max, uint32_t strangers_max,

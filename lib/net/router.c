@@ -7,7 +7,7 @@
 #include <zmq.h>
 
 #include "base/mem.h"
-#include "net/peers.h"
+#include "net/router_inside.h"
 #include "net/zap.h"
 #include "net/zmq_socket.h"
 #include "schema/messages.h"
@@ -36,22 +36,6 @@ static const struct socket_option router_options_rows[] = {
     {ZMQ_TCP_KEEPALIVE_INTVL, 5},
     {ZMQ_TCP_KEEPALIVE_CNT, 3},
     {ZMQ_CURVE_SERVER, 1},
-};
-
-struct router {
-    struct loop *loop;
-    void *zmq_context;
-    void *socket;
-    struct watch *watch;
-    struct zap *zap;
-    struct peers *peers;
-    router_frame_fn *on_frame;
-    router_notice_fn *on_notice;
-    void *context;
-    uint32_t frames_per_turn;
-    struct router_counters counters;
-    bool is_sourced;
-    bool is_reading; /* guards against router_free() in a callback */
 };
 
 const char *router_refusal_text(router_refusal refusal)
@@ -149,6 +133,7 @@ static void router_frame_take(struct router *router, time_ms now, struct incomin
 static bool router_source(void *context, time_ms now)
 {
     struct router *router = context;
+    turn_stage before = turn_enter(loop_clock(router->loop), TURN_DECODE);
     uint64_t denied = 0;
     bool has_more = zap_serve(router->zap, ROUTER_ZAP_PER_TURN, &denied);
     for (uint64_t i = 0; i < denied; i++) {
@@ -169,7 +154,9 @@ static bool router_source(void *context, time_ms now)
         incoming_fini(&incoming);
     }
     router->is_reading = false;
-    return socket_can_read(router->socket) || zap_can_read(router->zap) || has_more;
+    has_more = socket_can_read(router->socket) || zap_can_read(router->zap) || has_more;
+    turn_back(loop_clock(router->loop), before);
+    return has_more;
 }
 
 static error_code router_socket_open(struct router *router, const struct key_pair *keys,
@@ -205,6 +192,8 @@ static error_code router_socket_open(struct router *router, const struct key_pai
     return code;
 }
 
+/* ---- life ---- */
+
 error_code router_new(struct loop *loop, const struct router_options *options,
                       struct router **ret_router, struct report *report)
 {
@@ -215,6 +204,7 @@ error_code router_new(struct loop *loop, const struct router_options *options,
     router->loop = loop;
     router->on_frame = options->on_frame;
     router->on_notice = options->on_notice;
+    router->on_room = options->on_room;
     router->context = options->context;
     router->frames_per_turn =
         options->frames_per_turn > 0 ? options->frames_per_turn : ROUTER_FRAMES_PER_TURN;
@@ -223,6 +213,9 @@ error_code router_new(struct loop *loop, const struct router_options *options,
         options->strangers_max > 0 ? options->strangers_max : ROUTER_STRANGERS_MAX, &router->peers);
     if (code == OK) {
         code = router_socket_open(router, options->keys, report);
+    }
+    if (code == OK) {
+        code = router_room_open(router);
     }
     if (code == OK) {
         code = watch_open(loop_uv(loop), router->socket, &router->watch);
@@ -258,6 +251,7 @@ void router_free(struct router *router)
         }
     }
     peers_free(router->peers);
+    router_room_close(router); /* only now: frames that libzmq still held have told it */
     mem_free(router);
 }
 
@@ -284,41 +278,6 @@ error_code router_bind(struct router *router, const char *endpoint,
         }
     }
     return OK;
-}
-
-/* MANDATORY makes the routing id's part fail where libzmq would drop without a word; after it the
- * frame's part is taken. Nothing here waits: MANDATORY with a timeout can hang for ever. */
-error_code router_send(struct router *router, uint64_t peer, struct bytes frame)
-{
-    if (frame.len == 0 || frame.len > MSG_MAX_BYTES) {
-        return ERR_LIMIT;
-    }
-    struct peer_route *route = peers_route(router->peers, peer);
-    error_code code = ERR_UNREACHABLE;
-    if (route != NULL) {
-        bool is_sent = socket_send(router->socket, route->text, route->len, ZMQ_SNDMORE) &&
-                       socket_send(router->socket, frame.data, frame.len, 0);
-        code = is_sent ? OK : net_error(zmq_errno());
-        if (socket_can_read(router->socket)) {
-            loop_again(router->loop);
-        }
-    }
-    if (code == OK) {
-        route->sent_at = loop_now(router->loop);
-        router->counters.frames_out++;
-        router->counters.bytes_out += frame.len;
-    } else if (code == ERR_AGAIN) {
-        router->counters.full++;
-    } else {
-        router->counters.unreachable++;
-    }
-    return code;
-}
-
-time_ms router_peer_told_at(const struct router *router, uint64_t peer)
-{
-    const struct peer_route *route = peers_route(router->peers, peer);
-    return route != NULL ? route->sent_at : 0;
 }
 
 error_code router_peer_admit(struct router *router, uint64_t peer)

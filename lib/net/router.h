@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "net/keys.h"
+#include "net/shared_frame.h"
 #include "sys/loop.h"
 
 struct router;
@@ -74,10 +75,14 @@ typedef bool router_frame_fn(void *context, time_ms now, const struct router_pee
  * routing id as far as it can be printed, or "". */
 typedef void router_notice_fn(void *context, router_refusal refusal, const char *who);
 
+/* Some router_peer_queued() is less than it was. */
+typedef void router_room_fn(void *context);
+
 struct router_options {
     const struct key_pair *keys; /* copied */
     router_frame_fn *on_frame;
     router_notice_fn *on_notice; /* NULL: nobody cares */
+    router_room_fn *on_room;     /* NULL: nobody cares */
     void *context;
     uint32_t peers_max;       /* 0: ROUTER_PEERS_MAX */
     uint32_t strangers_max;   /* 0: ROUTER_STRANGERS_MAX */
@@ -98,6 +103,13 @@ MUST_CHECK error_code router_bind(struct router *router, const char *endpoint,
  * it is back, and is told everything then); ERR_AGAIN: its queue is full; ERR_LIMIT: larger than
  * MSG_MAX_BYTES. */
 MUST_CHECK error_code router_send(struct router *router, uint64_t peer, struct bytes frame);
+/* The same without a copy: the frame's memory lives until libzmq has encrypted it. */
+MUST_CHECK error_code router_send_shared(struct router *router, uint64_t peer,
+                                         struct shared_frame *frame);
+/* Bytes of shared frames that wait inside libzmq for this peer's connection. An agent that does not
+ * read makes its frames wait there: who sends many bounds them by this. */
+size_t router_peer_queued(const struct router *router, uint64_t peer);
+size_t router_queued(const struct router *router); /* the same of all peers together */
 /* When the last frame was sent over its connection of now; 0: none. */
 time_ms router_peer_told_at(const struct router *router, uint64_t peer);
 /* ERR_NOT_FOUND, ERR_LIMIT; ERR_CONFLICT: another key owns that incarnation. */

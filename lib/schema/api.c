@@ -63,8 +63,44 @@ static const struct field api_task_fields[] = {
     F_STRS(struct api_task, labels, n_labels, 32, 1, LABELS_MAX),
     F_U32(struct api_task, priority, 33, 1),
     F_STR(struct api_task, failure, 40, 1, SCHEMA_TEXT_MAX),
+    F_F64_OR_NULL(struct api_task, duration, 70, 1),
+    F_BOOL(struct api_task, dry, 71, 1),
 };
 const struct schema api_task_schema = SCHEMA("task", struct api_task, 1, api_task_fields);
+
+static const struct field api_job_fields[] = {
+    F_U32(struct api_job, id, 1, 1),
+    F_STR(struct api_job, name, 2, 1, SCHEMA_TEXT_MAX),
+    F_ENUM(struct api_job, state, 3, 1, task_state_names),
+    F_ENUM(struct api_job, outcome, 4, 1, task_outcome_names),
+    F_ENUM(struct api_job, why, 5, 1, order_why_names),
+    F_STR(struct api_job, error, 6, 1, SCHEMA_TEXT_MAX),
+    F_STR(struct api_job, ids, 7, 1, SCHEMA_TEXT_MAX),
+    F_U32(struct api_job, total, 8, 1),
+    F_U32(struct api_job, queued, 9, 1),
+    F_U32(struct api_job, leased, 10, 1),
+    F_U32(struct api_job, running, 11, 1),
+    F_U32(struct api_job, done, 12, 1),
+    F_U32(struct api_job, failed, 13, 1),
+    F_U32(struct api_job, cancelled, 14, 1),
+    F_F64_OR_NULL(struct api_job, rate, 15, 1),
+    F_F64_OR_NULL(struct api_job, duration, 16, 1),
+    F_STR(struct api_job, command, 17, 1, 1 << 20),
+    F_STR(struct api_job, owner, 18, 1, SCHEMA_TEXT_MAX),
+    F_STRS(struct api_job, labels, n_labels, 19, 1, LABELS_MAX),
+    F_U32(struct api_job, priority, 20, 1),
+    F_U32(struct api_job, retries, 21, 1),
+    F_U32(struct api_job, max_fails, 22, 1),
+    F_U32(struct api_job, nodes, 23, 1),
+    F_TIME(struct api_job, created, 24, 1),
+    F_TIME(struct api_job, ended, 25, 1),
+    F_STR(struct api_job, work, 26, 1, 64),
+    F_U64(struct api_job, work_bytes, 27, 1),
+    F_STR(struct api_job, items, 28, 1, 64),
+    F_U64(struct api_job, items_bytes, 29, 1),
+    F_BOOL(struct api_job, dry, 30, 1),
+};
+const struct schema api_job_schema = SCHEMA("job", struct api_job, 1, api_job_fields);
 
 static const struct field api_sweep_fields[] = {
     F_U32(struct api_sweep, id, 1, 1),
@@ -139,6 +175,7 @@ static const struct field api_node_fields[] = {
     F_SPAN(struct api_node, drain_left, 33, 1),
     F_STR(struct api_node, cordon_reason, 40, 1, SCHEMA_TEXT_MAX),
     F_LIST(struct api_node, set_aside, n_set_aside, 41, 1, SET_ASIDE_MAX, &api_set_aside_schema),
+    F_BOOL(struct api_node, dry, 70, 1),
 };
 const struct schema api_node_schema = SCHEMA("node", struct api_node, 1, api_node_fields);
 
@@ -209,6 +246,25 @@ static const struct field api_failure_fields[] = {
 };
 const struct schema api_failure_schema =
     SCHEMA("failure", struct api_failure, 1, api_failure_fields);
+
+static const struct field api_stage_fields[] = {
+    F_STR(struct api_stage, stage, 1, 1, SCHEMA_TEXT_MAX),
+    F_F64(struct api_stage, seconds, 2, 1),
+    F_F64(struct api_stage, percent, 3, 1),
+    F_U64(struct api_stage, count, 4, 1),
+    F_F64(struct api_stage, mean_us, 5, 1),
+    F_F64(struct api_stage, last_us, 6, 1),
+    F_U64(struct api_stage, last_count, 7, 1),
+};
+const struct schema api_stage_schema = SCHEMA("stage", struct api_stage, 1, api_stage_fields);
+
+static const struct field api_turn_fields[] = {
+    F_F64(struct api_turn, seconds, 1, 1),      F_U64(struct api_turn, turns, 2, 1),
+    F_F64(struct api_turn, busy_percent, 3, 1), F_F64(struct api_turn, median_us, 4, 1),
+    F_F64(struct api_turn, tail_us, 5, 1),      F_F64(struct api_turn, longest_us, 6, 1),
+    F_U64(struct api_turn, last_turns, 7, 1),   F_F64(struct api_turn, last_busy_percent, 8, 1),
+};
+const struct schema api_turn_schema = SCHEMA("turn", struct api_turn, 1, api_turn_fields);
 
 static const struct field api_error_fields[] = {
     F_STR(struct api_error, code, 1, 1, SCHEMA_TEXT_MAX),

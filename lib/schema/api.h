@@ -64,6 +64,36 @@ struct api_task {
     uint32_t priority;
     const char *work;
     uint64_t work_bytes;
+    double duration; /* seconds that its last attempt ran; NAN: not ended */
+    bool dry;        /* no process was run: its worker is one of --dry */
+};
+
+/* What was submitted as one: a command, or a task array. */
+struct api_job {
+    uint32_t id;
+    const char *name;
+    task_state state; /* queued, running, stopping (it was told to end) or ended */
+    task_outcome outcome;
+    order_why why;
+    const char *error; /* why muster itself ended it */
+    const char *ids;   /* of an array, as 1-500000:2; "": one task */
+    uint32_t total, queued, leased, running, done, failed, cancelled;
+    double rate;     /* tasks that ended a second, lately; NAN: not known */
+    double duration; /* of its tasks, in seconds, lately and on average; NAN: not known */
+    const char *command;
+    const char *owner;
+    const char *const *labels;
+    uint32_t n_labels;
+    uint32_t priority;
+    uint32_t retries;
+    uint32_t max_fails;
+    uint32_t nodes; /* that results came from */
+    time_ms created, ended;
+    const char *work;
+    uint64_t work_bytes;
+    const char *items; /* the packed lines or values */
+    uint64_t items_bytes;
+    bool dry; /* some of its results came from a worker that ran no process */
 };
 
 struct api_sweep {
@@ -133,6 +163,7 @@ struct api_node {
     time_ms drain_deadline;
     const char *drain_reason;
     int64_t drain_left; /* span until the deadline */
+    bool dry;           /* its worker runs no process */
 };
 
 struct api_status {
@@ -168,7 +199,7 @@ struct api_key {
 };
 
 struct api_event {
-    const char *kind; /* "task", "sweep", "node", "best", "report" */
+    const char *kind; /* "task", "job" (an array), "sweep", "node", "best", "report" */
     time_ms time;
     const char *subject; /* "12", "12.41", node name */
     const char *text;    /* one line for people */
@@ -182,6 +213,25 @@ struct api_metric {
     time_ms time;
     const struct named_value *metrics;
     uint32_t n_metrics;
+};
+
+/* Where the head's time went, one for each stage of a turn. */
+struct api_stage {
+    const char *stage;
+    double seconds, percent; /* since the head's start; of that time */
+    uint64_t count;          /* how often it began */
+    double mean_us;
+    double last_us; /* of the last second */
+    uint64_t last_count;
+};
+
+struct api_turn {
+    double seconds; /* since the head's start */
+    uint64_t turns; /* from waking to sleeping again */
+    double busy_percent;
+    double median_us, tail_us, longest_us; /* of a turn; tail: 99 % are shorter */
+    uint64_t last_turns;                   /* of the last second */
+    double last_busy_percent;
 };
 
 struct api_failure {
@@ -199,8 +249,9 @@ struct api_error {
     uint32_t column;
 };
 
-extern const struct schema api_key_schema, api_trial_schema, api_task_schema, api_sweep_schema,
-    api_node_schema, api_status_schema, api_event_schema, api_metric_schema, api_error_schema,
-    api_point_schema, api_set_aside_schema, api_failure_schema;
+extern const struct schema api_key_schema, api_trial_schema, api_task_schema, api_job_schema,
+    api_sweep_schema, api_node_schema, api_status_schema, api_event_schema, api_metric_schema,
+    api_error_schema, api_point_schema, api_set_aside_schema, api_failure_schema, api_stage_schema,
+    api_turn_schema;
 
 #endif

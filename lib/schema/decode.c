@@ -11,6 +11,7 @@ struct decoder {
     struct arena *arena;
     struct report *report;
     bool is_lenient;
+    bool is_borrowing; /* bytes are not copied */
 };
 
 static error_code decode_object(struct decoder *d, const struct schema *schema,
@@ -196,6 +197,10 @@ static error_code decode_bytes(struct decoder *d, const struct field *field,
                            "field '%s' has %u bytes, at most %llu are allowed", field->name,
                            from->via.bin.size, (unsigned long long)field->max);
     }
+    if (d->is_borrowing) {
+        *ret = (struct bytes){(const uint8_t *)from->via.bin.ptr, from->via.bin.size};
+        return OK;
+    }
     uint8_t *copy = arena_alloc(d->arena, from->via.bin.size);
     if (copy == NULL) {
         return no_room(d, from->via.bin.size);
@@ -318,15 +323,15 @@ static void texts_fill(const struct schema *schema, void *object)
     }
 }
 
-error_code schema_decode(const struct schema *schema, struct bytes bytes, bool is_lenient,
-                         struct arena *arena, void *ret_object, struct report *report)
+static error_code bytes_decode(struct decoder *decoder, const struct schema *schema,
+                               struct bytes bytes, void *ret_object)
 {
+    struct report *report = decoder->report;
     memset(ret_object, 0, schema->size_bytes);
     error_code error = schema_scan(bytes, report);
     if (error != OK) {
         return error;
     }
-    struct decoder decoder = {arena, report, is_lenient};
     msgpack_unpacked unpacked;
     size_t offset = 0;
     msgpack_unpacked_init(&unpacked);
@@ -337,7 +342,7 @@ error_code schema_decode(const struct schema *schema, struct bytes bytes, bool i
     } else if (got != MSGPACK_UNPACK_SUCCESS && got != MSGPACK_UNPACK_EXTRA_BYTES) {
         error = report_fail(report, ERR_FORMAT, "no msgpack");
     } else {
-        error = decode_object(&decoder, schema, &unpacked.data, ret_object);
+        error = decode_object(decoder, schema, &unpacked.data, ret_object);
     }
     msgpack_unpacked_destroy(&unpacked);
     if (error != OK) {
@@ -345,4 +350,19 @@ error_code schema_decode(const struct schema *schema, struct bytes bytes, bool i
     }
     texts_fill(schema, ret_object);
     return schema_validate(schema, ret_object, report);
+}
+
+error_code schema_decode(const struct schema *schema, struct bytes bytes, bool is_lenient,
+                         struct arena *arena, void *ret_object, struct report *report)
+{
+    struct decoder decoder = {.arena = arena, .report = report, .is_lenient = is_lenient};
+    return bytes_decode(&decoder, schema, bytes, ret_object);
+}
+
+error_code schema_decode_borrowing(const struct schema *schema, struct bytes bytes,
+                                   struct arena *arena, void *ret_object, struct report *report)
+{
+    struct decoder decoder = {
+        .arena = arena, .report = report, .is_lenient = true, .is_borrowing = true};
+    return bytes_decode(&decoder, schema, bytes, ret_object);
 }

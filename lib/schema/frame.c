@@ -41,8 +41,13 @@ error_code message_encode(message_type type, const void *message, struct buf *bu
     return error == OK ? schema_encode(schema, message, SCHEMA_VERSION, buf) : error;
 }
 
-error_code message_decode(struct bytes frame, struct arena *arena, message_type *ret_type,
-                          void **ret_message, struct report *report)
+message_type message_type_of(struct bytes frame)
+{
+    return frame.len >= FRAME_HEADER_BYTES ? (message_type)frame.data[3] : (message_type)0;
+}
+
+static error_code frame_decode(struct bytes frame, bool is_borrowing, struct arena *arena,
+                               message_type *ret_type, void **ret_message, struct report *report)
 {
     if (frame.len < FRAME_HEADER_BYTES || frame.data[0] != 'm' || frame.data[1] != 'u') {
         return report_fail(report, ERR_PROTOCOL, "no frame of muster");
@@ -64,10 +69,23 @@ error_code message_decode(struct bytes frame, struct arena *arena, message_type 
         return report_fail(report, ERR_NO_MEMORY, "no memory for a '%s'", schema->name);
     }
     struct bytes body = {frame.data + FRAME_HEADER_BYTES, frame.len - FRAME_HEADER_BYTES};
-    error_code error = schema_decode(schema, body, true, arena, message, report);
+    error_code error = is_borrowing ? schema_decode_borrowing(schema, body, arena, message, report)
+                                    : schema_decode(schema, body, true, arena, message, report);
     if (error == OK) {
         *ret_type = type;
         *ret_message = message;
     }
     return error;
+}
+
+error_code message_decode(struct bytes frame, struct arena *arena, message_type *ret_type,
+                          void **ret_message, struct report *report)
+{
+    return frame_decode(frame, false, arena, ret_type, ret_message, report);
+}
+
+error_code message_decode_borrowing(struct bytes frame, struct arena *arena, message_type *ret_type,
+                                    void **ret_message, struct report *report)
+{
+    return frame_decode(frame, true, arena, ret_type, ret_message, report);
 }

@@ -5,8 +5,8 @@
 const char *const order_act_names[] = {"go", "stop", "pause"};
 const char *const order_why_names[] = {"",     "rung",   "max",  "target", "failures",
                                        "wall", "cancel", "stop", "pause"};
-const char *const event_kind_names[] = {"started", "rows",   "milestone", "snapshot",
-                                        "bye",     "result", "draining"};
+const char *const event_kind_names[] = {"started", "rows",     "milestone", "snapshot", "bye",
+                                        "result",  "draining", "tasks",     "returned"};
 const char *const bye_word_names[] = {"", "done", "paused", "invalid", "error"};
 const char *const end_cause_names[] = {
     "exit",           "signal",        "told",          "cannot_start", "refused", "timeout_trial",
@@ -17,7 +17,7 @@ static const struct field order_fields[] = {
     F_I64(struct order, until, 2, 1),
     F_ENUM(struct order, act, 3, 1, order_act_names),
     F_ENUM(struct order, why, 4, 1, order_why_names),
-    F_I64(struct order, grace_ms, 5, 1),
+    F_MS(struct order, grace_ms, 5, 1),
 };
 const struct schema order_schema = SCHEMA("order", struct order, 1, order_fields);
 
@@ -76,6 +76,43 @@ static const struct field running_ref_fields[] = {
 const struct schema running_ref_schema =
     SCHEMA("running_ref", struct running_ref, 1, running_ref_fields);
 
+static const struct field array_ids_fields[] = {
+    F_U32(struct array_ids, first, 1, 1),
+    F_U32(struct array_ids, last, 2, 1),
+    F_U32(struct array_ids, step, 3, 1),
+};
+const struct schema array_ids_schema = SCHEMA("array_ids", struct array_ids, 1, array_ids_fields);
+
+static const struct field array_range_fields[] = {
+    F_U32(struct array_range, first, 1, 1),
+    F_U32(struct array_range, count, 2, 1),
+};
+const struct schema array_range_schema =
+    SCHEMA("array_range", struct array_range, 1, array_range_fields);
+
+static const struct field array_lane_fields[] = {
+    F_U32(struct array_lane, lane, 1, 1),
+    F_STRS(struct array_lane, gpus, n_gpus, 2, 1, GPUS_MAX),
+};
+static const struct schema array_lane_schema =
+    SCHEMA("array_lane", struct array_lane, 1, array_lane_fields);
+
+static const struct field held_lane_fields[] = {
+    F_U32(struct held_lane, job, 1, 1),
+    F_U32(struct held_lane, lane, 2, 1),
+    F_STRS(struct held_lane, gpus, n_gpus, 3, 1, GPUS_MAX),
+};
+static const struct schema held_lane_schema =
+    SCHEMA("held_lane", struct held_lane, 1, held_lane_fields);
+
+static const struct field held_range_fields[] = {
+    F_U32(struct held_range, job, 1, 1),
+    F_STRUCT(struct held_range, range, 2, 1, &array_range_schema),
+    F_BOOL(struct held_range, is_started, 3, 1),
+};
+static const struct schema held_range_schema =
+    SCHEMA("held_range", struct held_range, 1, held_range_fields);
+
 static const struct field attempt_result_fields[] = {
     F_BOOL(struct attempt_result, has_started, 1, 1),
     F_ENUM(struct attempt_result, cause, 2, 1, end_cause_names),
@@ -87,7 +124,7 @@ static const struct field attempt_result_fields[] = {
     F_STR(struct attempt_result, reason, 8, 1, SCHEMA_TEXT_MAX),
     F_TIME(struct attempt_result, started_at, 9, 1),
     F_TIME(struct attempt_result, ended_at, 10, 1),
-    F_I64(struct attempt_result, cpu_ms, 11, 1),
+    F_MS(struct attempt_result, cpu_ms, 11, 1),
     F_U64(struct attempt_result, rss_peak_bytes, 12, 1),
     F_U64(struct attempt_result, last_seq, 13, 1),
     F_BYTES(struct attempt_result, out_tail, 14, 1, TAIL_MAX_BYTES),
@@ -111,6 +148,10 @@ static const struct field node_event_fields[] = {
     F_ENUM(struct node_event, bye, 10, 1, bye_word_names),
     F_STR(struct node_event, note, 11, 1, NOTE_MAX_BYTES),
     F_STRUCT(struct node_event, result, 12, 1, &attempt_result_schema),
+    F_U32(struct node_event, job, 13, 1),
+    F_BYTES(struct node_event, array_rows, 14, 1, RESULT_ROWS_MAX *RESULT_ROW_BYTES),
+    F_LIST(struct node_event, ranges, n_ranges, 15, 1, ARRAY_RANGES_MAX, &array_range_schema),
+    F_LIST(struct node_event, lanes, n_lanes, 16, 1, ATTEMPTS_MAX, &array_lane_schema),
 };
 const struct schema node_event_schema =
     SCHEMA("node_event", struct node_event, 1, node_event_fields);
@@ -138,6 +179,9 @@ static const struct field msg_enrol_fields[] = {
     F_TEXT(struct msg_enrol, state_dir, 51, 1, SCHEMA_TEXT_MAX),
     F_TEXT(struct msg_enrol, lock, 52, 1, 256),
     F_U64(struct msg_enrol, enrolment, 53, 1),
+    F_BOOL(struct msg_enrol, is_dry, 70, 1),
+    F_LIST(struct msg_enrol, lanes, n_lanes, 71, 1, ATTEMPTS_MAX, &held_lane_schema),
+    F_LIST(struct msg_enrol, ranges, n_ranges, 72, 1, ARRAY_RANGES_MAX, &held_range_schema),
 };
 const struct schema msg_enrol_schema = SCHEMA("enrol", struct msg_enrol, 1, msg_enrol_fields);
 
@@ -158,9 +202,9 @@ const struct schema msg_heartbeat_schema =
 static const struct field msg_welcome_fields[] = {
     F_U64(struct msg_welcome, epoch, 1, 1),
     F_U64(struct msg_welcome, applied, 2, 1),
-    F_I64(struct msg_welcome, node_timeout_ms, 3, 1),
-    F_I64(struct msg_welcome, heartbeat_ms, 4, 1),
-    F_I64(struct msg_welcome, orphan_timeout_ms, 5, 1),
+    F_MS(struct msg_welcome, node_timeout_ms, 3, 1),
+    F_MS(struct msg_welcome, heartbeat_ms, 4, 1),
+    F_MS(struct msg_welcome, orphan_timeout_ms, 5, 1),
     F_LIST(struct msg_welcome, holds, n_holds, 6, 1, ATTEMPTS_MAX, &running_ref_schema),
     F_U64(struct msg_welcome, enrolment, 50, 1),
 };
@@ -193,11 +237,11 @@ static const struct field msg_lease_fields[] = {
     F_I64(struct msg_lease, cpus, 15, 1),
     F_U64(struct msg_lease, memory_bytes, 16, 1),
     F_STRS(struct msg_lease, gpus, n_gpus, 17, 1, GPUS_MAX),
-    F_I64(struct msg_lease, timeout_trial_ms, 18, 1),
-    F_I64(struct msg_lease, timeout_silent_ms, 19, 1),
-    F_I64(struct msg_lease, timeout_grace_ms, 20, 1),
-    F_I64(struct msg_lease, timeout_start_ms, 21, 1),
-    F_I64(struct msg_lease, timeout_decision_ms, 22, 1),
+    F_MS(struct msg_lease, timeout_trial_ms, 18, 1),
+    F_MS(struct msg_lease, timeout_silent_ms, 19, 1),
+    F_MS(struct msg_lease, timeout_grace_ms, 20, 1),
+    F_MS(struct msg_lease, timeout_start_ms, 21, 1),
+    F_MS(struct msg_lease, timeout_decision_ms, 22, 1),
     F_U32(struct msg_lease, checkpoints_on, 23, 1),
     F_U32(struct msg_lease, keep_last, 24, 1),
     F_U32(struct msg_lease, keep_best, 25, 1),
@@ -246,7 +290,7 @@ const struct schema msg_drop_schema = SCHEMA("drop", struct msg_drop, 1, msg_dro
 
 static const struct field msg_drain_fields[] = {
     F_U64(struct msg_drain, epoch, 30, 1),
-    F_I64(struct msg_drain, grace_ms, 31, 1),
+    F_MS(struct msg_drain, grace_ms, 31, 1),
 };
 const struct schema msg_drain_schema = SCHEMA("drain", struct msg_drain, 1, msg_drain_fields);
 
@@ -255,7 +299,7 @@ static const struct field msg_log_get_fields[] = {
     F_TASK_ID(struct msg_log_get, task, 52, 1),    F_U32(struct msg_log_get, attempt, 53, 1),
     F_U32(struct msg_log_get, stream, 54, 1),      F_U64(struct msg_log_get, generation, 55, 1),
     F_U64(struct msg_log_get, offset, 56, 1),      F_BOOL(struct msg_log_get, is_tail, 57, 1),
-    F_U32(struct msg_log_get, limit_bytes, 58, 1), F_I64(struct msg_log_get, wait_ms, 59, 1),
+    F_U32(struct msg_log_get, limit_bytes, 58, 1), F_MS(struct msg_log_get, wait_ms, 59, 1),
 };
 const struct schema msg_log_get_schema =
     SCHEMA("log_get", struct msg_log_get, 1, msg_log_get_fields);
@@ -287,3 +331,28 @@ static const struct field msg_blob_fields[] = {
     F_TEXT(struct msg_blob, error, 24, 1, REPORT_TEXT_MAX),
 };
 const struct schema msg_blob_schema = SCHEMA("blob", struct msg_blob, 1, msg_blob_fields);
+
+static const struct field msg_array_fields[] = {
+    F_U32(struct msg_array, job, 1, 1),
+    F_STRUCT(struct msg_array, ids, 2, 1, &array_ids_schema),
+    F_STRUCT(struct msg_array, lease, 3, 1, &msg_lease_schema),
+    F_TEXT(struct msg_array, items, 4, 1, 64),
+    F_U64(struct msg_array, items_bytes, 5, 1),
+};
+const struct schema msg_array_schema = SCHEMA("array", struct msg_array, 1, msg_array_fields);
+
+static const struct field msg_ranges_fields[] = {
+    F_U32(struct msg_ranges, job, 1, 1),
+    F_LIST(struct msg_ranges, lanes, n_lanes, 2, 1, ATTEMPTS_MAX, &array_lane_schema),
+    F_LIST(struct msg_ranges, ranges, n_ranges, 3, 1, ARRAY_RANGES_MAX, &array_range_schema),
+};
+const struct schema msg_ranges_schema = SCHEMA("ranges", struct msg_ranges, 1, msg_ranges_fields);
+
+static const struct field msg_take_back_fields[] = {
+    F_U32(struct msg_take_back, job, 1, 1),
+    F_LIST(struct msg_take_back, ranges, n_ranges, 2, 1, ARRAY_RANGES_MAX, &array_range_schema),
+    F_ENUM(struct msg_take_back, why, 3, 1, order_why_names),
+    F_MS(struct msg_take_back, grace_ms, 4, 1),
+};
+const struct schema msg_take_back_schema =
+    SCHEMA("take_back", struct msg_take_back, 1, msg_take_back_fields);

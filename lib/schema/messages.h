@@ -4,6 +4,8 @@
 #ifndef MUSTER_SCHEMA_MESSAGES_H
 #define MUSTER_SCHEMA_MESSAGES_H
 
+#include "base/array_ids.h"
+#include "schema/result_rows.h"
 #include "schema/schema.h"
 
 enum {
@@ -13,6 +15,7 @@ enum {
     MSG_ARENA_MAX_BYTES = 8 << 20, /* one decoded frame */
     MSG_EVENTS_BYTES =
         256 << 10, /* an agent packs events up to here into one frame (one event may be larger) */
+    ARRAY_ROWS_MS = 10, /* an agent with enough to do tells of an array's ends so often at most */
     EVENTS_IN_FLIGHT_BYTES = 1 << 20, /* unacknowledged, per agent */
     EVENTS_KEPT_BYTES = 64 << 20,     /* unacknowledged and unsent, per agent */
     METRICS_MAX = 64,                 /* of one report */
@@ -45,7 +48,10 @@ enum {
     X(MSG_BLOB, 25, msg_blob)   /* a piece of a packed work folder */                              \
     X(MSG_LOG_GET, 26, msg_log_get) /* a piece of what an attempt wrote */                         \
     X(MSG_DROP, 24, msg_drop)       /* no record names these snapshots any more: delete them */    \
-    X(MSG_DRAIN, 27, msg_drain)     /* hand back what runs here now; the agent itself stays */
+    X(MSG_DRAIN, 27, msg_drain)     /* hand back what runs here now; the agent itself stays */     \
+    X(MSG_ARRAY, 28, msg_array)     /* what the tasks of an array are; before the first of its */  \
+    X(MSG_RANGES, 29, msg_ranges)   /* lanes, and tasks of an array for them */                    \
+    X(MSG_TAKE_BACK, 30, msg_take_back) /* tasks of an array that are not wanted there */
 
 typedef enum {
 #define X(name, value, type) name = (value),
@@ -67,6 +73,14 @@ MUST_CHECK error_code message_encode(message_type type, const void *message, str
 MUST_CHECK error_code message_decode(struct bytes frame, struct arena *arena,
                                      message_type *ret_type, void **ret_message,
                                      struct report *report);
+
+/* The same, but fields of bytes point into the frame, which stays as long as the message: for who
+ * reads it at once, or keeps both. */
+MUST_CHECK error_code message_decode_borrowing(struct bytes frame, struct arena *arena,
+                                               message_type *ret_type, void **ret_message,
+                                               struct report *report);
+/* The type of what looks like a frame; 0: it is none. */
+message_type message_type_of(struct bytes frame);
 
 /* ---- parts ---- */
 
@@ -135,6 +149,31 @@ struct snapshot_name {
     uint32_t ordinal;
 };
 
+/* ---- task arrays: a *lane* is the room for one task of an array on a node, with the resources of
+ * one, held from its MSG_RANGES until the agent tells that it is closed. An agent runs one task a
+ * lane, in the order in which ranges came, and closes a lane that finds nothing left to run. ----
+ */
+
+struct array_lane {
+    uint32_t lane; /* a number of the head's, not used again on this node for this array while it is
+                      open */
+    const char *const *gpus; /* UUIDs */
+    uint32_t n_gpus;
+};
+
+struct held_lane {
+    uint32_t job;
+    uint32_t lane;
+    const char *const *gpus;
+    uint32_t n_gpus;
+};
+
+struct held_range {
+    uint32_t job;
+    struct array_range range; /* leased to this agent; ended and handed-back ones are not in it */
+    bool is_started;          /* then of one task: it runs */
+};
+
 /* ---- agent -> head ---- */
 
 struct running_ref {
@@ -172,6 +211,11 @@ struct msg_enrol {
     const char *state_dir; /* of the agent, on `host` */
     const char *lock;      /* which kernel and file its folder's lock is; no two agents share one */
     uint64_t enrolment;    /* counts up within the incarnation; the welcome says which it answers */
+    bool is_dry;           /* it completes tasks without a process; for measuring */
+    const struct held_lane *lanes; /* open here */
+    uint32_t n_lanes;
+    const struct held_range *ranges;
+    uint32_t n_ranges;
 };
 
 typedef enum {
@@ -183,8 +227,13 @@ typedef enum {
     EVENT_BYE,       /* the trainer said good-bye; its answer is held */
     EVENT_RESULT,    /* the attempt has ended and its process tree is gone */
     EVENT_DRAINING,  /* the agent was told to leave (SIGTERM) and takes no new leases */
+    EVENT_TASKS,     /* tasks of an array ended with exit 0, and lanes closed (in this order); one
+                        that ended otherwise is told by EVENT_RESULT, one that runs for a second by
+                        EVENT_STARTED, both with attempt 0 */
+    EVENT_RETURNED,  /* tasks of an array that were never started, handed back: the answer to
+                        MSG_TAKE_BACK, or by itself when the agent drains */
 } event_kind;
-extern const char *const event_kind_names[7];
+extern const char *const event_kind_names[9];
 
 typedef enum { BYE_NONE, BYE_DONE, BYE_PAUSED, BYE_INVALID, BYE_ERROR } bye_word;
 extern const char *const bye_word_names[5];
@@ -232,13 +281,19 @@ struct node_event {
     time_ms time;
     task_id task;
     uint32_t attempt;
-    uint32_t pid;                 /* STARTED */
-    struct metric_rows rows;      /* ROWS, MILESTONE */
-    uint64_t reached;             /* MILESTONE: the order whose `until` it reached */
-    struct snapshot_ref snapshot; /* SNAPSHOT */
-    bye_word bye;                 /* BYE */
-    const char *note;             /* BYE */
-    struct attempt_result result; /* RESULT */
+    uint32_t pid;                     /* STARTED */
+    struct metric_rows rows;          /* ROWS, MILESTONE */
+    uint64_t reached;                 /* MILESTONE: the order whose `until` it reached */
+    struct snapshot_ref snapshot;     /* SNAPSHOT */
+    bye_word bye;                     /* BYE */
+    const char *note;                 /* BYE */
+    struct attempt_result result;     /* RESULT */
+    uint32_t job;                     /* TASKS, RETURNED */
+    struct bytes array_rows;          /* TASKS: result_rows.h */
+    const struct array_range *ranges; /* RETURNED */
+    uint32_t n_ranges;
+    const struct array_lane *lanes; /* TASKS: closed; without GPUs */
+    uint32_t n_lanes;
 };
 
 struct msg_events {
@@ -371,6 +426,38 @@ struct msg_log_data {
     uint64_t offset;     /* of what comes next */
     struct bytes data;   /* none: there is nothing more now */
     bool is_missing;     /* no such log here (not a byte was written, or it was removed) */
+};
+
+/* Sent on each connection before the first MSG_RANGES of the array, and again after an enrolment.
+ */
+struct msg_array {
+    uint32_t job;
+    struct array_ids ids;
+    struct msg_lease lease; /* of each of its tasks: task.index, gpus and age are not set; macros
+                               ${index} and ${line} are not expanded */
+    const char *items;      /* hash of a packed folder whose file `items` has a line a task, by
+                               position; "": none */
+    uint64_t items_bytes;
+};
+
+/* Both lists are added to what the agent has. */
+struct msg_ranges {
+    uint32_t job;
+    const struct array_lane *lanes;
+    uint32_t n_lanes;
+    const struct array_range *ranges;
+    uint32_t n_ranges;
+};
+
+/* Of the positions that the agent holds and has not started it tells EVENT_RETURNED, in one event
+ * and even if there are none; those that run are left alone, or told to leave if `why` says so.
+ * With no ranges: all of the array. */
+struct msg_take_back {
+    uint32_t job;
+    const struct array_range *ranges;
+    uint32_t n_ranges;
+    order_why why;    /* WHY_NONE, WHY_CANCEL or WHY_STOP */
+    int64_t grace_ms; /* to SIGTERM, and again to SIGKILL */
 };
 
 struct msg_blob {

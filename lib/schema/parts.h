@@ -7,7 +7,8 @@
 #include "schema/table.h"
 
 extern const struct schema label_pair_schema, custom_pair_schema, metric_row_schema,
-    snapshot_name_schema, running_ref_schema, attempt_result_schema, node_event_schema;
+    snapshot_name_schema, running_ref_schema, attempt_result_schema, node_event_schema,
+    array_ids_schema, array_range_schema;
 
 /* Items of a list. What a sweep file or a node may have is limited where it comes in, too. */
 enum {
@@ -25,6 +26,8 @@ enum {
     SETUP_MAX_BYTES = 64 << 10, /* as SPEC_TEXT_MAX_BYTES */
     EVENTS_MAX = 100000,
     ATTEMPTS_MAX = 100000, /* of one node */
+    ARRAY_RANGES_MAX = 100000,
+    JOB_NODES_MAX = 20000,
 };
 
 /* Every row has one value for each name. */

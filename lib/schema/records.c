@@ -54,7 +54,7 @@ static const struct field record_sweep_fields[] = {
     F_ENUM(struct record_sweep, why, 13, 1, order_why_names),
     F_TIME(struct record_sweep, created, 14, 1),
     F_TIME(struct record_sweep, ended, 15, 1),
-    F_I64(struct record_sweep, ran_ms, 16, 1),
+    F_MS(struct record_sweep, ran_ms, 16, 1),
     F_TIME(struct record_sweep, resumed_at, 17, 1),
     F_STR(struct record_sweep, error, 18, 1, SCHEMA_TEXT_MAX),
     F_TEXT(struct record_sweep, work, 20, 1, 64),
@@ -94,8 +94,33 @@ static const struct field record_job_fields[] = {
     F_U64(struct record_job, work_bytes, 21, 1),
     F_STRS(struct record_job, labels, n_labels, 30, 1, LABELS_MAX),
     F_BOOL(struct record_job, is_removing, 31, 1),
+    F_STRUCT(struct record_job, array, 70, 1, &array_ids_schema),
+    F_TEXT(struct record_job, items, 71, 1, 64),
+    F_U64(struct record_job, items_bytes, 72, 1),
+    F_U32(struct record_job, max_fails, 73, 1),
+    F_STRS(struct record_job, nodes, n_nodes, 74, 1, JOB_NODES_MAX),
+    F_ENUM(struct record_job, why, 75, 1, order_why_names),
+    F_TIME(struct record_job, told_at, 76, 1),
+    F_STR(struct record_job, error, 77, 1, SCHEMA_TEXT_MAX),
 };
 const struct schema record_job_schema = SCHEMA("job", struct record_job, 1, record_job_fields);
+
+static const struct field chunk_lease_fields[] = {
+    F_STRUCT(struct chunk_lease, range, 1, 1, &array_range_schema),
+    F_NAME(struct chunk_lease, node, 2, 1, NODE_NAME_MAX),
+    F_U64(struct chunk_lease, incarnation, 3, 1),
+};
+static const struct schema chunk_lease_schema =
+    SCHEMA("chunk_lease", struct chunk_lease, 1, chunk_lease_fields);
+
+static const struct field record_chunk_fields[] = {
+    F_U32(struct record_chunk, job, 1, 1),
+    F_U32(struct record_chunk, chunk, 2, 1),
+    F_BYTES(struct record_chunk, slots, 3, 1, ARRAY_CHUNK / 4),
+    F_LIST(struct record_chunk, leases, n_leases, 4, 1, ARRAY_CHUNK, &chunk_lease_schema),
+};
+const struct schema record_chunk_schema =
+    SCHEMA("chunk", struct record_chunk, 1, record_chunk_fields);
 
 static const struct field record_task_fields[] = {
     F_TASK_ID(struct record_task, id, 1, 1),
@@ -183,6 +208,7 @@ static const struct field record_node_fields[] = {
     F_TIME(struct record_node, trusted_since, 41, 1),
     F_STR(struct record_node, state_dir, 50, 1, SCHEMA_TEXT_MAX),
     F_STR(struct record_node, lock, 51, 1, 256),
+    F_BOOL(struct record_node, is_dry, 70, 1),
 };
 const struct schema record_node_schema = SCHEMA("node", struct record_node, 1, record_node_fields);
 

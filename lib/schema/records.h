@@ -6,8 +6,10 @@
  *   m:tasks          hash   <number>.<index>    -> record_task (trials and tasks alike)
  *   m:attempts       hash   <number>.<index>:<attempt> -> record_attempt (evidence of an end)
  *   m:nodes          hash   <name>              -> record_node
+ *   m:chunks         hash   <job>.<chunk>       -> record_chunk (1,024 tasks of an array)
  *   m:users          hash   <name>              -> record_user
  *   m:log:<sweep>    list   record_log, in order
+ *   m:res:<job>.<chunk> list result rows (schema/result_rows.h) of tasks of the chunk, as they came
  *   m:rows:<trial>   hash   <attempt>:<first seq> -> metric_rows (record_encode'd)
  *
  * `m` is the cluster's prefix. */
@@ -145,6 +147,37 @@ struct record_job {
     bool is_removing; /* all that is kept of it is being deleted */
     const char *work; /* as a sweep's */
     uint64_t work_bytes;
+    struct array_ids array; /* step 0: one task, index 1 */
+    const char *items;      /* hash of the packed folder with its lines; "": none */
+    uint64_t items_bytes;
+    uint32_t max_fails;       /* more failed tasks than this end the array; 0: no limit */
+    const char *const *nodes; /* of its result rows, by number */
+    uint32_t n_nodes;
+    order_why why;     /* of an array that was told to end: what is not ended is cancelled */
+    time_ms told_at;   /* when it was; 0: it was not */
+    const char *error; /* why muster itself ended it, for people */
+};
+
+/* What became of ARRAY_CHUNK tasks of an array. */
+typedef enum {
+    SLOT_QUEUED,
+    SLOT_LEASED,    /* attempt 0, to the node of one of `leases` */
+    SLOT_DONE,      /* a result row has it */
+    SLOT_EXCEPTION, /* it has a record_task of its own */
+} array_slot;
+
+struct chunk_lease {
+    struct array_range range; /* within the chunk; those of its slots that are LEASED */
+    const char *node;
+    uint64_t incarnation;
+};
+
+struct record_chunk {
+    uint32_t job;
+    uint32_t chunk;     /* first position / ARRAY_CHUNK */
+    struct bytes slots; /* two bits a task, lowest bits first; none: all QUEUED */
+    const struct chunk_lease *leases;
+    uint32_t n_leases;
 };
 
 struct record_task {
@@ -232,6 +265,7 @@ struct record_node {
     bool is_drain_asked;    /* by people; else it is the agent that leaves */
     time_ms drain_deadline; /* until then what runs there goes on */
     const char *drain_reason;
+    bool is_dry; /* its agent runs no process */
 };
 
 #define USER_ROLES(X)                                                                              \
@@ -288,6 +322,6 @@ struct record_log {
 
 extern const struct schema record_sweep_schema, record_job_schema, record_task_schema,
     record_user_schema, record_attempt_schema, set_aside_schema, record_node_schema,
-    record_log_schema, metric_rows_schema, order_schema, snapshot_ref_schema;
+    record_log_schema, record_chunk_schema, metric_rows_schema, order_schema, snapshot_ref_schema;
 
 #endif

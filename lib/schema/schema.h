@@ -24,6 +24,9 @@ enum {
     SCHEMA_DEPTH_MAX = 16,
     SCHEMA_TEXT_MAX = 64 << 10, /* one text in a list or a value, and free text in general */
 };
+/* Of a time and of a span in milliseconds, either way: some 35,000 years, so that sums of a few of
+ * them stay numbers. */
+#define SCHEMA_TIME_MAX (INT64_C(1) << 50)
 
 typedef enum {
     FIELD_BOOL,    /* bool */
@@ -34,7 +37,7 @@ typedef enum {
     FIELD_STR,     /* const char *; NULL reads and writes as absent, JSON null; max: bytes */
     FIELD_BYTES,   /* struct bytes; max: bytes; JSON: base64 */
     FIELD_ENUM,    /* an enum (int-sized, values 0..n-1); names: its words; max: how many */
-    FIELD_TIME,    /* time_ms; JSON: RFC 3339 or null for 0 */
+    FIELD_TIME,    /* time_ms, at most SCHEMA_TIME_MAX; JSON: RFC 3339 or null for 0 */
     FIELD_SPAN,    /* int64_t milliseconds; JSON: seconds as a number */
     FIELD_TASK_ID, /* task_id; JSON "12.41"; {0,0} is the default, JSON null */
     FIELD_VALUE,   /* struct value; max: bytes of a string */
@@ -67,7 +70,7 @@ struct field {
     uint32_t flags;
     uint32_t offset;       /* of the member */
     uint32_t count_offset; /* of the count, for the list types */
-    uint64_t max;          /* see the types; 0: none (numbers) */
+    uint64_t max;          /* see the types; of an I64 its magnitude, 0: none */
     const struct schema *sub;
     const char *const *names;
 };
@@ -97,6 +100,10 @@ MUST_CHECK error_code schema_encode(const struct schema *schema, const void *obj
 MUST_CHECK error_code schema_decode(const struct schema *schema, struct bytes bytes,
                                     bool is_lenient, struct arena *arena, void *ret_object,
                                     struct report *report);
+/* The same, but fields of bytes point into `bytes`, which stays as long as the object. Lenient. */
+MUST_CHECK error_code schema_decode_borrowing(const struct schema *schema, struct bytes bytes,
+                                              struct arena *arena, void *ret_object,
+                                              struct report *report);
 /* Limits, enum ranges, required fields and the table's own check of an object in memory. An
  * embedded struct that is all default is absent: nothing of it is required. */
 MUST_CHECK error_code schema_validate(const struct schema *schema, const void *object,

@@ -46,6 +46,9 @@
         .offset =                                                                                  \
             (uint32_t)(offsetof(object_, member) + FIELD_TYPE_CHECK(object_, member, wanted))      \
     }
+/* Milliseconds that somebody will add to a time. */
+#define F_MS(object_, member, number, since)                                                       \
+    F_SIZED_(object_, member, number, since, FIELD_I64, int64_t, SCHEMA_TIME_MAX)
 #define F_STR(object_, member, number, since, max)                                                 \
     F_SIZED_(object_, member, number, since, FIELD_STR, const char *, max)
 /* A text that is never NULL in memory after a decode. */

@@ -82,6 +82,17 @@ static error_code validate_bytes(const struct field *field, const struct bytes *
     return OK;
 }
 
+/* What is added to times, and times themselves. */
+static error_code validate_magnitude(const struct field *field, int64_t number, int64_t max,
+                                     struct report *report)
+{
+    if (number > max || number < -max) {
+        return report_fail(report, ERR_LIMIT, "field '%s' is %lld, at most %lld is allowed",
+                           field->name, (long long)number, (long long)max);
+    }
+    return OK;
+}
+
 static error_code validate_field(const struct field *field, const void *object,
                                  struct report *report)
 {
@@ -105,6 +116,12 @@ static error_code validate_field(const struct field *field, const void *object,
     }
     if (field->type == FIELD_STRUCT) {
         return struct_is_default(field->sub, at) ? OK : schema_validate(field->sub, at, report);
+    }
+    if (field->type == FIELD_TIME) {
+        return validate_magnitude(field, *(const time_ms *)at, SCHEMA_TIME_MAX, report);
+    }
+    if (field->type == FIELD_I64 && field->max > 0) {
+        return validate_magnitude(field, *(const int64_t *)at, (int64_t)field->max, report);
     }
     return field_is_counted(field) ? validate_counted(field, object, report) : OK;
 }

@@ -14,20 +14,23 @@ static const struct macro {
     bool is_later;
     bool takes_text; /* ${name:text} */
     macro_id id;
+    bool is_arrays; /* a macro in arrays alone */
 } macros[] = {
-    {"args", false, false, MACRO_ARGS},
-    {"args_json", false, false, MACRO_ARGS_JSON},
-    {"trial.id", false, false, MACRO_TRIAL_ID},
-    {"trial.dir", false, false, MACRO_TRIAL_DIR},
-    {"args_no_hyphens", true, false, 0},
-    {"args_no_boolean_flags", true, false, 0},
-    {"args_json_file", true, false, 0},
-    {"env", true, false, 0},
-    {"program", true, false, 0},
-    {"interpreter", true, false, 0},
-    {"envvar", true, true, 0},
-    {"restore", true, false, 0},
-    {"restore", true, true, 0},
+    {"args", false, false, MACRO_ARGS, false},
+    {"args_json", false, false, MACRO_ARGS_JSON, false},
+    {"trial.id", false, false, MACRO_TRIAL_ID, false},
+    {"trial.dir", false, false, MACRO_TRIAL_DIR, false},
+    {"index", false, false, MACRO_INDEX, true},
+    {"line", false, false, MACRO_LINE, true},
+    {"args_no_hyphens", true, false, 0, false},
+    {"args_no_boolean_flags", true, false, 0, false},
+    {"args_json_file", true, false, 0, false},
+    {"env", true, false, 0, false},
+    {"program", true, false, 0, false},
+    {"interpreter", true, false, 0, false},
+    {"envvar", true, true, 0, false},
+    {"restore", true, false, 0, false},
+    {"restore", true, true, 0, false},
 };
 enum { N_MACROS = sizeof macros / sizeof macros[0] };
 
@@ -68,12 +71,17 @@ static bool text_equal(const char *name, const char *text, size_t len)
     return strlen(name) == len && memcmp(name, text, len) == 0;
 }
 
-static const struct macro *builtin_find(const struct piece *piece)
+static bool macro_is_known(const struct macro *macro, const struct macro_scope *scope)
+{
+    return !macro->is_arrays || scope->is_array;
+}
+
+static const struct macro *builtin_find(const struct piece *piece, const struct macro_scope *scope)
 {
     const char *colon = memchr(piece->text, ':', piece->len);
     size_t len = colon != NULL ? (size_t)(colon - piece->text) : piece->len;
     for (size_t i = 0; i < N_MACROS; i++) {
-        if (macros[i].takes_text == (colon != NULL) &&
+        if (macro_is_known(&macros[i], scope) && macros[i].takes_text == (colon != NULL) &&
             text_equal(macros[i].name, piece->text, len)) {
             return &macros[i];
         }
@@ -81,13 +89,14 @@ static const struct macro *builtin_find(const struct piece *piece)
     return NULL;
 }
 
-static error_code fail_undefined(const char *name, const struct name_list *names,
+static error_code fail_undefined(const char *name, const struct macro_scope *scope,
                                  struct report *report)
 {
+    const struct name_list *names = &scope->parameters;
     char excerpt[EXCERPT_MAX];
     struct spelling spelling = {.word = name};
     for (size_t i = 0; i < N_MACROS; i++) {
-        if (!macros[i].is_later) {
+        if (!macros[i].is_later && macro_is_known(&macros[i], scope)) {
             spelling_offer(&spelling, macros[i].name);
         }
     }
@@ -116,19 +125,25 @@ static error_code args_place_check(const char *text, macros_place place, struct 
 }
 
 error_code macro_find(const char *text, const struct piece *piece, macros_place place,
-                      const struct name_list *names, macro_id *ret_macro, uint32_t *ret_parameter,
+                      const struct macro_scope *scope, macro_id *ret_macro, uint32_t *ret_parameter,
                       struct report *report)
 {
+    const struct name_list *names = &scope->parameters;
     char name[MACRO_NAME_MAX + 1];
     size_t len = piece->len < MACRO_NAME_MAX ? piece->len : MACRO_NAME_MAX;
     memcpy(name, piece->text, len);
     name[len] = '\0';
 
-    const struct macro *macro = builtin_find(piece);
+    const struct macro *macro = builtin_find(piece, scope);
     if (macro != NULL && macro->is_later) {
         return report_fail(report, ERR_UNSUPPORTED,
                            "the macro ${%s%s} is not supported by this version", macro->name,
                            macro->takes_text ? ":..." : "");
+    }
+    if (macro != NULL && macro->id == MACRO_LINE && !scope->has_lines) {
+        return report_fail(report, ERR_INVALID,
+                           "the macro ${line} has nothing to stand for: give the array a line for "
+                           "each task, with --each-line FILE or --from-json FILE");
     }
     if (macro != NULL) {
         error_code error = macro->id == MACRO_ARGS ? args_place_check(text, place, report) : OK;
@@ -144,5 +159,5 @@ error_code macro_find(const char *text, const struct piece *piece, macros_place 
             return OK;
         }
     }
-    return fail_undefined(name, names, report);
+    return fail_undefined(name, scope, report);
 }

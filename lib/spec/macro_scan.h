@@ -29,18 +29,27 @@ struct name_list {
 };
 const char *name_list_at(const struct name_list *names, uint32_t i);
 
+/* What names stand for something. */
+struct macro_scope {
+    struct name_list parameters;
+    bool is_array; /* ${index} is one */
+    bool has_lines;
+};
+
 typedef enum {
     MACRO_ARGS,
     MACRO_ARGS_JSON,
     MACRO_TRIAL_ID,
     MACRO_TRIAL_DIR,
+    MACRO_INDEX,
+    MACRO_LINE,
     MACRO_PARAMETER
 } macro_id;
 
 /* What the macro `piece` of `text` is; *ret_parameter is the parameter's index for MACRO_PARAMETER.
  * Errors and their texts as macros_check(). */
 MUST_CHECK error_code macro_find(const char *text, const struct piece *piece, macros_place place,
-                                 const struct name_list *names, macro_id *ret_macro,
+                                 const struct macro_scope *scope, macro_id *ret_macro,
                                  uint32_t *ret_parameter, struct report *report);
 
 #endif

@@ -1,6 +1,7 @@
 #include "spec/macros.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,10 +36,9 @@ static error_code fail_unclosed(struct report *report)
     return report_fail(report, ERR_INVALID, "${ without its }; write $${ for a literal ${");
 }
 
-error_code macros_check(const char *text, macros_place place, const struct param_spec *params,
-                        uint32_t n_params, struct report *report)
+static error_code text_check(const char *text, macros_place place, const struct macro_scope *scope,
+                             struct report *report)
 {
-    const struct name_list names = {params, sizeof *params, n_params};
     const char *at = text;
     struct piece piece;
     while ((piece = macro_scan_next(&at)).kind != PIECE_END) {
@@ -46,13 +46,27 @@ error_code macros_check(const char *text, macros_place place, const struct param
         uint32_t parameter;
         error_code error = piece.kind == PIECE_UNCLOSED ? fail_unclosed(report)
                            : piece.kind == PIECE_MACRO
-                               ? macro_find(text, &piece, place, &names, &macro, &parameter, report)
+                               ? macro_find(text, &piece, place, scope, &macro, &parameter, report)
                                : OK;
         if (error != OK) {
             return error;
         }
     }
     return OK;
+}
+
+error_code macros_check(const char *text, macros_place place, const struct param_spec *params,
+                        uint32_t n_params, struct report *report)
+{
+    const struct macro_scope scope = {.parameters = {params, sizeof *params, n_params}};
+    return text_check(text, place, &scope, report);
+}
+
+error_code macros_array_check(const char *text, macros_place place, bool has_lines,
+                              struct report *report)
+{
+    const struct macro_scope scope = {.is_array = true, .has_lines = has_lines};
+    return text_check(text, place, &scope, report);
 }
 
 /* ---- expansion ---- */
@@ -150,6 +164,20 @@ static void trial_dir_write(struct expansion *e, uint32_t parameter)
     piece_write(e);
 }
 
+static void index_write(struct expansion *e, uint32_t parameter)
+{
+    (void)parameter;
+    ignore_error(buf_printf(&e->piece, "%" PRIu32, e->values->index), "sticky");
+    piece_write(e);
+}
+
+static void line_write(struct expansion *e, uint32_t parameter)
+{
+    (void)parameter;
+    ignore_error(buf_append_text(&e->piece, e->values->line), "sticky");
+    piece_write(e);
+}
+
 static void parameter_write(struct expansion *e, uint32_t parameter)
 {
     ignore_error(value_print(e->values->params[parameter].value, &e->piece), "sticky");
@@ -159,13 +187,17 @@ static void parameter_write(struct expansion *e, uint32_t parameter)
 static void (*const writers[])(struct expansion *e, uint32_t parameter) = {
     [MACRO_ARGS] = args_write,           [MACRO_ARGS_JSON] = args_json_write,
     [MACRO_TRIAL_ID] = trial_id_write,   [MACRO_TRIAL_DIR] = trial_dir_write,
+    [MACRO_INDEX] = index_write,         [MACRO_LINE] = line_write,
     [MACRO_PARAMETER] = parameter_write,
 };
 
 static error_code pieces_write(struct expansion *e, const char *text)
 {
-    const struct name_list names = {e->values->params, sizeof *e->values->params,
-                                    e->values->n_params};
+    const struct macro_scope scope = {
+        .parameters = {e->values->params, sizeof *e->values->params, e->values->n_params},
+        .is_array = e->values->index > 0,
+        .has_lines = e->values->line != NULL,
+    };
     const char *at = text;
     struct piece piece;
     while ((piece = macro_scan_next(&at)).kind != PIECE_END) {
@@ -176,7 +208,7 @@ static error_code pieces_write(struct expansion *e, const char *text)
             continue;
         }
         error_code error = piece.kind == PIECE_UNCLOSED ? fail_unclosed(e->report)
-                                                        : macro_find(text, &piece, e->place, &names,
+                                                        : macro_find(text, &piece, e->place, &scope,
                                                                      &macro, &parameter, e->report);
         if (error != OK) {
             return error;

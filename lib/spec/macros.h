@@ -5,8 +5,10 @@
  *   ${args_json}  one JSON object of the parameters
  *   ${lr}         the value of parameter lr
  *   ${trial.id} ${trial.dir}
+ *   ${index} ${line}   of a task of an array: its number, and its line of the items
  *   $${X}         a literal ${X}
- * A macro's name wins over a parameter of the same name. Any other `$` stands for itself. Values
+ * A macro's name wins over a parameter of the same name (the last two are macros in arrays alone).
+ * Any other `$` stands for itself. Values
  * are not expanded again.
  *
  * In a list command each macro gives text inside its item; only an item that is exactly ${args}
@@ -42,6 +44,8 @@ struct macros_values {
     uint32_t n_params;
     const char *trial_id;  /* "12.41" */
     const char *trial_dir; /* absolute */
+    uint32_t index;        /* of a task of an array, >= 1; 0: there is no array */
+    const char *line;      /* its line; NULL: its array has none */
 };
 
 /* Would `text` expand at this place with these parameters (only names are looked at)? ERR_INVALID
@@ -49,6 +53,10 @@ struct macros_values {
 MUST_CHECK error_code macros_check(const char *text, macros_place place,
                                    const struct param_spec *params, uint32_t n_params,
                                    struct report *report);
+
+/* The same in the command of an array; has_lines: it was submitted with a line for each task. */
+MUST_CHECK error_code macros_array_check(const char *text, macros_place place, bool has_lines,
+                                         struct report *report);
 
 /* A command's words -> the argument list to execute: the items, or `/bin/sh -c text` for a string
  * command. ret_argv has *ret_argc items and a NULL behind them; it and its strings live in `arena`.

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sys/failpoints.h"
+
 static error_code files_fail(struct report *report, const char *doing, const char *path)
 {
     int number = errno;
@@ -69,7 +71,9 @@ error_code dir_sync(const char *path, struct report *report)
     if (fd < 0) {
         return files_fail(report, "open the folder", path);
     }
-    error_code error = fsync(fd) == 0 ? OK : files_fail(report, "sync the folder", path);
+    error_code error = !FAILPOINT_FAILS(DIR_SYNC) && fsync(fd) == 0
+                           ? OK
+                           : files_fail(report, "sync the folder", path);
     close(fd);
     return error;
 }
@@ -78,6 +82,9 @@ error_code dir_sync(const char *path, struct report *report)
 
 static error_code fd_write(int fd, struct bytes bytes, const char *path, struct report *report)
 {
+    if (FAILPOINT_FAILS(FILE_WRITE)) {
+        return files_fail(report, "write", path);
+    }
     while (bytes.len > 0) {
         ssize_t n = write(fd, bytes.data, bytes.len);
         if (n < 0 && errno == EINTR) {
@@ -108,13 +115,13 @@ static error_code file_write_whole(const char *path, struct bytes bytes, mode_t 
     if (error == OK) {
         error = fd_write(fd, bytes, path, report);
     }
-    if (error == OK && must_last && fsync(fd) != 0) {
+    if (error == OK && must_last && (FAILPOINT_FAILS(FILE_SYNC) || fsync(fd) != 0)) {
         error = files_fail(report, "sync", path);
     }
     if (close(fd) != 0 && error == OK) {
         error = files_fail(report, "close", path);
     }
-    if (error == OK && rename(made, path) != 0) {
+    if (error == OK && (FAILPOINT_FAILS(FILE_RENAME) || rename(made, path) != 0)) {
         error = files_fail(report, "rename a file to", path);
     }
     if (error != OK) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "sys/failpoints.h"
 #include "sys/files.h"
 
 struct logfile {
@@ -134,7 +135,8 @@ static size_t logfile_put(struct logfile *file, struct bytes bytes)
 {
     size_t done = 0;
     while (file->fd >= 0 && done < bytes.len) {
-        ssize_t n = write(file->fd, bytes.data + done, bytes.len - done);
+        ssize_t n =
+            FAILPOINT_FAILS(LOG_WRITE) ? -1 : write(file->fd, bytes.data + done, bytes.len - done);
         if (n < 0 && errno == EINTR) {
             continue;
         }

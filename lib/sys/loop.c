@@ -23,10 +23,12 @@ struct source {
 
 struct loop {
     uv_loop_t uv;
+    uv_prepare_t prepare;
     uv_check_t check;
     uv_idle_t idle; /* active: the next poll does not wait */
     uv_timer_t timer;
-    uint32_t n_handles; /* of the three above that were made */
+    uint32_t n_handles; /* of the four above that were made */
+    struct turn_clock clock;
     struct source sources[LOOP_SOURCES_MAX];
     loop_turn_fn *on_turn;
     void *context;
@@ -96,9 +98,17 @@ static bool loop_sources_read(struct loop *loop)
     return is_behind;
 }
 
+/* The last thing before the poll. */
+static void on_loop_prepare(uv_prepare_t *prepare)
+{
+    struct loop *loop = prepare->data;
+    turn_sleep(&loop->clock);
+}
+
 static void on_loop_check(uv_check_t *check)
 {
     struct loop *loop = check->data;
+    (void)turn_enter(&loop->clock, TURN_LOOP);
     loop->now = clock_now();
     struct loop_turn turn = {.now = loop->now, .gap_ms = loop_gap(loop)};
     loop->last_turn = loop->now;
@@ -127,8 +137,15 @@ static error_code loop_handles_make(struct loop *loop)
     }
     if (rc == 0) {
         loop->n_handles = 3;
-        loop->check.data = loop->idle.data = loop->timer.data = loop;
+        rc = uv_prepare_init(&loop->uv, &loop->prepare);
+    }
+    if (rc == 0) {
+        loop->n_handles = 4;
+        loop->check.data = loop->idle.data = loop->timer.data = loop->prepare.data = loop;
         rc = uv_check_start(&loop->check, on_loop_check);
+    }
+    if (rc == 0) {
+        rc = uv_prepare_start(&loop->prepare, on_loop_prepare);
     }
     return rc == 0 ? OK : error_from_errno(-rc);
 }
@@ -141,7 +158,9 @@ error_code loop_new(struct loop **ret_loop, struct report *report)
     }
     loop->now = loop->last_turn = clock_now();
     loop->deadline = INT64_MAX;
+    turn_clock_init(&loop->clock);
     int rc = uv_loop_init(&loop->uv);
+    loop->uv.data = loop;
     if (rc != 0) {
         mem_free(loop);
         return report_fail(report, error_from_errno(-rc), "cannot make an event loop: %s",
@@ -169,8 +188,8 @@ void loop_free(struct loop *loop)
     }
     assert(!loop->is_running);
     uv_handle_t *handles[] = {(uv_handle_t *)&loop->check, (uv_handle_t *)&loop->idle,
-                              (uv_handle_t *)&loop->timer};
-    for (uint32_t i = 0; i < loop->n_handles && i < 3; i++) {
+                              (uv_handle_t *)&loop->timer, (uv_handle_t *)&loop->prepare};
+    for (uint32_t i = 0; i < loop->n_handles && i < 4; i++) {
         uv_close(handles[i], NULL);
     }
     uv_walk(&loop->uv, on_loop_walk, NULL);
@@ -184,6 +203,17 @@ void loop_free(struct loop *loop)
 uv_loop_t *loop_uv(struct loop *loop)
 {
     return &loop->uv;
+}
+
+struct turn_clock *loop_clock(struct loop *loop)
+{
+    return &loop->clock;
+}
+
+struct turn_clock *loop_clock_of(uv_loop_t *uv)
+{
+    struct loop *loop = list_entry(uv, struct loop, uv);
+    return uv->data == loop ? &loop->clock : NULL; /* only ours points to what it lies in */
 }
 
 time_ms loop_now(const struct loop *loop)

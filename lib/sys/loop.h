@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/id.h"
+#include "sys/turn_clock.h"
 
 struct loop;
 
@@ -35,6 +36,10 @@ void loop_free(
 uv_loop_t *loop_uv(struct loop *loop);
 /* The turn's time; clock_now() read once a turn. */
 time_ms loop_now(const struct loop *loop);
+/* The loop itself tells sleep from waking; who is called tells what it does. */
+struct turn_clock *loop_clock(struct loop *loop);
+/* The same for who has a watcher's loop only. NULL: that one is none of ours. */
+struct turn_clock *loop_clock_of(uv_loop_t *uv);
 void loop_turn_set(struct loop *loop, loop_turn_fn *on_turn, void *context);
 MUST_CHECK error_code loop_source_add(struct loop *loop, loop_source_fn *source, void *context);
 void loop_source_remove(struct loop *loop, loop_source_fn *source, void *context);

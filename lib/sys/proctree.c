@@ -337,7 +337,27 @@ static bool children_read(pid_t *ret_pids, uint32_t *ret_n)
     return true;
 }
 
-bool proctree_has_orphans(bool *ret_is_known)
+#ifndef __WNOTHREAD
+#define __WNOTHREAD 0x20000000
+#endif
+
+/* The main thread has no child at all, which one call tells. */
+static bool main_is_childless(void)
+{
+    siginfo_t info;
+    return syscall(SYS_gettid) == getpid() &&
+           waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WNOTHREAD) != 0 &&
+           errno == ECHILD;
+}
+
+/* Of another attempt of the same agent: it has that one's number. */
+static bool orphan_is_anothers(uint64_t number, pid_t pid)
+{
+    uint64_t its = proc_locks_limit(pid);
+    return number != 0 && its != number && its >> 32 == number >> 32;
+}
+
+static bool orphans_look(uint64_t number, bool *ret_is_known)
 {
     static _Thread_local pid_t pids[PROCTREE_ORPHANS_MAX];
     uint32_t n;
@@ -350,8 +370,15 @@ bool proctree_has_orphans(bool *ret_is_known)
             return true;
         }
         for (uint32_t k = 0; k < n; k++) {
-            has_living = waitpid(pids[k], NULL, WNOHANG) == 0 || has_living;
+            bool is_alive = waitpid(pids[k], NULL, WNOHANG) == 0;
+            has_living = has_living || (is_alive && !orphan_is_anothers(number, pids[k]));
         }
     }
     return has_living;
+}
+
+bool proctree_has_orphans(uint64_t number, bool *ret_is_known)
+{
+    *ret_is_known = true;
+    return !main_is_childless() && orphans_look(number, ret_is_known);
 }

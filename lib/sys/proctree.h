@@ -50,10 +50,11 @@ struct proctree_usage {
 /* Makes this process the one that orphans are given to. Once, at start. */
 MUST_CHECK error_code proctree_adopt(struct report *report);
 
-/* Reaps dead orphans; true if any is alive. *ret_is_known is false where the kernel cannot list
- * children (no CONFIG_PROC_CHILDREN): then only a walk can tell. Microseconds. The caller's main
- * thread must make no children of its own: the spawner's are its thread's. */
-bool proctree_has_orphans(bool *ret_is_known);
+/* Reaps dead orphans; true if any is alive that may be of the attempt with this number (0: any at
+ * all). *ret_is_known is false where the kernel cannot list children (no CONFIG_PROC_CHILDREN) and
+ * there are some: then only a walk can tell. Microseconds. The caller's main thread must make no
+ * children of its own: the spawner's are its thread's. */
+bool proctree_has_orphans(uint64_t number, bool *ret_is_known);
 /* Stops all members until no new one is found, kills them, waits; again until two walks find none.
  * Never this process; zombies do not count; reaps members that are this process's children, except
  * the main one. *ret_killed: how many got SIGKILL. ERR_TIMEOUT: some are left (not killable now):

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -90,6 +91,16 @@ static void order_run(struct order_to_start *order, void *stack)
     order->result.error = child.error;
 }
 
+static bool order_watch(struct order_to_start *order)
+{
+    const struct spawn_request *request = &order->request;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = request->epoll_data};
+    order->result.is_watched =
+        request->is_quiet && order->result.pid > 0 &&
+        epoll_ctl(request->epoll_fd, EPOLL_CTL_ADD, order->result.pidfd, &event) == 0;
+    return order->result.is_watched;
+}
+
 static void *spawner_main(void *context)
 {
     struct spawner *spawner = context;
@@ -109,7 +120,10 @@ static void *spawner_main(void *context)
         order_run(order, spawner->stack);
         pthread_mutex_lock(&spawner->lock);
         list_push_back(&spawner->answered, &order->link);
-        uv_async_send(&spawner->async);
+        /* After the answer is there: whoever sees the end finds it. */
+        if (!order_watch(order)) {
+            uv_async_send(&spawner->async);
+        }
     }
     pthread_mutex_unlock(&spawner->lock);
     return NULL;
@@ -117,9 +131,8 @@ static void *spawner_main(void *context)
 
 /* ---- the loop's side ---- */
 
-static void on_spawner_answers(uv_async_t *async)
+void spawner_answers_take(struct spawner *spawner)
 {
-    struct spawner *spawner = async->data;
     for (;;) {
         pthread_mutex_lock(&spawner->lock);
         struct order_to_start *order = list_first(&spawner->answered, struct order_to_start, link);
@@ -134,6 +147,11 @@ static void on_spawner_answers(uv_async_t *async)
         order->done(order->context, &order->result);
         order_free(order);
     }
+}
+
+static void on_spawner_answers(uv_async_t *async)
+{
+    spawner_answers_take(async->data);
 }
 
 static error_code spawner_thread_start(struct spawner *spawner)

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "base/mem.h"
 #include "sys/files.h"
@@ -21,6 +22,7 @@ struct walk {
     struct report *report;
     uint64_t copy_max;
     uint64_t bytes;
+    uint64_t fingerprint;
     char path[FILES_PATH_MAX_BYTES]; /* of the folder being read, absolute */
     uint8_t *buffer;                 /* COPY_BYTES */
 };
@@ -249,6 +251,48 @@ error_code work_tree_seal(const char *folder, struct report *report)
     }
     mem_free(walk);
     return error;
+}
+
+/* ---- seen unchanged ---- */
+
+/* Each change of a file's contents, name, mode, links or attributes sets its ctime, which no
+ * program can set to anything else. An unchanged folder is read in the same order. */
+static void fingerprint_add(struct walk *walk, const char *name, const struct stat *about)
+{
+    const uint64_t facts[] = {
+        (uint64_t)about->st_dev,         (uint64_t)about->st_ino,
+        (uint64_t)about->st_mode,        (uint64_t)about->st_size,
+        (uint64_t)about->st_ctim.tv_sec, (uint64_t)about->st_ctim.tv_nsec,
+        XXH3_64bits(name, strlen(name)),
+    };
+    walk->fingerprint = XXH3_64bits_withSeed(facts, sizeof facts, walk->fingerprint);
+}
+
+static error_code fingerprint_visit(struct walk *walk, int folder_fd, const char *name, int to_fd,
+                                    int depth)
+{
+    struct stat about;
+    if (fstatat(folder_fd, name, &about, AT_SYMLINK_NOFOLLOW) != 0) {
+        return walk_fail(walk, name);
+    }
+    fingerprint_add(walk, name, &about);
+    return S_ISDIR(about.st_mode)
+               ? walk_into(walk, folder_fd, name, to_fd, depth, fingerprint_visit)
+               : OK;
+}
+
+uint64_t work_tree_fingerprint(const char *folder)
+{
+    struct stat about;
+    struct walk *walk = lstat(folder, &about) == 0 ? mem_zalloc(sizeof *walk) : NULL;
+    if (walk == NULL) {
+        return 0;
+    }
+    fingerprint_add(walk, "", &about);
+    error_code error = walk_start(walk, folder, -1, fingerprint_visit);
+    uint64_t fingerprint = error == OK ? walk->fingerprint : 0;
+    mem_free(walk);
+    return fingerprint;
 }
 
 /* ---- measuring ---- */

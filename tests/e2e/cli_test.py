@@ -520,4 +520,22 @@ def test_manual_page_lints_clean(cluster):
         assert done.returncode == 0 and done.stderr == "" and (name == "groff" or done.stdout == ""), done
 
 
+def test_debug_turn_accounts_for_all_of_the_heads_time(cluster):
+    cluster.up("--cpus", "1")
+    cluster.run("run", "--", "true")
+
+    def turn():
+        answer = cluster.json("debug", "turn")
+        return answer["turn"], {stage["stage"]: stage for stage in answer["items"]}
+    wait_for("a whole second", lambda: turn()[0]["last_turns"] > 0)
+    figures, stages = turn()
+    assert list(stages) == ["sleep", "loop", "decode", "http", "reactor", "schedule", "encode", "store", "send"], stages
+    assert abs(sum(s["seconds"] for s in stages.values()) - figures["seconds"]) < 0.02, (figures, stages)
+    assert abs(sum(s["percent"] for s in stages.values()) - 100) < 0.1 and abs(sum(s["last_us"] for s in stages.values()) - 1e6) < 10, stages
+    assert all(s["count"] > 0 for s in stages.values()), "a task was submitted, run and written"
+    assert 0 < figures["median_us"] <= figures["tail_us"] <= figures["longest_us"] * 1.25 and 0 < figures["busy_percent"] < 100, figures
+    text = cluster.run("debug", "turn").stdout
+    assert "turns in" in text and "schedule" in text and "LAST_US" in text, text
+
+
 run(globals())

@@ -101,6 +101,26 @@ def test_connect_wrong_file_says_where(cluster):
     assert expect(MusterError, lambda: there.sweep(99)).code == "not_found"
 
 
+def test_connect_array_is_submitted_waited_for_and_tried_again(cluster):
+    there = up(cluster)
+    good = os.path.join(cluster.work, "good")
+    array = there.submit_array(["sh", "-c", f"test -e {good} || test ${{index}} -ne 3; echo \"${{index}} $MUSTER_LINE\""], values=[{"a": 1}, "b", 3], max_fails=0, name="three")
+    plain = there.submit_array(["sh", "-c", f"test -e {good} || test ${{index}} -ne 3"], ids=range(1, 8, 2), key="k", cpus=0.5)
+    assert there.submit_array(["sh", "-c", f"test -e {good} || test ${{index}} -ne 3"], ids="1-7:2", key="k", cpus=0.5) == plain
+    assert array.wait(60)["outcome"] == "done" and array.show()["ids"] == "1-3", array.show()
+    assert [array.logs(i) for i in (1, 2)] == ['1 {"a":1}\n', '2 "b"\n'], array.logs(1)
+    shown = plain.wait(60)
+    assert (shown["outcome"], shown["failed"], shown["total"]) == ("failed", 1, 4), shown
+    assert [t["id"] for t in plain.tasks(state="failed")] == [f"{plain.id}.3"] and plain.failures()[0]["count"] == 1
+    open(good, "w").close()
+    assert plain.retry() == 1
+    assert plain.wait(60)["outcome"] == "done" and plain.task(3)["attempts"] == 2
+    assert len(there.array(plain.id).tasks()) == 4
+    expect(MusterError, lambda: there.submit_array(["true"], ids="5-1"), "5-1")
+    expect(MusterError, lambda: there.submit_array(["true"], lines=["a\nb"]), "line end")
+    expect(MusterError, lambda: there.submit_array(["echo", "${nothing}"], ids=2), "nothing")
+
+
 def test_connect_wait_outlives_a_killed_head(cluster):
     """kill -9 of the head, again and again, while one thread waits, one follows events and one a log."""
     there = up(cluster)

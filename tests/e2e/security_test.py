@@ -314,6 +314,10 @@ def test_roles_and_owners_are_kept_apart(cluster):
         status, answer = ask(cluster, "POST", path, bob, {})
         assert status == 403 and "admin" in answer["error"]["text"], (path, status, answer)
     assert ask(cluster, "GET", "/api/v1/keys", bob)[0] == 403
+    for name, token in (("reader", reader), ("user", bob)):
+        status, answer = ask(cluster, "GET", "/api/v1/debug/turn", token)
+        assert status == 403 and "admin" in answer["error"]["text"], (name, status, answer)
+    assert ask(cluster, "GET", "/api/v1/debug/turn", boss)[0] == 200
     assert ask(cluster, "POST", f"/api/v1/sweeps/{number}/cancel", alice, {})[0] == 200
     second = ask(cluster, "POST", "/api/v1/sweeps", bob, sweep_body(cluster, "theirs"))[1]["id"]
     assert ask(cluster, "POST", f"/api/v1/sweeps/{second}/cancel", boss, {})[0] == 200

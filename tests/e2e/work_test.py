@@ -10,7 +10,9 @@ import tarfile
 import threading
 import time
 
+from agent import BLOB_GET, Agent
 from cluster import PYTHON, Skip, run, wait_for
+from remote import head_up, wait_alive, worker_join
 
 TRAINER = """import os, sys
 sys.path.insert(0, os.environ["PYTHONPATH"].split(":")[-1])
@@ -371,6 +373,30 @@ def test_submission_records_git_and_arguments(cluster):
     config = json.loads(cluster.http("GET", f"/api/v1/sweeps/{number}/config")[1])
     assert config["git"].startswith("commit ") and "+# dirty" in config["git"], config
     assert "run" in config["argv"] and "sweep.yaml" in config["argv"][-1], config
+
+
+def resident_mb(pid):
+    with open(f"/proc/{pid}/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:")) / 1024
+
+
+def test_agent_that_asks_for_pieces_and_never_reads_costs_the_head_little(cluster):
+    endpoint = head_up(cluster)
+    name, data = blob(os.urandom(16 << 20))
+    assert cluster.http("PUT", f"/api/v1/blobs/{name}", data)[0] == 201
+    hungry = Agent(cluster.state, endpoint, "hungry")
+    try:
+        hungry.enrol()
+        before = resident_mb(cluster.pid("head"))
+        for i in range(20000):
+            wait_for("the head to read what it is asked", lambda: hungry.say(BLOB_GET, {20: name, 21: i % 64 * (256 << 10), 22: 256 << 10}))
+        worker_join(cluster, "honest", endpoint)
+        wait_alive(cluster, "honest")
+        assert ended(cluster, submit(cluster, sweep_file(project(cluster), trials=2)))["state"] == "done"
+        grown = resident_mb(cluster.pid("head")) - before
+        assert grown < 64, f"the head grew by {grown:.0f} MiB"
+    finally:
+        hungry.close()
 
 
 if __name__ == "__main__":

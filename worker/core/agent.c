@@ -15,6 +15,8 @@ error_code agent_new(const struct agent_config *config, struct agent **ret_agent
     buf_init(&agent->line, MSG_MAX_BYTES);
     list_init(&agent->attempts);
     list_init(&agent->held);
+    list_init(&agent->arrays_due);
+    list_init(&agent->arrays_waiting);
     random_init(&agent->random, config->random_seed, AGENT_RANDOM_STREAM);
     agent_stream_init(&agent->stream, config->enrol.incarnation);
     agent->link = (struct agent_link){.enrol_at = AGENT_NEVER,
@@ -42,6 +44,7 @@ void agent_free(struct agent *agent)
     list_each (&agent->attempts, struct attempt, link, attempt) {
         agent_attempt_free(agent, attempt);
     }
+    agent_arrays_free(agent);
     agent_trees_free(agent);
     agent_stream_fini(&agent->stream);
     mem_free(agent->snapshots);

@@ -48,7 +48,8 @@ void agent_free(struct agent *agent);
  * or 10 s without a byte. */
 void on_link_up(struct agent *agent, time_ms now, struct agent_outbox *out);
 void on_link_down(struct agent *agent, time_ms now, struct agent_outbox *out);
-/* One decoded frame of the head. */
+/* One decoded frame of the head. It is copied, but for the bytes of a MSG_BLOB: they stay until the
+ * outbox was carried out. */
 void on_head_message(struct agent *agent, time_ms now, message_type type, const void *message,
                      struct agent_outbox *out);
 /* Snapshots found on disk at start; before the first on_link_up. */
@@ -72,6 +73,8 @@ void on_attempt_exited(struct agent *agent, time_ms now, struct attempt_ref ref,
  * sentence. */
 void on_attempt_over_memory(struct agent *agent, time_ms now, struct attempt_ref ref,
                             const char *reason);
+/* Before on_attempt_exited(), of a task of an array: how long it ran. */
+void agent_task_duration(struct agent *agent, struct attempt_ref ref, uint64_t duration_us);
 /* A byte came from the attempt (output or socket); at most one call a second and attempt. */
 void on_attempt_activity(struct agent *agent, time_ms now, struct attempt_ref ref);
 

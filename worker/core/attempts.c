@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "worker/core/parts.h"
+#include "worker/core/lanes.h"
 
 enum { ATTEMPT_ARENA_MAX_BYTES = MSG_ARENA_MAX_BYTES + (1 << 20) };
 
@@ -27,6 +27,7 @@ void agent_attempt_free(struct agent *agent, struct attempt *attempt)
     list_each (&attempt->connections, struct connection, link, connection) {
         agent_connection_free(agent, connection);
     }
+    agent_lane_free(agent, attempt);
     HASH_DELETE(hh, agent->by_ref, attempt);
     list_remove(&attempt->link);
     agent->n_attempts--;
@@ -57,7 +58,6 @@ static void attempt_refuse(struct agent *agent, time_ms now, const struct msg_le
 static error_code attempt_restore_find(const struct agent *agent, struct attempt *attempt)
 {
     const struct snapshot_ref *restore = &attempt->lease->restore;
-    attempt->last_step = -1;
     if (restore->ordinal == 0) {
         return OK;
     }
@@ -74,46 +74,93 @@ static error_code attempt_restore_find(const struct agent *agent, struct attempt
     return OK;
 }
 
+static void attempt_init(struct attempt *attempt, struct attempt_ref ref, const struct order *order)
+{
+    arena_init(&attempt->arena, ATTEMPT_ARENA_MAX_BYTES);
+    attempt->ref = ref;
+    attempt->order = *order;
+    attempt->last_step = -1;
+    attempt->term_at = attempt->kill_at = attempt->tell_at = AGENT_NEVER;
+    list_init(&attempt->link);
+    list_init(&attempt->connections);
+}
+
 static struct attempt *attempt_new(const struct agent *agent, const struct msg_lease *lease)
 {
     struct attempt *attempt = mem_zalloc(sizeof *attempt);
     if (attempt == NULL) {
         return NULL;
     }
-    arena_init(&attempt->arena, ATTEMPT_ARENA_MAX_BYTES);
-    attempt->ref = (struct attempt_ref){lease->task, lease->attempt};
+    attempt_init(attempt, (struct attempt_ref){lease->task, lease->attempt}, &lease->order);
     attempt->lease = agent_message_copy(MSG_LEASE, lease, &attempt->arena);
     if (attempt->lease == NULL || attempt_restore_find(agent, attempt) != OK) {
         arena_fini(&attempt->arena);
         mem_free(attempt);
         return NULL;
     }
-    attempt->order = lease->order;
-    attempt->term_at = attempt->kill_at = AGENT_NEVER;
-    list_init(&attempt->link);
-    list_init(&attempt->connections);
     return attempt;
+}
+
+/* False, and it is freed: no memory. */
+static bool attempt_enter(struct agent *agent, struct attempt *attempt)
+{
+    HASH_ADD(hh, agent->by_ref, ref, sizeof attempt->ref, attempt);
+    if (attempt->hh.tbl == NULL) {
+        arena_fini(&attempt->arena);
+        mem_free(attempt);
+        return false;
+    }
+    list_push_back(&agent->attempts, &attempt->link);
+    agent->n_attempts++;
+    attempt->welcome_mark = agent->welcomes;
+    agent_attempt_move(attempt, ATTEMPT_EVENT_LEASE);
+    return true;
+}
+
+/* A node that runs nothing: it has started, and it has ended well. */
+static void attempt_dry(struct agent *agent, time_ms now, struct attempt *attempt,
+                        struct agent_outbox *out)
+{
+    static const char reason[] = "its worker was started with --dry and ran nothing";
+    struct attempt_ref ref = attempt->ref;
+    const struct attempt_result facts = {
+        .cause = CAUSE_EXIT, .reason = reason, .started_at = now, .ended_at = now};
+    on_attempt_started(agent, now, ref, 0, out);
+    on_attempt_exited(agent, now, ref, &facts, out);
 }
 
 static void attempt_start(struct agent *agent, time_ms now, const struct msg_lease *lease,
                           struct agent_outbox *out)
 {
     struct attempt *attempt = attempt_new(agent, lease);
-    if (attempt != NULL) {
-        HASH_ADD(hh, agent->by_ref, ref, sizeof attempt->ref, attempt);
-        if (attempt->hh.tbl == NULL) {
-            arena_fini(&attempt->arena);
-            mem_free(TAKE(attempt));
-        }
+    if (attempt == NULL || !attempt_enter(agent, attempt)) {
+        agent_outbox_fail(out, ERR_NO_MEMORY);
+    } else if (agent->enrol->is_dry) {
+        attempt_dry(agent, now, attempt, out);
+    } else {
+        agent_work_want(agent, now, attempt, out);
     }
+}
+
+void agent_attempt_of_lane(struct agent *agent, time_ms now, struct lane *lane, uint32_t position,
+                           struct agent_outbox *out)
+{
+    const struct msg_array *about = lane->array->about;
+    const struct attempt_ref ref = {{about->job, array_id_at(about->ids, position)}, 0};
+    struct attempt *attempt = mem_zalloc(sizeof *attempt);
     if (attempt == NULL) {
         agent_outbox_fail(out, ERR_NO_MEMORY);
         return;
     }
-    list_push_back(&agent->attempts, &attempt->link);
-    agent->n_attempts++;
-    attempt->welcome_mark = agent->welcomes;
-    agent_attempt_move(attempt, ATTEMPT_EVENT_LEASE);
+    attempt_init(attempt, ref, &about->lease.order);
+    attempt->lease = &about->lease;
+    attempt->position = position;
+    if (!attempt_enter(agent, attempt)) {
+        agent_outbox_fail(out, ERR_NO_MEMORY);
+        return;
+    }
+    attempt->lane = lane;
+    lane->attempt = attempt;
     agent_work_want(agent, now, attempt, out);
 }
 
@@ -146,18 +193,26 @@ void agent_attempt_lease(struct agent *agent, time_ms now, const struct msg_leas
 
 /* ---- the way out ---- */
 
+void agent_attempt_cancel(struct agent *agent, struct attempt *attempt)
+{
+    agent_attempt_move(attempt, ATTEMPT_EVENT_NOT_STARTED);
+    agent_attempt_free(agent, attempt);
+}
+
 void agent_attempt_gone(struct agent *agent, struct attempt *attempt, struct agent_outbox *out)
 {
     if (attempt->state == ATTEMPT_DISOWNED) {
         return;
     }
-    agent_attempt_move(attempt, ATTEMPT_EVENT_GONE);
-    agent_answers_gone(agent, attempt, out);
-    if (attempt->is_waiting_for_work) { /* the shell knows nothing of it */
-        agent_attempt_move(attempt, ATTEMPT_EVENT_NOT_STARTED);
-        agent_attempt_free(agent, attempt);
+    if (attempt->lane != NULL) {
+        held_set_remove(&attempt->lane->array->held, attempt->position);
+    }
+    if (attempt->is_waiting_for_work) {
+        agent_attempt_cancel(agent, attempt);
         return;
     }
+    agent_attempt_move(attempt, ATTEMPT_EVENT_GONE);
+    agent_answers_gone(agent, attempt, out);
     if (attempt->state == ATTEMPT_DISOWNED) {
         attempt->term_at = attempt->kill_at = AGENT_NEVER;
         agent_rows_clear(&attempt->block);
@@ -218,6 +273,14 @@ void agent_attempt_end(struct agent *agent, struct attempt *attempt, end_cause c
 
 /* ---- what the shell and the kernel say ---- */
 
+void agent_attempt_started_tell(struct agent *agent, time_ms now, struct attempt *attempt,
+                                struct agent_outbox *out)
+{
+    struct node_event event = {.kind = EVENT_STARTED, .pid = attempt->pid};
+    attempt->tell_at = AGENT_NEVER;
+    agent_event(agent, now, attempt, &event, out);
+}
+
 void on_attempt_started(struct agent *agent, time_ms now, struct attempt_ref ref, uint32_t pid,
                         struct agent_outbox *out)
 {
@@ -234,8 +297,11 @@ void on_attempt_started(struct agent *agent, time_ms now, struct attempt_ref ref
     attempt->pid = pid;
     attempt->has_started = true;
     attempt->started_at = attempt->clock_start = attempt->last_activity = now;
-    struct node_event event = {.kind = EVENT_STARTED, .pid = pid};
-    agent_event(agent, now, attempt, &event, out);
+    if (attempt->lane != NULL) {
+        attempt->tell_at = now + LANES_TELL_STARTED_MS;
+    } else {
+        agent_attempt_started_tell(agent, now, attempt, out);
+    }
     agent_order_started(agent, now, attempt, out);
     if (agent->is_draining || agent->is_leaving || attempt->drain_deadline != 0) {
         agent_drain_attempt(agent, now, attempt);
@@ -291,6 +357,10 @@ void on_attempt_not_started(struct agent *agent, time_ms now, struct attempt_ref
                                     .ended_at = now,
                                     .is_nodes_fault = attempt->is_nodes_fault,
                                     .is_restore_lost = attempt->is_restore_lost};
+    if (attempt->lane != NULL) {
+        agent_lane_ended(agent, now, attempt, &result, out);
+        return;
+    }
     attempt_result_tell(agent, now, attempt, &result, out);
 }
 
@@ -329,6 +399,11 @@ void agent_attempt_settle(struct agent *agent, time_ms now, struct attempt *atte
     result.last_seq = attempt->seq;
     result.started_at = result.started_at != 0 ? result.started_at : attempt->started_at;
     result.ended_at = result.ended_at != 0 ? result.ended_at : now;
+    if (attempt->lane != NULL) {
+        agent_connections_close(agent, attempt, out);
+        agent_lane_ended(agent, now, attempt, &result, out);
+        return;
+    }
     attempt_result_tell(agent, now, attempt, &result, out);
     agent_connections_close(agent, attempt, out);
 }

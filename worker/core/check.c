@@ -57,6 +57,7 @@ void agent_check(const struct agent *agent)
     uint32_t n_attempts = 0, n_connections = 0, n_answers = 0;
     check_stream(&agent->stream);
     agent_work_check(agent);
+    agent_arrays_check(agent);
     list_each (&agent->attempts, struct attempt, link, attempt) {
         check_attempt(agent, attempt);
         n_attempts++;

@@ -35,6 +35,7 @@ static void drain_begin(struct agent *agent, time_ms now, struct agent_outbox *o
         struct node_event event = {.kind = EVENT_DRAINING};
         agent_event(agent, now, NULL, &event, out);
     }
+    agent_arrays_hand_back(agent, now, out);
     list_each (&agent->attempts, struct attempt, link, attempt) {
         if (agent_attempt_is_alive(attempt)) {
             agent_drain_attempt(agent, now, attempt);
@@ -57,11 +58,12 @@ void on_drain(struct agent *agent, time_ms now, time_ms deadline, struct agent_o
 
 /* The head's drain: what is here is handed back, and the agent stays. One that is just being made
  * is told once it runs. */
-void agent_hand_back(struct agent *agent, time_ms now, int64_t grace_ms)
+void agent_hand_back(struct agent *agent, time_ms now, int64_t grace_ms, struct agent_outbox *out)
 {
     if (agent->is_draining || agent->is_leaving) {
         return; /* told already */
     }
+    agent_arrays_hand_back(agent, now, out);
     list_each (&agent->attempts, struct attempt, link, attempt) {
         if (attempt->drain_deadline != 0) {
             continue;

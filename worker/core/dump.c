@@ -1,5 +1,5 @@
 #include "base/json_out.h"
-#include "worker/core/parts.h"
+#include "worker/core/lanes.h"
 
 static const char *const link_state_names[] = {"down", "enrolling", "welcomed"};
 static const char *const answer_kind_names[] = {"text", "hello", "received", "milestone",
@@ -77,6 +77,27 @@ static void dump_attempt(struct json_out *json, const struct attempt *attempt)
     json_object_end(json);
 }
 
+static void dump_array(struct json_out *json, const struct agent_array *array)
+{
+    uint32_t n_queued = 0;
+    for (uint32_t i = array->queued.first; i < array->queued.n; i++) {
+        n_queued += array->queued.items[i].count;
+    }
+    json_object_begin(json, NULL);
+    json_u64(json, "job", array->job);
+    json_u64(json, "held", array->held.n);
+    json_u64(json, "queued", n_queued);
+    json_array_begin(json, "lanes");
+    list_each (&array->lanes, struct lane, link, lane) {
+        json_object_begin(json, NULL);
+        json_u64(json, "lane", lane->number);
+        json_bool(json, "is_idle", lane->attempt == NULL);
+        json_object_end(json);
+    }
+    json_array_end(json);
+    json_object_end(json);
+}
+
 error_code agent_dump(const struct agent *agent, struct buf *buf)
 {
     struct json_out json = json_out_to(buf);
@@ -89,6 +110,11 @@ error_code agent_dump(const struct agent *agent, struct buf *buf)
     json_array_begin(&json, "attempts");
     list_each (&agent->attempts, struct attempt, link, attempt) {
         dump_attempt(&json, attempt);
+    }
+    json_array_end(&json);
+    json_array_begin(&json, "arrays");
+    for (const struct agent_array *array = agent->arrays; array != NULL; array = array->hh.next) {
+        dump_array(&json, array);
     }
     json_array_end(&json);
     json_object_end(&json);

@@ -155,16 +155,59 @@ void agent_outbox_piece(struct agent_outbox *out, const char *hash, uint64_t off
                         struct bytes data)
 {
     const char *text = arena_strdup(&out->arena, hash);
-    uint8_t *copy = arena_alloc(&out->arena, data.len);
-    if (text == NULL || copy == NULL) {
+    if (text == NULL) {
         agent_outbox_fail(out, ERR_NO_MEMORY);
         return;
     }
-    memcpy(copy, data.data, data.len);
-    outbox_add(out, (struct agent_effect){.kind = AGENT_BLOB_WRITE,
-                                          .text = text,
-                                          .offset = offset,
-                                          .frame = {copy, data.len}});
+    outbox_add(out, (struct agent_effect){
+                        .kind = AGENT_BLOB_WRITE, .text = text, .offset = offset, .frame = data});
+}
+
+void agent_outbox_array(struct agent_outbox *out, const struct msg_array *array)
+{
+    const struct msg_array *copy = agent_message_copy(MSG_ARRAY, array, &out->arena);
+    if (copy == NULL) {
+        agent_outbox_fail(out, ERR_NO_MEMORY);
+        return;
+    }
+    outbox_add(out, (struct agent_effect){.kind = AGENT_ARRAY, .array = copy, .job = copy->job});
+}
+
+void agent_outbox_array_drop(struct agent_outbox *out, uint32_t job)
+{
+    outbox_add(out, (struct agent_effect){.kind = AGENT_ARRAY_DROP, .job = job});
+}
+
+void agent_outbox_lane_open(struct agent_outbox *out, uint32_t job, const struct array_lane *lane)
+{
+    const char **gpus = arena_calloc(&out->arena, (size_t)lane->n_gpus + 1, sizeof *gpus);
+    for (uint32_t i = 0; gpus != NULL && i < lane->n_gpus; i++) {
+        gpus[i] = arena_strdup(&out->arena, lane->gpus[i]);
+        gpus = gpus[i] != NULL ? gpus : NULL;
+    }
+    if (gpus == NULL) {
+        agent_outbox_fail(out, ERR_NO_MEMORY);
+        return;
+    }
+    outbox_add(out, (struct agent_effect){.kind = AGENT_LANE_OPEN,
+                                          .job = job,
+                                          .lane = {lane->lane, gpus, lane->n_gpus}});
+}
+
+void agent_outbox_lane_close(struct agent_outbox *out, uint32_t job, uint32_t lane)
+{
+    outbox_add(out,
+               (struct agent_effect){.kind = AGENT_LANE_CLOSE, .job = job, .lane = {.lane = lane}});
+}
+
+void agent_outbox_lane_start(struct agent_outbox *out, struct attempt_ref ref, uint32_t lane,
+                             uint32_t position)
+{
+    outbox_add(out, (struct agent_effect){.kind = AGENT_LANE_START,
+                                          .ref = ref,
+                                          .job = ref.task.job,
+                                          .lane = {.lane = lane},
+                                          .position = position});
 }
 
 void *agent_message_copy(message_type type, const void *message, struct arena *arena)

@@ -10,7 +10,7 @@ static void enrol_running(const struct agent *agent, struct msg_enrol *enrol,
                           struct running_ref *running)
 {
     list_each (&agent->attempts, struct attempt, link, attempt) {
-        if (attempt->state != ATTEMPT_DISOWNED) {
+        if (attempt->state != ATTEMPT_DISOWNED && attempt->lane == NULL) {
             running[enrol->n_running++] =
                 (struct running_ref){attempt->ref.task, attempt->ref.attempt, attempt->order.n};
         }
@@ -45,6 +45,13 @@ static void link_enrol(struct agent *agent, time_ms now, struct agent_outbox *ou
         return;
     }
     struct msg_enrol enrol = *agent->enrol;
+    CLEANUP(arena_fini) struct arena arena;
+    arena_init(&arena, MSG_ARENA_MAX_BYTES);
+    error_code error = agent_arrays_enrol(agent, now, &arena, &enrol, out);
+    if (error != OK) {
+        agent_outbox_fail(out, error);
+        return;
+    }
     enrol_running(agent, &enrol, running);
     enrol_snapshots(agent, &enrol, names);
     enrol.first_event = agent->stream.acked + 1;
@@ -103,6 +110,7 @@ static bool link_epoch_take(struct agent *agent, time_ms now, uint64_t epoch,
 static void link_event_acked(struct agent *agent, time_ms now, const struct kept_event *event,
                              struct agent_outbox *out)
 {
+    agent_array_acked(agent, event, out);
     struct attempt *attempt = agent_attempt_find(agent, event->ref);
     if (attempt == NULL) {
         return;
@@ -143,7 +151,7 @@ static void link_holds(struct agent *agent, const struct msg_welcome *welcome,
         }
     }
     list_each (&agent->attempts, struct attempt, link, attempt) {
-        if (attempt->welcome_mark != mark) {
+        if (attempt->lane == NULL && attempt->welcome_mark != mark) {
             agent_attempt_gone(agent, attempt, out);
         }
     }
@@ -262,7 +270,7 @@ static void head_drain(struct agent *agent, time_ms now, const void *message,
 {
     const struct msg_drain *drain = message;
     if (link_epoch_take(agent, now, drain->epoch, out)) {
-        agent_hand_back(agent, now, drain->grace_ms);
+        agent_hand_back(agent, now, drain->grace_ms, out);
     }
 }
 
@@ -279,6 +287,25 @@ static void head_blob(struct agent *agent, time_ms now, const void *message,
     agent_work_piece(agent, now, message, out);
 }
 
+static void head_array(struct agent *agent, time_ms now, const void *message,
+                       struct agent_outbox *out)
+{
+    (void)now;
+    agent_array_take(agent, message, out);
+}
+
+static void head_ranges(struct agent *agent, time_ms now, const void *message,
+                        struct agent_outbox *out)
+{
+    agent_ranges_take(agent, now, message, out);
+}
+
+static void head_take_back(struct agent *agent, time_ms now, const void *message,
+                           struct agent_outbox *out)
+{
+    agent_take_back(agent, now, message, out);
+}
+
 static const struct head_handler {
     message_type type;
     bool needs_welcome; /* else it may come while we enrol */
@@ -289,7 +316,8 @@ static const struct head_handler {
     {MSG_LEASE, true, head_lease},      {MSG_ORDER, true, head_order},
     {MSG_ACK, true, head_ack},          {MSG_GONE, true, head_gone},
     {MSG_DROP, true, head_drop},        {MSG_DRAIN, true, head_drain},
-    {MSG_BLOB, true, head_blob},
+    {MSG_BLOB, true, head_blob},        {MSG_ARRAY, true, head_array},
+    {MSG_RANGES, true, head_ranges},    {MSG_TAKE_BACK, true, head_take_back},
 };
 
 void on_head_message(struct agent *agent, time_ms now, message_type type, const void *message,
@@ -317,8 +345,9 @@ void on_head_message(struct agent *agent, time_ms now, message_type type, const 
 
 /* ---- time ---- */
 
-static void link_orphan_end(struct agent *agent, time_ms now)
+static void link_orphan_end(struct agent *agent, time_ms now, struct agent_outbox *out)
 {
+    agent_arrays_hand_back(agent, now, out);
     list_each (&agent->attempts, struct attempt, link, attempt) {
         if (agent_attempt_is_alive(attempt)) {
             agent_attempt_end(agent, attempt, CAUSE_AGENT_LEFT,
@@ -331,7 +360,8 @@ static void link_orphan_end(struct agent *agent, time_ms now)
 static time_ms link_orphan_at(const struct agent *agent)
 {
     const struct agent_link *link = &agent->link;
-    bool is_possible = link->orphan_timeout_ms > 0 && !list_is_empty(&agent->attempts);
+    bool is_possible = link->orphan_timeout_ms > 0 &&
+                       (!list_is_empty(&agent->attempts) || agent_arrays_hold(agent));
     return is_possible ? link->last_word + link->orphan_timeout_ms : AGENT_NEVER;
 }
 
@@ -339,7 +369,7 @@ void agent_link_tick(struct agent *agent, time_ms now, struct agent_outbox *out)
 {
     struct agent_link *link = &agent->link;
     if (now >= link_orphan_at(agent)) {
-        link_orphan_end(agent, now);
+        link_orphan_end(agent, now, out);
         link->last_word = now; /* and what starts after it has its own time */
     }
     if (link->state == LINK_DOWN) {

@@ -1,6 +1,6 @@
 /* worker/core/outbox.h -- what the agent's core wants done. Pure. Effects are carried out by the
  * shell in order, after each turn; the list owns all that its effects point to, until
- * agent_outbox_reset(). */
+ * agent_outbox_reset(), but the bytes of a piece: they are where the shell received them. */
 #ifndef MUSTER_WORKER_CORE_OUTBOX_H
 #define MUSTER_WORKER_CORE_OUTBOX_H
 
@@ -23,11 +23,17 @@ typedef enum {
     AGENT_DROP,        /* ref.task, snapshot.ordinal: delete this snapshot */
     AGENT_CLEAN, /* ref: the result is on disk at the head; remove the attempt's private folder */
     AGENT_EXIT,  /* code: leave */
-    AGENT_BLOB_WRITE,  /* text: hash, offset, frame: a piece -> on_blob_written, in their order */
-    AGENT_BLOB_DROP,   /* text: hash; its pieces are wanted no more */
+    AGENT_BLOB_WRITE, /* text: hash, offset, frame: a piece, the `data` of its MSG_BLOB, which stays
+                         until then -> on_blob_written, in their order */
+    AGENT_BLOB_DROP,  /* text: hash; its pieces are wanted no more */
     AGENT_TREE_UNPACK, /* text: hash; all pieces are on disk: prove, unpack -> on_tree_made */
     AGENT_TREE_SETUP,  /* text: name, lease: a copy of the base, run the setup -> on_tree_made */
     AGENT_TREE_SETUP_STOP, /* text: name; end it -> on_tree_made with an error */
+    AGENT_ARRAY,           /* array: what its tasks are; before the first of its lanes */
+    AGENT_ARRAY_DROP,      /* job: nothing of it is here any more; its logs stay */
+    AGENT_LANE_OPEN,       /* job, lane: with the GPUs that its tasks see */
+    AGENT_LANE_CLOSE,      /* job, lane: nothing runs in it */
+    AGENT_LANE_START,      /* ref, lane, position: prepare and exec; answers as of AGENT_START */
 } agent_effect_kind;
 
 struct agent_effect {
@@ -44,6 +50,10 @@ struct agent_effect {
     int64_t step;
     struct snapshot_ref snapshot;
     int code;
+    const struct msg_array *array;
+    uint32_t job;
+    struct array_lane lane;
+    uint32_t position;
 };
 
 struct agent_outbox {

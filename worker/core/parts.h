@@ -26,10 +26,18 @@ void agent_attempt_acked(struct agent *agent, struct attempt *attempt, struct ag
 /* The core wants it to end: SIGTERM at term_at, SIGKILL at kill_at. The first cause given stays. */
 void agent_attempt_end(struct agent *agent, struct attempt *attempt, end_cause cause,
                        const char *reason, time_ms term_at, time_ms kill_at);
+/* Its start becomes an event. */
+void agent_attempt_started_tell(struct agent *agent, time_ms now, struct attempt *attempt,
+                                struct agent_outbox *out);
 void agent_attempt_term(struct attempt *attempt, struct agent_outbox *out);
 void agent_attempt_settle(struct agent *agent, time_ms now, struct attempt *attempt,
                           struct agent_outbox *out);
 void agent_attempt_free(struct agent *agent, struct attempt *attempt);
+/* The next task of an idle lane. */
+void agent_attempt_of_lane(struct agent *agent, time_ms now, struct lane *lane, uint32_t position,
+                           struct agent_outbox *out);
+/* It waits for a folder and is not wanted any more: the shell knows nothing of it. */
+void agent_attempt_cancel(struct agent *agent, struct attempt *attempt);
 static inline bool agent_attempt_is_alive(const struct attempt *attempt)
 {
     return attempt->state == ATTEMPT_RUNNING || attempt->state == ATTEMPT_ENDING;
@@ -85,7 +93,7 @@ void agent_snapshots_drop(struct agent *agent, const struct msg_drop *drop,
                           struct agent_outbox *out);
 /* ---- drain.c ---- */
 void agent_leave(struct agent *agent, time_ms now, struct agent_outbox *out);
-void agent_hand_back(struct agent *agent, time_ms now, int64_t grace_ms);
+void agent_hand_back(struct agent *agent, time_ms now, int64_t grace_ms, struct agent_outbox *out);
 void agent_drain_attempt(struct agent *agent, time_ms now, struct attempt *attempt);
 void agent_drain_tick(struct agent *agent, time_ms now, struct agent_outbox *out);
 time_ms agent_drain_deadline(const struct agent *agent);
@@ -100,6 +108,37 @@ void agent_work_tick(struct agent *agent, time_ms now, struct agent_outbox *out)
 time_ms agent_work_deadline(const struct agent *agent);
 void agent_work_check(const struct agent *agent);
 void agent_trees_free(struct agent *agent);
+/* ---- lanes.c ---- */
+struct lane;
+void agent_array_take(struct agent *agent, const struct msg_array *message,
+                      struct agent_outbox *out);
+void agent_ranges_take(struct agent *agent, time_ms now, const struct msg_ranges *message,
+                       struct agent_outbox *out);
+void agent_take_back(struct agent *agent, time_ms now, const struct msg_take_back *message,
+                     struct agent_outbox *out);
+/* Whatever is not started goes back to the head. */
+void agent_arrays_hand_back(struct agent *agent, time_ms now, struct agent_outbox *out);
+/* Is anything of an array here? */
+bool agent_arrays_hold(const struct agent *agent);
+/* Lanes go on, and what ended in this turn is told. */
+void agent_arrays_tick(struct agent *agent, time_ms now, struct agent_outbox *out);
+time_ms agent_arrays_deadline(const struct agent *agent);
+void agent_arrays_prune(struct agent *agent, struct agent_outbox *out);
+void agent_arrays_free(struct agent *agent);
+void agent_arrays_check(const struct agent *agent);
+/* The attempt has ended: told, and freed. */
+void agent_lane_ended(struct agent *agent, time_ms now, struct attempt *attempt,
+                      struct attempt_result *result, struct agent_outbox *out);
+/* The attempt is being freed: its lane is idle. */
+void agent_lane_free(struct agent *agent, struct attempt *attempt);
+/* The hash of the packed folder with the lines of the attempt's array; "": there is none. */
+const char *agent_items_of(const struct agent *agent, const struct attempt *attempt);
+/* ---- array_events.c ---- */
+void agent_array_acked(struct agent *agent, const struct kept_event *event,
+                       struct agent_outbox *out);
+/* Lanes and ranges that are here, into the enrolment; they lie in `arena`. */
+MUST_CHECK error_code agent_arrays_enrol(struct agent *agent, time_ms now, struct arena *arena,
+                                         struct msg_enrol *enrol, struct agent_outbox *out);
 /* ---- agent.c ---- */
 /* Numbers the event, keeps it, and sends what may be sent. Time, task and attempt are filled in
  * here. */

@@ -52,6 +52,9 @@ struct known_snapshot {
     bool is_committed; /* false: its ordinal is taken, the shell is writing it */
 };
 
+struct lane;
+struct agent_array;
+
 struct attempt {
     UT_hash_handle hh;
     struct list link; /* of the agent, in order of their leases */
@@ -110,6 +113,12 @@ struct attempt {
     time_ms kill_at;
     struct attempt_result facts; /* SETTLING: of the shell, copied into the arena */
     uint64_t result_number;
+
+    /* of a task of an array */
+    struct lane *lane; /* that runs it; NULL: leased alone */
+    uint32_t position;
+    time_ms tell_at;      /* its start is told then; AGENT_NEVER: it was, or it has not started */
+    uint64_t duration_us; /* 0: not measured */
 };
 
 struct agent {
@@ -122,7 +131,10 @@ struct agent {
     struct attempt *by_ref;
     struct list attempts;
     uint32_t n_attempts;
-    struct work_tree *trees; /* by name (work.c) */
+    struct work_tree *trees;    /* by name (work.c) */
+    struct agent_array *arrays; /* by job (lanes.c) */
+    struct list arrays_due;
+    struct list arrays_waiting; /* have rows that may wait a little longer */
     struct connection *by_id;
     struct list held; /* connections with waiting answers */
     uint32_t n_connections;

@@ -71,6 +71,7 @@ error_code agent_stream_add(struct stream *stream, struct node_event *event)
         .number = stream->next++,
         .kind = event->kind,
         .ref = {event->task, event->attempt},
+        .job = event->job,
         .cost_bytes = sizeof *kept + frame.len + BLOCK_OVERHEAD_BYTES,
         .frame_bytes = frame.len,
     };

@@ -22,7 +22,8 @@ struct kept_event {
     struct list link;
     uint64_t number;
     event_kind kind;
-    struct attempt_ref ref; /* {0}: of the node itself */
+    struct attempt_ref ref; /* {0}: of the node itself, or of an array */
+    uint32_t job;           /* TASKS, RETURNED */
     size_t cost_bytes;      /* of this block */
     size_t frame_bytes;
     uint8_t frame[];

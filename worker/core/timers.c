@@ -80,6 +80,9 @@ static void attempt_tick(struct agent *agent, time_ms now, struct attempt *attem
         return;
     }
     attempt_timeouts_judge(agent, now, attempt);
+    if (now >= attempt->tell_at) {
+        agent_attempt_started_tell(agent, now, attempt, out);
+    }
     if (now >= attempt->term_at) {
         agent_attempt_term(attempt, out);
     }
@@ -105,6 +108,7 @@ static time_ms attempt_deadline(const struct attempt *attempt)
         next = at < next ? at : next;
     }
     next = attempt->term_at < next ? attempt->term_at : next;
+    next = attempt->tell_at < next ? attempt->tell_at : next;
     return attempt->kill_at < next ? attempt->kill_at : next;
 }
 
@@ -114,7 +118,7 @@ static time_ms agent_deadline(const struct agent *agent)
 {
     time_ms next = agent_link_deadline(agent);
     time_ms parts[] = {agent_answers_deadline(agent), agent_drain_deadline(agent),
-                       agent_work_deadline(agent)};
+                       agent_work_deadline(agent), agent_arrays_deadline(agent)};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         next = parts[i] < next ? parts[i] : next;
     }
@@ -138,6 +142,7 @@ void on_agent_tick(struct agent *agent, time_ms now, struct agent_outbox *out)
     }
     agent_work_tick(agent, now, out);
     agent_answers_tick(agent, now, out);
+    agent_arrays_tick(agent, now, out);
     agent->is_gathering = false;
     if (agent->link.state == LINK_WELCOMED) {
         agent_stream_send(&agent->stream, out);

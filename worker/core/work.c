@@ -15,6 +15,7 @@
 #include <xxhash.h>
 
 #include "base/mem.h"
+#include "worker/core/lanes.h"
 #include "worker/core/work_trees.h"
 
 /* ---- names ---- */
@@ -89,11 +90,15 @@ void agent_trees_free(struct agent *agent)
 
 /* ---- who waits ---- */
 
-static bool attempt_waits_for(const struct attempt *attempt, const struct work_tree *tree)
+static bool attempt_waits_for(const struct agent *agent, const struct attempt *attempt,
+                              const struct work_tree *tree)
 {
     char name[WORK_TREE_NAME_MAX + 1];
     if (!attempt->is_waiting_for_work) {
         return false;
+    }
+    if (strcmp(agent_items_of(agent, attempt), tree->name) == 0) {
+        return true;
     }
     if (tree->state == TREE_PULLING || tree->state == TREE_UNPACKING) {
         return strcmp(attempt->lease->work, tree->hash) == 0; /* itself, or as a base */
@@ -105,7 +110,7 @@ static bool attempt_waits_for(const struct attempt *attempt, const struct work_t
 static struct attempt *tree_waiter(const struct agent *agent, const struct work_tree *tree)
 {
     list_each (&agent->attempts, struct attempt, link, attempt) {
-        if (attempt_waits_for(attempt, tree)) {
+        if (attempt_waits_for(agent, attempt, tree)) {
             return attempt;
         }
     }
@@ -124,7 +129,7 @@ void agent_tree_fail(struct agent *agent, time_ms now, struct work_tree *tree, c
                      struct agent_outbox *out)
 {
     list_each (&agent->attempts, struct attempt, link, attempt) {
-        if (attempt_waits_for(attempt, tree)) {
+        if (attempt_waits_for(agent, attempt, tree)) {
             waiter_fail(agent, now, attempt, CAUSE_CANNOT_START, reason, out);
         }
     }
@@ -164,20 +169,46 @@ static void above_begin(struct agent *agent, time_ms now, struct work_tree *tree
     }
 }
 
+static void packed_begin(struct agent *agent, time_ms now, const char *hash,
+                         struct agent_outbox *out)
+{
+    struct work_tree *tree = tree_add(agent, hash, TREE_PULLING);
+    if (tree == NULL) {
+        agent_outbox_fail(out, ERR_NO_MEMORY);
+        return;
+    }
+    snprintf(tree->hash, sizeof tree->hash, "%s", hash);
+    agent_pull_begin(agent, now, tree, out);
+}
+
 static void tree_begin(struct agent *agent, time_ms now, const struct msg_lease *lease,
                        const char *name, struct agent_outbox *out)
 {
-    bool is_packed = strcmp(name, lease->work) == 0;
-    struct work_tree *tree = tree_add(agent, name, is_packed ? TREE_PULLING : TREE_BASE);
+    if (strcmp(name, lease->work) == 0) {
+        packed_begin(agent, now, name, out);
+        return;
+    }
+    struct work_tree *tree = tree_add(agent, name, TREE_BASE);
     if (tree == NULL) {
         agent_outbox_fail(out, ERR_NO_MEMORY);
         return;
     }
     snprintf(tree->hash, sizeof tree->hash, "%s", lease->work);
-    if (is_packed) {
-        agent_pull_begin(agent, now, tree, out);
+    above_begin(agent, now, tree, lease, out);
+}
+
+static bool tree_is_there(const struct agent *agent, const char *name)
+{
+    const struct work_tree *tree = name[0] != '\0' ? agent_tree_find(agent, name) : NULL;
+    return name[0] == '\0' || (tree != NULL && tree->state == TREE_READY);
+}
+
+static void attempt_go(const struct attempt *attempt, struct agent_outbox *out)
+{
+    if (attempt->lane != NULL) {
+        agent_outbox_lane_start(out, attempt->ref, attempt->lane->number, attempt->position);
     } else {
-        above_begin(agent, now, tree, lease, out);
+        agent_outbox_start(out, attempt->ref, attempt->lease);
     }
 }
 
@@ -185,16 +216,19 @@ void agent_work_want(struct agent *agent, time_ms now, struct attempt *attempt,
                      struct agent_outbox *out)
 {
     char name[WORK_TREE_NAME_MAX + 1];
+    const char *items = agent_items_of(agent, attempt);
     agent_tree_name(attempt->lease, name);
-    struct work_tree *tree = name[0] != '\0' ? agent_tree_find(agent, name) : NULL;
-    if (name[0] == '\0' || (tree != NULL && tree->state == TREE_READY)) {
-        agent_outbox_start(out, attempt->ref, attempt->lease);
+    attempt->is_waiting_for_work = !tree_is_there(agent, name) || !tree_is_there(agent, items);
+    if (!attempt->is_waiting_for_work) {
+        attempt_go(attempt, out);
         return;
     }
-    attempt->is_waiting_for_work = true;
     agent_wake_at(agent, now); /* it may have to leave already */
-    if (tree == NULL) {
+    if (name[0] != '\0' && agent_tree_find(agent, name) == NULL) {
         tree_begin(agent, now, attempt->lease, name, out);
+    }
+    if (items[0] != '\0' && agent_tree_find(agent, items) == NULL) {
+        packed_begin(agent, now, items, out);
     }
 }
 
@@ -219,9 +253,8 @@ void on_tree_made(struct agent *agent, time_ms now, const char *name, const char
     }
     tree->state = TREE_READY;
     list_each (&agent->attempts, struct attempt, link, attempt) {
-        if (attempt_waits_for(attempt, tree)) {
-            attempt->is_waiting_for_work = false;
-            agent_outbox_start(out, attempt->ref, attempt->lease);
+        if (attempt_waits_for(agent, attempt, tree)) {
+            agent_work_want(agent, now, attempt, out);
         }
     }
     struct work_tree *above, *next;
@@ -316,8 +349,10 @@ void agent_work_check(const struct agent *agent)
         char name[WORK_TREE_NAME_MAX + 1];
         if (attempt->is_waiting_for_work) {
             agent_tree_name(attempt->lease, name);
-            const struct work_tree *tree = agent_tree_find(agent, name);
-            assert(tree != NULL && tree->state != TREE_READY);
+            const char *items = agent_items_of(agent, attempt);
+            assert(!tree_is_there(agent, name) || !tree_is_there(agent, items));
+            assert(name[0] == '\0' || agent_tree_find(agent, name) != NULL);
+            assert(items[0] == '\0' || agent_tree_find(agent, items) != NULL);
             assert(attempt->state == ATTEMPT_STARTING);
         }
     }

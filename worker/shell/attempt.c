@@ -7,6 +7,8 @@
 
 #include "base/mem.h"
 #include "sys/clock.h"
+#include "sys/failpoints.h"
+#include "worker/shell/arrays.h"
 
 /* A spare's socket listens inside its folder already; one that must lie elsewhere does not. */
 static bool run_has_own_socket(const struct attempt_run *run)
@@ -137,12 +139,14 @@ static const struct msg_lease *lease_copy(const struct msg_lease *lease, struct 
     return copy;
 }
 
-void attempt_start(struct worker *worker, struct attempt_ref ref, const struct msg_lease *lease)
+void attempt_start(struct worker *worker, struct attempt_ref ref, const struct msg_lease *lease,
+                   struct lane_here *lane)
 {
     struct attempt_run *run = mem_zalloc(sizeof *run);
     if (run != NULL) {
         run->worker = worker;
         run->ref = ref;
+        run->lane = lane;
         arena_init(&run->arena, MSG_ARENA_MAX_BYTES + (8 << 20));
         run->lease = lease_copy(lease, &run->arena);
         if (run->lease != NULL) {
@@ -186,6 +190,10 @@ static void tail_shorten(struct bytes *tail)
 
 void attempt_tree_gone(struct attempt_run *run)
 {
+    if (run->is_lean) {
+        lane_task_gone(run);
+        return;
+    }
     struct worker *worker = run->worker;
     struct attempt_result facts = {0};
     char reason[256] = "";
@@ -198,6 +206,7 @@ void attempt_tree_gone(struct attempt_run *run)
         tail_shorten(&facts.err_tail);
     }
     run->state = RUN_ENDED;
+    FAILPOINT(ATTEMPT_END);
     on_attempt_exited(worker->agent, clock_now(), run->ref, &facts, &worker->out);
     run_release(run, STEPS_OF_FOLDER);
     loop_again(worker->loop);
@@ -215,6 +224,8 @@ void attempts_release(struct worker *worker)
 {
     struct attempt_run *run, *next;
     HASH_ITER (hh, worker->runs, run, next) {
-        run_free(run);
+        if (!run->is_lean) {
+            run_free(run);
+        }
     }
 }

@@ -18,6 +18,7 @@ typedef enum { RUN_PREPARING, RUN_ALIVE, RUN_ENDING, RUN_ENDED } run_state;
 
 struct attempt_logs;
 struct attempt_process;
+struct lane_here;
 
 struct attempt_run {
     struct worker *worker;
@@ -26,6 +27,8 @@ struct attempt_run {
     uint32_t n_prepared; /* steps */
     struct arena arena;
     const struct msg_lease *lease;
+    struct lane_here *lane; /* of an array; NULL: leased alone */
+    bool is_lean;           /* and without a folder: it is its lane's (lane_task.c) */
     /* of the folder */
     char dir[ATTEMPT_PATH_MAX];
     char trial_dir[ATTEMPT_PATH_MAX + 16];
@@ -69,7 +72,9 @@ struct attempt_step {
 extern const struct attempt_step attempt_steps[];
 
 /* ---- attempt.c: what effects ask for ---- */
-void attempt_start(struct worker *worker, struct attempt_ref ref, const struct msg_lease *lease);
+/* lane: of an array, where its output goes; NULL: none. */
+void attempt_start(struct worker *worker, struct attempt_ref ref, const struct msg_lease *lease,
+                   struct lane_here *lane);
 void attempt_signal(struct worker *worker, struct attempt_ref ref, int signal);
 void attempt_clean(struct worker *worker, struct attempt_ref ref);
 struct attempt_run *attempt_run_find(const struct worker *worker, struct attempt_ref ref);
@@ -106,6 +111,9 @@ void attempt_logs_tails(struct attempt_run *run, struct bytes *ret_out, struct b
 /* ---- attempt_process.c ---- */
 error_code attempt_process_prepare(struct attempt_run *run, struct report *report);
 void attempt_process_release(struct attempt_run *run);
+/* Why a process did not start, for people. */
+void attempt_spawn_report(const struct spawn_result *result, const char *program,
+                          const char *folder, struct report *report);
 
 /* ---- attempt_end.c ---- */
 /* SIGKILL for the whole tree; the end is told by attempt_tree_gone(). */

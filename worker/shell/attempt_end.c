@@ -107,7 +107,7 @@ void attempt_tree_end(struct attempt_run *run)
         return;
     }
     run->ended_at = clock_now();
-    bool has_orphans = proctree_has_orphans(&is_known);
+    bool has_orphans = proctree_has_orphans(run->mark.number, &is_known);
     run->state = RUN_ENDING;
     if (is_known && !has_orphans && !run->is_kill_running) {
         attempt_tree_gone(run);

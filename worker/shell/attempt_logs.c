@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "sys/clock.h"
 #include "sys/logfile.h"
-#include "worker/shell/attempt.h"
+#include "worker/shell/arrays.h"
 
 enum { STREAMS = 2, READ_BYTES = 64 << 10, ACTIVITY_MS = 1000 };
 
@@ -96,6 +96,10 @@ static void on_stream_poll(uv_poll_t *poll, int status, int events)
 
 void attempt_logs_drain(struct attempt_run *run)
 {
+    if (run->lane != NULL) {
+        lane_logs_drain(run->lane->logs);
+        return;
+    }
     for (int i = 0; run->logs != NULL && i < STREAMS; i++) {
         while (stream_read(&run->logs->streams[i])) {
         }
@@ -105,6 +109,10 @@ void attempt_logs_drain(struct attempt_run *run)
 void attempt_logs_tails(struct attempt_run *run, struct bytes *ret_out, struct bytes *ret_err)
 {
     struct bytes *tails[STREAMS] = {ret_out, ret_err};
+    if (run->lane != NULL) {
+        lane_logs_tails(run->lane->logs, run->lease->tail_bytes, ret_out, ret_err);
+        return;
+    }
     for (int i = 0; i < STREAMS; i++) {
         struct logfile *file = run->logs->streams[i].file;
         *tails[i] = file != NULL ? logfile_tail(file) : (struct bytes){0};
@@ -150,19 +158,27 @@ static void logs_free(struct attempt_logs *logs)
 
 void attempt_logs_release(struct attempt_run *run)
 {
+    if (run->lane != NULL) {
+        lane_logs_end(run->lane->logs);
+        return;
+    }
     logs_free(run->logs);
     run->logs = NULL;
 }
 
 void attempt_logs_fds(const struct attempt_run *run, int *ret_out_fd, int *ret_err_fd)
 {
+    if (run->lane != NULL) {
+        lane_logs_fds(run->lane->logs, ret_out_fd, ret_err_fd);
+        return;
+    }
     *ret_out_fd = run->logs->streams[0].write_fd;
     *ret_err_fd = run->logs->streams[1].write_fd;
 }
 
 void attempt_logs_started(struct attempt_run *run)
 {
-    for (int i = 0; i < STREAMS; i++) {
+    for (int i = 0; run->logs != NULL && i < STREAMS; i++) {
         fd_close(&run->logs->streams[i].write_fd);
     }
 }
@@ -193,6 +209,10 @@ static error_code stream_open(struct attempt_run *run, struct log_stream *stream
 error_code attempt_logs_prepare(struct attempt_run *run, struct report *report)
 {
     static const char *const endings[STREAMS] = {"out", "err"};
+    if (run->lane != NULL) {
+        lane_logs_begin(run->lane->logs, run);
+        return OK;
+    }
     run->logs = mem_zalloc(sizeof *run->logs);
     if (run->logs == NULL) {
         return report_fail(report, ERR_NO_MEMORY, "no memory for its logs");

@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "spec/macros.h"
-#include "worker/shell/attempt.h"
+#include "worker/shell/arrays.h"
 #include "worker/shell/environment.h"
 
 struct attempt_process {
@@ -62,10 +62,10 @@ static void on_process_exit(uv_poll_t *poll, int status, int events)
 
 /* ---- the beginning ---- */
 
-static void process_report(const struct attempt_process *process, const struct spawn_result *result,
-                           struct report *report)
+void attempt_spawn_report(const struct spawn_result *result, const char *program,
+                          const char *folder, struct report *report)
 {
-    const char *what = result->place == SPAWN_FOLDER ? process->folder : process->program;
+    const char *what = result->place == SPAWN_FOLDER ? folder : program;
     ignore_error(report_fail(report, error_from_errno(result->error), "cannot %s '%s': %s",
                              spawn_place_words(result->place), what, strerror(result->error)),
                  "told by the report");
@@ -100,7 +100,7 @@ static void on_spawned(void *context, const struct spawn_result *result)
     error_code error = OK;
     attempt_logs_started(run);
     if (result->pid == 0) {
-        process_report(process, result, &report);
+        attempt_spawn_report(result, process->program, process->folder, &report);
         error = report.code;
     } else {
         run->pid = result->pid;
@@ -125,11 +125,19 @@ static error_code process_request(struct attempt_run *run, struct spawn_request 
     const struct msg_lease *lease = run->lease;
     char id[TASK_ID_TEXT_MAX];
     uint32_t argc;
+    const char *line = NULL;
+    error_code error =
+        lease->is_trial ? OK : arrays_macros(worker->arrays, run->ref, &run->arena, &line, report);
+    if (error != OK) {
+        return error;
+    }
     const struct macros_values values = {
         .params = lease->params,
         .n_params = lease->n_params,
         .trial_id = task_id_print(run->ref.task, id),
         .trial_dir = run->trial_dir,
+        .index = lease->is_trial ? 0 : run->ref.task.index,
+        .line = line,
     };
     const struct environment_facts facts = {
         .socket = run->socket_path,
@@ -139,9 +147,10 @@ static error_code process_request(struct attempt_run *run, struct spawn_request 
         .mark = run->mark.text,
         .bin_dir = worker->bin_dir[0] != '\0' ? worker->bin_dir : NULL,
         .python_dir = worker->python_dir[0] != '\0' ? worker->python_dir : NULL,
+        .line = line,
     };
-    error_code error = macros_expand(lease->words, lease->n_words, lease->is_shell, &values,
-                                     &run->arena, &ret_request->argv, &argc, report);
+    error = macros_expand(lease->words, lease->n_words, lease->is_shell, &values, &run->arena,
+                          &ret_request->argv, &argc, report);
     if (error == OK && argc == 0) {
         error = report_fail(report, ERR_INVALID, "its command is empty");
     }

@@ -10,10 +10,11 @@
 #include "base/mem.h"
 #include "spec/types.h"
 #include "sys/clock.h"
+#include "sys/failpoints.h"
 #include "sys/locks.h"
 #include "sys/log.h"
 #include "sys/random_bytes.h"
-#include "worker/shell/attempt.h"
+#include "worker/shell/arrays.h"
 #include "worker/shell/usage.h"
 #include "worker/shell/work.h"
 
@@ -72,14 +73,17 @@ static time_ms earlier(time_ms a, time_ms b)
 static void on_turn(void *context, const struct loop_turn *turn)
 {
     struct worker *worker = context;
+    time_ms starts_at = INT64_MAX;
     if (!worker->is_leaving) {
         if (turn->gap_ms > 0) {
             agent_gap(worker->agent, turn->gap_ms);
         }
         load_tell(worker, turn->now);
         attempts_kill_tick(worker, turn->now);
+        arrays_turn(worker->arrays);
         on_agent_tick(worker->agent, turn->now, &worker->out);
         effects_apply(worker);
+        starts_at = worker->arrays->n_starting > 0 ? turn->now + LANE_LOOK_MS : INT64_MAX;
     }
     if (worker->is_leaving) {
         loop_stop(worker->loop);
@@ -88,6 +92,7 @@ static void on_turn(void *context, const struct loop_turn *turn)
     /* Being late is no reason to spin: the next turn is a millisecond away at least. */
     time_ms deadline = earlier(earlier(agent_next_deadline(worker->agent), worker->load_at),
                                worker->kill_retry_at);
+    deadline = earlier(deadline, starts_at);
     deadline = earlier(deadline, log_asks_turn(worker, turn->now));
     deadline = earlier(deadline, usage_turn(worker->usage, turn->now));
     deadline = earlier(deadline, reach_turn(worker->reach, turn->now));
@@ -172,6 +177,7 @@ static error_code agent_make(struct worker *worker, struct identity *identity,
                 .is_remote = strncmp(options->join, "tcp://", 6) == 0,
                 .state_dir = worker->node_dir,
                 .lock = identity->lock,
+                .is_dry = options->is_dry,
             },
         .random_seed = seed,
         .snapshots_dir = snapshots_dir,
@@ -215,6 +221,9 @@ static error_code endpoints_open(struct worker *worker, const struct identity *i
     }
     if (error == OK) {
         error = works_new(worker, worker->options->cache_max_bytes, &worker->works, report);
+    }
+    if (error == OK) {
+        error = arrays_new(worker, &worker->arrays, report);
     }
     if (error == OK) {
         error = log_asks_new(&worker->log_asks);
@@ -286,6 +295,12 @@ static error_code worker_open(struct worker *worker, struct report *report)
         log_write(LOG_LEVEL_INFO, "node '%s' with %.1f CPUs and %llu MiB joins %s",
                   worker->options->node, (double)worker->machine.cpus / MACHINE_CPU_ONE,
                   (unsigned long long)worker->machine.memory_bytes >> 20, worker->options->join);
+        if (worker->options->is_dry) {
+            log_write(LOG_LEVEL_WARNING,
+                      "started with --dry: whatever is leased to node '%s' is told as done, and "
+                      "nothing is run",
+                      worker->options->node);
+        }
     }
     return error;
 }
@@ -338,9 +353,11 @@ static void worker_close(struct worker *worker)
     worker->spawner = NULL;
     processes_end(worker);
     attempts_release(worker);
+    arrays_stop(worker->arrays);
     trial_sockets_free(worker->sockets);
     loop_close(worker);
     snapshots_free(worker->snapshots);
+    arrays_free(worker->arrays);
     log_asks_free(worker->log_asks);
     agent_free(worker->agent);
     agent_outbox_fini(&worker->out);
@@ -364,6 +381,7 @@ int worker_main(const struct worker_options *options)
     machine_memory_keep();
     error_code error = options->log_path != NULL ? log_open(options->log_path, &report) : OK;
     log_tee_set(options->log_path != NULL);
+    error = error == OK ? failpoints_open("worker", &report) : error;
     if (error == OK) {
         error = worker_open(worker, &report);
     }

@@ -1,12 +1,16 @@
 /* What the core wants done: a function for each kind of effect. */
+#include "sys/failpoints.h"
 #include "sys/log.h"
-#include "worker/shell/attempt.h"
+#include "worker/shell/arrays.h"
 #include "worker/shell/work.h"
 
 typedef void effect_fn(struct worker *worker, const struct agent_effect *effect);
 
 static void effect_send(struct worker *worker, const struct agent_effect *effect)
 {
+    if (effect->type == MSG_EVENTS) {
+        FAILPOINT(EVENTS_SEND);
+    }
     error_code error = dealer_send(worker->dealer, effect->frame);
     if (error == OK || error == ERR_UNREACHABLE) {
         return; /* on_down() comes, and everything that counts is sent again after the next welcome
@@ -27,7 +31,8 @@ static void effect_reconnect(struct worker *worker, const struct agent_effect *e
 
 static void effect_start(struct worker *worker, const struct agent_effect *effect)
 {
-    attempt_start(worker, effect->ref, effect->lease);
+    FAILPOINT(ATTEMPT_START);
+    attempt_start(worker, effect->ref, effect->lease, NULL);
 }
 
 static void effect_signal(struct worker *worker, const struct agent_effect *effect)
@@ -37,6 +42,7 @@ static void effect_signal(struct worker *worker, const struct agent_effect *effe
 
 static void effect_answer(struct worker *worker, const struct agent_effect *effect)
 {
+    FAILPOINT(TRIAL_ANSWER);
     trial_connection_answer(worker->sockets, effect->connection, effect->text);
 }
 
@@ -106,6 +112,31 @@ static void effect_setup_stop(struct worker *worker, const struct agent_effect *
     works_setup_stop(worker->works, effect->text);
 }
 
+static void effect_array(struct worker *worker, const struct agent_effect *effect)
+{
+    arrays_take(worker->arrays, effect->array);
+}
+
+static void effect_array_drop(struct worker *worker, const struct agent_effect *effect)
+{
+    arrays_drop(worker->arrays, effect->job);
+}
+
+static void effect_lane_open(struct worker *worker, const struct agent_effect *effect)
+{
+    arrays_lane_open(worker->arrays, effect->job, &effect->lane);
+}
+
+static void effect_lane_close(struct worker *worker, const struct agent_effect *effect)
+{
+    arrays_lane_close(worker->arrays, effect->job, effect->lane.lane);
+}
+
+static void effect_lane_start(struct worker *worker, const struct agent_effect *effect)
+{
+    arrays_lane_start(worker->arrays, effect->ref, effect->lane.lane, effect->position);
+}
+
 static effect_fn *const effect_table[] = {
     [AGENT_SEND] = effect_send,
     [AGENT_RECONNECT] = effect_reconnect,
@@ -125,6 +156,11 @@ static effect_fn *const effect_table[] = {
     [AGENT_TREE_UNPACK] = effect_unpack,
     [AGENT_TREE_SETUP] = effect_setup,
     [AGENT_TREE_SETUP_STOP] = effect_setup_stop,
+    [AGENT_ARRAY] = effect_array,
+    [AGENT_ARRAY_DROP] = effect_array_drop,
+    [AGENT_LANE_OPEN] = effect_lane_open,
+    [AGENT_LANE_CLOSE] = effect_lane_close,
+    [AGENT_LANE_START] = effect_lane_start,
 };
 
 void worker_leave(struct worker *worker, int exit_code)
@@ -145,10 +181,14 @@ void effects_apply(struct worker *worker)
         struct agent_effect effect = out->effects[i];
         effect_table[effect.kind](worker, &effect);
     }
+    if (worker->sockets != NULL) {
+        trial_sockets_flush(worker->sockets);
+    }
     if (out->failed != OK && !worker->is_leaving) {
         log_write(LOG_LEVEL_ERROR,
                   "no memory to go on with: the head will run everything again elsewhere");
         worker_leave(worker, 1);
     }
     agent_outbox_reset(out);
+    link_pieces_drop(worker);
 }

@@ -49,6 +49,13 @@ static void environment_set(struct environment *env, const char *name, const cha
     env->n = i == env->n ? i + 1 : env->n;
 }
 
+static void environment_set_if(struct environment *env, const char *name, const char *value)
+{
+    if (value != NULL) {
+        environment_set(env, name, value);
+    }
+}
+
 static void environment_set_u64(struct environment *env, const char *name, uint64_t value)
 {
     char text[24];
@@ -84,7 +91,9 @@ static error_code environment_lease(struct environment *env, const struct msg_le
         .params = lease->params,
         .n_params = lease->n_params,
         .trial_id = task_id_print(lease->task, id),
-        .trial_dir = facts->trial_dir,
+        .trial_dir = facts->trial_dir != NULL ? facts->trial_dir : "",
+        .index = lease->is_trial ? 0 : lease->task.index,
+        .line = facts->line,
     };
     for (uint32_t i = 0; i < lease->n_env; i++) {
         const char *name = lease->env[i].name, *text = lease->env[i].value, *value;
@@ -177,9 +186,13 @@ static void environment_own(struct environment *env, const struct msg_lease *lea
     environment_set(env, "MUSTER_TRIAL", task_id_print(lease->task, id));
     environment_set(env, "MUSTER_ATTEMPT", facts->mark);
     environment_set_u64(env, "MUSTER_ATTEMPT_NUMBER", lease->attempt);
-    environment_set(env, "MUSTER_SOCKET", facts->socket);
-    environment_set(env, "MUSTER_PARAMS_FILE", facts->params_file);
-    environment_set(env, "MUSTER_TRIAL_DIR", facts->trial_dir);
+    environment_set_if(env, "MUSTER_SOCKET", facts->socket);
+    environment_set_if(env, "MUSTER_PARAMS_FILE", facts->params_file);
+    environment_set_if(env, "MUSTER_TRIAL_DIR", facts->trial_dir);
+    if (!lease->is_trial) {
+        environment_set_u64(env, "MUSTER_INDEX", lease->task.index);
+        environment_set_if(env, "MUSTER_LINE", facts->line);
+    }
     environment_set_u64(env, "MUSTER_SEED", lease->seed);
     environment_checkpoints(env, lease);
     environment_gpus(env, lease);
@@ -188,7 +201,7 @@ static void environment_own(struct environment *env, const struct msg_lease *lea
         environment_set_u64(env, "OMP_NUM_THREADS", cpus > 1 ? (uint64_t)cpus : 1);
     }
     if (environment_get(env, "TMPDIR") == NULL) {
-        environment_set(env, "TMPDIR", facts->tmp_dir);
+        environment_set_if(env, "TMPDIR", facts->tmp_dir);
     }
     environment_append_folder(env, "PATH", facts->bin_dir);
     environment_append_folder(env, "PYTHONPATH", facts->python_dir);

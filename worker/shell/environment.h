@@ -8,13 +8,14 @@
 
 /* What the lease does not say. All borrowed. */
 struct environment_facts {
-    const char *socket;
+    const char *socket; /* this one and the next three: NULL, and their variables are left out */
     const char *params_file;
     const char *trial_dir;
     const char *tmp_dir;
     const char *mark;       /* the value of MUSTER_ATTEMPT, by which its processes are found */
     const char *bin_dir;    /* of the muster command; NULL: none */
     const char *python_dir; /* of the muster module; NULL: none */
+    const char *line;       /* of a task of an array; NULL: there is none */
 };
 
 enum { ENVIRONMENT_MAX_BYTES = 4 << 20 };

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sys/failpoints.h"
 #include "sys/log.h"
 #include "worker/shell/shell.h"
 
@@ -53,15 +54,54 @@ static void refusal_read(struct worker *worker, time_ms now, const struct msg_re
     }
 }
 
+/* ---- pieces of work folders: large, so they stay where they were received ---- */
+
+/* False: no room; it is asked for again. */
+static bool piece_keep(struct worker *worker, struct bytes *frame)
+{
+    struct received_frame *kept =
+        worker->n_pieces < WORKER_PIECES_MAX ? dealer_frame_keep(worker->dealer) : NULL;
+    if (kept != NULL) {
+        worker->pieces[worker->n_pieces++] = kept;
+        *frame = received_frame_bytes(kept);
+    }
+    return kept != NULL;
+}
+
+struct received_frame *link_piece_take(struct worker *worker, struct bytes bytes)
+{
+    for (uint32_t i = 0; i < worker->n_pieces; i++) {
+        struct received_frame *kept = worker->pieces[i];
+        struct bytes all = received_frame_bytes(kept);
+        if (bytes.data >= all.data && bytes.data < all.data + all.len) {
+            worker->pieces[i] = worker->pieces[--worker->n_pieces];
+            return kept;
+        }
+    }
+    return NULL;
+}
+
+void link_pieces_drop(struct worker *worker)
+{
+    while (worker->n_pieces > 0) {
+        received_frame_free(worker->pieces[--worker->n_pieces]);
+    }
+}
+
+/* ---- frames ---- */
+
 static void on_frame(void *context, time_ms now, struct bytes frame)
 {
     struct worker *worker = context;
+    if (message_type_of(frame) == MSG_BLOB && !piece_keep(worker, &frame)) {
+        return;
+    }
     struct arena arena;
     message_type type;
     void *message;
     struct report report = {0};
     arena_init(&arena, MSG_ARENA_MAX_BYTES);
-    if (message_decode(frame, &arena, &type, &message, &report) != OK) {
+    if (message_decode_borrowing(frame, &arena, &type, &message, &report) != OK) {
         log_once("frame", LOG_LEVEL_WARNING, "a frame of the head cannot be read: %s", report.text);
         arena_fini(&arena);
         return;
@@ -72,6 +112,11 @@ static void on_frame(void *context, time_ms now, struct bytes frame)
     }
     if (type == MSG_LOG_GET) {
         log_asks_take(worker, now, message);
+    }
+    if (type == MSG_LEASE) {
+        FAILPOINT(LEASE_RECEIVE);
+    } else if (type == MSG_ORDER) {
+        FAILPOINT(ORDER_APPLY);
     }
     on_head_message(worker->agent, now, type, message, &worker->out);
     if (type == MSG_WELCOME) {

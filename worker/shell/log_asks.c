@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "worker/shell/attempt.h"
+#include "worker/shell/arrays.h"
 
 enum { LOG_ASKS_MAX = 256, LOG_LOOK_MS = 20, LOG_WAIT_MAX_MS = 10000 };
 
@@ -51,6 +51,42 @@ static int part_open(const struct worker *worker, const struct msg_log_get *get,
     return fd;
 }
 
+/* Nothing of the log was renamed yet. */
+static bool log_is_uncut(const struct worker *worker, const struct msg_log_get *get)
+{
+    struct stat about;
+    int fd = part_open(worker, get, ".1", &about);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd < 0;
+}
+
+/* What a task of an array wrote: its lane's file, and where in it; -1: there is none. */
+static int span_open(const struct worker *worker, const struct msg_log_get *get,
+                     struct array_span *ret_span)
+{
+    char folder[FILES_PATH_MAX_BYTES + 64];
+    struct array_log_row row;
+    const struct attempt_ref ref = {get->task, get->attempt};
+    struct attempt_run *run = attempt_run_find(worker, ref);
+    ignore_error(
+        snprintf(folder, sizeof folder, "%s/arrays/%" PRIu32, worker->node_dir, get->task.job) < 0,
+        "it fits");
+    bool is_live = run != NULL && run->lane != NULL && lane_logs_live(run->lane->logs, run, &row);
+    if (!is_live && !array_log_index_find(folder, get->task.index, get->attempt, &row)) {
+        return -1;
+    }
+    *ret_span = row.spans[get->stream == 0 ? 0 : 1];
+    return ret_span->bytes > 0 ? array_log_file_open(folder, &row, get->stream) : -1;
+}
+
+static uint64_t span_offset(const struct msg_log_get *get, uint64_t size)
+{
+    uint64_t offset = get->offset < size ? get->offset : size;
+    return get->is_tail ? size - offset : offset;
+}
+
 /* The file that goes on where the reader is: a log that passed its size was renamed, and its rest
  * is read before the new one. -1: there is no log. */
 static int log_open_at(const struct worker *worker, const struct msg_log_get *get,
@@ -67,7 +103,9 @@ static int log_open_at(const struct worker *worker, const struct msg_log_get *ge
     if (get->is_tail) {
         *ret_offset = get->offset < size ? size - get->offset : 0;
     } else if (get->generation != 0 && get->generation != about.st_ino) {
-        *ret_offset = 0;
+        /* A task of an array that outgrew its span: the file begins with what that held. */
+        bool was_span = get->generation == ARRAY_LOG_GENERATION;
+        *ret_offset = was_span && log_is_uncut(worker, get) ? *ret_offset : 0;
         int old = part_open(worker, get, ".1", &old_about);
         if (old >= 0 && old_about.st_ino == get->generation &&
             get->offset < (uint64_t)old_about.st_size) {
@@ -100,12 +138,18 @@ static bool ask_answer(struct worker *worker, const struct msg_log_get *get, boo
                                 .serial = get->serial,
                                 .generation = get->generation,
                                 .offset = get->offset};
+    uint32_t limit =
+        get->limit_bytes < LOG_PIECE_MAX_BYTES ? get->limit_bytes : LOG_PIECE_MAX_BYTES;
+    struct array_span span = {0};
     int fd = log_open_at(worker, get, &data.offset, &data.generation);
+    if (fd < 0 && (fd = span_open(worker, get, &span)) >= 0) {
+        data.generation = ARRAY_LOG_GENERATION;
+        data.offset = span_offset(get, span.bytes);
+        limit = span.bytes - data.offset < limit ? (uint32_t)(span.bytes - data.offset) : limit;
+    }
     data.is_missing = fd < 0;
     if (fd >= 0) {
-        uint32_t limit =
-            get->limit_bytes < LOG_PIECE_MAX_BYTES ? get->limit_bytes : LOG_PIECE_MAX_BYTES;
-        ssize_t n = pread(fd, piece, limit, (off_t)data.offset);
+        ssize_t n = pread(fd, piece, limit, (off_t)(span.first + data.offset));
         close(fd);
         data.data = (struct bytes){piece, n > 0 ? (size_t)n : 0};
         data.offset += data.data.len;

@@ -13,10 +13,13 @@
 #include "worker/shell/trial_socket.h"
 #include "worker/shell/worker.h"
 
+enum { WORKER_PIECES_MAX = 64 }; /* in a turn; an agent asks for a few of each folder */
+
 struct attempt_run;
 struct log_asks;
 struct usage;
 struct reach;
+struct arrays;
 
 struct worker {
     const struct worker_options *options;
@@ -30,7 +33,11 @@ struct worker {
     struct spawner *spawner;
     struct spares *spares;
     struct works *works;
+    struct arrays *arrays;
     struct log_asks *log_asks;
+    struct received_frame
+        *pieces[WORKER_PIECES_MAX]; /* came in this turn: work_pull.c takes them */
+    uint32_t n_pieces;
     struct usage *usage;
     struct attempt_run *runs; /* by ref */
     uint32_t last_serial;
@@ -60,6 +67,9 @@ void effects_apply(struct worker *worker);
 void worker_leave(struct worker *worker, int exit_code);
 
 /* ---- link.c ---- */
+/* The frame in which these bytes came in this turn; the caller's from now on. */
+struct received_frame *link_piece_take(struct worker *worker, struct bytes bytes);
+void link_pieces_drop(struct worker *worker); /* those that nobody took */
 MUST_CHECK error_code link_open(struct worker *worker, const char *head_public,
                                 uint64_t incarnation, struct report *report);
 

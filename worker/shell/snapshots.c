@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "sys/failpoints.h"
 #include "sys/files.h"
 #include "sys/log.h"
 #include "worker/shell/manifest.h"
@@ -110,7 +111,8 @@ static error_code commit_place(struct job *job)
     error_code error = dir_make(parent, &job->report);
     /* No record names this ordinal: what lies there is the rest of a crash. */
     error = error == OK ? dir_remove_tree(job->target, &job->report) : error;
-    if (error == OK && rename(job->folder, job->target) != 0) {
+    if (error == OK &&
+        (FAILPOINT_FAILS(SNAPSHOT_RENAME) || rename(job->folder, job->target) != 0)) {
         int number = errno;
         error = report_fail(&job->report, error_from_errno(number),
                             "cannot move a snapshot to %s: %s", job->target, strerror(number));
@@ -125,6 +127,12 @@ static error_code commit_place(struct job *job)
 
 static void job_commit(struct job *job)
 {
+    if (FAILPOINT_FAILS(SNAPSHOT_WRITE)) {
+        int number = errno;
+        job->error = report_fail(&job->report, error_from_errno(number),
+                                 "cannot write a snapshot: %s", strerror(number));
+        return;
+    }
     job->error = manifest_write(job->folder, &job->manifest, &job->report);
     if (job->error == OK) {
         job->error = commit_place(job);
@@ -140,6 +148,7 @@ static void job_commit_tell(struct job *job)
         .bytes = job->manifest.bytes,
         .dir = job->target,
     };
+    FAILPOINT(SNAPSHOT_COMMITTED);
     job->commit.folder = job->folder;
     job->committed(job->context, &job->commit, &snapshot, job->error, &job->report);
 }

@@ -1,20 +1,19 @@
 #include "worker/shell/spares.h"
 
 #include <assert.h>
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/mem.h"
-#include "work/tree.h"
-#include "worker/shell/trial_socket.h"
+#include "sys/clock.h"
+#include "worker/shell/spare_folder.h"
 
-enum { PATH_BYTES = FILES_PATH_MAX_BYTES + 16 };
+enum {
+    /* The kernel's clock of changes has ticks of up to 10 ms: what an attempt changes within the
+     * tick in which its copy was made would not be seen. */
+    SPARE_RIPE_MS = 50,
+};
 
 struct spare_job {
     uv_work_t work;
@@ -29,8 +28,10 @@ struct spare_job {
 /* A tree of which spares are made; the first one is that of none. */
 struct kind {
     char tree[WORK_TREE_NAME_MAX + 1];
-    uint32_t want;
-    uint64_t used_at; /* counts uses; 0: not in use */
+    uint32_t want;      /* to be ready */
+    uint32_t keep;      /* at most so many: those of one that comes back as it was */
+    uint64_t used_at;   /* counts uses; 0: not in use */
+    bool is_left_alone; /* the last one came back as it was: no new one is needed for each */
 };
 
 struct spares {
@@ -47,103 +48,13 @@ struct spares {
     char folder[FILES_PATH_MAX_BYTES];
 };
 
-static const char *const folders[] = {"work", "tmp", "save"};
-enum { FOLDERS = sizeof folders / sizeof folders[0] };
-
 /* ---- in the pool ---- */
-
-static void entry_path(const struct spare *spare, const char *name, char ret_path[PATH_BYTES])
-{
-    ignore_error(snprintf(ret_path, PATH_BYTES, "%s/%s", spare->dir, name) < 0, "it fits");
-}
-
-static bool spare_make(struct spare *spare)
-{
-    char path[PATH_BYTES];
-    struct stat about;
-    bool is_made = mkdir(spare->dir, 0700) == 0;
-    for (int i = 0; is_made && i < FOLDERS; i++) {
-        entry_path(spare, folders[i], path);
-        is_made = mkdir(path, 0700) == 0;
-    }
-    entry_path(spare, "params.json", path);
-    int fd = is_made ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
-    if (fd < 0) {
-        return false;
-    }
-    close(fd);
-    entry_path(spare, "s", path);
-    if (strlen(path) > TRIAL_SOCKET_PATH_MAX) {
-        return true;
-    }
-    is_made = trial_socket_listen(path, &spare->listen_fd, NULL) == OK && stat(path, &about) == 0;
-    spare->socket_ino = is_made ? about.st_ino : 0;
-    return is_made;
-}
-
-static bool spare_fill(const struct spares *spares, const struct spare *spare)
-{
-    char from[FILES_PATH_MAX_BYTES + WORK_TREE_NAME_MAX + 2], to[PATH_BYTES];
-    if (spare->tree[0] == '\0') {
-        return true;
-    }
-    ignore_error(snprintf(from, sizeof from, "%s/%s", spares->trees, spare->tree) < 0, "it fits");
-    entry_path(spare, "work", to);
-    return work_tree_copy(from, to, WORK_COPY_MAX_BYTES, NULL) == OK;
-}
-
-static int folder_count(const char *path)
-{
-    DIR *folder = opendir(path);
-    int n = folder == NULL ? -1 : 0;
-    while (folder != NULL && readdir(folder) != NULL) {
-        n++;
-    }
-    if (folder != NULL) {
-        closedir(folder);
-    }
-    return n - 2; /* . and .. */
-}
-
-static bool folder_is_as_made(const char *path, int n_entries)
-{
-    struct stat about;
-    return lstat(path, &about) == 0 && S_ISDIR(about.st_mode) && about.st_uid == geteuid() &&
-           (about.st_mode & 07777) == 0700 && folder_count(path) == n_entries;
-}
-
-/* Nothing of the attempt before may be seen by the next one. */
-static bool spare_is_as_made(const struct spare *spare)
-{
-    char path[PATH_BYTES];
-    struct stat about;
-    bool is_good = spare->listen_fd >= 0 && folder_is_as_made(spare->dir, FOLDERS + 2);
-    for (int i = 0; is_good && i < FOLDERS; i++) {
-        entry_path(spare, folders[i], path);
-        is_good = folder_is_as_made(path, 0);
-    }
-    entry_path(spare, "s", path);
-    is_good = is_good && lstat(path, &about) == 0 && S_ISSOCK(about.st_mode) &&
-              about.st_ino == spare->socket_ino && (about.st_mode & 07777) == 0600;
-    entry_path(spare, "params.json", path);
-    return is_good && lstat(path, &about) == 0 && S_ISREG(about.st_mode) && about.st_nlink == 1 &&
-           (about.st_mode & 07777) == 0600 && truncate(path, 0) == 0;
-}
-
-static void spare_remove(struct spare *spare)
-{
-    if (spare->listen_fd >= 0) {
-        close(spare->listen_fd);
-        spare->listen_fd = -1;
-    }
-    ignore_error(dir_remove_tree(spare->dir, NULL), "the next start of the agent removes it");
-}
 
 static void on_spare_work(uv_work_t *work)
 {
     struct spare_job *job = work->data;
     if (job->from[0] == '\0') {
-        job->is_ready = spare_make(&job->spare) && spare_fill(job->spares, &job->spare);
+        job->is_ready = spare_make(&job->spare) && spare_fill(&job->spare, job->spares->trees);
     } else if (rename(job->from, job->spare.dir) == 0) {
         job->is_ready = !job->must_remove && spare_is_as_made(&job->spare);
     } else {
@@ -178,13 +89,22 @@ static uint32_t kind_ready(const struct spares *spares, const struct kind *kind)
     return n;
 }
 
-static bool job_start(struct spares *spares, const struct spare *used, const char *tree);
+static bool job_start(struct spares *spares, const struct spare *used, const char *tree,
+                      bool must_remove);
+
+static void spare_drop(struct spares *spares, const struct spare *spare)
+{
+    if (!job_start(spares, spare, "", true)) {
+        struct spare dropped = *spare;
+        spare_remove(&dropped);
+    }
+}
 
 static void spare_give_up(struct spares *spares, uint32_t i)
 {
     struct spare *spare = spares->ready[i];
     spares->ready[i] = spares->ready[--spares->n_ready];
-    spares_give(spares, spare);
+    spare_drop(spares, spare);
     mem_free(spare);
 }
 
@@ -218,20 +138,27 @@ static struct kind *kind_use(struct spares *spares, const char *tree, uint64_t t
             spares_forget(spares, old);
         }
         uint64_t fit = SPARES_TREE_BYTES / (tree_bytes + 4096);
-        *kind = (struct kind){.want = fit == 0             ? 1
-                                      : fit < spares->want ? (uint32_t)fit
-                                                           : spares->want};
+        kind->keep = fit == 0 ? 1 : fit < SPARES_MAX ? (uint32_t)fit : SPARES_MAX;
+        kind->is_left_alone = false;
         ignore_error(snprintf(kind->tree, sizeof kind->tree, "%s", tree) < 0, "it fits");
     }
+    /* Copies of a tree that one attempt uses are not worth their making: each use asks for more. */
+    uint32_t most = kind->keep < spares->want ? kind->keep : spares->want;
+    kind->want = kind->want == 0 ? 1 : 2 * kind->want < most ? 2 * kind->want : most;
     kind->used_at = ++spares->last_use;
     return kind;
+}
+
+static bool kind_has_room(const struct spares *spares, const struct kind *kind)
+{
+    return kind != NULL && kind_ready(spares, kind) < kind->keep;
 }
 
 /* A tree's spare goes where another tree's or an unused one would be kept past the maximum. */
 static bool room_for(struct spares *spares, const struct spare *spare)
 {
     const struct kind *kind = kind_find(spares, spare->tree);
-    if (spares->is_stopped || kind == NULL) {
+    if (spares->is_stopped || !kind_has_room(spares, kind)) {
         return false;
     }
     for (uint32_t i = 0; spares->n_ready == SPARES_MAX && i < SPARES_MAX; i++) {
@@ -252,6 +179,10 @@ static void on_spare_done(uv_work_t *work, int status)
     spares->n_making -= job->is_new;
     loop_again(spares->loop);
     struct spare *spare = NULL;
+    struct kind *kind = kind_find(spares, job->spare.tree);
+    if (kind != NULL && !job->is_new && !job->must_remove) {
+        kind->is_left_alone = job->is_ready;
+    }
     if (job->is_ready && room_for(spares, &job->spare)) {
         spare = mem_alloc(sizeof *spare);
     }
@@ -260,7 +191,7 @@ static void on_spare_done(uv_work_t *work, int status)
         spares->ready[spares->n_ready++] = spare;
         spares_refill(spares);
     } else if (job->is_ready) {
-        spare_remove(&job->spare);
+        spare_drop(spares, &job->spare);
     } else if (!job->is_new) {
         spares_refill(spares); /* it was removed: others are to be made */
     }
@@ -269,7 +200,8 @@ static void on_spare_done(uv_work_t *work, int status)
 
 /* `used` NULL: makes a new one. False: nothing was begun, and the descriptor is still the caller's.
  */
-static bool job_start(struct spares *spares, const struct spare *used, const char *tree)
+static bool job_start(struct spares *spares, const struct spare *used, const char *tree,
+                      bool must_remove)
 {
     struct spare_job *job = mem_zalloc(sizeof *job);
     if (job == NULL) {
@@ -281,8 +213,7 @@ static bool job_start(struct spares *spares, const struct spare *used, const cha
     if (used != NULL) {
         job->spare = *used;
         memcpy(job->from, used->dir, sizeof job->from);
-        job->must_remove = spares->is_stopped || used->tree[0] != '\0' ||
-                           spares->n_ready + spares->n_jobs >= SPARES_MAX;
+        job->must_remove = must_remove;
     } else {
         ignore_error(snprintf(job->spare.tree, sizeof job->spare.tree, "%s", tree) < 0, "it fits");
     }
@@ -314,7 +245,7 @@ static void spares_refill(struct spares *spares)
     /* Empty ones that were used are looked at first: that is cheaper. */
     bool is_time = next != NULL && (next->tree[0] != '\0' ? spares->n_making : spares->n_jobs) == 0;
     if (is_time && !spares->is_stopped && spares->n_ready < SPARES_MAX) {
-        ignore_error(job_start(spares, NULL, next->tree) ? OK : ERR_NO_MEMORY,
+        ignore_error(job_start(spares, NULL, next->tree, false) ? OK : ERR_NO_MEMORY,
                      "starts make their own");
     }
 }
@@ -333,8 +264,11 @@ bool spares_take(struct spares *spares, const char *tree, uint64_t tree_bytes,
             has_one = true;
         }
     }
-    /* Empty ones come back; of a tree each has to be made. */
-    if (kind_ready(spares, kind) < (tree[0] != '\0' ? kind->want : kind->want / 2)) {
+    if (has_one && clock_now() - ret_spare->made_at < SPARE_RIPE_MS) {
+        ret_spare->fingerprint = 0;
+    }
+    /* Those that come back need not be made. */
+    if (!has_one || kind_ready(spares, kind) < kind->want / (kind->is_left_alone ? 2 : 1)) {
         spares_refill(spares);
     }
     return has_one;
@@ -342,9 +276,12 @@ bool spares_take(struct spares *spares, const char *tree, uint64_t tree_bytes,
 
 void spares_give(struct spares *spares, const struct spare *spare)
 {
-    if (!job_start(spares, spare, "")) {
-        struct spare given = *spare;
-        spare_remove(&given);
+    const struct kind *kind = kind_find(spares, spare->tree);
+    bool is_used_up = spare->tree[0] != '\0' && spare->fingerprint == 0;
+    bool is_wanted = !spares->is_stopped && kind_has_room(spares, kind) && !is_used_up &&
+                     spares->n_ready + spares->n_jobs < SPARES_MAX;
+    if (!is_wanted || !job_start(spares, spare, "", false)) {
+        spare_drop(spares, spare);
     }
 }
 
@@ -364,7 +301,8 @@ error_code spares_new(struct loop *loop, const char *folder, const char *trees, 
     memcpy(spares->folder, folder, len + 1);
     spares->loop = loop;
     spares->want = want < SPARES_MAX ? want : SPARES_MAX;
-    spares->kinds[0].want = spares->want;
+    spares->kinds[0] =
+        (struct kind){.want = spares->want, .keep = SPARES_MAX, .is_left_alone = true};
     ignore_error(snprintf(spares->trees, sizeof spares->trees, "%s", trees) < 0, "it fits");
     spares_refill(spares);
     *ret_spares = spares;

@@ -5,7 +5,8 @@
  *
  * A spare holds work/ tmp/ save/ and params.json, all empty, and s: a socket that listens already
  * (a socket's name moves with its folder). For attempts that start from a work folder there are
- * spares of that tree: its copy is in work/ already. Such a one is used once. */
+ * spares of that tree: its copy is in work/ already. Such a one is used again if its attempt
+ * changed nothing of the copy; of a tree whose attempts do, each is made ahead anew. */
 #ifndef MUSTER_WORKER_SHELL_SPARES_H
 #define MUSTER_WORKER_SHELL_SPARES_H
 
@@ -26,6 +27,8 @@ struct spare {
     int listen_fd;                     /* -1: the path is too long for a socket */
     uint64_t socket_ino;               /* of s */
     char tree[WORK_TREE_NAME_MAX + 1]; /* "": empty */
+    uint64_t fingerprint;              /* of the tree's copy when it was made; 0: used once */
+    time_ms made_at;
 };
 
 /* Makes them in `folder`, which is copied, until `want` are there; those that are given back are

@@ -41,6 +41,7 @@ void trial_connection_end(struct trial_connection *connection)
     HASH_DELETE(hh, socket->sockets->by_id, connection);
     list_remove(&connection->link);
     list_remove(&connection->ready_link);
+    list_remove(&connection->told_link);
     socket->n_connections--;
     uv_close((uv_handle_t *)&connection->poll, on_connection_freed);
     close(connection->fd);
@@ -263,6 +264,7 @@ void trial_connection_open(struct trial_socket *socket, int fd)
     connection->id = ++sockets->last_id;
     list_init(&connection->link);
     list_init(&connection->ready_link);
+    list_init(&connection->told_link);
     buf_init(&connection->in, TRIAL_IN_MAX_BYTES);
     buf_init(&connection->out, TRIAL_OUT_MAX_BYTES);
     HASH_ADD(hh, sockets->by_id, id, sizeof connection->id, connection);
@@ -292,7 +294,6 @@ void trial_connection_answer(struct trial_sockets *sockets, uint64_t id, const c
         return;
     }
     size_t len = strlen(text);
-    bool is_empty = connection_owed(connection) == 0;
     if (connection->is_dead) {
         len = 0;
     } else if (buf_append(&connection->out, text, len) != OK) {
@@ -301,14 +302,23 @@ void trial_connection_answer(struct trial_sockets *sockets, uint64_t id, const c
     if (len != 1 && connection->n_waiting > 0) { /* an empty line only says that we are alive */
         connection->n_waiting--;
     }
-    /* A burst of answers is one write: the rest of the turn's go with the first that finds room. */
-    if (is_empty) {
+    if (list_is_empty(&connection->told_link)) {
+        list_push_back(&sockets->told, &connection->told_link);
+    }
+}
+
+void trial_sockets_flush(struct trial_sockets *sockets)
+{
+    while (!list_is_empty(&sockets->told)) {
+        struct trial_connection *connection =
+            list_entry(sockets->told.next, struct trial_connection, told_link);
+        list_remove(&connection->told_link);
         connection_flush(connection);
+        if (connection->is_ended) {
+            connection_pump_later(connection);
+        }
+        connection_poll(connection);
     }
-    if (connection->is_ended) {
-        connection_pump_later(connection);
-    }
-    connection_poll(connection);
 }
 
 void trial_connection_close(struct trial_sockets *sockets, uint64_t id)

@@ -19,6 +19,7 @@ struct trial_connection {
     struct trial_socket *socket;
     struct list link;       /* of its socket */
     struct list ready_link; /* has whole lines that wait for the next turn */
+    struct list told_link;  /* has answers of this turn, not yet written */
     uv_poll_t poll;
     int fd;
     int events; /* that are polled for */
@@ -40,6 +41,7 @@ struct trial_sockets {
     struct trial_connection *by_id;
     struct list sockets;
     struct list ready;
+    struct list told;
     uint64_t last_id;
     struct trial_line line; /* of the request that is being told */
     uint8_t bytes[TRIAL_READ_BYTES];

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "worker/shell/trial_report.h"
+
 enum { STEP_REAL_MAX = 1 << 30 };
 
 /* ---- numbers that JSON does not have ---- */
@@ -275,6 +277,9 @@ void trial_line_decode(struct bytes text, struct trial_line *ret_line)
     ret_line->request = (struct trainer_request){.kind = TRAINER_BAD};
     if (text.len > TRIAL_LINE_MAX_BYTES) {
         trial_line_too_long(ret_line);
+        return;
+    }
+    if (trial_report_scan(text, ret_line)) {
         return;
     }
     json_error_t error = {0};

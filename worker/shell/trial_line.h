@@ -7,7 +7,12 @@
 #include "base/buf.h"
 #include "worker/core/agent.h"
 
-enum { TRIAL_LINE_MAX_BYTES = 64 << 10, TRIAL_LINE_TEXT_MAX = 256 };
+enum {
+    TRIAL_LINE_MAX_BYTES = 64 << 10,
+    TRIAL_LINE_TEXT_MAX = 256,
+    TRIAL_LINE_PLAIN_MAX = 16, /* metrics of a report that is read without a tree */
+    TRIAL_LINE_PLAIN_BYTES = 1024,
+};
 
 /* What a line said; `request` points into the rest. */
 struct trial_line {
@@ -15,6 +20,7 @@ struct trial_line {
     json_t *root;
     const char *names[METRICS_MAX];
     double values[METRICS_MAX];
+    char plain_names[TRIAL_LINE_PLAIN_BYTES]; /* of a report that was read without a tree */
     char note[NOTE_MAX_BYTES + 1];
     char error_text[TRIAL_LINE_TEXT_MAX];
 };

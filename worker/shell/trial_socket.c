@@ -233,6 +233,7 @@ error_code trial_sockets_new(struct loop *loop, const struct trial_callbacks *ca
     sockets->callbacks = *callbacks;
     list_init(&sockets->sockets);
     list_init(&sockets->ready);
+    list_init(&sockets->told);
     error_code error = loop_source_add(loop, on_sockets_turn, sockets);
     if (error != OK) {
         mem_free(sockets);

@@ -62,10 +62,13 @@ void trial_socket_close(struct trial_socket *socket);
 /* The same, but the listener and its name stay: the descriptor is now the caller's. */
 int trial_socket_detach(struct trial_socket *socket);
 
-/* By number; of one that is closed already: nothing happens. */
+/* By number; of one that is closed already: nothing happens. Answers leave with
+ * trial_sockets_flush(): a write for each connection, not for each answer. */
 void trial_connection_answer(struct trial_sockets *sockets, uint64_t connection, const char *text);
 void trial_connection_close(struct trial_sockets *sockets, uint64_t connection);
 void trial_connection_read(struct trial_sockets *sockets, uint64_t connection, bool must_read);
+/* Once a turn, after its answers. */
+void trial_sockets_flush(struct trial_sockets *sockets);
 const struct trial_counters *trial_sockets_counters(const struct trial_sockets *sockets);
 
 #endif

@@ -26,7 +26,7 @@ struct usage {
     struct worker *worker;
     uv_work_t work;
     bool is_looking;
-    time_ms next_at;     /* 0: nothing runs, and nothing is looked at */
+    time_ms next_at;     /* of a look; 0, or long ago: nothing ran, and nothing was looked at */
     time_ms released_at; /* until then nobody else goes for the machine's sake */
     /* of the look */
     struct look *looks;
@@ -276,10 +276,10 @@ time_ms usage_turn(struct usage *usage, time_ms now)
         return INT64_MAX;
     }
     if (n == 0) {
-        usage->next_at = 0;
         return INT64_MAX;
     }
-    if (usage->next_at == 0) { /* something runs again */
+    /* Something runs again; between two short tasks nothing does for a moment. */
+    if (usage->next_at == 0 || now - usage->next_at > USAGE_MS) {
         kills_count(usage, now, true);
         usage->next_at = now + USAGE_NEAR_MS;
     }

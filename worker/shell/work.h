@@ -35,6 +35,7 @@ bool works_ref(struct works *works, const char *name, uint64_t *ret_bytes);
 void works_unref(struct works *works, const char *name);
 
 /* ---- what the core asks for ---- */
+/* `data` lies in a frame of this turn, which is taken (link_piece_take()). */
 void works_write(struct works *works, const char *hash, uint64_t offset, struct bytes data);
 void works_drop(struct works *works, const char *hash);
 void works_unpack(struct works *works, const char *hash);

@@ -1,11 +1,13 @@
 /* A packed folder comes in: its pieces are unpacked in order, one at a time in the pool; when all
  * are there and proven by their name, the folder appears by one rename. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "sys/clock.h"
+#include "sys/failpoints.h"
 #include "work/pack.h"
 #include "work/unpack.h"
 #include "worker/shell/work_inside.h"
@@ -15,8 +17,8 @@
 struct piece {
     struct list link;
     uint64_t offset;
-    size_t len;
-    uint8_t data[];
+    struct bytes bytes;
+    struct received_frame *frame; /* in which they lie */
 };
 
 struct pull {
@@ -46,13 +48,21 @@ static struct pull *pull_find(const struct works *works, const char *hash)
     return NULL;
 }
 
+static void piece_free(struct piece *piece)
+{
+    if (piece != NULL) {
+        received_frame_free(piece->frame);
+        mem_free(piece);
+    }
+}
+
 static void pull_free(struct pull *pull)
 {
     list_each (&pull->pieces, struct piece, link, piece) {
         list_remove(&piece->link);
-        mem_free(piece);
+        piece_free(piece);
     }
-    mem_free(pull->piece);
+    piece_free(pull->piece);
     work_unpack_free(
         pull->unpack); /* in the pool already, but for one that is cut off by the end */
     list_remove(&pull->link);
@@ -77,7 +87,7 @@ static error_code unpack_end(struct pull *pull)
     error = error == OK
                 ? work_unpack_end(pull->unpack, pull->hash, &pull->unpacked_bytes, &pull->report)
                 : error;
-    if (error == OK && rename(pull->temporary, path) != 0) {
+    if (error == OK && (FAILPOINT_FAILS(BLOB_RENAME) || rename(pull->temporary, path) != 0)) {
         int number = errno;
         error =
             report_fail(&pull->report, error_from_errno(number), "%s: %s", path, strerror(number));
@@ -97,8 +107,13 @@ static void on_pull_work(uv_work_t *work)
         pull->error = unpack_begin(pull);
     }
     if (pull->error == OK && pull->piece != NULL) {
-        struct bytes bytes = {pull->piece->data, pull->piece->len};
-        pull->error = work_unpack_add(pull->unpack, bytes, &pull->report);
+        if (FAILPOINT_FAILS(BLOB_UNPACK)) {
+            int number = errno;
+            pull->error = report_fail(&pull->report, error_from_errno(number), "%s: %s",
+                                      pull->temporary, strerror(number));
+        } else {
+            pull->error = work_unpack_add(pull->unpack, pull->piece->bytes, &pull->report);
+        }
     } else if (pull->error == OK && pull->wants_unpack) {
         pull->error = unpack_end(pull);
     }
@@ -115,10 +130,10 @@ static void piece_told(struct pull *pull)
 {
     struct works *works = pull->works;
     struct worker *worker = works->worker;
-    uint64_t written = pull->piece->offset + pull->piece->len;
+    uint64_t written = pull->piece->offset + pull->piece->bytes.len;
     char reason[WORK_REASON_BYTES];
     works_reason(pull->error, &pull->report, reason);
-    mem_free(TAKE(pull->piece));
+    piece_free(TAKE(pull->piece));
     if (!works->is_stopped && !pull->is_dropped) {
         on_blob_written(worker->agent, clock_now(), pull->hash, written,
                         pull->error == OK ? NULL : reason, &worker->out);
@@ -196,14 +211,14 @@ void works_write(struct works *works, const char *hash, uint64_t offset, struct 
 {
     struct pull *pull = pull_find(works, hash);
     pull = pull != NULL ? pull : pull_make(works, hash);
-    struct piece *piece = pull != NULL ? mem_alloc(sizeof *piece + data.len) : NULL;
+    struct piece *piece = pull != NULL ? mem_alloc(sizeof *piece) : NULL;
     if (piece == NULL) {
         works->worker->out.failed = ERR_NO_MEMORY;
         return;
     }
-    piece->offset = offset;
-    piece->len = data.len;
-    memcpy(piece->data, data.data, data.len);
+    *piece = (struct piece){
+        .offset = offset, .bytes = data, .frame = link_piece_take(works->worker, data)};
+    assert(piece->frame != NULL);
     list_init(&piece->link);
     list_push_back(&pull->pieces, &piece->link);
     pull_continue(pull);

@@ -24,6 +24,7 @@ struct worker_options {
     uint64_t cache_max_bytes; /* of work folders on disk; 0: WORKS_BYTES_DEFAULT */
     int64_t drain_ms;         /* from SIGTERM to the end; 0: WORKER_DRAIN_MS */
     const char *log_path;     /* NULL: stderr; else both */
+    bool is_dry;              /* completes what is leased to it without a process */
 };
 
 /* Runs the agent until it is told to leave (SIGTERM, SIGINT, or the head's word), keeps trying to

@@ -24,6 +24,24 @@ static void test_selector_spans_hold_what_they_name(void **state)
     assert_false(selector_has(&s, true, (task_id){11, 3}));
 }
 
+/* A bare number goes on with the ids of the last dotted one; before one it is a number of its own.
+ */
+static void test_selector_bare_number_after_an_id_is_an_id(void **state)
+{
+    struct selector s;
+    (void)state;
+    assert_int_equal(selector_parse("7.5-9,20,30-31", true, &s), EXIT_OK);
+    assert_int_equal(s.n, 3);
+    assert_true(selector_has(&s, true, (task_id){7, 20}));
+    assert_true(selector_has(&s, true, (task_id){7, 31}));
+    assert_false(selector_has(&s, true, (task_id){20, 1}));
+    assert_false(selector_has(&s, true, (task_id){7, 10}));
+    assert_int_equal(selector_parse("7,8.3,9", true, &s), EXIT_OK);
+    assert_true(selector_has(&s, true, (task_id){7, 1000}));
+    assert_true(selector_has(&s, true, (task_id){8, 9}));
+    assert_false(selector_has(&s, true, (task_id){9, 1}));
+}
+
 static void test_selector_one_is_not_many(void **state)
 {
     struct selector s;
@@ -88,6 +106,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_selector_spans_hold_what_they_name),
+        cmocka_unit_test(test_selector_bare_number_after_an_id_is_an_id),
         cmocka_unit_test(test_selector_one_is_not_many),
         cmocka_unit_test(test_selector_whole_sweep_of_trials_is_many),
         cmocka_unit_test(test_selector_wrong_text_is_refused),

@@ -35,6 +35,8 @@ struct rig_agent {
     char last[RIG_TEXT_MAX];
     bool must_greet;          /* says "enrol" at each up */
     char calls[RIG_TEXT_MAX]; /* u(p), f(rame), d(own), in order */
+    bool must_keep;           /* the next frame */
+    struct received_frame *kept;
 };
 
 typedef bool rig_condition_fn(struct rig *rig);
@@ -50,6 +52,7 @@ struct rig {
     uint32_t frames_per_turn;
     /* seen by the router */
     uint64_t frames, notices[ROUTER_REFUSALS_COUNT];
+    uint64_t rooms;
     uint64_t peer; /* of the last frame */
     char peer_node[NODE_NAME_MAX + 1];
     uint64_t peer_incarnation;
@@ -140,6 +143,17 @@ static inline void on_rig_agent_frame(void *context, time_ms now, struct bytes f
     agent->frames++;
     rig_call_note(agent, 'f');
     rig_text_copy(agent->last, frame);
+    if (agent->must_keep) {
+        agent->must_keep = false;
+        agent->kept = dealer_frame_keep(agent->dealer);
+        assert_non_null(agent->kept);
+    }
+}
+
+static inline void on_rig_room(void *context)
+{
+    struct rig *rig = context;
+    rig->rooms++;
 }
 
 static inline void on_rig_turn(void *context, const struct loop_turn *turn)
@@ -176,6 +190,7 @@ static inline void rig_router_start(struct rig *rig)
         .keys = &rig->head,
         .on_frame = on_rig_frame,
         .on_notice = on_rig_notice,
+        .on_room = on_rig_room,
         .context = rig,
         .frames_per_turn = rig->frames_per_turn,
     };

@@ -28,11 +28,13 @@ static const struct schema *const filler_schemas[] = {
     &record_attempt_schema,
     &record_node_schema,
     &record_log_schema,
+    &record_chunk_schema,
     &metric_rows_schema,
     &order_schema,
     &snapshot_ref_schema,
     &api_trial_schema,
     &api_task_schema,
+    &api_job_schema,
     &api_sweep_schema,
     &api_node_schema,
     &api_status_schema,
@@ -84,6 +86,14 @@ static inline int64_t filler_integer(struct filler *f)
     int64_t integer =
         pick < 8 ? special[pick] : (int64_t)(random_u64(&f->random) >> filler_below(f, 60));
     return integer != 0 ? integer : 1;
+}
+
+static inline int64_t filler_magnitude(struct filler *f, const struct field *field)
+{
+    int64_t integer = filler_integer(f);
+    int64_t max = field->type == FIELD_TIME ? SCHEMA_TIME_MAX : (int64_t)field->max;
+    int64_t bounded = max > 0 ? integer % (max + 1) : integer;
+    return bounded != 0 ? bounded : 1;
 }
 
 static inline struct value filler_value(struct filler *f, bool may_be_null)
@@ -148,7 +158,7 @@ static inline void filler_field(struct filler *f, const struct field *field, voi
     case FIELD_I64:
     case FIELD_TIME:
     case FIELD_SPAN:
-        *(int64_t *)slot = filler_integer(f);
+        *(int64_t *)slot = filler_magnitude(f, field);
         break;
     case FIELD_F64:
         *(double *)slot = filler_real(f);

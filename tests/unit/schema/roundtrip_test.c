@@ -109,6 +109,32 @@ static struct buf encoded(struct filler *f, const struct schema *schema)
     return buf;
 }
 
+static void test_decode_borrowing_leaves_bytes_in_the_frame(void **state)
+{
+    (void)state;
+    static const uint8_t data[] = {1, 2, 3};
+    const struct msg_blob piece = {
+        .hash = "", .offset = 9, .total = 12, .data = {data, sizeof data}, .error = ""};
+    struct buf frame;
+    struct arena arena;
+    message_type type;
+    void *message;
+    buf_init(&frame, MSG_MAX_BYTES);
+    arena_init(&arena, MSG_ARENA_MAX_BYTES);
+    assert_int_equal(message_encode(MSG_BLOB, &piece, &frame), OK);
+    assert_int_equal(message_type_of(buf_bytes(&frame)), MSG_BLOB);
+    assert_int_equal(message_type_of((struct bytes){frame.data, 3}), 0);
+    assert_int_equal(message_decode_borrowing(buf_bytes(&frame), &arena, &type, &message, NULL),
+                     OK);
+    const struct msg_blob *got = message;
+    assert_int_equal(got->offset, 9);
+    assert_int_equal(got->data.len, sizeof data);
+    assert_true(got->data.data > frame.data && got->data.data < frame.data + frame.len);
+    assert_memory_equal(got->data.data, data, sizeof data);
+    arena_fini(&arena);
+    buf_fini(&frame);
+}
+
 static void test_truncated_at_every_byte_is_refused(void **state)
 {
     (void)state;
@@ -254,6 +280,7 @@ int main(void)
         cmocka_unit_test(test_roundtrip_every_table_every_field_set),
         cmocka_unit_test(test_roundtrip_every_table_some_fields_set),
         cmocka_unit_test(test_roundtrip_nothing_set_is_an_empty_map),
+        cmocka_unit_test(test_decode_borrowing_leaves_bytes_in_the_frame),
         cmocka_unit_test(test_roundtrip_strings_keep_empty_apart_from_absent),
         cmocka_unit_test(test_truncated_at_every_byte_is_refused),
         cmocka_unit_test(test_mutated_bytes_are_refused_or_valid),

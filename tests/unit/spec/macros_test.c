@@ -142,7 +142,8 @@ static void test_macros_shell_empty_value_is_still_a_word(void **state)
 {
     (void)state;
     const struct named_value empty = {"e", {.kind = VALUE_STR, .str = ""}};
-    const struct macros_values with = {&empty, 1, "1.1", "/"};
+    const struct macros_values with = {
+        .params = &empty, .n_params = 1, .trial_id = "1.1", .trial_dir = "/"};
     const char *word = "x ${e} y";
     assert_string_equal(expanded(&word, 1, true, &with), "/bin/sh|-c|x '' y");
 }
@@ -175,13 +176,47 @@ static void test_macros_expand_undefined_is_refused(void **state)
     assert_string_equal(expanded(&later, 0, true, &values), "a command needs 1 to 1024 words");
 }
 
+static void test_macros_of_an_array_expand_in_arrays_alone(void **state)
+{
+    (void)state;
+    const char *const words[] = {"x", "${index}", "a${line}b", "$${line}"};
+    struct macros_values task = {.trial_id = "7.55", .trial_dir = "", .index = 55, .line = "a b"};
+    assert_string_equal(expanded(words, 4, false, &task), "x|55|aa bb|${line}");
+    const char *const text[] = {"x ${index} ${line}"};
+    task.line = "it's";
+    assert_string_equal(expanded(text, 1, true, &task), "/bin/sh|-c|x 55 'it'\\''s'");
+    task.line = "";
+    assert_string_equal(expanded(text, 1, true, &task), "/bin/sh|-c|x 55 ''");
+    task.line = NULL;
+    assert_non_null(strstr(expanded(text, 1, true, &task), "--each-line"));
+    /* Elsewhere they are names like any other. */
+    const struct named_value param = {"index", {.kind = VALUE_INT, .integer = 3}};
+    const struct macros_values trial = {
+        .params = &param, .n_params = 1, .trial_id = "1.1", .trial_dir = "/"};
+    assert_string_equal(expanded(&words[1], 1, false, &trial), "3");
+    assert_non_null(strstr(expanded(text, 1, true, &trial), "undefined macro ${line}"));
+}
+
+static void test_macros_array_check_knows_what_an_array_has(void **state)
+{
+    (void)state;
+    struct report report = {0};
+    assert_int_equal(macros_array_check("${index} ${trial.id}", MACROS_ITEM, false, NULL), OK);
+    assert_int_equal(macros_array_check("${line}", MACROS_ITEM, true, NULL), OK);
+    assert_int_equal(macros_array_check("${line}", MACROS_ITEM, false, &report), ERR_INVALID);
+    assert_non_null(strstr(report.text, "--from-json"));
+    assert_int_equal(macros_array_check("${indx}", MACROS_SHELL, false, &report), ERR_INVALID);
+    assert_non_null(strstr(report.text, "did you mean ${index}?"));
+}
+
 static void test_macros_text_past_its_limit_is_refused(void **state)
 {
     (void)state;
     static char big[SPEC_TEXT_MAX_BYTES];
     memset(big, 'x', sizeof big - 1);
     const struct named_value large = {"b", {.kind = VALUE_STR, .str = big}};
-    const struct macros_values with = {&large, 1, "1.1", "/"};
+    const struct macros_values with = {
+        .params = &large, .n_params = 1, .trial_id = "1.1", .trial_dir = "/"};
     const char *const fits = "${b}${b}", *const over = "${b}${b}xx";
     struct arena arena;
     const char *const *argv;
@@ -248,6 +283,8 @@ int main(void)
         cmocka_unit_test(test_macros_shell_empty_value_is_still_a_word),
         cmocka_unit_test(test_macros_env_joins_args),
         cmocka_unit_test(test_macros_expand_undefined_is_refused),
+        cmocka_unit_test(test_macros_of_an_array_expand_in_arrays_alone),
+        cmocka_unit_test(test_macros_array_check_knows_what_an_array_has),
         cmocka_unit_test(test_macros_text_past_its_limit_is_refused),
         cmocka_unit_test(test_macros_params_json_writes_non_finite_as_text),
         cmocka_unit_test(test_macros_env_name_replaces_other_characters),

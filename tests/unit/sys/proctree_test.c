@@ -87,7 +87,7 @@ static void test_proctree_main_alone_leaves_no_orphan(void **state)
     struct spawn_result result = start_marked(&rig, "exit 0", *state, &mark);
     assert_true(rig_has_ended(result.pidfd, RIG_DEADLINE_MS));
     bool is_known;
-    assert_false(proctree_has_orphans(&is_known));
+    assert_false(proctree_has_orphans(0, &is_known));
     assert_true(is_known);
     assert_int_equal(rig_wait(&result), 0); /* the check did not reap it */
     rig_end(&rig);
@@ -100,7 +100,7 @@ static void test_proctree_running_attempts_of_the_spawner_are_no_orphans(void **
     struct proctree_mark mark = mark_make("1.1.0", 1);
     struct spawn_result result = start_marked(&rig, "exec sleep 1000", *state, &mark);
     bool is_known;
-    assert_false(proctree_has_orphans(&is_known));
+    assert_false(proctree_has_orphans(0, &is_known));
     kill(result.pid, SIGKILL);
     rig_wait(&result);
     rig_end(&rig);
@@ -121,13 +121,16 @@ static void test_proctree_daemon_that_left_everything_is_found_and_killed(void *
     pid_t daemon = pid_read(state, "daemon");
     assert_true(rig_has_ended(result.pidfd, RIG_DEADLINE_MS));
     bool is_known;
-    assert_true(proctree_has_orphans(&is_known));
+    struct proctree_mark other = mark_make("1.2.0", 2);
+    assert_true(proctree_has_orphans(0, &is_known));
+    assert_true(proctree_has_orphans(mark.number, &is_known));
+    assert_false(proctree_has_orphans(other.number, &is_known)); /* it is another attempt's */
     assert_true(pid_is_alive(daemon));
 
     const struct proctree_target target = {.mark = mark, .main = result.pid};
     assert_int_equal(tree_end(&target, &result), 1);
     assert_false(pid_is_alive(daemon));
-    assert_false(proctree_has_orphans(&is_known));
+    assert_false(proctree_has_orphans(0, &is_known));
     rig_end(&rig);
 }
 
@@ -145,7 +148,7 @@ static void test_proctree_stranger_ends_with_the_last_attempt_only(void **state)
     pid_t daemon = pid_read(state, "daemon");
     assert_true(rig_has_ended(result.pidfd, RIG_DEADLINE_MS));
     bool is_known;
-    assert_true(proctree_has_orphans(&is_known));
+    assert_true(proctree_has_orphans(0, &is_known));
 
     struct proctree_target target = {.mark = mark, .main = result.pid};
     uint32_t killed = 9;
@@ -225,7 +228,7 @@ static void test_proctree_fork_bomb_ends(void **state)
     assert_true(rig_has_ended(result.pidfd, RIG_DEADLINE_MS));
     tree_end(&target, &result);
     bool is_known;
-    assert_false(proctree_has_orphans(&is_known));
+    assert_false(proctree_has_orphans(0, &is_known));
     rig_end(&rig);
 }
 
@@ -287,7 +290,7 @@ static void test_proctree_measure_counts_memory_and_time(void **state)
     rig_begin(&rig);
     struct proctree_mark mark = mark_make("1.1.0", 1);
     struct spawn_result result = start_marked(
-        &rig, "i=0; while test $i -lt 60000; do i=$((i+1)); done; echo r >ready; exec sleep 1000",
+        &rig, "i=0; while test $i -lt 60000; do i=$((i+1)); done; echo r >ready; kill -STOP $$",
         *state, &mark);
     rig_wait_file(folder_path(state, "ready"));
     const struct proctree_target target = {.mark = mark, .main = result.pid};

@@ -271,6 +271,25 @@ static void test_tree_copy_links_large_files_and_copies_small_ones(void **state)
           "test \"$(readlink to/link)\" = sub/small && echo other > to/sub/new");
 }
 
+static void test_tree_fingerprint_stays_and_changes_with_any_change(void **state)
+{
+    static const char *const changes[] = {"echo x > in/sub/deep/file", "chmod 600 in/sub/deep/file",
+                                          "rm in/link && ln -s sub in/link", "mkdir in/sub/other"};
+    char folder[600];
+    shell(state, "mkdir -p in/sub/deep; echo a > in/sub/deep/file; ln -s sub in/link");
+    snprintf(folder, sizeof folder, "%s", folder_path(state, "in"));
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        uint64_t before = work_tree_fingerprint(folder);
+        assert_true(before != 0);
+        shell(state, "cat in/sub/deep/file >/dev/null; ls -R in >/dev/null"); /* looked at only */
+        assert_true(work_tree_fingerprint(folder) == before);
+        shell(state, "sleep 0.02");
+        shell(state, changes[i]);
+        assert_true(work_tree_fingerprint(folder) != before);
+    }
+    assert_true(work_tree_fingerprint(folder_path(state, "none")) == 0);
+}
+
 static void test_hash_names_are_64_small_hexadecimal_digits(void **state)
 {
     (void)state;
@@ -302,6 +321,7 @@ int main(void)
         IN_FOLDER(test_unpack_refuses_to_leave_the_folder),
         IN_FOLDER(test_unpack_holds_its_limits),
         IN_FOLDER(test_tree_copy_links_large_files_and_copies_small_ones),
+        IN_FOLDER(test_tree_fingerprint_stays_and_changes_with_any_change),
         cmocka_unit_test(test_hash_names_are_64_small_hexadecimal_digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -483,6 +483,7 @@ static void test_failure_is_the_last_line_of_stderr_or_the_reason(void **state)
     struct rig *r = players_new();
     uint32_t number = sweep_of(r, forever);
     struct task *task = core_task_find(r->core, (task_id){number, 1});
+    assert_non_null(task);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct attempt_result result = {
             .cause = rows[i].cause,

@@ -216,7 +216,7 @@ static inline void rig_free(struct rig *r)
 /* A head that died and was started anew on the same store. */
 static inline void rig_restart(struct rig *r)
 {
-    static const char *const tables[] = {"sweeps", "jobs", "tasks", "nodes"};
+    static const char *const tables[] = {"sweeps", "jobs", "tasks", "chunks", "nodes"};
     struct report report = {0};
     core_free(r->core);
     rig_core_new(r);
@@ -238,7 +238,7 @@ static inline void rig_restart(struct rig *r)
     }
     for (unsigned i = 0; i < r->n_store; i++) {
         struct rig_field *f = &r->store[i];
-        if (f->field == NULL) {
+        if (f->field == NULL && strncmp(f->key, "log:", 4) == 0) {
             struct bytes value = {f->value, f->len};
             assert_int_equal(core_load_log(r->core, (uint32_t)atoi(f->key + 4), value, &report),
                              OK);

@@ -164,6 +164,24 @@ static void test_users_past_the_limit_are_refused(void **state)
     rig_free(r);
 }
 
+/* Each allocation in turn: rig_free() says if a block stays. */
+static void test_user_new_without_memory_leaves_nothing(void **state)
+{
+    (void)state;
+    const struct record_user record = {
+        .name = "ann", .role = ROLE_USER, .hash = HASH_A, .by = "me"};
+    bool has_failed = true;
+    for (uint64_t k = 1; has_failed; k++) {
+        struct rig *r = rig_new();
+        mem_fail_at(k);
+        on_user_new(r->core, r->now, 1, &record, "t");
+        has_failed = mem_has_failed();
+        mem_fail_at(0);
+        assert_int_equal(core_failed(r->core), has_failed ? ERR_NO_MEMORY : OK);
+        rig_free(r);
+    }
+}
+
 static void test_owner_of_work_is_known_by_its_number(void **state)
 {
     (void)state;
@@ -185,6 +203,7 @@ int main(void)
         cmocka_unit_test(test_user_revoked_is_unknown_for_good),
         cmocka_unit_test(test_user_names_that_would_deceive_are_refused),
         cmocka_unit_test(test_users_past_the_limit_are_refused),
+        cmocka_unit_test(test_user_new_without_memory_leaves_nothing),
         cmocka_unit_test(test_owner_of_work_is_known_by_its_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

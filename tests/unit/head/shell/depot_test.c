@@ -1,4 +1,5 @@
-/* The depot's bound on the number of blobs; its other behaviour is shown end to end. */
+/* The depot's bounds: on the number of blobs, and on what agents may ask for; its other behaviour
+ * is shown end to end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,10 +13,18 @@
 
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "head/shell/depot.h"
+#include "schema/messages.h"
+#include "sys/clock.h"
 #include "sys/files.h"
 
-enum { BLOBS_SURPLUS = 1 };
+enum { BLOBS_SURPLUS = 1, GIVEN_MAX = 64, BLOB_PIECES = 20, DEADLINE_MS = 20000 };
+
+struct given {
+    uint64_t peer;
+    struct shared_frame *frame;
+};
 
 struct fixture {
     struct loop *loop;
@@ -24,6 +33,13 @@ struct fixture {
     const char *named;
     uint32_t uploaded;
     error_code error;
+    uint64_t full_peer; /* nothing can be sent to it now */
+    bool is_slow;       /* what was given to a peer is not sent soon */
+    uint32_t must_stay; /* a bit a peer: something waits to be sent */
+    struct given given[GIVEN_MAX];
+    uint32_t n_given;
+    uint32_t want;
+    time_ms deadline;
 };
 
 static bool on_is_named(void *context, const char *hash)
@@ -48,10 +64,18 @@ static void on_uploaded(void *context, uint64_t id, error_code error, const stru
     loop_stop(f->loop);
 }
 
-static void on_piece(void *context, const struct depot_piece *piece)
+static bool on_can_send(void *context, uint64_t peer)
 {
-    (void)context;
-    (void)piece;
+    const struct fixture *f = context;
+    return peer != f->full_peer && (f->must_stay & (1U << peer)) == 0;
+}
+
+static void on_piece(void *context, uint64_t peer, struct shared_frame *frame)
+{
+    struct fixture *f = context;
+    assert_true(f->n_given < GIVEN_MAX);
+    f->given[f->n_given++] = (struct given){peer, shared_frame_ref(frame)};
+    f->must_stay |= f->is_slow ? 1U << peer : 0;
 }
 
 static void blob_name(uint32_t number, char ret_name[WORK_HASH_TEXT_BYTES])
@@ -61,7 +85,8 @@ static void blob_name(uint32_t number, char ret_name[WORK_HASH_TEXT_BYTES])
 
 static error_code depot_make(struct fixture *f, struct report *report)
 {
-    const struct depot_callbacks callbacks = {on_is_named, on_room, on_uploaded, on_piece, f};
+    const struct depot_callbacks callbacks = {on_is_named, on_room,  on_uploaded,
+                                              on_can_send, on_piece, f};
     return depot_new(f->loop, f->folder, 0, &callbacks, &f->depot, report);
 }
 
@@ -144,9 +169,212 @@ static void test_depot_full_of_small_blobs_starts_and_takes_more(void **state)
     assert_int_equal(dir_remove_tree(f.folder, NULL), OK);
 }
 
+/* ---- pieces ---- */
+
+static void on_pieces_turn(void *context, const struct loop_turn *turn)
+{
+    struct fixture *f = context;
+    depot_turn(f->depot, turn->now);
+    if (f->n_given >= f->want || turn->now > f->deadline) {
+        loop_stop(f->loop);
+    }
+    time_ms at = depot_deadline(f->depot, turn->now);
+    loop_deadline_set(f->loop, at < f->deadline ? at : f->deadline);
+}
+
+/* Turns until so many pieces were given in all. */
+static void given_wait(struct fixture *f, uint32_t want)
+{
+    f->want = want;
+    f->deadline = clock_now() + DEADLINE_MS;
+    loop_again(f->loop);
+    assert_int_equal(loop_run(f->loop), OK);
+    assert_int_equal(f->n_given, want);
+}
+
+static void pieces_begin(struct fixture *f, char ret_hash[WORK_HASH_TEXT_BYTES])
+{
+    struct report report = {0};
+    char path[sizeof f->folder + WORK_HASH_TEXT_BYTES];
+    *f = (struct fixture){.folder = "/tmp/muster-depot-XXXXXX"};
+    assert_non_null(mkdtemp(f->folder));
+    blob_name(7, ret_hash);
+    snprintf(path, sizeof path, "%s/%s", f->folder, ret_hash);
+    FILE *file = fopen(path, "w");
+    for (uint64_t i = 0; i < BLOB_PIECES * (uint64_t)BLOB_PIECE_MAX_BYTES / sizeof i; i++) {
+        assert_int_equal(fwrite(&i, sizeof i, 1, file), 1);
+    }
+    fclose(file);
+    assert_int_equal(loop_new(&f->loop, &report), OK);
+    loop_turn_set(f->loop, on_pieces_turn, f);
+    assert_int_equal(depot_make(f, &report), OK);
+}
+
+static void pieces_end(struct fixture *f)
+{
+    depot_free(f->depot); /* may give some yet */
+    for (uint32_t i = 0; i < f->n_given; i++) {
+        shared_frame_unref(f->given[i].frame);
+    }
+    loop_free(f->loop);
+    assert_int_equal(dir_remove_tree(f->folder, NULL), OK);
+    assert_int_equal(mem_live_count(), 0);
+}
+
+/* The k-th that was given is this piece, for this peer. */
+static void piece_assert(const struct fixture *f, uint32_t k, uint64_t peer, uint64_t number)
+{
+    struct arena arena;
+    message_type type;
+    void *message;
+    arena_init(&arena, MSG_ARENA_MAX_BYTES);
+    assert_int_equal(f->given[k].peer, peer);
+    assert_int_equal(
+        message_decode(shared_frame_bytes(f->given[k].frame), &arena, &type, &message, NULL), OK);
+    const struct msg_blob *piece = message;
+    uint64_t first;
+    assert_int_equal(type, MSG_BLOB);
+    assert_string_equal(piece->error, "");
+    assert_int_equal(piece->total, BLOB_PIECES * (uint64_t)BLOB_PIECE_MAX_BYTES);
+    assert_int_equal(piece->offset, number * BLOB_PIECE_MAX_BYTES);
+    assert_int_equal(piece->data.len, BLOB_PIECE_MAX_BYTES);
+    memcpy(&first, piece->data.data, sizeof first);
+    assert_int_equal(first, number * BLOB_PIECE_MAX_BYTES / sizeof first);
+    arena_fini(&arena);
+}
+
+static void piece_ask(struct fixture *f, uint64_t peer, const char *hash, uint64_t number)
+{
+    depot_read(f->depot, peer, hash, number * BLOB_PIECE_MAX_BYTES, BLOB_PIECE_MAX_BYTES);
+}
+
+static void test_pieces_come_in_the_order_of_the_asks_and_are_shared(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char hash[WORK_HASH_TEXT_BYTES];
+    pieces_begin(&f, hash);
+    for (uint64_t i = 0; i < 4; i++) {
+        piece_ask(&f, 1, hash, i);
+    }
+    given_wait(&f, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        piece_assert(&f, i, 1, i);
+        piece_ask(&f, 2, hash, i);
+    }
+    given_wait(&f, 8);
+    for (uint32_t i = 0; i < 4; i++) {
+        piece_assert(&f, 4 + i, 2, i);
+        assert_ptr_equal(f.given[i].frame, f.given[4 + i].frame); /* read and encoded once */
+    }
+    pieces_end(&f);
+}
+
+static void test_pieces_for_who_does_not_read_wait_and_are_bounded(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char hash[WORK_HASH_TEXT_BYTES];
+    pieces_begin(&f, hash);
+    f.full_peer = 1;
+    for (uint32_t i = 0; i < 100 * DEPOT_READS_OF_PEER; i++) {
+        piece_ask(&f, 1, hash, i % BLOB_PIECES);
+    }
+    piece_ask(&f, 2, hash, 5);
+    piece_ask(&f, 2, hash, 6);
+    given_wait(&f, 2);
+    piece_assert(&f, 0, 2, 5);
+    piece_assert(&f, 1, 2, 6);
+    time_ms later = clock_now() + 10; /* nothing is to be done then, and nothing wakes the loop */
+    depot_turn(f.depot, later);
+    assert_true(depot_deadline(f.depot, later) > later + 100);
+
+    f.full_peer = 0;
+    depot_look_again(f.depot);
+    given_wait(&f, 2 + DEPOT_READS_OF_PEER);
+    for (uint32_t i = 0; i < DEPOT_READS_OF_PEER; i++) {
+        piece_assert(&f, 2 + i, 1, i);
+    }
+    piece_ask(&f, 2, hash, 7); /* and that was all of the first one's */
+    given_wait(&f, 3 + DEPOT_READS_OF_PEER);
+    piece_assert(&f, 2 + DEPOT_READS_OF_PEER, 2, 7);
+    pieces_end(&f);
+}
+
+static void test_pieces_that_are_not_there_are_refused_at_once(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char hash[WORK_HASH_TEXT_BYTES], other[WORK_HASH_TEXT_BYTES];
+    pieces_begin(&f, hash);
+    blob_name(8, other);
+    piece_ask(&f, 1, other, 0);
+    piece_ask(&f, 1, hash, BLOB_PIECES);
+    piece_ask(&f, 1, "../../etc/passwd", 0);
+    assert_int_equal(f.n_given, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct arena arena;
+        message_type type;
+        void *message;
+        arena_init(&arena, MSG_ARENA_MAX_BYTES);
+        assert_int_equal(
+            message_decode(shared_frame_bytes(f.given[i].frame), &arena, &type, &message, NULL),
+            OK);
+        const struct msg_blob *piece = message;
+        assert_true(piece->error[0] != '\0');
+        assert_string_equal(piece->hash, i == 0 ? other : i == 1 ? hash : "");
+        arena_fini(&arena);
+    }
+    pieces_end(&f);
+}
+
+/* All connections are slow, or their owners do not read: each gets one piece, and none of them
+ * keeps the others waiting for good. */
+static void test_pieces_for_slow_connections_go_on(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char hash[WORK_HASH_TEXT_BYTES];
+    pieces_begin(&f, hash);
+    f.is_slow = true;
+    for (uint32_t peer = 1; peer <= 6; peer++) {
+        piece_ask(&f, peer, hash, 0);
+        piece_ask(&f, peer, hash, 1);
+    }
+    given_wait(&f, 6);
+    for (uint32_t i = 0; i < 6; i++) {
+        piece_assert(&f, i, i + 1, 0);
+    }
+    f.is_slow = false;
+    f.must_stay = 1U << 2; /* all but one are sent */
+    depot_look_again(f.depot);
+    given_wait(&f, 11);
+    pieces_end(&f);
+}
+
+/* An agent that left, a head that leaves: what was asked for is nobody's loss. */
+static void test_depot_freed_while_pieces_wait_leaves_nothing(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char hash[WORK_HASH_TEXT_BYTES];
+    pieces_begin(&f, hash);
+    f.full_peer = 1;
+    piece_ask(&f, 1, hash, 0);
+    piece_ask(&f, 2, hash, 1);
+    piece_ask(&f, 2, hash, 2);
+    given_wait(&f, 1);
+    pieces_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pieces_come_in_the_order_of_the_asks_and_are_shared),
+        cmocka_unit_test(test_pieces_for_who_does_not_read_wait_and_are_bounded),
+        cmocka_unit_test(test_pieces_that_are_not_there_are_refused_at_once),
+        cmocka_unit_test(test_pieces_for_slow_connections_go_on),
+        cmocka_unit_test(test_depot_freed_while_pieces_wait_leaves_nothing),
         cmocka_unit_test(test_depot_full_of_small_blobs_starts_and_takes_more),
     };
     return cmocka_run_group_tests_name("head/shell/depot", tests, NULL, NULL);

@@ -139,7 +139,7 @@ static void test_link_to_a_silent_server_is_given_up(void **state)
 static void test_link_to_a_server_that_falls_silent_is_given_up(void **state)
 {
     struct rig *rig = *state;
-    assert_int_equal(rig_link(rig, rig->redis.server.socket_path, 100), OK);
+    assert_int_equal(rig_link(rig, rig->redis.server.socket_path, 1000), OK);
     rig_send(rig, "PING", NULL);
     rig_run(rig, &rig->replies, 1, DEADLINE_MS);
     (void)kill(rig->redis.pid, SIGSTOP);

@@ -220,6 +220,47 @@ static void test_store_read_rows_in_slices_gives_all(void **state)
     assert_int_equal(reading.ends, 1);
 }
 
+static void on_entry(void *context, struct bytes field, struct bytes value)
+{
+    struct reading *reading = context;
+    assert_int_equal(field.len, 0);
+    reading->rows++;
+    assert_int_equal(rig_number(value), reading->rows); /* in order */
+}
+
+/* Slices that end exactly, a list that is not there, and one that is a hash. */
+static void test_store_read_list_in_slices_gives_all_in_order(void **state)
+{
+    struct rig *rig = rig_ready(*state, false);
+    const uint32_t lengths[] = {0, 1, STORE_SLICE, 2 * STORE_SLICE + 1};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        struct reading reading = {0};
+        const struct store_reader reader = {&reading, on_entry, on_end};
+        char key[32];
+        snprintf(key, sizeof key, "res:7.%zu", i);
+        rig_batch_new(rig);
+        rig_op(rig, OP_HSET, "tasks", 1); /* a batch has something */
+        for (uint64_t k = 1; k <= lengths[i]; k++) {
+            rig_op(rig, OP_RPUSH, key, k);
+        }
+        store_send(rig->store, &rig->batch);
+        rig_wait(rig, is_applied);
+        watched_reading = &reading;
+        assert_int_equal(store_read_list(rig->store, key, &reader), OK);
+        rig_wait(rig, is_read);
+        assert_int_equal(reading.code, OK);
+        assert_int_equal(reading.rows, lengths[i]);
+    }
+    struct reading reading = {0};
+    watched_reading = &reading;
+    assert_int_equal(store_read_list(rig->store, "tasks",
+                                     &(const struct store_reader){&reading, on_entry, on_end}),
+                     OK);
+    rig_wait(rig, is_read);
+    assert_int_equal(reading.code, ERR_UNREACHABLE);
+    rig_free(rig);
+}
+
 static void test_store_read_field_gives_it_or_nothing(void **state)
 {
     struct rig *rig = rig_ready(*state, false);
@@ -299,6 +340,7 @@ int main(void)
         TEST(test_store_load_of_20000_records_gives_each_once),
         TEST(test_store_load_refused_record_fails_with_its_text),
         TEST(test_store_read_rows_in_slices_gives_all),
+        TEST(test_store_read_list_in_slices_gives_all_in_order),
         TEST(test_store_read_field_gives_it_or_nothing),
         TEST(test_store_read_at_close_ends_once_with_closed),
         TEST(test_store_read_of_lost_connection_ends_as_unreachable),

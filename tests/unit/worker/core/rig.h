@@ -68,6 +68,16 @@ static void rig_record(struct rig *rig, const struct agent_effect *effect)
     if (effect->lease != NULL) {
         record.effect.lease = agent_message_copy(MSG_LEASE, effect->lease, &rig->arena);
     }
+    if (effect->array != NULL) {
+        record.effect.array = agent_message_copy(MSG_ARRAY, effect->array, &rig->arena);
+    }
+    for (uint32_t i = 0; i < effect->lane.n_gpus; i++) {
+        const char **gpus = arena_calloc(&rig->arena, effect->lane.n_gpus, sizeof *gpus);
+        for (uint32_t k = 0; k < effect->lane.n_gpus; k++) {
+            gpus[k] = arena_strdup(&rig->arena, effect->lane.gpus[k]);
+        }
+        record.effect.lane.gpus = gpus;
+    }
     assert_true(rig->n_effects < RIG_EFFECTS_MAX);
     rig->effects[rig->n_effects++] = record;
 }

@@ -79,6 +79,27 @@ static void test_lease_sets_a_value_it_wins_unless_the_name_is_musters(void **st
     rig_end(&rig);
 }
 
+static void test_task_of_an_array_without_a_folder_has_index_and_line_and_no_paths(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const struct label_pair env[] = {{"BOTH", "${index}:${line}"}, {"MUSTER_INDEX", "forged"}};
+    const struct msg_lease lease = {.task = {7, 55}, .env = env, .n_env = 2, .cpus = 5000};
+    const struct environment_facts lean = {.mark = "muster-1/7.lane1", .line = "a b"};
+    arena_init(&rig.arena, ENVIRONMENT_MAX_BYTES);
+    assert_int_equal(environment_make(&lease, &lean, &rig.arena, &rig.envp, NULL), OK);
+    assert_string_equal(value_of(rig.envp, "MUSTER_INDEX"), "55");
+    assert_string_equal(value_of(rig.envp, "MUSTER_LINE"), "a b");
+    assert_string_equal(value_of(rig.envp, "BOTH"), "55:a b");
+    assert_string_equal(value_of(rig.envp, "MUSTER_TRIAL"), "7.55");
+    const char *const absent[] = {"MUSTER_SOCKET", "MUSTER_PARAMS_FILE", "MUSTER_TRIAL_DIR",
+                                  "TMPDIR"};
+    for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++) {
+        assert_null(value_of(rig.envp, absent[i]));
+    }
+    rig_end(&rig);
+}
+
 static void test_lease_sets_nothing_the_workers_few_are_there(void **state)
 {
     (void)state;
@@ -156,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lease_sets_a_value_it_wins_unless_the_name_is_musters),
+        cmocka_unit_test(test_task_of_an_array_without_a_folder_has_index_and_line_and_no_paths),
         cmocka_unit_test(test_lease_sets_nothing_the_workers_few_are_there),
         cmocka_unit_test(test_parameter_is_longer_than_exec_allows_it_is_left_out),
         cmocka_unit_test(test_lease_has_a_bad_variable_it_is_refused_with_its_name),

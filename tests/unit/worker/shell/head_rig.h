@@ -82,6 +82,9 @@ struct rig {
     uint32_t n_events;
     uint32_t want;
     rig_condition_fn *condition;
+    void (*on_event)(struct rig *rig, const struct node_event *event);           /* NULL is fine */
+    void (*on_message)(struct rig *rig, message_type type, const void *message); /* the same */
+    const char *option; /* "dry", or NULL; of the next start */
     bool is_met;
     time_ms deadline;
 };
@@ -119,6 +122,9 @@ static inline void rig_event_take(struct rig *rig, const struct node_event *even
     assert_int_equal(event->number, rig->applied + 1);
     assert_true(rig->n_events < RIG_EVENTS_MAX);
     rig->applied = event->number;
+    if (rig->on_event != NULL) {
+        rig->on_event(rig, event);
+    }
     struct rig_event *record = &rig->events[rig->n_events++];
     *record = (struct rig_event){
         .kind = event->kind,
@@ -206,6 +212,9 @@ static inline bool on_rig_frame(void *context, time_ms now, const struct router_
         rig_ack(rig);
     } else {
         rig_ack(rig); /* a heartbeat wants an answer */
+        if (rig->on_message != NULL) {
+            rig->on_message(rig, type, message);
+        }
     }
     arena_fini(&arena);
     return true;
@@ -256,6 +265,7 @@ static inline int rig_worker_main(char **argv)
         .cpus = 4 * AMOUNT_ONE,
         .fake_gpus = 2,
         .drain_ms = 5000,
+        .is_dry = argv[4] != NULL && strcmp(argv[4], "dry") == 0,
     };
     return worker_main(&options);
 }
@@ -269,7 +279,7 @@ static inline void rig_worker_start(struct rig *rig)
     if (rig->worker == 0) {
         dup2(pipe_fds[1], STDERR_FILENO);
         setenv("THE_SUBMITTERS_OWN", "secret", 1);
-        execl("/proc/self/exe", "rig-worker", rig->endpoint, rig->key_file, rig->state,
+        execl("/proc/self/exe", "rig-worker", rig->endpoint, rig->key_file, rig->state, rig->option,
               (char *)NULL);
         _exit(127);
     }

@@ -19,7 +19,7 @@
 #include "sys/clock.h"
 #include "worker/shell/spares.h"
 
-enum { RIG_DEADLINE_MS = 20000, RIG_WANT = 3 };
+enum { RIG_DEADLINE_MS = 20000, RIG_WANT = 3, RIG_RIPE_MS = 60 };
 
 struct rig {
     struct loop *loop;
@@ -28,12 +28,14 @@ struct rig {
     char place[96];
     char used[96]; /* where the test renames one to */
     time_ms deadline;
+    time_ms ripe_at;
 };
 
 static void on_rig_turn(void *context, const struct loop_turn *turn)
 {
     struct rig *rig = context;
-    if (!spares_busy(rig->spares) || turn->now > rig->deadline) {
+    bool is_settled = !spares_busy(rig->spares) && turn->now >= rig->ripe_at;
+    if (is_settled || turn->now > rig->deadline) {
         loop_stop(rig->loop);
     }
     loop_deadline_set(rig->loop, turn->now + 5);
@@ -46,6 +48,14 @@ static void rig_settle(struct rig *rig)
     loop_again(rig->loop);
     assert_int_equal(loop_run(rig->loop), OK);
     assert_false(spares_busy(rig->spares));
+}
+
+/* Until what is there now is older than a tick of the kernel's clock of changes. */
+static void rig_ripen(struct rig *rig)
+{
+    rig->ripe_at = clock_now() + RIG_RIPE_MS;
+    rig_settle(rig);
+    rig->ripe_at = 0;
 }
 
 static void rig_begin(struct rig *rig)
@@ -154,7 +164,7 @@ static void test_spare_comes_back_changed_it_is_removed(void **state)
     };
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         struct rig rig;
-        char command[512];
+        char command[FILES_PATH_MAX_BYTES + 128];
         rig_begin(&rig);
         struct spare spare = rig_take(&rig);
         ino_t inode = inode_of(rig.used);
@@ -241,23 +251,121 @@ static void tree_assert(const struct spare *spare, const char *wanted)
     assert_string_equal(text, wanted);
 }
 
-static void test_spare_of_a_tree_holds_its_copy_and_is_used_once(void **state)
+/* Copies of the tree "a" are ready, and older than a tick of the clock of changes. */
+static void rig_begin_with_tree(struct rig *rig)
+{
+    struct spare spare;
+    rig_begin(rig);
+    tree_make(rig, "a", "hello");
+    assert_false(spares_take(rig->spares, "a", 6, &spare)); /* now it is known */
+    rig_settle(rig);
+    rig_ripen(rig);
+}
+
+static bool is_used_again(struct rig *rig, ino_t inode)
+{
+    struct spare spare;
+    bool is_seen = false;
+    spares_stop(rig->spares);
+    while (spares_take(rig->spares, "a", 6, &spare)) {
+        is_seen = is_seen || inode_of(spare.dir) == inode;
+        tree_assert(&spare, "hello\n");
+        spares_give(rig->spares, &spare);
+    }
+    rig_settle(rig);
+    return is_seen;
+}
+
+static void test_spare_of_a_tree_left_alone_is_used_again(void **state)
 {
     (void)state;
     struct rig rig;
     struct spare spare;
-    rig_begin(&rig);
-    tree_make(&rig, "a", "hello");
-    assert_false(spares_take(rig.spares, "a", 6, &spare)); /* now it is known */
+    char path[FILES_PATH_MAX_BYTES + 64];
+    rig_begin_with_tree(&rig);
+    assert_true(spares_take(rig.spares, "a", 6, &spare));
+    assert_string_equal(spare.tree, "a");
+    tree_assert(&spare, "hello\n");
+    spare_path("params.json", &spare, path);
+    FILE *file = fopen(path, "w");
+    assert_true(file != NULL && fputs("{}\n", file) >= 0);
+    fclose(file);
+    ino_t inode = inode_of(spare.dir);
+    spares_give(rig.spares, &spare);
     rig_settle(&rig);
-    for (int i = 0; i < 2 * RIG_WANT; i++) {
+    assert_true(is_used_again(&rig, inode));
+    rig_end(&rig);
+}
+
+/* As of one that was taken within the tick of its copy: a change might not be seen. */
+static void test_spare_of_a_tree_without_fingerprint_is_used_once(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct spare spare;
+    rig_begin_with_tree(&rig);
+    assert_true(spares_take(rig.spares, "a", 6, &spare));
+    spare.fingerprint = 0;
+    ino_t inode = inode_of(spare.dir);
+    int keep = open(spare.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    spares_give(rig.spares, &spare);
+    rig_settle(&rig);
+    assert_false(is_used_again(&rig, inode));
+    close(keep);
+    rig_end(&rig);
+}
+
+static void test_spare_of_a_tree_changed_is_removed(void **state)
+{
+    (void)state;
+    static const char *const changes[] = {
+        "echo hellO > work/file",
+        "touch work/new",
+        "touch -r / work/file",
+        "chmod 0600 work/file",
+        "chmod 0755 work",
+        "mv work/file work/g && mv work/g work/file",
+        "ln work/file file && rm file",
+        "cp work/file f && cat f > work/file && rm f",
+        "rm work/file && ln -s / work/file",
+        "touch work/new && rm work/new",
+        "touch tmp/file",
+        "mkdir work/folder",
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        struct rig rig;
+        struct spare spare;
+        char command[FILES_PATH_MAX_BYTES + 128];
+        rig_begin_with_tree(&rig);
         assert_true(spares_take(rig.spares, "a", 6, &spare));
-        assert_string_equal(spare.tree, "a");
-        tree_assert(&spare, "hello\n");
         ino_t inode = inode_of(spare.dir);
+        int keep = open(spare.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        snprintf(command, sizeof command, "cd %s && %s", spare.dir, changes[i]);
+        assert_int_equal(system(command), 0);
         spares_give(rig.spares, &spare);
         rig_settle(&rig);
-        assert_true(inode_of(spare.dir) != inode);
+        if (is_used_again(&rig, inode)) {
+            fail_msg("used again after: %s", changes[i]);
+        }
+        close(keep);
+        rig_end(&rig);
+    }
+}
+
+static void test_spares_of_a_tree_that_is_changed_each_time_are_made_ahead(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct spare spare;
+    char command[FILES_PATH_MAX_BYTES + 128];
+    rig_begin_with_tree(&rig);
+    for (int i = 0; i < 2 * RIG_WANT; i++) {
+        assert_true(spares_take(rig.spares, "a", 6, &spare));
+        tree_assert(&spare, "hello\n");
+        snprintf(command, sizeof command, "echo other > %s/work/file", spare.dir);
+        assert_int_equal(system(command), 0);
+        spares_give(rig.spares, &spare);
+        rig_settle(&rig);
     }
     spare = rig_take(&rig); /* an empty one is still there, and empty */
     assert_string_equal(spare.tree, "");
@@ -315,7 +423,10 @@ static void test_spares_of_many_trees_stay_within_their_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spare_of_a_tree_holds_its_copy_and_is_used_once),
+        cmocka_unit_test(test_spare_of_a_tree_left_alone_is_used_again),
+        cmocka_unit_test(test_spare_of_a_tree_without_fingerprint_is_used_once),
+        cmocka_unit_test(test_spare_of_a_tree_changed_is_removed),
+        cmocka_unit_test(test_spares_of_a_tree_that_is_changed_each_time_are_made_ahead),
         cmocka_unit_test(test_spares_of_a_tree_that_goes_go_before),
         cmocka_unit_test(test_spares_of_many_trees_stay_within_their_bounds),
         cmocka_unit_test(test_spare_is_taken_its_socket_listens_under_the_new_name),

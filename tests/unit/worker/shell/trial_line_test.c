@@ -152,6 +152,104 @@ static void test_line_has_too_much_it_is_refused(void **state)
     trial_line_fini(&line);
 }
 
+/* A report in the plain form is read without a tree; behind a key that says nothing it is read with
+ * one. Both must say the same, of right and of wrong ones. */
+static void line_both_ways(const char *body)
+{
+    static struct trial_line with_tree;
+    char text[2048];
+    snprintf(text, sizeof text, "{\"x\":0,\"report\":%s}", body);
+    trial_line_decode((struct bytes){(const uint8_t *)text, strlen(text)}, &with_tree);
+    snprintf(text, sizeof text, "{\"report\":%s}", body);
+    const struct trainer_request *plain = decode(text), *tree = &with_tree.request;
+    assert_int_equal(plain->kind, tree->kind);
+    assert_int_equal(plain->step, tree->step);
+    assert_int_equal(plain->n_metrics, tree->n_metrics);
+    for (uint32_t i = 0; i < plain->n_metrics; i++) {
+        assert_string_equal(plain->names[i], tree->names[i]);
+        assert_memory_equal(&plain->values[i], &tree->values[i], sizeof(double));
+    }
+    if (plain->kind == TRAINER_BAD) {
+        assert_string_equal(plain->error, tree->error);
+    }
+    trial_line_fini(&with_tree);
+}
+
+static void test_line_is_a_plain_report_it_is_read_as_any_other(void **state)
+{
+    static const char *const numbers[] = {
+        "0",
+        "-0",
+        "7",
+        "-12",
+        "0.5",
+        "-0.0",
+        "1e3",
+        "2E-7",
+        "1.25e+10",
+        "01",
+        "-",
+        "+1",
+        ".5",
+        "5.",
+        "1e",
+        "1e+",
+        "0x10",
+        "1e999",
+        "-1e999",
+        "1e-400",
+        "123456789012345678",
+        "1234567890123456789",
+        "9223372036854775808",
+        "0.23100000000000001",
+        "1 2",
+        "true",
+        "null",
+        "\"inf\"",
+        "NaN",
+        "",
+        "[1]",
+        "4.9406564584124654e-324",
+    };
+    static const char *const bodies[] = {
+        "{\"step\":1,\"m\":{}}",
+        "{ \"step\" : 1 , \"m\" : { \"a\" : 2 , \"b\" : 3.5 } }",
+        "{\"step\":1,\"m\":{\"a\":1,\"a\":2}}",
+        "{\"step\":1,\"m\":{\"a\\n\":1}}",
+        "{\"step\":1,\"m\":{\"\\u0061\":1}}",
+        "{\"step\":1,\"m\":{\"\":1}}",
+        "{\"step\":1,\"m\":{\"val loss/\xc3\xa4\":1}}",
+        "{\"step\":1,\"m\":{\"a\":1}} ",
+        "{\"step\":1,\"m\":{\"a\":1},\"t\":3}",
+        "{\"step\":1,\"m\":{\"a\":1,}}",
+        "{\"step\":1,\"m\":{\"a\":1}},\"y\":{}",
+        "{\"m\":{\"a\":1},\"step\":1}",
+        "{\"step\":1,\"m\":{\"a\"",
+        "{\"step\":1,\"m\":{\"a\":1",
+        "{\"step\":1,\"m\":{\"a\":1.5",
+    };
+    (void)state;
+    char body[256];
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        snprintf(body, sizeof body, "{\"step\":3,\"m\":{\"loss\":%s}}", numbers[i]);
+        line_both_ways(body);
+        snprintf(body, sizeof body, "{\"step\":%s,\"m\":{\"loss\":1}}", numbers[i]);
+        line_both_ways(body);
+    }
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        line_both_ways(bodies[i]);
+    }
+    for (int n = 1; n <= 20; n += 19) { /* more metrics than the plain form has */
+        char many[1024] = "{\"step\":1,\"m\":{\"first\":0";
+        for (int i = 0; i < n; i++) {
+            snprintf(many + strlen(many), sizeof many - strlen(many), ",\"m%d\":%d", i, i);
+        }
+        strcat(many, "}}");
+        line_both_ways(many);
+    }
+    trial_line_fini(&line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +258,7 @@ int main(void)
         cmocka_unit_test(test_line_has_words_inside_strings_they_stay),
         cmocka_unit_test(test_line_cannot_be_understood_the_answer_says_why),
         cmocka_unit_test(test_line_has_too_much_it_is_refused),
+        cmocka_unit_test(test_line_is_a_plain_report_it_is_read_as_any_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,6 +81,7 @@ static void on_rig_turn(void *context, const struct loop_turn *turn)
     for (uint32_t i = 0; rig->must_answer && i < rig->n_askers; i++) {
         trial_connection_answer(rig->sockets, rig->askers[i], "{\"ok\":1,\"act\":0}\n");
     }
+    trial_sockets_flush(rig->sockets);
     rig->n_askers = 0;
     rig->is_met = rig->condition == NULL || rig->condition(rig);
     if (rig->is_met || turn->now > rig->deadline) {
@@ -349,6 +350,7 @@ static void test_trainer_shuts_its_side_down_it_still_gets_its_answer(void **sta
     assert_int_equal(rig.closes, 0);
     trial_connection_answer(rig.sockets, rig.last, "\n");
     trial_connection_answer(rig.sockets, rig.last, "{\"ok\":1}\n");
+    trial_sockets_flush(rig.sockets);
     assert_true(rig_until(&rig, has_closes));
     assert_int_equal(recv(fd, text, sizeof text - 1, 0), 10);
     assert_string_equal(text, "\n{\"ok\":1}\n");

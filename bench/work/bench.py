@@ -1,7 +1,5 @@
-"""Benches of a head and its workers as processes apart, over TCP with CURVE: joining, work folders, and what one machine's
-benches measure over ipc."""
+"""A work folder of 100 MB to three workers, beside a plain TCP copy of the same bytes and tar over TCP; milestones meanwhile."""
 import contextlib
-import json
 import os
 import random
 import socket
@@ -9,128 +7,9 @@ import statistics
 import subprocess
 import threading
 import time
-import urllib.request
 
-from place import MUSTER, Kernel, Place, fsync_us, percentile, result, slots_lost
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-class Apart(Place):
-    """A head without a worker, and workers with state folders of their own. Its keys are there before it is started."""
-
-    def __init__(self):
-        super().__init__()
-        self.port, self.workers = free_port(), []
-        self.muster("up", "-d", "--no-worker")
-        self.muster("down")
-
-    @property
-    def tcp(self):
-        return f"tcp://127.0.0.1:{self.port}"
-
-    @property
-    def ipc(self):
-        return f"ipc://{self.state}/run/head.ipc"
-
-    def head_start(self):
-        self.muster("up", "-d", "--no-worker", "--listen", self.tcp)
-
-    def worker_start(self, name, address, cpus=1):
-        state = os.path.join(self.root, name)
-        log = open(os.path.join(self.root, name + ".log"), "wb")
-        with log:
-            self.workers.append(subprocess.Popen(
-                [MUSTER, "worker", "--state", state, "--join", address, "--key-file", os.path.join(self.state, "keys/join"), "--name", name, "--cpus", str(cpus)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log))
-
-    def get(self, path):
-        with open(os.path.join(self.state, "current")) as file:
-            current = json.load(file)
-        with open(current["token_file"]) as file:
-            token = file.read().strip()
-        request = urllib.request.Request(current["url"] + path, headers={"Authorization": "Bearer " + token})
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.loads(answer.read())
-
-    def alive_wait(self, count, seconds=60):
-        deadline = time.monotonic() + seconds
-        while True:
-            with contextlib.suppress(OSError):
-                if self.get("/api/v1/status")["nodes_alive"] >= count:
-                    return
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{count} workers did not join in {seconds} s")
-            time.sleep(0.01)
-
-    def head_pid(self):
-        with open(os.path.join(self.state, "run/head.lock")) as file:
-            return int(file.read().split()[0])
-
-    def close(self):
-        self.muster("down", "--timeout", "5", check=False)
-        for worker in self.workers:
-            worker.terminate()
-        for worker in self.workers:
-            try:
-                worker.wait(10)
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
-        super().close()
-
-
-def listening_wait(port, seconds=30):
-    """The moment at which the port takes connections, by the clock of the wall."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return time.time()
-        time.sleep(0.0005)
-    raise AssertionError("the head does not listen")
-
-
-def bench_join(count=200, seconds=20):
-    """Workers that run and retry before the head listens; then the head with all of them idle."""
-    place = Apart()
-    for i in range(count):
-        place.worker_start(f"n{i:03}", place.tcp)
-    time.sleep(5)  # all have started and are between two tries
-    starting = threading.Thread(target=place.head_start)
-    starting.start()
-    listening = listening_wait(place.port)
-    starting.join()
-    place.alive_wait(count)
-    joined = sorted(time_of(node["joined"]) - listening for node in place.get(f"/api/v1/nodes?limit={count}")["items"])
-    result("join", f"{count} workers that were there before the head: last one joined", round(joined[-1], 3), "s", "limit 1 s after the head listens")
-    result("join", "the same, the middle one", round(statistics.median(joined), 3), "s")
-    time.sleep(3)
-    head = place.head_pid()
-    before = cpu_seconds(head)
-    time.sleep(seconds)
-    result("join", f"head with {count} idle workers", round((cpu_seconds(head) - before) / seconds * 100, 2), "% of a core", "limit 1 %")
-    place.close()
-
-
-def time_of(text):
-    """Seconds of a time as the head writes it."""
-    from datetime import datetime
-
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-
-
-# ---- a work folder to three workers ----
+from place import cpu_seconds, percentile, result
+from processes import Apart
 
 
 def folder_make(path, megabytes, seed):
@@ -249,7 +128,7 @@ def bench_work(megabytes=100, rounds=3):
     time.sleep(3)
     quiet = (quiet_begun, time.monotonic() * 1e6)
     windows, seconds, uploads, raw_tcp, raw_tar, raw_cp, asked, synced, used = [], [], [], [], [], [], [], [], []
-    pids = [place.head_pid(), *(worker.pid for worker in place.workers)]
+    pids = [place.pid("head"), *(worker.pid for worker in place.workers)]
     for n in range(rounds):
         folder = os.path.join(place.root, f"folder{n}")
         folder_make(folder, megabytes, n)
@@ -296,69 +175,5 @@ def bench_work(megabytes=100, rounds=3):
     place.close()
 
 
-# ---- the benches of one machine, over ipc and over TCP ----
-
-
-def first_report(address_of, rounds):
-    times = []
-    for _ in range(rounds):
-        place = Apart()
-        path = place.sweep("reports: 1", 1, "schedule: {type: asha, min: 1, max: 1}\n")
-        started = time.monotonic() * 1e6
-        place.worker_start("one", address_of(place))
-        place.head_start()
-        place.muster("sweep", "run", path)
-        times.append((place.lines()[0][2] - started) / 1e3)
-        place.close()
-    return statistics.median(times)
-
-
-def milestone(address_of, reports=128):
-    place = Apart()
-    place.head_start()
-    place.worker_start("one", address_of(place))
-    place.alive_wait(1)
-    path = place.sweep(f"reports: {reports}, wait_ms: 5", 2, f"schedule: {{type: asha, min: 1, max: {reports}, eta: 2}}\nlimits: {{concurrency: 1}}\n")
-    for _ in range(12):
-        place.muster("sweep", "run", path)
-    times = [line[4 + i - 1] / 1e3 for line in place.lines() for i in (1, 2, 4, 8, 16, 32, 64, 128) if i <= len(line) - 4]
-    place.close()
-    return statistics.median(times)
-
-
-def slot_time(address_of, trials):
-    place = Apart()
-    place.head_start()
-    place.worker_start("one", address_of(place), cpus=2)
-    place.alive_wait(1)
-    path = place.sweep("reports: 1, wait_ms: 10", trials)
-    kernel = Kernel()
-    kernel.start()
-    place.muster("sweep", "run", path)
-    kernel.stop = True
-    kernel.join()
-    lost = slots_lost(place, kernel, {int(line[0]) for line in place.lines()})
-    place.close()
-    return statistics.median(lost)
-
-
-def bench_apart(rounds=9, trials=1000):
-    """First report, slot time and milestone over TCP, each beside the same over ipc in the same run: head and worker started apart
-    in both. The two take turns, so that a noisy minute meets both."""
-    over = {"ipc": lambda place: place.ipc, "TCP": lambda place: place.tcp}
-    for what, unit, measure in (("first answered report, head and worker started at once", "ms", lambda address: first_report(address, rounds)),
-                                ("slot time lost a trial, trainers asleep", "ms", lambda address: slot_time(address, trials)),
-                                ("answer at a milestone", "ms", milestone)):
-        seen = {name: [] for name in over}
-        for _ in range(3):
-            for name, address in over.items():
-                seen[name].append(measure(address))
-        ipc, tcp = min(seen["ipc"]), min(seen["TCP"])
-        place = Place()
-        result("apart", f"{what}: over TCP, p50", round(tcp, 2), unit, f"ipc {ipc:.2f}: ratio {tcp / ipc:.2f}, limit 1.3; fsync p50 {fsync_us(make_root(place)) / 1e3:.2f} ms")
-        place.close()
-
-
-def make_root(place):
-    os.makedirs(place.state, exist_ok=True)
-    return place.root
+def run(options):
+    bench_work(int(options.get("megabytes", 100)), int(options.get("rounds", 3)))

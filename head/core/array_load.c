@@ -1,0 +1,146 @@
+/* Recovery of arrays: a record a chunk, and nothing that walks single tasks but those that are
+ * leased or have records of their own. */
+#include <string.h>
+
+#include "head/core/arrays.h"
+
+static error_code chunk_place(struct core *core, const struct record_chunk *record,
+                              struct array **ret_array, struct report *report)
+{
+    struct work *work = core_work_find(core, record->job);
+    if (work == NULL || work->array == NULL || record->chunk >= work->array->n_chunks ||
+        record->slots.len > ARRAY_CHUNK / 4) {
+        return report_fail(report, ERR_FORMAT, "chunk %u.%u belongs to no array", record->job,
+                           record->chunk);
+    }
+    *ret_array = work->array;
+    return OK;
+}
+
+/* Of bits that are the lower ones of their slots. */
+static uint16_t slots_count(uint64_t bits)
+{
+    bits = (bits & 0x3333333333333333U) + (bits >> 2 & 0x3333333333333333U);
+    bits = (bits + (bits >> 4)) & 0x0F0F0F0F0F0F0F0FU;
+    return (uint16_t)(bits * 0x0101010101010101U >> 56);
+}
+
+/* Counts by slot of one word. */
+static void word_count(uint64_t word, uint16_t n[SLOT_EXCEPTION + 1])
+{
+    const uint64_t low = 0x5555555555555555U;
+    uint16_t leased = slots_count(word & ~(word >> 1) & low);
+    uint16_t done = slots_count(~word & (word >> 1) & low);
+    uint16_t exception = slots_count(word & (word >> 1) & low);
+    n[SLOT_LEASED] = (uint16_t)(n[SLOT_LEASED] + leased);
+    n[SLOT_DONE] = (uint16_t)(n[SLOT_DONE] + done);
+    n[SLOT_EXCEPTION] = (uint16_t)(n[SLOT_EXCEPTION] + exception);
+}
+
+static error_code lease_load(struct core *core, struct array *array, struct array_chunk *chunk,
+                             const struct chunk_lease *lease, struct report *report)
+{
+    struct array_holder *holder;
+    uint32_t base = (uint32_t)(chunk - array->chunks) * ARRAY_CHUNK;
+    HASH_FIND_STR(array->by_name, lease->node, holder);
+    if (holder == NULL || lease->range.first >= ARRAY_CHUNK ||
+        lease->range.count > ARRAY_CHUNK - lease->range.first ||
+        (holder->n_held > 0 && holder->incarnation != lease->incarnation)) {
+        return report_fail(report, ERR_FORMAT,
+                           "chunk %u.%u is leased to node '%s', which it cannot be",
+                           array->work->number, base / ARRAY_CHUNK, lease->node);
+    }
+    if (chunk->held == NULL) {
+        chunk->held = mem_calloc(ARRAY_CHUNK, sizeof *chunk->held);
+    }
+    if (chunk->held == NULL) {
+        core_fail(core, ERR_NO_MEMORY);
+        return ERR_NO_MEMORY;
+    }
+    holder->incarnation = lease->incarnation;
+    for (uint32_t i = lease->range.first; i < lease->range.first + lease->range.count; i++) {
+        if (base + i < array->n_tasks && array_slot_at(array, base + i) == SLOT_LEASED &&
+            chunk->held[i] == 0) {
+            chunk->held[i] = holder->number + 1;
+            holder->n_held++;
+        }
+    }
+    return OK;
+}
+
+static error_code held_check(const struct array *array, const struct array_chunk *chunk,
+                             struct report *report)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; chunk->held != NULL && i < ARRAY_CHUNK; i++) {
+        n += chunk->held[i] != 0;
+    }
+    return n == chunk->n[SLOT_LEASED]
+               ? OK
+               : report_fail(report, ERR_FORMAT, "chunk %u.%u has leased tasks that no node holds",
+                             array->work->number, (uint32_t)(chunk - array->chunks));
+}
+
+error_code core_array_chunk_load(struct core *core, const struct record_chunk *record,
+                                 struct report *report)
+{
+    struct array *array;
+    error_code error = chunk_place(core, record, &array, report);
+    if (error != OK) {
+        return error;
+    }
+    struct array_chunk *chunk = &array->chunks[record->chunk];
+    uint64_t *words = array->slots + (size_t)record->chunk * ARRAY_CHUNK_WORDS;
+    uint16_t n[SLOT_EXCEPTION + 1] = {0};
+    uint32_t n_all = (uint32_t)chunk->n[SLOT_QUEUED]; /* nothing was loaded yet */
+    if (record->slots.len > 0) {
+        memcpy(words, record->slots.data, record->slots.len);
+    }
+    for (uint32_t i = 0; i < ARRAY_CHUNK_WORDS; i++) {
+        word_count(words[i], n);
+    }
+    uint32_t n_others = (uint32_t)n[SLOT_LEASED] + n[SLOT_DONE] + n[SLOT_EXCEPTION];
+    if (n_others > n_all) {
+        return report_fail(report, ERR_FORMAT, "chunk %u.%u has more tasks than its array",
+                           record->job, record->chunk);
+    }
+    n[SLOT_QUEUED] = (uint16_t)(n_all - n_others);
+    for (int slot = 0; slot <= SLOT_EXCEPTION; slot++) {
+        core_array_count(core, array, (array_slot)slot, (int64_t)n[slot] - chunk->n[slot]);
+        chunk->n[slot] = n[slot];
+    }
+    for (uint32_t i = 0; i < record->n_leases && error == OK; i++) {
+        error = lease_load(core, array, chunk, &record->leases[i], report);
+    }
+    return error == OK ? held_check(array, chunk, report) : error;
+}
+
+/* After all records: whoever holds something is the node that is known by its name, or it is lost.
+ */
+error_code core_array_load_done(struct core *core, time_ms now, struct array *array,
+                                struct report *report)
+{
+    if (array->n[SLOT_EXCEPTION] != array->work->n_tasks) {
+        return report_fail(report, ERR_FORMAT,
+                           "array %u has %u tasks with records of their own, and %u records",
+                           array->work->number, array->n[SLOT_EXCEPTION], array->work->n_tasks);
+    }
+    for (uint32_t i = 0; i < array->n_holders; i++) {
+        struct array_holder *holder = array->holders[i];
+        if (holder->n_held == 0) {
+            continue;
+        }
+        struct node *node = core_node_find(core, holder->name);
+        if (node == NULL) {
+            return report_fail(report, ERR_FORMAT, "array %u has tasks on no known node '%s'",
+                               array->work->number, holder->name);
+        }
+        core_array_holder_bind(holder, node);
+        if (node->r.incarnation != holder->incarnation || node->r.state == NODE_GONE) {
+            core_array_holder_lost(core, now, holder, "its agent started anew");
+        }
+    }
+    core_array_due(core, array);
+    core_array_advance(core, now, array);
+    return core->out.failed;
+}

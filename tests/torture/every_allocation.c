@@ -1,0 +1,248 @@
+/* Runs each unit test of a program again and again, the k-th allocation failing, k = 1, 2, ...
+ * until no failure happens any more. Linked into the unit tests (--wrap); asleep unless
+ * MUSTER_TORTURE is set: to 0 for every k, to D for every k up to D and ever fewer from there on.
+ * MUSTER_TORTURE_S bounds the seconds of one test; one that is cut short or cannot run is named in
+ * a line `SKIP`.
+ *
+ * Each run is a child of its own. A test that fails by one of its own assertions is fine: it
+ * counted on memory. A signal, an assertion of ours, a sanitizer's report, a run without end, or a
+ * test that passes and keeps what it did not keep before is a finding. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+enum { RUN_SECONDS_MAX = 60, TEXT_MAX = 64 << 10, SHOWN_MAX = 6000 };
+enum { CHILD_PASSED = 100, CHILD_FAILED, CHILD_OVER, CHILD_OWN, CHILD_KEPT };
+
+struct subject {
+    const char *group;
+    const struct CMUnitTest *test;
+    CMFixtureFunction setup, teardown;
+};
+
+int __real__cmocka_run_group_tests(const char *group_name, const struct CMUnitTest *tests,
+                                   size_t num_tests, CMFixtureFunction group_setup,
+                                   CMFixtureFunction group_teardown);
+int __wrap__cmocka_run_group_tests(const char *group_name, const struct CMUnitTest *tests,
+                                   size_t num_tests, CMFixtureFunction group_setup,
+                                   CMFixtureFunction group_teardown);
+void __real_mem_fail_at(uint64_t k);
+void __wrap_mem_fail_at(uint64_t k);
+
+static bool has_own; /* the test itself lets allocations fail */
+
+void __wrap_mem_fail_at(uint64_t k)
+{
+    has_own = true;
+    __real_mem_fail_at(k);
+}
+
+/* ---- one run, in the child ---- */
+
+static _Noreturn void child_run(const struct subject *s, uint64_t k, int text_fd, int64_t *kept)
+{
+    int64_t before = mem_live_count();
+    if (dup2(text_fd, STDERR_FILENO) < 0 || dup2(text_fd, STDOUT_FILENO) < 0) {
+        _exit(EXIT_FAILURE);
+    }
+    alarm(RUN_SECONDS_MAX);
+    __real_mem_fail_at(k);
+    int failed = __real__cmocka_run_group_tests(s->group, s->test, 1, s->setup, s->teardown);
+    bool has_failed = mem_has_failed();
+    __real_mem_fail_at(0);
+    fflush(NULL);
+    int64_t now = mem_live_count() - before;
+    if (has_own) {
+        _exit(CHILD_OWN);
+    }
+    if (!has_failed) {
+        *kept = now;
+        _exit(CHILD_OVER);
+    }
+    /* What the undisturbed test keeps (a table made once) it may keep here. */
+    _exit(failed != 0 ? CHILD_FAILED : now > *kept ? CHILD_KEPT : CHILD_PASSED);
+}
+
+/* ---- what became of it ---- */
+
+static bool is_ours(const char *at, size_t n)
+{
+    static const char *const rooms[] = {"/lib/",    "/scheduler/", "/tune/", "/head/",
+                                        "/worker/", "/client/",    "/cli/"};
+    for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++) {
+        if (memmem(at, n, rooms[i], strlen(rooms[i])) != NULL &&
+            memmem(at, n, "/usr/", 5) == NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A test that follows NULL, or asserts with assert(): the first line of the report that names a
+ * file of this tree names the test. */
+static bool is_the_tests_own(const char *text)
+{
+    if (strstr(text, "heap-use-after-free") != NULL || strstr(text, "overflow") != NULL ||
+        strstr(text, "double-free") != NULL) {
+        return false;
+    }
+    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
+        line += *line == '\n' ? 1 : 0;
+        size_t n = strcspn(line, "\n");
+        bool is_place = memmem(line, n, "    #", 5) != NULL ||
+                        memmem(line, n, "runtime error", 13) != NULL ||
+                        memmem(line, n, ": Assertion `", 13) != NULL;
+        if (!is_place) {
+            continue;
+        }
+        if (memmem(line, n, "tests/unit/", 11) != NULL) {
+            return true;
+        }
+        if (is_ours(line, n)) {
+            return false;
+        }
+    }
+    return false;
+}
+
+static const char *finding_of(int status, const char *text)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_KEPT) {
+        return "passes and keeps memory";
+    }
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
+        return "does not end";
+    }
+    bool has_crashed = strstr(text, "Test failed with exception") != NULL;
+    if (WIFEXITED(status) && WEXITSTATUS(status) >= CHILD_PASSED && !has_crashed) {
+        return NULL;
+    }
+    return is_the_tests_own(text) ? NULL : "crashes";
+}
+
+/* ---- all runs of one test ---- */
+
+static const char *text_read(int fd)
+{
+    static char text[TEXT_MAX + 1];
+    ssize_t n = pread(fd, text, TEXT_MAX, 0);
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+static int run_status(const struct subject *s, uint64_t k, int text_fd, int64_t *kept)
+{
+    int status = 0;
+    if (ftruncate(text_fd, 0) != 0 || lseek(text_fd, 0, SEEK_SET) != 0) {
+        perror("torture");
+        exit(EXIT_FAILURE);
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        child_run(s, k, text_fd, kept);
+    }
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (child < 0) {
+        perror("torture: fork");
+        exit(EXIT_FAILURE);
+    }
+    return status;
+}
+
+static time_t seconds_max(void)
+{
+    const char *text = getenv("MUSTER_TORTURE_S");
+    return text != NULL ? (time_t)strtol(text, NULL, 10) : (time_t)(365 * 86400);
+}
+
+/* The reason why a test is not tortured; NULL: it can be. */
+static const char *obstacle_of(int status)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OVER) {
+        return NULL;
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OWN ? "it lets allocations fail itself"
+           : WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM
+               ? "one run alone takes too long"
+               : "it fails with all memory that it wants";
+}
+
+/* The number of findings, each told with the end of what the run said. */
+static unsigned test_torture(const struct subject *s, uint64_t density, int text_fd, uint64_t *runs)
+{
+    unsigned findings = 0;
+    int64_t *kept =
+        mmap(NULL, sizeof *kept, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (kept == MAP_FAILED) {
+        perror("torture: mmap");
+        exit(EXIT_FAILURE);
+    }
+    time_t end = time(NULL) + seconds_max();
+    int status = run_status(s, 0, text_fd, kept);
+    const char *obstacle = obstacle_of(status);
+    bool is_over = obstacle != NULL;
+    for (uint64_t k = 1; !is_over; k += density > 0 && k >= density ? k / density : 1) {
+        if (time(NULL) > end) {
+            obstacle = "its time was over before the last allocation";
+            break;
+        }
+        status = run_status(s, k, text_fd, kept);
+        ++*runs;
+        is_over = WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OVER;
+        const char *text = text_read(text_fd);
+        const char *finding = is_over ? NULL : finding_of(status, text);
+        if (finding != NULL) {
+            size_t len = strlen(text);
+            printf("FAIL torture/%s/%s: with allocation %llu failing it %s (status %d)\n%s\n",
+                   s->group, s->test->name, (unsigned long long)k, finding, status,
+                   len > SHOWN_MAX ? text + len - SHOWN_MAX : text);
+            fflush(stdout);
+            findings++;
+        }
+    }
+    munmap(kept, sizeof *kept);
+    if (obstacle != NULL) {
+        printf("SKIP torture/%s/%s: %s\n", s->group, s->test->name, obstacle);
+        fflush(stdout);
+    }
+    return findings;
+}
+
+int __wrap__cmocka_run_group_tests(const char *group_name, const struct CMUnitTest *tests,
+                                   size_t num_tests, CMFixtureFunction group_setup,
+                                   CMFixtureFunction group_teardown)
+{
+    const char *density = getenv("MUSTER_TORTURE");
+    if (density == NULL) {
+        return __real__cmocka_run_group_tests(group_name, tests, num_tests, group_setup,
+                                              group_teardown);
+    }
+    const char *only = getenv("MUSTER_TORTURE_TEST");
+    int text_fd = memfd_create("torture", MFD_CLOEXEC);
+    unsigned findings = 0;
+    uint64_t runs = 0;
+    fflush(NULL);
+    for (size_t i = 0; i < num_tests && text_fd >= 0; i++) {
+        struct subject s = {group_name, &tests[i], group_setup, group_teardown};
+        if (only == NULL || strstr(tests[i].name, only) != NULL) {
+            findings += test_torture(&s, strtoull(density, NULL, 10), text_fd, &runs);
+        }
+    }
+    printf("runs %llu findings %u\n", (unsigned long long)runs, findings);
+    return findings > 0 || text_fd < 0 ? 1 : 0;
+}

@@ -1,0 +1,159 @@
+/* Which results of array tasks count, and what is kept of them. */
+#include "array_rig.h"
+
+static struct result_row row_of(uint32_t id)
+{
+    return (struct result_row){.id = id, .started_at = 77, .duration_us = 5};
+}
+
+static void test_row_is_stored_once_with_the_number_of_its_node(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct agent *a = agent_new("a", 7), *b = agent_new("b", 8);
+    agent_enrol(r, a, 1);
+    agent_enrol(r, b, 1);
+    struct record_job record = array_job(10, 100, 10);
+    uint32_t job = array_submit_job(r, &record);
+    agent_read(r, a);
+    agent_read(r, b);
+    assert_int_equal(a->n_held + b->n_held, 2);
+    struct result_row row = row_of(array_id_at(record.array, agent_lowest(b)));
+    row.node = 99; /* an agent does not know it */
+    agent_rows(r, b, job, &row, 1);
+    assert_int_equal(array_stored_rows(r, job, &row), 1);
+    const struct record_job *job_record = core_job_record(r->core, job);
+    assert_true(row.node < job_record->n_nodes);
+    assert_string_equal(job_record->nodes[row.node], "b");
+    assert_int_equal(row.started_at, 77);
+    assert_int_equal(row.duration_us, 5);
+    assert_int_equal(row.id % 10, 0);
+    /* The same again, in an event of its own: it is nobody's any more. */
+    agent_rows(r, b, job, &row, 1);
+    assert_int_equal(array_stored_rows(r, job, NULL), 1);
+    assert_int_equal(r->core->array_rows_dropped_total, 1);
+    assert_int_equal(array_counts_of(r, job).done, 1);
+    free(a);
+    free(b);
+    rig_free(r);
+}
+
+static void test_rows_that_are_not_the_nodes_to_tell_are_dropped(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct agent *a = agent_new("a", 7), *b = agent_new("b", 8);
+    agent_enrol(r, a, 1);
+    uint32_t job = array_submit(r, 10);
+    agent_read(r, a);
+    agent_enrol(r, b, 0);
+    struct result_row rows[] = {
+        row_of(1),  /* a's */
+        row_of(2),  /* queued */
+        row_of(0),  /* no id of it */
+        row_of(11), /* the same */
+    };
+    agent_rows(r, b, job, rows, 4);
+    assert_int_equal(r->core->array_rows_dropped_total, 4);
+    rows[0].attempt = 1;
+    agent_rows(r, a, job, rows, 1); /* not the attempt that it has */
+    rows[0].attempt = 0;
+    rows[0].exit_code = 1;
+    agent_rows(r, a, job, rows, 1); /* not what rows are for */
+    agent_rows(r, a, job + 5, rows, 1);
+    assert_int_equal(r->core->array_rows_dropped_total, 7);
+    assert_int_equal(array_stored_rows(r, job, NULL), 0);
+    assert_int_equal(array_counts_of(r, job).done, 0);
+    rows[0].exit_code = 0;
+    agent_rows(r, a, job, rows, 1);
+    assert_int_equal(array_counts_of(r, job).done, 1);
+    free(a);
+    free(b);
+    rig_free(r);
+}
+
+static void test_rows_of_a_stale_incarnation_are_not_heard(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct agent *a = agent_new("a", 7);
+    agent_enrol(r, a, 1);
+    uint32_t job = array_submit(r, 10);
+    array_clear(r, a);
+    a->incarnation++;
+    agent_run(r, a, job, 1, 5);
+    assert_int_equal(rig_sent_count(r, MSG_WHO), 1);
+    assert_int_equal(array_counts_of(r, job).done, 0);
+    free(a);
+    rig_free(r);
+}
+
+static void test_event_that_comes_twice_counts_once(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct agent *a = agent_new("a", 7);
+    agent_enrol(r, a, 1);
+    uint32_t job = array_submit(r, 10);
+    agent_read(r, a);
+    agent_run(r, a, job, 1, 5);
+    a->event--; /* its acknowledgement was lost */
+    struct result_row row = row_of(1);
+    agent_rows(r, a, job, &row, 1);
+    assert_int_equal(array_stored_rows(r, job, NULL), 1);
+    assert_int_equal(r->core->array_rows_dropped_total, 0);
+    free(a);
+    rig_free(r);
+}
+
+static void test_nothing_is_told_before_the_lease_is_on_disk(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct agent *a = agent_new("a", 7);
+    agent_enrol(r, a, 2);
+    r->is_store_stalled = true;
+    struct record_job record = array_job(1, 100, 1);
+    on_job_submit(r->core, r->now, 1, &record);
+    rig_turn(r);
+    assert_int_equal(rig_sent_count(r, MSG_RANGES), 0);
+    assert_null(rig_answer(r, 1));
+    r->is_store_stalled = false;
+    rig_batch_reply(r);
+    assert_int_equal(rig_sent_count(r, MSG_RANGES), 1);
+    assert_int_equal(rig_sent_count(r, MSG_ARRAY), 1);
+    assert_int_equal(rig_store_count(r, "chunks"), 1);
+    free(a);
+    rig_free(r);
+}
+
+static void test_only_chunks_that_changed_are_written(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct agent *a = agent_new("a", 7);
+    agent_enrol(r, a, 2);
+    uint32_t job = array_submit(r, 10 * ARRAY_CHUNK);
+    agent_read(r, a);
+    assert_int_equal(rig_store_count(r, "chunks"), 1);
+    agent_run(r, a, job, 2, 1);
+    assert_int_equal(rig_store_count(r, "chunks"), 2); /* it has 1,026 now */
+    agent_run_all(r, a, job);
+    assert_int_equal(rig_store_count(r, "chunks"), 10);
+    assert_int_equal(rig_store_count(r, "tasks"), 0);
+    free(a);
+    rig_free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_row_is_stored_once_with_the_number_of_its_node),
+        cmocka_unit_test(test_rows_that_are_not_the_nodes_to_tell_are_dropped),
+        cmocka_unit_test(test_rows_of_a_stale_incarnation_are_not_heard),
+        cmocka_unit_test(test_event_that_comes_twice_counts_once),
+        cmocka_unit_test(test_nothing_is_told_before_the_lease_is_on_disk),
+        cmocka_unit_test(test_only_chunks_that_changed_are_written),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
