@@ -64,10 +64,10 @@ static const char *const end_words[][2] = {{"target", " (metric.target was reach
                                            {"wall", " (stop.wall was reached)"},
                                            {"stop", " (it was told to stop)"}};
 
-/* Where muster itself ended it, `error` says why in a sentence. */
+/* Where no trial failed and yet it did, `error` says why in a sentence. */
 static const char *end_why(const json_t *sweep)
 {
-    if (cli_json_str(sweep, "error")[0] != '\0') {
+    if (cli_json_str(sweep, "error")[0] != '\0' && cli_json_int(sweep, "failed") == 0) {
         return "";
     }
     for (size_t i = 0; i < sizeof end_words / sizeof end_words[0]; i++) {
