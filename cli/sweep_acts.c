@@ -136,7 +136,7 @@ int verb_trial_retry(struct cli *cli)
 /* An array is one target: its tasks are not asked for one by one. */
 static int task_run(struct cli *cli, const struct act *act)
 {
-    struct selector selector, rest;
+    struct selector selector, rest = {0};
     struct client *client = NULL;
     bool is_done = false;
     if (!options_are_good(cli)) {

@@ -36,7 +36,8 @@ def no_variables():
 
 
 def spec(cluster, trials=4, **parameters):
-    cluster.file("train.py", TRAINER)
+    if not os.path.exists(os.path.join(cluster.work, "train.py")):  # a trial may be reading it
+        cluster.file("train.py", TRAINER)
     return {"name": "from-python", "command": [PYTHON, "train.py"], "workdir": {"path": cluster.work, "mode": "shared"}, "metric": {"name": "loss"},
             "parameters": {"x": {"min": 0.0, "max": 1.0}, "steps": 3, "pause": 0.0, **parameters}, "search": {"method": "random", "seed": 5}, "stop": {"trials": trials},
             "resources": {"cpus": 1}}
