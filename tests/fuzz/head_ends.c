@@ -85,8 +85,12 @@ time_ms loop_now(const struct loop *loop)
 
 struct turn_clock *loop_clock(struct loop *loop)
 {
+    static struct turn_clock clock; /* shown by a route, counted by nobody */
     (void)loop;
-    return NULL; /* nobody counts its microseconds */
+    if (clock.totals.turns == 0 && clock.totals.ns == 0) {
+        turn_clock_init(&clock);
+    }
+    return &clock;
 }
 
 void loop_again(struct loop *loop)
