@@ -56,9 +56,9 @@ function(muster_unit_tests folder)
       target_link_options(${target} PRIVATE -Wl,--wrap=_cmocka_run_group_tests,--wrap=mem_fail_at)
       target_link_libraries(${target} PRIVATE muster_base)
     endif()
-    # libzmq is not instrumented: ThreadSanitizer reports its insides in every run.
+    # Where threads are. libzmq is not instrumented: ThreadSanitizer reports its insides in every run.
     set(labels unit)
-    if(NOT folder MATCHES "net|shell")
+    if(folder MATCHES "^(base|sys|work|client|worker/core)$")
       list(APPEND labels sanitize-threads)
     endif()
     set_tests_properties(unit/${folder}/${stem} PROPERTIES TIMEOUT 300 LABELS "${labels}"

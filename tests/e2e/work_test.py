@@ -11,7 +11,7 @@ import threading
 import time
 
 from agent import BLOB_GET, Agent
-from cluster import PYTHON, Skip, run, wait_for
+from cluster import PYTHON, SLOW, Skip, run, wait_for
 from remote import head_up, wait_alive, worker_join
 
 TRAINER = """import os, sys
@@ -394,7 +394,8 @@ def test_agent_that_asks_for_pieces_and_never_reads_costs_the_head_little(cluste
         wait_alive(cluster, "honest")
         assert ended(cluster, submit(cluster, sweep_file(project(cluster), trials=2)))["state"] == "done"
         grown = resident_mb(cluster.pid("head")) - before
-        assert grown < 64, f"the head grew by {grown:.0f} MiB"
+        kept = 256 if SLOW > 1 else 0  # MiB of freed memory that a sanitizer keeps
+        assert grown < 64 + kept, f"the head grew by {grown:.0f} MiB"
     finally:
         hungry.close()
 
