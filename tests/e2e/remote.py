@@ -117,7 +117,13 @@ class Redis:
         log = open(os.path.join(self.dir, "log"), "a")
         self.child = subprocess.Popen([self.program, *self.options], stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.dir)
         self.cluster.children.append(self.child)
-        wait_for("the external Redis", lambda: self.call("PING") == "PONG")
+        wait_for("the external Redis", self.is_up)
+
+    def is_up(self):
+        if self.child.poll() is not None:
+            with open(os.path.join(self.dir, "log")) as log:
+                raise AssertionError(f"redis-server has left: {log.read()[-500:]}")
+        return self.call("PING") == "PONG"
 
     def kill(self, sign=signal.SIGKILL):
         self.child.send_signal(sign)

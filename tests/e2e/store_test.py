@@ -7,7 +7,7 @@ import signal
 import time
 
 from cluster import PYTHON, SLOW, TRAINERS, run, wait_for
-from remote import Redis, current, head_alone, wait_alive, worker_join
+from remote import Redis, current, free_port, head_alone, wait_alive, worker_join
 
 SWEEP = f"""
 command: [{PYTHON}, {TRAINERS}/steady.py]
@@ -192,7 +192,7 @@ def test_stores_that_will_not_do_are_refused_with_the_reason(cluster):
     redis.call("REPLICAOF", "NO", "ONE")
     redis.call("CONFIG", "SET", "requirepass", "x")
     refused("wants a user and a password")
-    sharded = Redis(cluster, "--cluster-enabled", "yes", name="sharded")
+    sharded = Redis(cluster, "--cluster-enabled", "yes", "--cluster-port", str(free_port()), name="sharded")
     done = cluster.run("head", "--store", sharded.url, code=1)
     assert "sharded" in done.stderr, done.stderr
     assert cluster.run("head", "--store-prefix", "x", code=2).stderr
