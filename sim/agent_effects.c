@@ -2,9 +2,12 @@
  * core wants done. */
 #include "sim/agent_effects.h"
 #include "sim/calendar.h"
+#include "sim/lanes.h"
 #include "sim/link.h"
+#include "sim/runs.h"
 #include "sim/trainer.h"
 #include "sim/work_folders.h"
+#include "worker/core/lanes.h"
 
 /* ---- snapshots on disk ---- */
 
@@ -74,16 +77,23 @@ static void process_temper(struct sim *sim, struct sim_process *p, const struct 
     p->is_disobedient = !sim->is_calm && sim_chance(sim, 60);
 }
 
-static void sim_take_start(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
+struct sim_process *sim_process_new(struct sim *sim, struct sim_node *node)
 {
-    const struct msg_lease *lease = e->lease;
     struct sim_process *p = NULL;
-    char id[TASK_ID_TEXT_MAX];
-    task_id_print(e->ref.task, id);
     for (uint32_t i = 0; i < SIM_PROCESSES_MAX && p == NULL; i++) {
         p = node->processes[i].is_used ? NULL : &node->processes[i];
     }
     sim_require(sim, p != NULL, "%s: too many processes", node->name);
+    return p;
+}
+
+static void sim_take_start(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
+{
+    const struct msg_lease *lease = e->lease;
+    struct sim_process *p = sim_process_new(sim, node);
+    char id[TASK_ID_TEXT_MAX];
+    task_id_print(e->ref.task, id);
+    sim_run_begin(sim, node, e->ref, false);
     sim_require(sim, sim_process_of(node, e->ref) == NULL, "%s:%u starts twice", id,
                 e->ref.attempt);
     if (lease->restore.ordinal != 0) {
@@ -227,7 +237,30 @@ static void (*const sim_takes[])(struct sim *sim, struct sim_node *node,
     [AGENT_EXIT] = sim_take_exit,           [AGENT_BLOB_WRITE] = sim_take_piece,
     [AGENT_BLOB_DROP] = sim_take_blob_drop, [AGENT_TREE_UNPACK] = sim_take_tree,
     [AGENT_TREE_SETUP] = sim_take_tree,     [AGENT_TREE_SETUP_STOP] = sim_take_setup_stop,
+    [AGENT_ARRAY] = sim_take_array,         [AGENT_ARRAY_DROP] = sim_take_array_drop,
+    [AGENT_LANE_OPEN] = sim_take_lane_open, [AGENT_LANE_CLOSE] = sim_take_lane_close,
+    [AGENT_LANE_START] = sim_take_lane_start,
 };
+
+/* What runs in a lane has the lane's GPUs; one that is idle has nothing left to run, or the head
+ * knows of it. */
+static void lanes_count(struct sim *sim, struct sim_node *node, amount *cpus, uint32_t gpus[2])
+{
+    const struct agent_array *array;
+    for (array = node->agent->arrays; array != NULL; array = array->hh.next) {
+        list_each (&array->lanes, struct lane, link, lane) {
+            if (lane->attempt == NULL || lane->attempt->state == ATTEMPT_DISOWNED) {
+                continue;
+            }
+            *cpus += array->about->lease.cpus;
+            for (uint32_t i = 0; i < lane->n_gpus; i++) {
+                bool is_second = strcmp(lane->gpus[i], node->gpus[1]) == 0;
+                sim_require(sim, ++gpus[is_second] == 1, "%s: GPU %s is held twice", node->name,
+                            lane->gpus[i]);
+            }
+        }
+    }
+}
 
 /* What runs here fits here, and nothing is held twice. */
 static void sim_node_check(struct sim *sim, struct sim_node *node)
@@ -238,7 +271,7 @@ static void sim_node_check(struct sim *sim, struct sim_node *node)
         bool holds = attempt->state == ATTEMPT_STARTING || attempt->state == ATTEMPT_RUNNING ||
                      attempt->state == ATTEMPT_ENDING;
         sim->counts.disowned += attempt->state == ATTEMPT_DISOWNED;
-        if (!holds) {
+        if (!holds || attempt->lane != NULL) {
             continue;
         }
         cpus += attempt->lease->cpus;
@@ -254,6 +287,7 @@ static void sim_node_check(struct sim *sim, struct sim_node *node)
                         attempt->ref.task.job, attempt->ref.task.index);
         }
     }
+    lanes_count(sim, node, &cpus, gpus);
     sim_require(sim, cpus <= node->cpus, "%s: %lld of %lld cpus are in use", node->name,
                 (long long)cpus, (long long)node->cpus);
 }

@@ -2,6 +2,7 @@
  * against the one that lives. */
 #include "sim/check.h"
 #include "sim/agent_effects.h"
+#include "sim/array_check.h"
 #include "sim/head.h"
 #include "sim/records.h"
 #include "sim/recovery.h"
@@ -36,6 +37,9 @@ static void sim_work_compare(struct sim *sim, const struct work *work, struct co
     snprintf(field, sizeof field, "%u", work->number);
     if (work->job != NULL) {
         sim_record_is_stored(sim, "jobs", field, &record_job_schema, &work->job->r);
+        if (work->array != NULL) {
+            sim_array_compare(sim, work->array, shadow);
+        }
         return;
     }
     sim_record_is_stored(sim, "sweeps", field, &record_sweep_schema, &work->sweep->r);
@@ -68,6 +72,7 @@ void sim_compare(struct sim *sim)
         sim_record_is_stored(sim, "nodes", node->r.name, &record_node_schema, &node->r);
     }
     core_free(shadow);
+    sim_arrays_are_somewhere(sim);
     /* No task is where nobody is. */
     struct sim_task *task, *next;
     HASH_ITER (hh, sim->store.tasks, task, next) {
@@ -95,6 +100,7 @@ void sim_agreement(struct sim *sim, struct sim_node *node)
                     !node->link.is_muted_down && list_is_empty(&node->link.up) &&
                     list_is_empty(&node->link.down) && list_is_empty(&node->agent->stream.kept) &&
                     node->agent->link.state == LINK_WELCOMED && key != NULL &&
+                    agent_next_deadline(node->agent) > sim->now &&
                     known->r.state != NODE_GONE && key->incarnation == node->incarnation;
     if (!is_quiet) {
         return;
@@ -107,6 +113,9 @@ void sim_agreement(struct sim *sim, struct sim_node *node)
         sim_require(sim, attempt != NULL && attempt->state != ATTEMPT_DISOWNED,
                     "the head thinks that %u.%u:%u is on %s", ref.task.job, ref.task.index,
                     ref.attempt, node->name);
+        if (core_task_is_in_lane(task)) {
+            continue; /* sim_arrays_agree(); its lane counts orders by itself */
+        }
         sim_require(sim, attempt->order.n == task->r.order.n,
                     "%u.%u:%u: the head gave order %llu, %s has %llu", ref.task.job, ref.task.index,
                     ref.attempt, (unsigned long long)task->r.order.n, node->name,
@@ -114,9 +123,10 @@ void sim_agreement(struct sim *sim, struct sim_node *node)
         n++;
     }
     list_each (&node->agent->attempts, struct attempt, link, held) {
-        n -= held->state != ATTEMPT_DISOWNED;
+        n -= held->state != ATTEMPT_DISOWNED && held->lane == NULL;
     }
     sim_require(sim, n == 0, "%s runs what the head knows nothing of", node->name);
+    sim_arrays_agree(sim, known, node);
 }
 
 const char *sim_unfinished(struct sim *sim, char *ret_text, size_t size_bytes)
@@ -137,11 +147,18 @@ const char *sim_unfinished(struct sim *sim, char *ret_text, size_t size_bytes)
     for (const struct work *work = sim->head.core->works; work != NULL; work = work->hh.next) {
         for (uint32_t i = 0; i < work->n_tasks; i++) {
             if (work->tasks[i]->r.state != TASK_ENDED) {
-                snprintf(ret_text, size_bytes, "task %u.%u is %s on %s", work->number, i + 1,
+                snprintf(ret_text, size_bytes, "task %u.%u is %s on %s", work->number,
+                         work->tasks[i]->r.id.index,
                          task_state_names[work->tasks[i]->r.state],
                          work->tasks[i]->r.node != NULL ? work->tasks[i]->r.node : "-");
                 return ret_text;
             }
+        }
+        if (work->array != NULL && work->job->r.ended == 0) {
+            snprintf(ret_text, size_bytes, "array %u: %u queued, %u leased, %u with records",
+                     work->number, work->array->n[SLOT_QUEUED], work->array->n[SLOT_LEASED],
+                     work->array->n[SLOT_EXCEPTION]);
+            return ret_text;
         }
         if (work->sweep != NULL && work->sweep->r.state < SWEEP_DONE) {
             snprintf(ret_text, size_bytes, "sweep %u is %s", work->number,
@@ -151,7 +168,7 @@ const char *sim_unfinished(struct sim *sim, char *ret_text, size_t size_bytes)
     }
     for (uint32_t i = 0; i < sim->n_nodes; i++) {
         const struct agent *agent = sim->nodes[i].agent;
-        if (agent == NULL || agent->n_attempts > 0 || !list_is_empty(&agent->stream.kept) ||
+        if (agent == NULL || agent->n_attempts > 0 || sim_arrays_are_busy(agent) || !list_is_empty(&agent->stream.kept) ||
             agent->link.state != LINK_WELCOMED || agent->is_draining) {
             snprintf(ret_text, size_bytes, "node %s", sim->nodes[i].name);
             return ret_text;
@@ -199,6 +216,9 @@ void sim_verdict(struct sim *sim)
     for (const struct work *work = sim->head.core->works; work != NULL; work = work->hh.next) {
         if (work->sweep != NULL) {
             sim_sweep_verdict(sim, work->sweep);
+        }
+        if (work->array != NULL) {
+            sim_array_verdict(sim, work->array);
         }
     }
     for (uint32_t i = 0; i < sim->n_clients; i++) {

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "schema/records.h"
+#include "sim/events.h"
 
 struct sim_cell {
     char *name; /* key, '\n', field */
@@ -35,12 +36,40 @@ struct sim_rows {
     UT_hash_handle hh;
 };
 
+/* What the store says of a task of an array. */
+struct sim_position {
+    array_slot slot;
+    bool has_row, is_exception; /* is_exception: as counted */
+    uint32_t node;              /* that it is leased to, or was last: its index */
+    uint64_t incarnation;
+};
+
+struct sim_array {
+    uint32_t job;
+    struct array_ids ids;
+    uint32_t n_tasks, n_chunks;
+    struct sim_position *positions;
+    bool *is_touched;                /* by the batch: its chunks */
+    bool is_told, has_ended;         /* as its job's record says */
+    bool was_told;                   /* the same, before the batch */
+    bool is_removing;
+    bool is_in_batch;
+    struct sim_array *next_in_batch;
+    uint32_t n_leased_in_batch;
+    uint32_t n_exceptions, n_records; /* slots that say so; records of tasks */
+    uint32_t nodes[SIM_NODES_MAX];    /* by the number that rows have for them: their indices */
+    uint32_t n_nodes;
+    UT_hash_handle hh;
+};
+
 struct sim_store {
     struct sim_cell *cells;
     struct sim_entry *entries;
     uint32_t n_entries, cap_entries;
     struct sim_task *tasks;
     struct sim_rows *rows;
+    struct sim_array *arrays;
+    struct sim_array *arrays_in_batch; /* what it has touched of them */
     uint64_t n; /* of the last batch on disk */
     time_ms stalled_until;
     time_ms down_until;    /* the server is being started */

@@ -2,9 +2,12 @@
  */
 #include "sim/durable.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "sim/array_records.h"
 #include "sim/records.h"
+#include "sim/verbs.h"
 
 static void lease_is_durable(struct sim *sim, struct sim_node *node, const void *message)
 {
@@ -60,6 +63,47 @@ static void welcome_is_durable(struct sim *sim, struct sim_node *node, const voi
     sim->counts.enrolments++;
 }
 
+static void array_is_durable(struct sim *sim, struct sim_node *node, const void *message)
+{
+    const struct msg_array *array = message;
+    char field[16];
+    snprintf(field, sizeof field, "%u", array->job);
+    sim_require(sim,
+                sim_array_find(sim, array->job) != NULL ||
+                    sim_was_asked(sim, CLIENT_REMOVE, array->job),
+                "%s is told of array %s, which is not on disk", node->name, field);
+}
+
+/* Each was leased to this node, by a record: it may be more than that by now. */
+static void ranges_are_durable(struct sim *sim, struct sim_node *node, const void *message)
+{
+    const struct msg_ranges *ranges = message;
+    const struct sim_array *array = sim_array_find(sim, ranges->job);
+    uint32_t n = 0;
+    for (uint32_t i = 0; array != NULL && i < ranges->n_ranges; i++) {
+        struct array_range range = ranges->ranges[i];
+        sim_require(sim, range.count > 0 && range.first + range.count <= array->n_tasks,
+                    "%s: a range of array %u", node->name, ranges->job);
+        for (uint32_t k = range.first; k < range.first + range.count; k++) {
+            const struct sim_position *p = &array->positions[k];
+            sim_require(sim, p->node == node->index && p->incarnation == node->incarnation,
+                        "task %u of array %u left for %s before its lease was on disk", k,
+                        ranges->job, node->name);
+        }
+        n += range.count;
+        sim->counts.chunk_borders += range.first / ARRAY_CHUNK !=
+                                     (range.first + range.count - 1) / ARRAY_CHUNK;
+    }
+    sim->counts.array_ahead += n > ranges->n_lanes ? n - ranges->n_lanes : 0;
+}
+
+static void take_back_is_durable(struct sim *sim, struct sim_node *node, const void *message)
+{
+    const struct msg_take_back *back = message;
+    (void)node;
+    sim->counts.array_taken_back += back->why == WHY_NONE;
+}
+
 static const struct {
     message_type type;
     void (*check)(struct sim *sim, struct sim_node *node, const void *message);
@@ -68,6 +112,9 @@ static const struct {
     {MSG_ORDER, order_is_durable},
     {MSG_ACK, ack_is_durable},
     {MSG_WELCOME, welcome_is_durable},
+    {MSG_ARRAY, array_is_durable},
+    {MSG_RANGES, ranges_are_durable},
+    {MSG_TAKE_BACK, take_back_is_durable},
 };
 
 void sim_is_durable(struct sim *sim, struct sim_node *node, message_type type, const void *message)

@@ -8,6 +8,9 @@
 enum {
     SIM_NODES_MAX = 6,
     SIM_PROCESSES_MAX = 64,
+    SIM_ARRAYS_MAX = 256, /* that an agent was told of */
+    SIM_LANES_MAX = 64,
+    SIM_RANGES_MAX = 3, /* in a request of somebody */
     SIM_EVENTS_MAX = 1 << 16,
     SIM_SNAPSHOTS_MAX = 4096,
     SIM_CLIENTS_MAX = 1024,

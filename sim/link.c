@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sim/agent_effects.h"
+#include "sim/runs.h"
 
 enum { RETRANSMIT_MS = 200, RETRANSMITS_MAX = 6, DOUBLED_PERMILLE = 50 };
 
@@ -120,6 +121,9 @@ static void agent_read(struct sim *sim, struct sim_node *node, struct sim_frame 
     arena_fini(&arena);
     free(frame);
     sim_node_drain(sim, node);
+    if (type == MSG_ACK || type == MSG_WELCOME) {
+        sim_runs_acked(sim, node);
+    }
 }
 
 void sim_on_frame_down(struct sim *sim, const struct sim_event *event)

@@ -57,6 +57,7 @@ struct sim_process {
     bool is_used;
     uint64_t serial;
     struct attempt_ref ref;
+    bool is_lane; /* a task of an array, in one; ref.task says which */
     bool is_trial, is_alive, is_leaving, has_restore, is_restore_missing;
     uint64_t connection; /* 0: none */
     bool is_read_stopped;
@@ -74,9 +75,39 @@ struct sim_process {
     uint32_t acts; /* gathered, not acted on yet */
     bool is_silent, is_disobedient;
     bool is_hanging; /* only SIGKILL ends it */
+    int64_t duration_us; /* is_lane */
     int exit_code;
     end_cause exit_cause;
     uint64_t seed;
+};
+
+/* ---- task arrays here ---- */
+
+/* What the agent said that an array's tasks are; how they are comes from their command. */
+struct sim_array_here {
+    uint32_t job; /* 0: none */
+    int64_t pace_us;
+    uint32_t fail_permille;
+    uint32_t long_from; /* positions from here on take a hundred times as long; 0: none */
+};
+
+struct sim_lane {
+    uint32_t job; /* 0: none */
+    uint32_t number;
+    uint64_t serial; /* of the process in it, or that was the last */
+};
+
+/* An attempt that a node was told to start, and its end. */
+struct sim_run {
+    struct attempt_ref ref;
+    uint32_t node;
+    uint64_t incarnation;
+    bool is_in_lane, has_ended;
+    end_cause cause;
+    int code;
+    bool is_unacked; /* the agent tells its end */
+    struct sim_run *next;
+    UT_hash_handle hh;
 };
 
 struct sim_silence {
@@ -93,6 +124,7 @@ struct sim_node {
     char gpu_names[2][32];
     uint32_t n_gpus;
     bool is_bad;         /* whatever starts here fails at once */
+    bool is_dry;         /* completes tasks without a process */
     struct agent *agent; /* NULL: it does not run */
     struct agent_outbox out;
     uint64_t incarnation;
@@ -111,6 +143,9 @@ struct sim_node {
     bool has_tree[SIM_TREES_MAX], is_setup_stopped[SIM_TREES_MAX]; /* by sim.trees */
     uint32_t pulls[SIM_TREES_MAX];                                 /* that were dropped */
     struct sim_process processes[SIM_PROCESSES_MAX];
+    struct sim_array_here arrays[SIM_ARRAYS_MAX];
+    struct sim_lane lanes[SIM_LANES_MAX];
+    struct sim_run *unacked; /* tasks of arrays that have ended, and the agent holds them */
 };
 
 #endif

@@ -79,7 +79,25 @@ enum {
     X(set_aside)                                                                                   \
     X(cordoned)                                                                                    \
     X(paused)                                                                                      \
-    X(over_memory)
+    X(over_memory)                                                                                 \
+    X(arrays_ended)                                                                                \
+    X(arrays_failed)                                                                               \
+    X(arrays_cancelled)                                                                            \
+    X(arrays_revived)                                                                              \
+    X(array_leases)                                                                                \
+    X(array_ahead)                                                                                 \
+    X(array_returned)                                                                              \
+    X(array_tasks)                                                                                 \
+    X(array_rows)                                                                                  \
+    X(array_rows_dry)                                                                              \
+    X(array_acks)                                                                                  \
+    X(array_taken_back)                                                                            \
+    X(array_faults)                                                                                \
+    X(array_exceptions)                                                                            \
+    X(array_lost)                                                                                  \
+    X(array_cancels)                                                                               \
+    X(array_retries)                                                                               \
+    X(chunk_borders)
 
 struct sim_counts {
 #define X(name) uint64_t name;

@@ -3,7 +3,9 @@
 #include "sim/node.h"
 #include "sim/agent_effects.h"
 #include "sim/calendar.h"
+#include "sim/lanes.h"
 #include "sim/link.h"
+#include "sim/runs.h"
 #include "sim/trainer.h"
 #include "sim/work_folders.h"
 
@@ -14,6 +16,10 @@ void sim_on_process_started(struct sim *sim, const struct sim_event *event)
     struct sim_node *node = &sim->nodes[event->node];
     struct sim_process *p = sim_process_by_serial(node, event->life);
     if (p == NULL) {
+        return;
+    }
+    if (p->is_lane) {
+        sim_lane_process_started(sim, node, p);
         return;
     }
     if (p->is_restore_missing || (!sim->is_calm && p->has_restore && sim_chance(sim, 50))) {
@@ -62,6 +68,10 @@ void sim_on_process_exit(struct sim *sim, const struct sim_event *event)
               ref.attempt, is_signal ? "signal" : "code", p->exit_code);
     p->is_alive = false;
     p->connection = 0;
+    sim_run_end(sim, node, ref, p->exit_cause, p->exit_code);
+    if (p->is_lane) {
+        agent_task_duration(node->agent, ref, (uint64_t)p->duration_us);
+    }
     if (is_closed_first && connection != 0) {
         on_trainer_close(node->agent, sim->now, connection, &node->out);
         sim_node_drain(sim, node);
@@ -195,6 +205,7 @@ static void sim_agent_leave(struct sim *sim, struct sim_node *node)
     for (uint32_t i = 0; i < SIM_PROCESSES_MAX; i++) {
         node->processes[i].is_used = node->processes[i].is_alive = false;
     }
+    sim_lanes_forget(node);
     node->stalled_until = 0;
 }
 
@@ -222,7 +233,8 @@ static void sim_agent_new(struct sim *sim, struct sim_node *node)
                   .cpus = node->cpus,
                   .memory_bytes = 1 << 30,
                   .gpus = node->gpus,
-                  .n_gpus = node->n_gpus},
+                  .n_gpus = node->n_gpus,
+                  .is_dry = node->is_dry},
         .random_seed = node->incarnation,
         .snapshots_dir = "/snapshots",
     };

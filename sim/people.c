@@ -1,6 +1,8 @@
 /* People who submit, cancel, stop and look; what they are told is
  * on disk. */
 #include "sim/people.h"
+#include "sim/array_people.h"
+#include "sim/array_records.h"
 #include "sim/calendar.h"
 #include "sim/head.h"
 #include "sim/records.h"
@@ -90,6 +92,12 @@ static void sim_ask_view(struct sim *sim, struct sim_client *client)
     case 8:
         view_failures(core, sim->now, client->request, client->number);
         break;
+    case 9:
+        view_job(core, sim->now, client->request, client->number);
+        break;
+    case 10:
+        view_jobs(core, sim->now, client->request, &filter);
+        break;
     default:
         view_explain(core, sim->now, client->request, id);
         break;
@@ -99,12 +107,15 @@ static void sim_ask_view(struct sim *sim, struct sim_client *client)
 static void (*const sim_asks[])(struct sim *sim, struct sim_client *client) = {
     [CLIENT_SWEEP] = sim_ask_sweep,
     [CLIENT_JOB] = sim_ask_job,
+    [CLIENT_ARRAY] = sim_ask_array,
     [CLIENT_CLONE] = sim_ask_clone,
     [CLIENT_CANCEL_SWEEP] = sim_ask_sweep_verb,
     [CLIENT_STOP_SWEEP] = sim_ask_sweep_verb,
     [CLIENT_CANCEL_TASK] = sim_ask_task_verb,
     [CLIENT_STOP_TASK] = sim_ask_task_verb,
+    [CLIENT_CANCEL_JOB] = sim_ask_cancel_job,
     [CLIENT_RETRY_TASK] = sim_ask_retry,
+    [CLIENT_RETRY_JOB] = sim_ask_retry_job,
     [CLIENT_PAUSE_SWEEP] = sim_ask_pause,
     [CLIENT_RESUME_SWEEP] = sim_ask_resume,
     [CLIENT_REMOVE] = sim_ask_remove,
@@ -116,17 +127,22 @@ static void (*const sim_asks[])(struct sim *sim, struct sim_client *client) = {
 static bool sim_client_aim(struct sim *sim, struct sim_client *client)
 {
     uint32_t *aim = client->kind == CLIENT_CLONE ? &client->target : &client->number;
-    if (*aim != 0 || client->kind <= CLIENT_JOB || client->kind == CLIENT_NODE) {
+    if (*aim != 0 || client->kind <= CLIENT_ARRAY || client->kind == CLIENT_NODE) {
         return true;
     }
     const struct sim_client *target = &sim->clients[sim_below(sim, sim->n_clients)];
-    bool is_good = target->kind == CLIENT_SWEEP ||
-                   (target->kind == CLIENT_JOB && client->kind >= CLIENT_CANCEL_TASK &&
+    bool is_of_job = client->kind == CLIENT_CANCEL_JOB || client->kind == CLIENT_RETRY_JOB;
+    bool is_job = target->kind == CLIENT_JOB || target->kind == CLIENT_ARRAY;
+    bool is_good = (target->kind == CLIENT_SWEEP && !is_of_job) ||
+                   (is_job && client->kind >= CLIENT_CANCEL_TASK &&
                     client->kind != CLIENT_PAUSE_SWEEP && client->kind != CLIENT_RESUME_SWEEP);
     if (!is_good || !target->is_answered || target->number == 0) {
         return false;
     }
     *aim = target->number;
+    if (client->kind != CLIENT_CLONE && client->kind != CLIENT_VIEW) {
+        sim_array_aim(sim, client, target);
+    }
     return true;
 }
 
@@ -185,7 +201,7 @@ void sim_look_after(struct sim *sim)
 /* Somebody else may have had it go on, or removed, in the very batch. */
 static bool sim_was_undone(const struct sim *sim, uint32_t number)
 {
-    return sim_was_asked(sim, CLIENT_RETRY_TASK, number) ||
+    return sim_was_retried(sim, number) ||
            sim_was_asked(sim, CLIENT_RESUME_SWEEP, number) ||
            sim_was_asked(sim, CLIENT_REMOVE, number);
 }
@@ -213,6 +229,10 @@ static void sim_sweep_is_told(struct sim *sim, const struct sim_client *client)
 static void sim_task_is_told(struct sim *sim, const struct sim_client *client)
 {
     struct sim_task *task = sim_task_find(sim, (task_id){client->number, client->index});
+    if (client->array.step != 0) {
+        sim_array_task_is_told(sim, client);
+        return;
+    }
     if (sim_was_undone(sim, client->number)) {
         return;
     }
@@ -228,6 +248,7 @@ static void sim_answer_submit(struct sim *sim, struct sim_client *client, const 
 {
     const char *id = strstr(body, "\"id\":");
     char field[16];
+    bool is_job = client->kind == CLIENT_JOB || client->kind == CLIENT_ARRAY;
     sim_require(sim, client->status != 409, "%s: %s", client->key, body);
     if (client->status >= 300) {
         sim_require(sim, client->status == 422, "%s: %u %s", client->key, client->status, body);
@@ -237,7 +258,7 @@ static void sim_answer_submit(struct sim *sim, struct sim_client *client, const 
     client->number = (uint32_t)strtoul(id + 5, NULL, 10);
     snprintf(field, sizeof field, "%u", client->number);
     sim_require(sim,
-                sim_cell_find(&sim->store, client->kind == CLIENT_JOB ? "jobs" : "sweeps", field) !=
+                sim_cell_find(&sim->store, is_job ? "jobs" : "sweeps", field) !=
                     NULL,
                 "%s was acknowledged before it was on disk", client->key);
     sim->counts.resubmits += client->status == 200;
@@ -255,7 +276,7 @@ void sim_answer_take(struct sim *sim, const struct head_effect *effect)
         snprintf(body, sizeof body, "%.*s", (int)effect->bytes.len,
                  (const char *)effect->bytes.data);
         sim_trace(sim, "client  %s is answered %u", client->key, effect->status);
-        sim_require(sim, body[0] == '{', "an answer is no object: %s", body);
+        sim_require(sim, body[0] == '{' || effect->has_holes, "an answer is no object: %s", body);
         if (effect->status == 503) {
             client->request = 0; /* the cluster is shut down: another time */
             return;
@@ -268,6 +289,10 @@ void sim_answer_take(struct sim *sim, const struct head_effect *effect)
             sim_sweep_is_told(sim, client);
         } else if (effect->status == 200 && client->kind <= CLIENT_STOP_TASK) {
             sim_task_is_told(sim, client);
+        } else if (effect->status == 200 && client->kind == CLIENT_CANCEL_JOB) {
+            sim_cancel_job_is_told(sim, client);
+        } else if (effect->status == 200 && client->kind == CLIENT_RETRY_JOB) {
+            sim_retry_job_is_told(sim, client);
         } else if (effect->status == 200 && client->kind == CLIENT_RETRY_TASK) {
             sim_retry_is_told(sim, client);
         } else if (effect->status == 200 && client->kind == CLIENT_REMOVE) {

@@ -1,7 +1,9 @@
 /* Every value must decode, and no record may say what cannot
  * follow what was there before. */
 #include "sim/records.h"
+#include "sim/array_records.h"
 #include "sim/calendar.h"
+#include "sim/runs.h"
 #include "sim/verbs.h"
 
 /* ---- cells ---- */
@@ -13,6 +15,15 @@ struct sim_cell *sim_cell_find(const struct sim_store *store, const char *key, c
     snprintf(name, sizeof name, "%s\n%s", key, field);
     HASH_FIND_STR(store->cells, name, cell);
     return cell;
+}
+
+struct sim_node *sim_node_find(struct sim *sim, const char *name)
+{
+    struct sim_node *node = NULL;
+    for (uint32_t i = 0; i < sim->n_nodes; i++) {
+        node = strcmp(sim->nodes[i].name, name) == 0 ? &sim->nodes[i] : node;
+    }
+    return node;
 }
 
 struct sim_task *sim_task_find(const struct sim *sim, task_id id)
@@ -44,7 +55,8 @@ bool sim_is_on_node(task_state state)
 
 bool sim_was_retried(const struct sim *sim, uint32_t number)
 {
-    return sim_was_asked(sim, CLIENT_RETRY_TASK, number);
+    return sim_was_asked(sim, CLIENT_RETRY_TASK, number) ||
+           sim_was_asked(sim, CLIENT_RETRY_JOB, number);
 }
 
 /* Its attempt's end says that the snapshot could not be used. */
@@ -143,7 +155,9 @@ void sim_on_task(struct sim *sim, const char *field, struct bytes value)
         task = calloc(1, sizeof *task);
         task->id = r.id;
         HASH_ADD(hh, sim->store.tasks, id, sizeof task->id, task);
-        sim_require(sim, r.n_attempts <= 1, "task %s is new and had %u attempts", field,
+        sim_array_record_add(sim, r.id, 1);
+        /* One of an array that failed may be leased again in the turn that made its record. */
+        sim_require(sim, r.n_attempts <= (sim_array_find(sim, r.id.job) != NULL ? 2 : 1), "task %s is new and had %u attempts", field,
                     r.n_attempts);
     } else {
         sim_task_follows(sim, task, &r);
@@ -237,10 +251,7 @@ void sim_node_heard(struct sim *sim, struct sim_node *node)
 /* An attempt is lost only with its agent, or after as long a silence as was agreed. */
 static void sim_loss_is_due(struct sim *sim, const char *field, const struct record_attempt *r)
 {
-    const struct sim_node *node = NULL;
-    for (uint32_t i = 0; i < sim->n_nodes; i++) {
-        node = strcmp(sim->nodes[i].name, r->node) == 0 ? &sim->nodes[i] : node;
-    }
+    const struct sim_node *node = sim_node_find(sim, r->node);
     sim_require(sim, node != NULL, "attempt %s was lost on %s", field, r->node);
     time_ms ended = r->result.ended_at, since = sim_heard_since(sim, node);
     bool is_due = node->incarnation != r->incarnation;
@@ -268,6 +279,8 @@ void sim_on_attempt(struct sim *sim, const char *field, struct bytes value)
     if (r.result.cause == CAUSE_LOST) {
         sim_loss_is_due(sim, field, &r);
     }
+    sim_run_follows(sim, &r);
+    sim_array_lane_end(sim, &r);
     sim->counts.refused += r.result.cause == CAUSE_REFUSED;
     sim->counts.restores_lost += r.result.is_restore_lost;
     sim->counts.drained += r.result.cause == CAUSE_AGENT_LEFT;
@@ -328,6 +341,7 @@ void sim_on_job(struct sim *sim, const char *field, struct bytes value)
     arena_init(&arena, 1 << 20);
     sim_require(sim, record_decode(&record_job_schema, value, &arena, &r, NULL) == OK,
                 "job %s does not decode", field);
+    sim_on_array_job(sim, &r);
     arena_fini(&arena);
 }
 

@@ -6,6 +6,8 @@
 #include "sim/calendar.h"
 
 struct sim_cell *sim_cell_find(const struct sim_store *store, const char *key, const char *field);
+/* By its name; NULL: there is none. */
+struct sim_node *sim_node_find(struct sim *sim, const char *name);
 struct sim_task *sim_task_find(const struct sim *sim, task_id id);
 /* The record of a hash's field, decoded; false: there is none. */
 bool sim_store_get(struct sim *sim, const char *key, const char *field, const struct schema *schema,

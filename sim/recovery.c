@@ -8,7 +8,7 @@
 
 void sim_core_load(struct sim *sim, uint64_t epoch, struct core **ret_core)
 {
-    static const char *const tables[] = {"sweeps", "jobs", "tasks", "nodes"};
+    static const char *const tables[] = {"sweeps", "jobs", "tasks", "chunks", "nodes"};
     struct core_config config = {.version = "test",
                                  .cluster = "c",
                                  .state_dir = "/state",

@@ -13,6 +13,7 @@
 #include "sim/link.h"
 #include "sim/node.h"
 #include "sim/people.h"
+#include "sim/runs.h"
 #include "sim/store.h"
 #include "sim/store_link.h"
 #include "sim/trainer.h"
@@ -192,6 +193,7 @@ static void sim_nodes(struct sim *sim)
         node->index = i;
         node->cpus = (1 + (int64_t)sim_below(sim, 3)) * AMOUNT_ONE;
         node->is_bad = sim->n_nodes > 1 && sim_chance(sim, 100);
+        node->is_dry = sim->array_permille == 1000 && sim_chance(sim, 250); /* no trainers there */
         node->n_gpus = sim_chance(sim, 300) ? 1 + (uint32_t)sim_below(sim, 2) : 0;
         snprintf(node->name, sizeof node->name, "n%u", i + 1);
         for (uint32_t k = 0; k < 2; k++) {
@@ -214,7 +216,8 @@ static void sim_weather(struct sim *sim)
 {
     static const int64_t pauses[] = {300, 1000, 3000, 10000}, delays[] = {1, 5, 40, 300},
                          disks[] = {1, 4, 30, 200};
-    static const uint32_t crashes[] = {0, 5, 20, 60}, losses[] = {0, 0, 20, 100, 300};
+    static const uint32_t crashes[] = {0, 5, 20, 60}, losses[] = {0, 0, 20, 100, 300},
+                          arrays[] = {0, 100, 250, 500, 1000};
     bool is_fair = sim_chance(sim, 50);
     sim->fault_pause_ms = pauses[sim_below(sim, 4)];
     sim->delay_ms = delays[sim_below(sim, 4)];
@@ -222,6 +225,7 @@ static void sim_weather(struct sim *sim)
     sim->is_harsh = sim_chance(sim, 150);
     sim->loss_permille = losses[sim_below(sim, 5)];
     sim->crash_permille = crashes[sim_below(sim, 4)];
+    sim->array_permille = sim->options->is_arrays ? 1000 : arrays[sim_below(sim, 5)];
     sim->node_timeout_ms = sim_chance(sim, 500) ? 0 : 6000;
     sim->orphan_timeout_ms = sim_chance(sim, 700) ? 0 : 4000;
     sim_faults_draw(sim, is_fair);
@@ -289,6 +293,7 @@ static void sim_free(struct sim *sim)
         sim_frames_drop(sim, &node->link.down, false);
     }
     sim_store_free(&sim->store);
+    sim_runs_free(sim);
     free(sim->events);
     sim_require(sim, mem_live_count() == sim->live_before, "%lld pieces of memory are left over",
                 (long long)(mem_live_count() - sim->live_before));

@@ -158,8 +158,8 @@ static void seed_failed(struct seeds *seeds, uint32_t place, int status)
         fprintf(stderr, "seed %" PRIu64 ": ended by signal %d (%s)\n", seed, WTERMSIG(status),
                 strsignal(WTERMSIG(status)));
     }
-    fprintf(stderr, "seed %" PRIu64 " FAILED; replay: muster-sim --seed %" PRIu64 " --trace\n",
-            seed, seed);
+    fprintf(stderr, "seed %" PRIu64 " FAILED; replay: muster-sim --seed %" PRIu64 "%s --trace\n",
+            seed, seed, seeds->options->is_arrays ? " --arrays" : "");
     if (sum->n_failed == 0 || place < sum->n_before) {
         sum->first_failed = seed;
         sum->n_before = place;

@@ -1,5 +1,6 @@
 /* The store in memory: batches are applied whole, once. */
 #include "sim/store.h"
+#include "sim/array_records.h"
 #include "sim/calendar.h"
 #include "sim/records.h"
 
@@ -9,6 +10,7 @@ static const struct {
 } sim_tables[] = {
     {"tasks", sim_on_task}, {"attempts", sim_on_attempt}, {"sweeps", sim_on_sweep},
     {"nodes", sim_on_node}, {"jobs", sim_on_job},         {"meta", sim_on_meta},
+    {"chunks", sim_on_chunk},
 };
 
 static void sim_store_hset(struct sim *sim, const struct store_op *op)
@@ -42,7 +44,7 @@ static void sim_store_hset(struct sim *sim, const struct store_op *op)
     cell->len = op->value.len;
 }
 
-static void sim_store_rpush(struct sim *sim, const struct store_op *op)
+static void sim_log_push(struct sim *sim, const struct store_op *op)
 {
     struct sim_store *store = &sim->store;
     struct arena arena;
@@ -65,6 +67,16 @@ static void sim_store_rpush(struct sim *sim, const struct store_op *op)
     memcpy(copy, op->value.data, op->value.len);
     store->entries[store->n_entries++] =
         (struct sim_entry){(uint32_t)strtoul(op->key + 4, NULL, 10), copy, op->value.len};
+}
+
+/* Rows are read on demand only: what counts of them is in the model of their array. */
+static void sim_store_rpush(struct sim *sim, const struct store_op *op)
+{
+    if (strncmp(op->key, "res:", 4) == 0) {
+        sim_on_results(sim, op->key, op->value);
+    } else {
+        sim_log_push(sim, op);
+    }
 }
 
 static void sim_cell_drop(struct sim *sim, struct sim_cell *cell)
@@ -106,11 +118,15 @@ static void sim_store_hdel(struct sim *sim, const struct store_op *op)
     if (strcmp(op->key, "tasks") == 0 && task_id_parse(field, &id) == OK) {
         struct sim_task *task = sim_task_find(sim, id);
         sim_require(sim, task != NULL && task->r.state == TASK_ENDED, "%s had not ended", field);
+        sim_array_record_add(sim, id, -1);
         HASH_DELETE(hh, sim->store.tasks, task);
         free(task);
     }
     if (cell != NULL) {
         sim_cell_drop(sim, cell);
+    }
+    if (strcmp(op->key, "jobs") == 0) {
+        sim_array_del(sim, (uint32_t)strtoul(field, NULL, 10));
     }
 }
 
@@ -129,6 +145,10 @@ static void sim_store_del(struct sim *sim, const struct store_op *op)
             }
         }
         store->n_entries = n;
+        return;
+    }
+    if (strncmp(op->key, "res:", 4) == 0) {
+        sim_results_del(sim, op->key);
         return;
     }
     struct sim_cell *cell, *next;
@@ -154,6 +174,7 @@ void sim_store_apply(struct sim *sim, const struct batch *batch)
         };
         applies[op->kind](sim, op);
     }
+    sim_arrays_batch_end(sim);
     sim->store.n = batch->n;
     sim->counts.batches++;
     sim_hash(sim, batch->n_ops);
@@ -178,6 +199,7 @@ void sim_store_free(struct sim_store *store)
         HASH_DELETE(hh, store->rows, rows);
         free(rows);
     }
+    sim_arrays_free(store);
     for (uint32_t i = 0; i < store->n_entries; i++) {
         free(store->entries[i].value);
     }

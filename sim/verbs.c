@@ -30,7 +30,7 @@ void sim_ask_retry(struct sim *sim, struct sim_client *client)
 {
     task_id id = {client->number, client->index};
     const struct task *task = core_task_find(sim->head.core, id);
-    if (!client->was_asked) {
+    if (!client->was_asked) { /* a task of an array that has no record was tried once or not */
         client->seen = task != NULL ? task->r.n_attempts : 0;
     }
     on_task_retry(sim->head.core, sim->now, client->request, id, client->seen);

@@ -6,6 +6,8 @@
 enum { SIM_BLOB_BYTES = 1000, SIM_LARGE_BLOB_BYTES = 2 * BLOB_PIECE_MAX_BYTES + 77 };
 
 static const char sim_blob[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+static const char sim_items[] =
+    "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc";
 static const char sim_large_blob[] =
     "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
@@ -13,6 +15,11 @@ const char *sim_client_work(const struct sim *sim, const struct sim_client *clie
 {
     size_t i = (size_t)(client - sim->clients);
     return i % 3 != 0 ? "" : i % 2 == 0 ? sim_blob : sim_large_blob;
+}
+
+const char *sim_items_blob(void)
+{
+    return sim_items;
 }
 
 const char *sim_client_setup(const struct sim *sim, const struct sim_client *client)
@@ -96,6 +103,14 @@ void sim_tree_check(struct sim *sim, struct sim_node *node, const struct msg_lea
                 lease->task.index, name);
 }
 
+void sim_items_check(struct sim *sim, struct sim_node *node, const struct attempt *attempt)
+{
+    const char *items = agent_items_of(node->agent, attempt);
+    sim_require(sim, items[0] == '\0' || node->has_tree[sim_tree(sim, items)],
+                "%s starts %u.%u without the lines of its array", node->name,
+                attempt->ref.task.job, attempt->ref.task.index);
+}
+
 void sim_tree_lose(struct sim *sim, struct sim_node *node)
 {
     uint32_t tree = (uint32_t)sim_below(sim, sim->n_trees);
@@ -105,6 +120,7 @@ void sim_tree_lose(struct sim *sim, struct sim_node *node)
         agent_tree_name(attempt->lease, name);
         is_used |=
             strcmp(name, sim->trees[tree]) == 0 ||
+            strcmp(agent_items_of(node->agent, attempt), sim->trees[tree]) == 0 ||
             (attempt->lease->work != NULL && strcmp(attempt->lease->work, sim->trees[tree]) == 0);
     }
     if (node->has_tree[tree] && !is_used) {

@@ -7,6 +7,8 @@
 
 /* What a client's sweep or job starts from: nothing, or one of two folders. */
 const char *sim_client_work(const struct sim *sim, const struct sim_client *client);
+/* The folder with the lines of an array's tasks. */
+const char *sim_items_blob(void);
 const char *sim_client_setup(const struct sim *sim, const struct sim_client *client);
 /* The depot's answer. */
 void sim_blob_piece(const struct msg_blob_get *get, struct msg_blob *ret_piece);
@@ -17,6 +19,7 @@ void sim_take_setup_stop(struct sim *sim, struct sim_node *node, const struct ag
 void sim_take_blob_drop(struct sim *sim, struct sim_node *node, const struct agent_effect *e);
 /* An attempt starts from what is there. */
 void sim_tree_check(struct sim *sim, struct sim_node *node, const struct msg_lease *lease);
+void sim_items_check(struct sim *sim, struct sim_node *node, const struct attempt *attempt);
 /* One that nobody uses goes. */
 void sim_tree_lose(struct sim *sim, struct sim_node *node);
 /* What was done on the disk is told. The caller drains. */

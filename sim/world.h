@@ -24,12 +24,15 @@
 typedef enum {
     CLIENT_SWEEP,
     CLIENT_JOB,
+    CLIENT_ARRAY,
     CLIENT_CLONE,
     CLIENT_CANCEL_SWEEP,
     CLIENT_STOP_SWEEP,
     CLIENT_CANCEL_TASK,
     CLIENT_STOP_TASK,
+    CLIENT_CANCEL_JOB, /* or some of its tasks */
     CLIENT_RETRY_TASK,
+    CLIENT_RETRY_JOB,
     CLIENT_PAUSE_SWEEP,
     CLIENT_RESUME_SWEEP,
     CLIENT_REMOVE,
@@ -37,6 +40,14 @@ typedef enum {
     CLIENT_VIEW,
     CLIENT_SHUTDOWN,
 } sim_client_kind;
+
+/* Of an array that somebody brings: what its tasks need, and how they are. */
+struct sim_array_work {
+    int64_t pace_us, cpus, gpus;
+    uint32_t fail_permille, long_from;
+    uint32_t priority, retries_max, max_fails;
+    bool has_items;
+};
 
 struct sim_client {
     sim_client_kind kind;
@@ -48,7 +59,12 @@ struct sim_client {
     uint32_t status;
     bool was_asked;  /* of a head that may be dead */
     uint32_t seen;   /* RETRY_TASK: attempts */
-    uint32_t number; /* SWEEP, JOB: as answered; else of the target */
+    struct array_ids array;                /* ARRAY; else of the target, if it is one */
+    struct sim_array_work array_work;      /* ARRAY */
+    struct id_range ranges[SIM_RANGES_MAX]; /* CANCEL_JOB, RETRY_JOB: of these; none: of all */
+    uint32_t n_ranges;
+    bool is_failed; /* RETRY_JOB: only those */
+    uint32_t number; /* SWEEP, JOB, ARRAY: as answered; else of the target */
     uint32_t index;
 };
 
@@ -78,6 +94,7 @@ struct sim_head {
 struct sim_options {
     uint64_t events; /* so many at least while things break */
     bool is_tracing;
+    bool is_arrays; /* people bring task arrays and single tasks, no sweeps */
 };
 
 /* What a seed has shown. */
@@ -110,6 +127,7 @@ struct sim {
     struct sim_head stale; /* another one took over, and it does not know yet */
     uint32_t n_nodes;
     struct sim_node nodes[SIM_NODES_MAX];
+    struct sim_run *runs; /* all that nodes were told to start, by attempt */
     uint32_t n_trees;
     char trees[SIM_TREES_MAX][WORK_TREE_NAME_MAX + 1];
     uint32_t n_clients;
@@ -121,6 +139,7 @@ struct sim {
     bool is_harsh;          /* of frames, which are doubled and reordered too */
     int64_t disk_ms;        /* of a batch, at most */
     uint32_t crash_permille;
+    uint32_t array_permille; /* of what people bring */
     int64_t node_timeout_ms, orphan_timeout_ms; /* of the head's settings */
     struct sim_counts counts;
 };

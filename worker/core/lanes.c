@@ -81,7 +81,7 @@ static struct agent_array *array_new(struct agent *agent, const struct msg_array
     return array;
 }
 
-void agent_array_take(struct agent *agent, const struct msg_array *message,
+void agent_array_take(struct agent *agent, time_ms now, const struct msg_array *message,
                       struct agent_outbox *out)
 {
     if (agent_array_find(agent, message->job) != NULL || array_ids_count(message->ids) == 0 ||
@@ -92,8 +92,16 @@ void agent_array_take(struct agent *agent, const struct msg_array *message,
     struct agent_array *array = array_new(agent, message);
     if (array == NULL) {
         agent_outbox_fail(out, ERR_NO_MEMORY);
-    } else if (!agent->enrol->is_dry) {
+        return;
+    }
+    if (!agent->enrol->is_dry) {
         agent_outbox_array(out, array->about);
+    }
+    /* A task of it that was leased alone may be here already. */
+    list_each (&agent->attempts, struct attempt, link, attempt) {
+        if (attempt->ref.task.job == array->job && attempt->is_waiting_for_work) {
+            agent_work_want(agent, now, attempt, out);
+        }
     }
 }
 
@@ -371,7 +379,9 @@ static void dry_run(struct agent *agent, time_ms now, struct agent_array *array,
         }
         agent_array_row(agent, now, array, position, now, 0, out);
     }
-    agent_array_touch(agent, array);
+    if (array->n_lanes > 0) {
+        agent_array_touch(agent, array);
+    }
 }
 
 static void lanes_go(struct agent *agent, time_ms now, struct agent_array *array,

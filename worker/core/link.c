@@ -290,8 +290,7 @@ static void head_blob(struct agent *agent, time_ms now, const void *message,
 static void head_array(struct agent *agent, time_ms now, const void *message,
                        struct agent_outbox *out)
 {
-    (void)now;
-    agent_array_take(agent, message, out);
+    agent_array_take(agent, now, message, out);
 }
 
 static void head_ranges(struct agent *agent, time_ms now, const void *message,

@@ -110,7 +110,7 @@ void agent_work_check(const struct agent *agent);
 void agent_trees_free(struct agent *agent);
 /* ---- lanes.c ---- */
 struct lane;
-void agent_array_take(struct agent *agent, const struct msg_array *message,
+void agent_array_take(struct agent *agent, time_ms now, const struct msg_array *message,
                       struct agent_outbox *out);
 void agent_ranges_take(struct agent *agent, time_ms now, const struct msg_ranges *message,
                        struct agent_outbox *out);

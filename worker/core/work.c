@@ -128,10 +128,10 @@ static void waiter_fail(struct agent *agent, time_ms now, struct attempt *attemp
 void agent_tree_fail(struct agent *agent, time_ms now, struct work_tree *tree, const char *reason,
                      struct agent_outbox *out)
 {
-    list_each (&agent->attempts, struct attempt, link, attempt) {
-        if (attempt_waits_for(agent, attempt, tree)) {
-            waiter_fail(agent, now, attempt, CAUSE_CANNOT_START, reason, out);
-        }
+    /* One of an array takes all that waits in its other lanes along. */
+    struct attempt *waiter;
+    while ((waiter = tree_waiter(agent, tree)) != NULL) {
+        waiter_fail(agent, now, waiter, CAUSE_CANNOT_START, reason, out);
     }
     char hash[sizeof tree->hash];
     memcpy(hash, tree->hash, sizeof hash);
