@@ -1,6 +1,7 @@
 /* The agent's shell: its disk, its processes, what the agent's
  * core wants done. */
 #include "sim/agent_effects.h"
+#include "head/core/arrays.h"
 #include "sim/calendar.h"
 #include "sim/lanes.h"
 #include "sim/link.h"
@@ -242,14 +243,29 @@ static void (*const sim_takes[])(struct sim *sim, struct sim_node *node,
     [AGENT_LANE_START] = sim_take_lane_start,
 };
 
+/* A lane of the head that holds the store. */
+static bool sim_lane_is_known(const struct sim *sim, const struct sim_node *node, uint32_t job,
+                              const struct lane *lane)
+{
+    const struct work *work =
+        sim->head.core != NULL ? core_work_find(sim->head.core, job) : NULL;
+    const struct node *known =
+        work != NULL && work->array != NULL ? core_node_find(sim->head.core, node->name) : NULL;
+    const struct array_holder *holder =
+        known != NULL ? core_array_holder_find(work->array, known) : NULL;
+    return holder != NULL && core_array_lane_find(holder, lane->number) != NULL;
+}
+
 /* What runs in a lane has the lane's GPUs; one that is idle has nothing left to run, or the head
- * knows of it. */
+ * knows of it. In a harsh seed a node may have lanes whose frames came when they were over. */
 static void lanes_count(struct sim *sim, struct sim_node *node, amount *cpus, uint32_t gpus[2])
 {
     const struct agent_array *array;
     for (array = node->agent->arrays; array != NULL; array = array->hh.next) {
         list_each (&array->lanes, struct lane, link, lane) {
-            if (lane->attempt == NULL || lane->attempt->state == ATTEMPT_DISOWNED) {
+            bool is_counted = lane->attempt != NULL && lane->attempt->state != ATTEMPT_DISOWNED &&
+                              (!sim->is_harsh || sim_lane_is_known(sim, node, array->job, lane));
+            if (!is_counted) {
                 continue;
             }
             *cpus += array->about->lease.cpus;

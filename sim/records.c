@@ -12,8 +12,14 @@ struct sim_cell *sim_cell_find(const struct sim_store *store, const char *key, c
 {
     char name[512];
     struct sim_cell *cell;
-    snprintf(name, sizeof name, "%s\n%s", key, field);
-    HASH_FIND_STR(store->cells, name, cell);
+    size_t n_key = strlen(key), n_field = strlen(field), n = n_key + 1 + n_field;
+    if (n > sizeof name) {
+        return NULL;
+    }
+    memcpy(name, key, n_key);
+    name[n_key] = '\n';
+    memcpy(name + n_key + 1, field, n_field);
+    HASH_FIND(hh, store->cells, name, n, cell);
     return cell;
 }
 

@@ -87,6 +87,24 @@ void core_array_slot_set(struct core *core, struct array *array, uint32_t positi
     core_array_due(core, array);
 }
 
+/* Of bits that are the lower ones of their slots. */
+static uint16_t slots_count(uint64_t bits)
+{
+    bits = (bits & 0x3333333333333333U) + (bits >> 2 & 0x3333333333333333U);
+    bits = (bits + (bits >> 4)) & 0x0F0F0F0F0F0F0F0FU;
+    return (uint16_t)(bits * 0x0101010101010101U >> 56);
+}
+
+void core_array_word_count(uint64_t word, uint16_t n[SLOT_EXCEPTION + 1])
+{
+    uint16_t leased = slots_count(word & ~(word >> 1) & WORD_LOW);
+    uint16_t done = slots_count(~word & (word >> 1) & WORD_LOW);
+    uint16_t exception = slots_count(word & (word >> 1) & WORD_LOW);
+    n[SLOT_LEASED] = (uint16_t)(n[SLOT_LEASED] + leased);
+    n[SLOT_DONE] = (uint16_t)(n[SLOT_DONE] + done);
+    n[SLOT_EXCEPTION] = (uint16_t)(n[SLOT_EXCEPTION] + exception);
+}
+
 /* ---- leased ---- */
 
 static bool ranges_add(struct core *core, struct array_holder *holder, uint32_t first,

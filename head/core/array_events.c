@@ -3,6 +3,7 @@
  * it an exception, which then ends as every task does. */
 #include <assert.h>
 
+#include "base/planted.h"
 #include "head/core/arrays.h"
 
 static struct array_holder *holder_of(struct core *core, const struct node *node, uint32_t job)
@@ -17,7 +18,8 @@ static struct array_holder *holder_of(struct core *core, const struct node *node
 static struct task *lane_task(struct core *core, const struct node *node, task_id id)
 {
     struct task *task = core_task_find(core, id);
-    return task != NULL && core_task_is_in_lane(task) && task->node == node ? task : NULL;
+    bool is_first = task != NULL && (core_task_is_in_lane(task) || PLANTED(forget_attempt));
+    return is_first && task->node == node && core_task_is_on_node(task) ? task : NULL;
 }
 
 /* ---- exit 0 ---- */

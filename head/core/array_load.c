@@ -17,26 +17,6 @@ static error_code chunk_place(struct core *core, const struct record_chunk *reco
     return OK;
 }
 
-/* Of bits that are the lower ones of their slots. */
-static uint16_t slots_count(uint64_t bits)
-{
-    bits = (bits & 0x3333333333333333U) + (bits >> 2 & 0x3333333333333333U);
-    bits = (bits + (bits >> 4)) & 0x0F0F0F0F0F0F0F0FU;
-    return (uint16_t)(bits * 0x0101010101010101U >> 56);
-}
-
-/* Counts by slot of one word. */
-static void word_count(uint64_t word, uint16_t n[SLOT_EXCEPTION + 1])
-{
-    const uint64_t low = 0x5555555555555555U;
-    uint16_t leased = slots_count(word & ~(word >> 1) & low);
-    uint16_t done = slots_count(~word & (word >> 1) & low);
-    uint16_t exception = slots_count(word & (word >> 1) & low);
-    n[SLOT_LEASED] = (uint16_t)(n[SLOT_LEASED] + leased);
-    n[SLOT_DONE] = (uint16_t)(n[SLOT_DONE] + done);
-    n[SLOT_EXCEPTION] = (uint16_t)(n[SLOT_EXCEPTION] + exception);
-}
-
 static error_code lease_load(struct core *core, struct array *array, struct array_chunk *chunk,
                              const struct chunk_lease *lease, struct report *report)
 {
@@ -97,7 +77,7 @@ error_code core_array_chunk_load(struct core *core, const struct record_chunk *r
         memcpy(words, record->slots.data, record->slots.len);
     }
     for (uint32_t i = 0; i < ARRAY_CHUNK_WORDS; i++) {
-        word_count(words[i], n);
+        core_array_word_count(words[i], n);
     }
     uint32_t n_others = (uint32_t)n[SLOT_LEASED] + n[SLOT_DONE] + n[SLOT_EXCEPTION];
     if (n_others > n_all) {

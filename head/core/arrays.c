@@ -7,6 +7,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/planted.h"
+
 /* A lane's number is told with its end, and such an end may come after a start of this head: the
  * upper half is another one then. */
 enum { LANE_EPOCH_SHIFT = 16, LANE_EPOCH_MASK = 0xFFFF };
@@ -348,6 +350,7 @@ struct open_lane *core_array_lane_find(const struct array_holder *holder, uint32
 
 void core_array_lane_close(struct core *core, struct array_holder *holder, struct open_lane *lane)
 {
+    PLANT(give_twice, scheduler_give(core->scheduler, (struct allocation[]){lane->allocation}));
     scheduler_give(core->scheduler, &lane->allocation);
     list_remove(&lane->link);
     holder->n_new -= lane->is_new;
@@ -407,26 +410,47 @@ static void holder_check(const struct array_holder *holder, uint32_t n_held)
     assert(n_held == 0 || holder->node->r.state != NODE_GONE);
 }
 
-static void chunk_check(const struct array_chunk *chunk, uint32_t n_positions, uint32_t *held)
+/* Leased ones are held, and no other. */
+static void chunk_held_check(const struct array_chunk *chunk, uint32_t base, uint32_t n_positions,
+                             uint32_t *held)
 {
     const struct array *array = chunk->array;
-    uint32_t base = (uint32_t)(chunk - array->chunks) * ARRAY_CHUNK;
-    uint32_t n[SLOT_EXCEPTION + 1] = {0};
-    for (uint32_t i = 0; i < n_positions; i++) {
-        array_slot slot = array_slot_at(array, base + i);
-        n[slot]++;
-        assert(slot != SLOT_QUEUED || base + i >= array->cursor);
-        assert((slot == SLOT_LEASED) == (chunk->held != NULL && chunk->held[i] != 0));
-        task_id id = {array->work->number, array_id_at(array->ids, base + i)};
-        const struct task *task;
-        HASH_FIND(hh, array->work->exceptions, &id.index, sizeof id.index, task);
-        assert((slot == SLOT_EXCEPTION) == (task != NULL));
-        if (slot == SLOT_LEASED) {
+    assert(chunk->held != NULL || chunk->n[SLOT_LEASED] == 0);
+    for (uint32_t i = 0; chunk->held != NULL && i < n_positions; i++) {
+        bool is_leased = array_slot_at(array, base + i) == SLOT_LEASED;
+        assert(is_leased == (chunk->held[i] != 0));
+        if (is_leased) {
             held[(chunk->held[i] & HELD_HOLDER) - 1]++;
         }
     }
-    for (int slot = 0; slot <= SLOT_EXCEPTION; slot++) {
-        assert(n[slot] == chunk->n[slot]);
+}
+
+static void chunk_check(const struct array_chunk *chunk, uint32_t n_positions, uint32_t *held)
+{
+    const struct array *array = chunk->array;
+    uint32_t index = (uint32_t)(chunk - array->chunks), base = index * ARRAY_CHUNK;
+    uint16_t n[SLOT_EXCEPTION + 1] = {0};
+    for (uint32_t i = 0; i < ARRAY_CHUNK_WORDS; i++) {
+        core_array_word_count(array->slots[index * ARRAY_CHUNK_WORDS + i], n);
+    }
+    n[SLOT_QUEUED] = (uint16_t)(n_positions - n[SLOT_LEASED] - n[SLOT_DONE] - n[SLOT_EXCEPTION]);
+    assert(memcmp(n, chunk->n, sizeof n) == 0);
+    for (uint32_t i = base; n[SLOT_QUEUED] > 0 && i < base + n_positions && i < array->cursor;
+         i++) {
+        assert(array_slot_at(array, i) != SLOT_QUEUED);
+    }
+    chunk_held_check(chunk, base, n_positions, held);
+}
+
+/* As many as there are slots of them. */
+static void exceptions_check(const struct array *array)
+{
+    const struct task *task;
+    assert(HASH_COUNT(array->work->exceptions) == array->n[SLOT_EXCEPTION]);
+    for (task = array->work->exceptions; task != NULL; task = task->hh.next) {
+        uint32_t position;
+        bool is_its = array_position_of(array->ids, task->r.id.index, &position);
+        assert(is_its && array_slot_at(array, position) == SLOT_EXCEPTION);
     }
 }
 
@@ -456,6 +480,7 @@ void core_array_check(const struct array *array, uint32_t tasks[TASK_ENDED + 1])
             tasks[core_array_state(array, (array_slot)slot)] += n[slot];
         }
     }
+    exceptions_check(array);
     assert(n_lanes == array->n_lanes && n_running == array->n_running);
     assert(array->n[SLOT_EXCEPTION] == array->work->n_tasks);
     bool is_open = array->n[SLOT_LEASED] > 0 || array->work->n_active > 0 ||

@@ -160,6 +160,8 @@ void core_array_count(struct core *core, struct array *array, array_slot slot, i
 void core_array_chunk_dirty(struct core *core, struct array_chunk *chunk);
 /* To another slot than LEASED; whoever held it does no more. */
 void core_array_slot_set(struct core *core, struct array *array, uint32_t position, array_slot to);
+/* Adds the tasks of a word by slot, but for the queued ones. */
+void core_array_word_count(uint64_t word, uint16_t n[SLOT_EXCEPTION + 1]);
 /* The cursor goes on to the first queued position; false: there is none. */
 bool core_array_cursor_move(struct array *array);
 /* Leases up to `n` queued positions, the lowest first; returns how many. */

@@ -190,6 +190,14 @@ static void core_snapshots_sweep(struct core *core, struct node *node, const str
     }
 }
 
+/* The agent has said since what it has, or a frame came twice. What was told it after that would be
+ * taken for lost. */
+static bool enrolment_is_old(const struct node *node, const struct msg_enrol *msg)
+{
+    return node->r.incarnation == msg->incarnation && msg->enrolment != 0 &&
+           msg->enrolment <= node->enrolment;
+}
+
 void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_enrol *msg)
 {
     if (msg->protocol != PROTOCOL_VERSION) {
@@ -232,6 +240,9 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
             return;
         }
     }
+    if (enrolment_is_old(node, msg)) {
+        return;
+    }
     /* A peer that enrols under another name leaves the old one to its silence. */
     struct node *before = core_node_of_peer(core, peer);
     if (before != NULL && before != node) {
@@ -241,6 +252,7 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
         core_node_renew(core, now, node, msg);
     }
     core_node_peer_set(core, node, peer);
+    node->enrolment = msg->enrolment;
     node->heard = now;
     node->is_agent_leaving = msg->is_draining;
     node->is_drain_told = false;

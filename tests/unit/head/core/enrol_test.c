@@ -52,6 +52,30 @@ static void test_enrol_second_of_a_name_is_refused_while_the_first_is_heard(void
     rig_free(r);
 }
 
+/* The frames of two connections of one agent may be read in any order. */
+static void test_enrol_older_than_one_that_was_answered_changes_nothing(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct msg_enrol first = enrolment(RIG_INCARNATION, "a", "/s"), second = first;
+    first.enrolment = 1;
+    second.enrolment = 2;
+    come(r, RIG_PEER, second);
+    assert_int_equal(rig_sent_count(r, MSG_WELCOME), 1);
+    come(r, RIG_PEER, first);
+    assert_int_equal(rig_sent_count(r, MSG_WELCOME), 0);
+    come(r, RIG_PEER, second);
+    assert_int_equal(rig_sent_count(r, MSG_WELCOME), 0);
+    second.enrolment = 3;
+    come(r, RIG_PEER, second);
+    assert_int_equal(rig_sent_count(r, MSG_WELCOME), 1);
+    /* A new start of it counts anew. */
+    first.incarnation = SECOND_INCARNATION;
+    come(r, SECOND_PEER, first);
+    assert_int_equal(rig_sent_count(r, MSG_WELCOME), 1);
+    rig_free(r);
+}
+
 static void test_enrol_second_of_a_name_is_let_in_once_the_first_is_suspect(void **state)
 {
     (void)state;
@@ -145,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_enrol_second_of_a_name_is_refused_while_the_first_is_heard),
+        cmocka_unit_test(test_enrol_older_than_one_that_was_answered_changes_nothing),
         cmocka_unit_test(test_enrol_second_of_a_name_is_let_in_once_the_first_is_suspect),
         cmocka_unit_test(test_enrol_next_start_of_an_agent_takes_over_at_once),
         cmocka_unit_test(test_enrol_copy_of_a_machine_is_no_next_start),

@@ -155,6 +155,25 @@ static void test_dry_node_ends_every_position_in_slices_without_an_effect(void *
     rig_end(&r);
 }
 
+/* It would look at it again and again, for ever. */
+static void test_dry_node_without_lanes_has_nothing_to_do(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct msg_array array = lanes_array();
+    dry_begin(&r);
+    lanes_tell(&r, &array);
+    lanes_send(&r, 1, 1, 0, 1);
+    lanes_tasks(&r, 1, 0);
+    rig_ack_all(&r);
+    rig_tick(&r);
+    lanes_tasks(&r, 0, 1);
+    rig_ack_all(&r);
+    rig_tick(&r);
+    assert_true(agent_next_deadline(r.agent) > r.now);
+    rig_end(&r);
+}
+
 static void test_dry_node_ends_an_attempt_with_exit_0_and_says_so(void **state)
 {
     (void)state;
@@ -391,6 +410,7 @@ int main(void)
             test_position_handed_back_and_leased_again_before_the_acknowledgement_runs),
         cmocka_unit_test(test_array_with_nothing_here_is_forgotten_by_an_enrolment),
         cmocka_unit_test(test_dry_node_ends_every_position_in_slices_without_an_effect),
+        cmocka_unit_test(test_dry_node_without_lanes_has_nothing_to_do),
         cmocka_unit_test(test_dry_node_ends_an_attempt_with_exit_0_and_says_so),
         cmocka_unit_test(test_array_over_connections_that_break_ends_every_task_exactly_once),
     };

@@ -361,6 +361,53 @@ static void test_items_that_cannot_be_had_fail_one_task_and_hand_the_others_back
     rig_end(&r);
 }
 
+/* The end of the first one takes the others along, which were walked at that moment. */
+static void test_items_that_cannot_be_had_fail_one_task_of_several_lanes(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct msg_array array = lanes_array();
+    array.items = "0123abcd";
+    rig_begin(&r);
+    lanes_tell(&r, &array);
+    lanes_send(&r, 1, 4, 0, 9);
+    rig_next(&r, AGENT_SEND);
+    const struct msg_blob piece = {.hash = "0123abcd", .error = "it was removed"};
+    rig_head(&r, MSG_BLOB, &piece);
+    rig_next(&r, AGENT_BLOB_DROP);
+    assert_int_equal(rig_event(&r, EVENT_RESULT)->result.cause, CAUSE_CANNOT_START);
+    const struct node_event *event = rig_event(&r, EVENT_RETURNED);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < event->n_ranges; i++) {
+        n += event->ranges[i].count;
+    }
+    assert_int_equal(n, 8);
+    rig_next(&r, AGENT_CLEAN);
+    rig_end(&r);
+}
+
+/* One that is tried again and leased alone may come before the news of what its array is. */
+static void test_task_leased_alone_wants_the_items_once_its_array_is_known(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct msg_array array = lanes_array();
+    struct msg_lease lease = rig_lease((struct attempt_ref){{LANES_JOB, 10}, 1});
+    lease.is_trial = false;
+    lease.work = "4567";
+    array.lease.work = "4567";
+    array.items = "0123abcd";
+    rig_begin(&r);
+    rig_head(&r, MSG_LEASE, &lease);
+    assert_string_equal(((const struct msg_blob_get *)rig_next(&r, AGENT_SEND)->message)->hash,
+                        "4567");
+    rig_head(&r, MSG_ARRAY, &array);
+    rig_next(&r, AGENT_ARRAY);
+    assert_string_equal(((const struct msg_blob_get *)rig_next(&r, AGENT_SEND)->message)->hash,
+                        "0123abcd");
+    rig_end(&r);
+}
+
 static void test_gpus_of_a_lane_reach_the_shell(void **state)
 {
     (void)state;
@@ -419,6 +466,8 @@ int main(void)
         cmocka_unit_test(
             test_lane_of_an_array_with_items_waits_for_them_and_gives_back_while_waiting),
         cmocka_unit_test(test_items_that_cannot_be_had_fail_one_task_and_hand_the_others_back),
+        cmocka_unit_test(test_items_that_cannot_be_had_fail_one_task_of_several_lanes),
+        cmocka_unit_test(test_task_leased_alone_wants_the_items_once_its_array_is_known),
         cmocka_unit_test(test_gpus_of_a_lane_reach_the_shell),
         cmocka_unit_test(test_timeout_of_a_task_of_an_array_ends_it),
     };
