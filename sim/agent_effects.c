@@ -1,7 +1,6 @@
 /* The agent's shell: its disk, its processes, what the agent's
  * core wants done. */
 #include "sim/agent_effects.h"
-#include "head/core/arrays.h"
 #include "sim/calendar.h"
 #include "sim/lanes.h"
 #include "sim/link.h"
@@ -119,7 +118,9 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
         .save_at = -1,
         .saved_for = -1,
     };
-    process_temper(sim, p, lease);
+    if (lease->is_trial || !sim_lane_task_temper(sim, node, p)) {
+        process_temper(sim, p, lease);
+    }
     sim_trace(sim, "%-7s %s:%u is started, restore %u", node->name, id, e->ref.attempt,
               lease->restore.ordinal);
     sim_push(sim, (struct sim_event){.at = sim->now + sim_delay(sim, 40),
@@ -229,32 +230,30 @@ static void sim_take_exit(struct sim *sim, struct sim_node *node, const struct a
 
 static void (*const sim_takes[])(struct sim *sim, struct sim_node *node,
                                  const struct agent_effect *e) = {
-    [AGENT_SEND] = sim_take_send,           [AGENT_RECONNECT] = sim_take_reconnect,
-    [AGENT_START] = sim_take_start,         [AGENT_SIGNAL] = sim_take_signal,
-    [AGENT_ANSWER] = sim_take_answer,       [AGENT_CLOSE] = sim_take_close,
-    [AGENT_READ_STOP] = sim_take_read,      [AGENT_READ_START] = sim_take_read,
-    [AGENT_SAVE_BEGIN] = sim_take_save,     [AGENT_SAVE_COMMIT] = sim_take_save,
-    [AGENT_DROP] = sim_take_drop,           [AGENT_CLEAN] = sim_take_clean,
-    [AGENT_EXIT] = sim_take_exit,           [AGENT_BLOB_WRITE] = sim_take_piece,
-    [AGENT_BLOB_DROP] = sim_take_blob_drop, [AGENT_TREE_UNPACK] = sim_take_tree,
-    [AGENT_TREE_SETUP] = sim_take_tree,     [AGENT_TREE_SETUP_STOP] = sim_take_setup_stop,
-    [AGENT_ARRAY] = sim_take_array,         [AGENT_ARRAY_DROP] = sim_take_array_drop,
-    [AGENT_LANE_OPEN] = sim_take_lane_open, [AGENT_LANE_CLOSE] = sim_take_lane_close,
+    [AGENT_SEND] = sim_take_send,
+    [AGENT_RECONNECT] = sim_take_reconnect,
+    [AGENT_START] = sim_take_start,
+    [AGENT_SIGNAL] = sim_take_signal,
+    [AGENT_ANSWER] = sim_take_answer,
+    [AGENT_CLOSE] = sim_take_close,
+    [AGENT_READ_STOP] = sim_take_read,
+    [AGENT_READ_START] = sim_take_read,
+    [AGENT_SAVE_BEGIN] = sim_take_save,
+    [AGENT_SAVE_COMMIT] = sim_take_save,
+    [AGENT_DROP] = sim_take_drop,
+    [AGENT_CLEAN] = sim_take_clean,
+    [AGENT_EXIT] = sim_take_exit,
+    [AGENT_BLOB_WRITE] = sim_take_piece,
+    [AGENT_BLOB_DROP] = sim_take_blob_drop,
+    [AGENT_TREE_UNPACK] = sim_take_tree,
+    [AGENT_TREE_SETUP] = sim_take_tree,
+    [AGENT_TREE_SETUP_STOP] = sim_take_setup_stop,
+    [AGENT_ARRAY] = sim_take_array,
+    [AGENT_ARRAY_DROP] = sim_take_array_drop,
+    [AGENT_LANE_OPEN] = sim_take_lane_open,
+    [AGENT_LANE_CLOSE] = sim_take_lane_close,
     [AGENT_LANE_START] = sim_take_lane_start,
 };
-
-/* A lane of the head that holds the store. */
-static bool sim_lane_is_known(const struct sim *sim, const struct sim_node *node, uint32_t job,
-                              const struct lane *lane)
-{
-    const struct work *work =
-        sim->head.core != NULL ? core_work_find(sim->head.core, job) : NULL;
-    const struct node *known =
-        work != NULL && work->array != NULL ? core_node_find(sim->head.core, node->name) : NULL;
-    const struct array_holder *holder =
-        known != NULL ? core_array_holder_find(work->array, known) : NULL;
-    return holder != NULL && core_array_lane_find(holder, lane->number) != NULL;
-}
 
 /* What runs in a lane has the lane's GPUs; one that is idle has nothing left to run, or the head
  * knows of it. In a harsh seed a node may have lanes whose frames came when they were over. */
@@ -263,9 +262,8 @@ static void lanes_count(struct sim *sim, struct sim_node *node, amount *cpus, ui
     const struct agent_array *array;
     for (array = node->agent->arrays; array != NULL; array = array->hh.next) {
         list_each (&array->lanes, struct lane, link, lane) {
-            bool is_counted = lane->attempt != NULL && lane->attempt->state != ATTEMPT_DISOWNED &&
-                              (!sim->is_harsh || sim_lane_is_known(sim, node, array->job, lane));
-            if (!is_counted) {
+            bool is_counted = lane->attempt != NULL && lane->attempt->state != ATTEMPT_DISOWNED;
+            if (!is_counted || sim->was_harsh) {
                 continue;
             }
             *cpus += array->about->lease.cpus;

@@ -55,16 +55,16 @@ static void counts_compare(struct sim *sim, const struct core *core, const struc
                 stored->job);
     uint32_t idle = n[SLOT_QUEUED];
     bool is_told = stored->is_told;
-    bool is_right =
-        counts.total == stored->n_tasks && n_rows == n[SLOT_DONE] &&
-        counts.done == n_rows + outcomes[OUTCOME_DONE] &&
-        counts.failed == outcomes[OUTCOME_FAILED] &&
-        counts.cancelled == (is_told ? idle : 0) + outcomes[OUTCOME_CANCELLED] +
-                                outcomes[OUTCOME_STOPPED] + outcomes[OUTCOME_INVALID] &&
-        counts.queued == (is_told ? 0 : idle) + states[TASK_QUEUED] &&
-        counts.leased + counts.running ==
-            n[SLOT_LEASED] + states[TASK_LEASED] + states[TASK_RUNNING] &&
-        counts.stopping == states[TASK_STOPPING] && counts.exceptions == n[SLOT_EXCEPTION];
+    bool is_right = counts.total == stored->n_tasks && n_rows == n[SLOT_DONE] &&
+                    counts.done == n_rows + outcomes[OUTCOME_DONE] &&
+                    counts.failed == outcomes[OUTCOME_FAILED] &&
+                    counts.cancelled == (is_told ? idle : 0) + outcomes[OUTCOME_CANCELLED] +
+                                            outcomes[OUTCOME_STOPPED] + outcomes[OUTCOME_INVALID] &&
+                    counts.queued == (is_told ? 0 : idle) + states[TASK_QUEUED] &&
+                    counts.leased + counts.running ==
+                        n[SLOT_LEASED] + states[TASK_LEASED] + states[TASK_RUNNING] &&
+                    counts.stopping == states[TASK_STOPPING] &&
+                    counts.exceptions == n[SLOT_EXCEPTION];
     sim_require(sim, is_right,
                 "array %u: its figures are not what the store has: %u done, %u failed, %u "
                 "cancelled, %u queued, %u leased, %u running of %u",
@@ -152,9 +152,6 @@ static void positions_agree(struct sim *sim, const struct array_holder *holder,
     const struct agent_array *held = agent_has(node, holder->array->work->number);
     uint32_t job = holder->array->work->number, n_alone = in_lanes(known, job);
     uint32_t n = held != NULL ? held->held.n : 0;
-    sim_require(sim, n == holder->n_held + n_alone,
-                "array %u: the head thinks that %u and %u tasks are on %s, which holds %u", job,
-                holder->n_held, n_alone, node->name, n);
     struct array_range range = {0};
     for (uint32_t from = 0; held != NULL && held_set_next(&held->held, from, &range);
          from = range.first + range.count) {
@@ -162,12 +159,15 @@ static void positions_agree(struct sim *sim, const struct array_holder *holder,
             task_id id = {job, array_id_at(holder->array->ids, i)};
             const struct task *task = core_task_find(sim->head.core, id);
             sim_require(sim,
-                        array_is_held(holder, i) || (task != NULL && task->node == known &&
-                                                     core_task_is_in_lane(task)),
+                        array_is_held(holder, i) ||
+                            (task != NULL && task->node == known && core_task_is_in_lane(task)),
                         "%s holds %u.%u, and the head does not think so", node->name, id.job,
                         id.index);
         }
     }
+    sim_require(sim, n == holder->n_held + n_alone,
+                "array %u: the head thinks that %u and %u tasks are on %s, which holds %u", job,
+                holder->n_held, n_alone, node->name, n);
 }
 
 void sim_arrays_agree(struct sim *sim, const struct node *known, struct sim_node *node)
@@ -184,8 +184,7 @@ void sim_arrays_agree(struct sim *sim, const struct node *known, struct sim_node
         n_held -= array->held.n;
     }
     /* It may have idle lanes of one that was removed, until it knows that nothing more comes. */
-    sim_require(sim, n_held == 0, "%s has of arrays what the head knows nothing of",
-                node->name);
+    sim_require(sim, n_held == 0, "%s has of arrays what the head knows nothing of", node->name);
 }
 
 bool sim_arrays_are_busy(const struct agent *agent)

@@ -29,8 +29,9 @@ static int64_t pace_draw(struct sim *sim, uint32_t n)
 {
     static const int64_t few[] = {2000, 100000, 1500000, 4000000}, some[] = {1000, 8000, 50000},
                          many[] = {200, 1000, 3000};
-    return n < 20 ? few[sim_below(sim, 4)] : n < 300 ? some[sim_below(sim, 3)]
-                                                     : many[sim_below(sim, 3)];
+    return n < 20    ? few[sim_below(sim, 4)]
+           : n < 300 ? some[sim_below(sim, 3)]
+                     : many[sim_below(sim, 3)];
 }
 
 void sim_array_draw(struct sim *sim, struct sim_client *client)

@@ -78,8 +78,8 @@ void sim_on_array_job(struct sim *sim, const struct record_job *job)
                 "array %u was told to end, and is not any more", job->number);
     sim_require(sim, is_retried || !array->has_ended || job->ended != 0,
                 "array %u had ended and goes on", job->number);
-    sim_require(sim, !array->is_removing || job->is_removing, "array %u: its removal was taken back",
-                job->number);
+    sim_require(sim, !array->is_removing || job->is_removing,
+                "array %u: its removal was taken back", job->number);
     sim->counts.arrays_ended += !array->has_ended && job->ended != 0;
     sim->counts.arrays_failed += !array->is_told && job->why == WHY_FAILURES;
     sim->counts.arrays_cancelled += !array->is_told && job->why == WHY_CANCEL;
@@ -125,7 +125,7 @@ static void slot_follows(struct sim *sim, struct sim_array *array, uint32_t posi
                 text);
     /* Each task but those of lost nodes runs once: one that has begun is not one that has not. */
     sim_require(sim,
-                sim->is_harsh || old->slot != SLOT_LEASED || to != SLOT_QUEUED ||
+                sim->was_harsh || old->slot != SLOT_LEASED || to != SLOT_QUEUED ||
                     !sim_run_has_begun(sim, (struct attempt_ref){id, 0}),
                 "%s has begun and is queued as if it had not", text);
     sim->counts.array_returned += old->slot == SLOT_LEASED && to == SLOT_QUEUED;
@@ -149,6 +149,7 @@ static void leases_take(struct sim *sim, struct sim_array *array, uint32_t base,
                 is_held[k] = true;
                 array->positions[base + k].node = node->index;
                 array->positions[base + k].incarnation = lease->incarnation;
+                array->positions[base + k].had |= 1U << node->index;
             }
         }
     }
@@ -198,10 +199,9 @@ static void row_follows(struct sim *sim, struct sim_array *array, uint32_t chunk
     task_id id = {array->job, row->id};
     char text[TASK_ID_TEXT_MAX];
     task_id_print(id, text);
-    sim_require(sim,
-                array_position_of(array->ids, row->id, &position) &&
-                    position / ARRAY_CHUNK == chunk,
-                "a row of %s among those of chunk %u", text, chunk);
+    sim_require(
+        sim, array_position_of(array->ids, row->id, &position) && position / ARRAY_CHUNK == chunk,
+        "a row of %s among those of chunk %u", text, chunk);
     struct sim_position *p = &array->positions[position];
     sim_require(sim, !p->has_row, "%s has two accepted ends", text);
     sim_require(sim, row->attempt == 0 && row->exit_code == 0 && row->node < array->n_nodes,
@@ -235,18 +235,37 @@ void sim_on_results(struct sim *sim, const char *key, struct bytes blob)
     sim_trace(sim, "store   %s has %u more rows", key, n);
 }
 
-void sim_array_record_add(struct sim *sim, task_id id, int n)
+static struct sim_position *record_count(struct sim *sim, task_id id, int n)
 {
     struct sim_array *array = sim_array_find(sim, id.job);
     uint32_t position;
     if (array == NULL) {
-        return;
+        return NULL;
     }
     sim_require(sim, array_position_of(array->ids, id.index, &position),
                 "%u.%u is none of its array", id.job, id.index);
     array->n_records += (uint32_t)n;
-    sim->counts.array_exceptions += n > 0;
     chunk_touch(sim, array, position / ARRAY_CHUNK);
+    return &array->positions[position];
+}
+
+/* One that was leased and told to leave in one turn has no chunk's record that says so. */
+void sim_array_record_new(struct sim *sim, const struct record_task *r)
+{
+    struct sim_position *p = record_count(sim, r->id, 1);
+    sim->counts.array_exceptions += p != NULL;
+    if (p != NULL && r->n_attempts == 1 && r->leased == 0 && r->node != NULL) {
+        const struct sim_node *node = sim_node_find(sim, r->node);
+        sim_require(sim, node != NULL, "%u.%u is on %s", r->id.job, r->id.index, r->node);
+        p->node = node->index;
+        p->incarnation = r->incarnation;
+        p->had |= 1U << node->index;
+    }
+}
+
+void sim_array_record_del(struct sim *sim, task_id id)
+{
+    (void)record_count(sim, id, -1);
 }
 
 void sim_array_lane_end(struct sim *sim, const struct record_attempt *r)
@@ -258,7 +277,7 @@ void sim_array_lane_end(struct sim *sim, const struct record_attempt *r)
     }
     sim_require(sim,
                 node != NULL && node->index == p->node &&
-                    (r->incarnation == p->incarnation || sim->is_harsh),
+                    (r->incarnation == p->incarnation || sim->was_harsh),
                 "%u.%u ended on %s and was leased to %s", r->task.job, r->task.index, r->node,
                 sim->nodes[p->node].name);
     sim->counts.array_lost += r->result.cause == CAUSE_LOST;

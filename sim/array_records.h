@@ -15,8 +15,9 @@ void sim_on_array_job(struct sim *sim, const struct record_job *job);
 void sim_on_chunk(struct sim *sim, const char *field, struct bytes value);
 /* Result rows, for the key "res:<job>.<chunk>". */
 void sim_on_results(struct sim *sim, const char *key, struct bytes blob);
-/* A task got a record of its own, or that is deleted (-1). */
-void sim_array_record_add(struct sim *sim, task_id id, int n);
+/* A task got a record of its own, or that is deleted. */
+void sim_array_record_new(struct sim *sim, const struct record_task *r);
+void sim_array_record_del(struct sim *sim, task_id id);
 /* The evidence of an attempt: its lease is on record if it was in a lane. */
 void sim_array_lane_end(struct sim *sim, const struct record_attempt *r);
 void sim_arrays_batch_end(struct sim *sim);

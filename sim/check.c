@@ -100,8 +100,8 @@ void sim_agreement(struct sim *sim, struct sim_node *node)
                     !node->link.is_muted_down && list_is_empty(&node->link.up) &&
                     list_is_empty(&node->link.down) && list_is_empty(&node->agent->stream.kept) &&
                     node->agent->link.state == LINK_WELCOMED && key != NULL &&
-                    agent_next_deadline(node->agent) > sim->now &&
-                    known->r.state != NODE_GONE && key->incarnation == node->incarnation;
+                    agent_next_deadline(node->agent) > sim->now && known->r.state != NODE_GONE &&
+                    key->incarnation == node->incarnation;
     if (!is_quiet) {
         return;
     }
@@ -148,8 +148,7 @@ const char *sim_unfinished(struct sim *sim, char *ret_text, size_t size_bytes)
         for (uint32_t i = 0; i < work->n_tasks; i++) {
             if (work->tasks[i]->r.state != TASK_ENDED) {
                 snprintf(ret_text, size_bytes, "task %u.%u is %s on %s", work->number,
-                         work->tasks[i]->r.id.index,
-                         task_state_names[work->tasks[i]->r.state],
+                         work->tasks[i]->r.id.index, task_state_names[work->tasks[i]->r.state],
                          work->tasks[i]->r.node != NULL ? work->tasks[i]->r.node : "-");
                 return ret_text;
             }
@@ -168,8 +167,9 @@ const char *sim_unfinished(struct sim *sim, char *ret_text, size_t size_bytes)
     }
     for (uint32_t i = 0; i < sim->n_nodes; i++) {
         const struct agent *agent = sim->nodes[i].agent;
-        if (agent == NULL || agent->n_attempts > 0 || sim_arrays_are_busy(agent) || !list_is_empty(&agent->stream.kept) ||
-            agent->link.state != LINK_WELCOMED || agent->is_draining) {
+        if (agent == NULL || agent->n_attempts > 0 || sim_arrays_are_busy(agent) ||
+            !list_is_empty(&agent->stream.kept) || agent->link.state != LINK_WELCOMED ||
+            agent->is_draining) {
             snprintf(ret_text, size_bytes, "node %s", sim->nodes[i].name);
             return ret_text;
         }

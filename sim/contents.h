@@ -42,6 +42,7 @@ struct sim_position {
     bool has_row, is_exception; /* is_exception: as counted */
     uint32_t node;              /* that it is leased to, or was last: its index */
     uint64_t incarnation;
+    uint32_t had; /* nodes that it was leased to, ever: bits */
 };
 
 struct sim_array {
@@ -49,9 +50,9 @@ struct sim_array {
     struct array_ids ids;
     uint32_t n_tasks, n_chunks;
     struct sim_position *positions;
-    bool *is_touched;                /* by the batch: its chunks */
-    bool is_told, has_ended;         /* as its job's record says */
-    bool was_told;                   /* the same, before the batch */
+    bool *is_touched;        /* by the batch: its chunks */
+    bool is_told, has_ended; /* as its job's record says */
+    bool was_told;           /* the same, before the batch */
     bool is_removing;
     bool is_in_batch;
     struct sim_array *next_in_batch;
@@ -70,7 +71,7 @@ struct sim_store {
     struct sim_rows *rows;
     struct sim_array *arrays;
     struct sim_array *arrays_in_batch; /* what it has touched of them */
-    uint64_t n; /* of the last batch on disk */
+    uint64_t n;                        /* of the last batch on disk */
     time_ms stalled_until;
     time_ms down_until;    /* the server is being started */
     time_ms loading_until; /* it is up and reads its file: -LOADING */

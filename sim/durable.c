@@ -86,13 +86,13 @@ static void ranges_are_durable(struct sim *sim, struct sim_node *node, const voi
                     "%s: a range of array %u", node->name, ranges->job);
         for (uint32_t k = range.first; k < range.first + range.count; k++) {
             const struct sim_position *p = &array->positions[k];
-            sim_require(sim, p->node == node->index && p->incarnation == node->incarnation,
+            sim_require(sim, (p->had & 1U << node->index) != 0,
                         "task %u of array %u left for %s before its lease was on disk", k,
                         ranges->job, node->name);
         }
         n += range.count;
-        sim->counts.chunk_borders += range.first / ARRAY_CHUNK !=
-                                     (range.first + range.count - 1) / ARRAY_CHUNK;
+        sim->counts.chunk_borders +=
+            range.first / ARRAY_CHUNK != (range.first + range.count - 1) / ARRAY_CHUNK;
     }
     sim->counts.array_ahead += n > ranges->n_lanes ? n - ranges->n_lanes : 0;
 }

@@ -6,6 +6,7 @@
 
 #include "sim/check.h"
 #include "sim/durable.h"
+#include "sim/frame_text.h"
 #include "sim/link.h"
 #include "sim/people.h"
 #include "sim/records.h"
@@ -77,13 +78,14 @@ static void send_take(struct sim *sim, struct sim_head *head, const struct head_
     struct arena arena;
     message_type type;
     void *message;
+    char text[FRAME_TEXT_MAX];
     arena_init(&arena, MSG_ARENA_MAX_BYTES);
     sim_require(sim, message_decode(effect->bytes, &arena, &type, &message, NULL) == OK,
                 "what the head sends does not decode");
     sim_is_durable(sim, node, type, message);
     sim->counts.drained_by_head += type == MSG_DRAIN;
     sim->counts.stale_words += is_stale(sim, head);
-    sim_trace(sim, "head    sends %s %s", node->name, message_name(type));
+    sim_trace(sim, "head    sends %s %s", node->name, sim_frame_text(sim, type, message, text));
     sim_frame_put(sim, node, false, type, effect->bytes);
     arena_fini(&arena);
 }
@@ -212,7 +214,8 @@ static void head_read(struct sim *sim, struct sim_head *head, struct sim_node *n
                 message_decode((struct bytes){frame->bytes, frame->len}, &arena, &type, &message,
                                NULL) == OK,
                 "a frame of an agent does not decode");
-    sim_trace(sim, "head    reads %s %s", node->name, message_name(type));
+    char text[FRAME_TEXT_MAX];
+    sim_trace(sim, "head    reads %s %s", node->name, sim_frame_text(sim, type, message, text));
     struct sim_key *key = key_of(head, node, frame->incarnation);
     if (type == MSG_ENROL) {
         key->is_admitted = true;

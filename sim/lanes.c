@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "sim/agent_effects.h"
+#include "sim/array_records.h"
 #include "sim/runs.h"
 #include "sim/trainer.h"
 #include "sim/work_folders.h"
@@ -118,6 +119,19 @@ static void task_temper(struct sim *sim, struct sim_process *p, const struct sim
         p->exit_cause = sim_chance(sim, 200) ? CAUSE_SIGNAL : CAUSE_EXIT;
         p->exit_code = p->exit_cause == CAUSE_SIGNAL ? SIGSEGV : 1 + (int)sim_below(sim, 3);
     }
+}
+
+bool sim_lane_task_temper(struct sim *sim, struct sim_node *node, struct sim_process *p)
+{
+    const struct sim_array_here *here = array_here(node, p->ref.task.job);
+    const struct sim_array *array = sim_array_find(sim, p->ref.task.job);
+    uint32_t position;
+    p->is_lane = here != NULL && array != NULL &&
+                 array_position_of(array->ids, p->ref.task.index, &position);
+    if (p->is_lane) {
+        task_temper(sim, p, here, position);
+    }
+    return p->is_lane;
 }
 
 void sim_take_lane_start(struct sim *sim, struct sim_node *node, const struct agent_effect *e)

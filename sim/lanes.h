@@ -20,6 +20,8 @@ sim_effect_take sim_take_array, sim_take_array_drop, sim_take_lane_open, sim_tak
 
 /* A free place among the node's processes. */
 struct sim_process *sim_process_new(struct sim *sim, struct sim_node *node);
+/* A task of an array that is leased alone is as those in lanes. False: it is of none. */
+bool sim_lane_task_temper(struct sim *sim, struct sim_node *node, struct sim_process *p);
 /* Its process is there, or cannot be. */
 void sim_lane_process_started(struct sim *sim, struct sim_node *node, struct sim_process *p);
 /* The agent is gone, and all that it had. */

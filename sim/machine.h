@@ -57,7 +57,7 @@ struct sim_process {
     bool is_used;
     uint64_t serial;
     struct attempt_ref ref;
-    bool is_lane; /* a task of an array, in one; ref.task says which */
+    bool is_lane; /* a task of an array, in one or tried again */
     bool is_trial, is_alive, is_leaving, has_restore, is_restore_missing;
     uint64_t connection; /* 0: none */
     bool is_read_stopped;
@@ -74,7 +74,7 @@ struct sim_process {
     uint32_t can;
     uint32_t acts; /* gathered, not acted on yet */
     bool is_silent, is_disobedient;
-    bool is_hanging; /* only SIGKILL ends it */
+    bool is_hanging;     /* only SIGKILL ends it */
     int64_t duration_us; /* is_lane */
     int exit_code;
     end_cause exit_cause;

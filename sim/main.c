@@ -250,7 +250,8 @@ static int seeds_main(const struct arguments *a)
            list.n, n_kept, sum.events, sum.storm_events_min, faults_of(&sum.counts),
            (double)sum.virtual_ms / 3.6e6, took, (double)faults_of(&sum.counts) / took * 60,
            sum.n_failed);
-    bool is_proof = a->seeds < SEEDS_PROVING || a->options.is_arrays || sim_counts_are_complete(&sum.counts);
+    bool is_proof =
+        a->seeds < SEEDS_PROVING || a->options.is_arrays || sim_counts_are_complete(&sum.counts);
     seed_list_fini(&list);
     return sum.n_failed == 0 && is_proof ? 0 : 1;
 }

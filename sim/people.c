@@ -201,8 +201,7 @@ void sim_look_after(struct sim *sim)
 /* Somebody else may have had it go on, or removed, in the very batch. */
 static bool sim_was_undone(const struct sim *sim, uint32_t number)
 {
-    return sim_was_retried(sim, number) ||
-           sim_was_asked(sim, CLIENT_RESUME_SWEEP, number) ||
+    return sim_was_retried(sim, number) || sim_was_asked(sim, CLIENT_RESUME_SWEEP, number) ||
            sim_was_asked(sim, CLIENT_REMOVE, number);
 }
 
@@ -257,9 +256,7 @@ static void sim_answer_submit(struct sim *sim, struct sim_client *client, const 
     sim_require(sim, id != NULL, "%s", body);
     client->number = (uint32_t)strtoul(id + 5, NULL, 10);
     snprintf(field, sizeof field, "%u", client->number);
-    sim_require(sim,
-                sim_cell_find(&sim->store, is_job ? "jobs" : "sweeps", field) !=
-                    NULL,
+    sim_require(sim, sim_cell_find(&sim->store, is_job ? "jobs" : "sweeps", field) != NULL,
                 "%s was acknowledged before it was on disk", client->key);
     sim->counts.resubmits += client->status == 200;
     sim->counts.clones += client->kind == CLIENT_CLONE;

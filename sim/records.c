@@ -161,10 +161,10 @@ void sim_on_task(struct sim *sim, const char *field, struct bytes value)
         task = calloc(1, sizeof *task);
         task->id = r.id;
         HASH_ADD(hh, sim->store.tasks, id, sizeof task->id, task);
-        sim_array_record_add(sim, r.id, 1);
+        sim_array_record_new(sim, &r);
         /* One of an array that failed may be leased again in the turn that made its record. */
-        sim_require(sim, r.n_attempts <= (sim_array_find(sim, r.id.job) != NULL ? 2 : 1), "task %s is new and had %u attempts", field,
-                    r.n_attempts);
+        sim_require(sim, r.n_attempts <= (sim_array_find(sim, r.id.job) != NULL ? 2 : 1),
+                    "task %s is new and had %u attempts", field, r.n_attempts);
     } else {
         sim_task_follows(sim, task, &r);
         task->is_cancel_acked =

@@ -19,7 +19,7 @@
 #include "sim/trainer.h"
 #include "sim/workload.h"
 
-enum { SIM_CALM_MAX_MS = 900000 };
+enum { SIM_CALM_MAX_MS = 900000, CALM_DELAY_MS = 40, CALM_DISK_MS = 30 };
 
 static sim_handler *const sim_handlers[] = {
     [SIM_FRAME_UP] = sim_on_frame_up,
@@ -222,7 +222,7 @@ static void sim_weather(struct sim *sim)
     sim->fault_pause_ms = pauses[sim_below(sim, 4)];
     sim->delay_ms = delays[sim_below(sim, 4)];
     sim->disk_ms = disks[sim_below(sim, 4)];
-    sim->is_harsh = sim_chance(sim, 150);
+    sim->is_harsh = sim->was_harsh = sim_chance(sim, 150);
     sim->loss_permille = losses[sim_below(sim, 5)];
     sim->crash_permille = crashes[sim_below(sim, 4)];
     sim->array_permille = sim->options->is_arrays ? 1000 : arrays[sim_below(sim, 5)];
@@ -240,6 +240,9 @@ static void sim_calm(struct sim *sim)
     sim->is_calm = true;
     sim->store.stalled_until = sim->store.full_until = 0;
     sim->loss_permille = 0;
+    /* What is tried again goes one by one, there and back. */
+    sim->delay_ms = sim->delay_ms < CALM_DELAY_MS ? sim->delay_ms : CALM_DELAY_MS;
+    sim->disk_ms = sim->disk_ms < CALM_DISK_MS ? sim->disk_ms : CALM_DISK_MS;
     if (sim->stale.core != NULL) {
         sim_stale_end(sim);
     }

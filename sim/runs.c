@@ -19,7 +19,7 @@ bool sim_run_has_begun(const struct sim *sim, struct attempt_ref ref)
 void sim_run_begin(struct sim *sim, struct sim_node *node, struct attempt_ref ref, bool is_in_lane)
 {
     struct sim_run *run = run_find(sim, ref);
-    sim_require(sim, run == NULL || sim->is_harsh, "%u.%u:%u starts a second time, on %s",
+    sim_require(sim, run == NULL || sim->was_harsh, "%u.%u:%u starts a second time, on %s",
                 ref.task.job, ref.task.index, ref.attempt, node->name);
     if (run == NULL) {
         run = calloc(1, sizeof *run);
@@ -61,10 +61,10 @@ void sim_run_is_accepted(struct sim *sim, struct attempt_ref ref, const struct s
     task_id_print(ref.task, id);
     sim_require(sim,
                 run != NULL && run->node == node->index &&
-                    (sim->is_harsh || run->incarnation == incarnation),
+                    (sim->was_harsh || run->incarnation == incarnation),
                 "%s:%u is said to have ended on %s, and was not there", id, ref.attempt,
                 node->name);
-    sim_require(sim, sim->is_harsh || (run->has_ended && run->cause == cause && run->code == code),
+    sim_require(sim, sim->was_harsh || (run->has_ended && run->cause == cause && run->code == code),
                 "%s:%u is said to have ended by %s %d, and did not", id, ref.attempt,
                 end_cause_names[cause], code);
 }
@@ -83,7 +83,7 @@ void sim_run_follows(struct sim *sim, const struct record_attempt *r)
         sim_run_is_accepted(sim, ref, node, r->incarnation, CAUSE_SIGNAL, (int)r->result.signal);
     } else if (r->result.cause != CAUSE_LOST && r->result.has_started) {
         const struct sim_run *run = run_find(sim, ref);
-        sim_require(sim, run != NULL && (run->has_ended || sim->is_harsh),
+        sim_require(sim, run != NULL && (run->has_ended || sim->was_harsh),
                     "%u.%u:%u is said to be over (%s), and its process is not", ref.task.job,
                     ref.task.index, ref.attempt, end_cause_names[r->result.cause]);
     }
@@ -111,8 +111,7 @@ void sim_runs_acked(struct sim *sim, struct sim_node *node)
         }
         run->is_unacked = false;
         *link = run->next;
-        sim_require(sim,
-                    !is_here || sim->is_harsh || array->positions[position].slot >= SLOT_DONE,
+        sim_require(sim, !is_here || sim->was_harsh || array->positions[position].slot >= SLOT_DONE,
                     "%u.%u: its end was acknowledged to %s and is not in the store",
                     run->ref.task.job, run->ref.task.index, node->name);
         sim->counts.array_acks += is_here;

@@ -8,8 +8,8 @@ static const struct {
     const char *key;
     void (*check)(struct sim *sim, const char *field, struct bytes value);
 } sim_tables[] = {
-    {"tasks", sim_on_task}, {"attempts", sim_on_attempt}, {"sweeps", sim_on_sweep},
-    {"nodes", sim_on_node}, {"jobs", sim_on_job},         {"meta", sim_on_meta},
+    {"tasks", sim_on_task},   {"attempts", sim_on_attempt}, {"sweeps", sim_on_sweep},
+    {"nodes", sim_on_node},   {"jobs", sim_on_job},         {"meta", sim_on_meta},
     {"chunks", sim_on_chunk},
 };
 
@@ -118,7 +118,7 @@ static void sim_store_hdel(struct sim *sim, const struct store_op *op)
     if (strcmp(op->key, "tasks") == 0 && task_id_parse(field, &id) == OK) {
         struct sim_task *task = sim_task_find(sim, id);
         sim_require(sim, task != NULL && task->r.state == TASK_ENDED, "%s had not ended", field);
-        sim_array_record_add(sim, id, -1);
+        sim_array_record_del(sim, id);
         HASH_DELETE(hh, sim->store.tasks, task);
         free(task);
     }

@@ -6,8 +6,7 @@
 enum { SIM_BLOB_BYTES = 1000, SIM_LARGE_BLOB_BYTES = 2 * BLOB_PIECE_MAX_BYTES + 77 };
 
 static const char sim_blob[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
-static const char sim_items[] =
-    "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc";
+static const char sim_items[] = "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc";
 static const char sim_large_blob[] =
     "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
@@ -107,8 +106,8 @@ void sim_items_check(struct sim *sim, struct sim_node *node, const struct attemp
 {
     const char *items = agent_items_of(node->agent, attempt);
     sim_require(sim, items[0] == '\0' || node->has_tree[sim_tree(sim, items)],
-                "%s starts %u.%u without the lines of its array", node->name,
-                attempt->ref.task.job, attempt->ref.task.index);
+                "%s starts %u.%u without the lines of its array", node->name, attempt->ref.task.job,
+                attempt->ref.task.index);
 }
 
 void sim_tree_lose(struct sim *sim, struct sim_node *node)

@@ -31,7 +31,8 @@ static uint32_t unfinished(const struct sim *sim)
         n += sim->clients[i].kind <= CLIENT_CLONE && !sim->clients[i].is_answered;
     }
     for (const struct work *work = sim->head.core->works; work != NULL; work = work->hh.next) {
-        n += (work->array != NULL && work->job->r.ended == 0) || work->n_active > 0 || (work->sweep != NULL && work->sweep->r.state < SWEEP_DONE);
+        n += (work->array != NULL && work->job->r.ended == 0) || work->n_active > 0 ||
+             (work->sweep != NULL && work->sweep->r.state < SWEEP_DONE);
     }
     return n;
 }
@@ -48,10 +49,9 @@ static sim_client_kind work_draw(struct sim *sim)
 /* Another wish; of those who have too much to do, nothing that brings more. */
 static sim_client_kind other_draw(struct sim *sim, bool is_enough)
 {
-    static const sim_client_kind of_jobs[] = {CLIENT_CANCEL_TASK, CLIENT_CANCEL_JOB,
-                                              CLIENT_RETRY_TASK,  CLIENT_RETRY_JOB,
-                                              CLIENT_REMOVE,      CLIENT_NODE,
-                                              CLIENT_VIEW};
+    static const sim_client_kind of_jobs[] = {
+        CLIENT_CANCEL_TASK, CLIENT_CANCEL_JOB, CLIENT_RETRY_TASK, CLIENT_RETRY_JOB,
+        CLIENT_REMOVE,      CLIENT_NODE,       CLIENT_VIEW};
     if (sim->options->is_arrays || sim_chance(sim, sim->array_permille / 2)) {
         return of_jobs[sim_below(sim, sizeof of_jobs / sizeof of_jobs[0])];
     }

@@ -57,13 +57,13 @@ struct sim_client {
     uint64_t request; /* 0: not asked at this head */
     bool is_answered;
     uint32_t status;
-    bool was_asked;  /* of a head that may be dead */
-    uint32_t seen;   /* RETRY_TASK: attempts */
-    struct array_ids array;                /* ARRAY; else of the target, if it is one */
-    struct sim_array_work array_work;      /* ARRAY */
+    bool was_asked;                         /* of a head that may be dead */
+    uint32_t seen;                          /* RETRY_TASK: attempts */
+    struct array_ids array;                 /* ARRAY; else of the target, if it is one */
+    struct sim_array_work array_work;       /* ARRAY */
     struct id_range ranges[SIM_RANGES_MAX]; /* CANCEL_JOB, RETRY_JOB: of these; none: of all */
     uint32_t n_ranges;
-    bool is_failed; /* RETRY_JOB: only those */
+    bool is_failed;  /* RETRY_JOB: only those */
     uint32_t number; /* SWEEP, JOB, ARRAY: as answered; else of the target */
     uint32_t index;
 };
@@ -137,9 +137,10 @@ struct sim {
     int64_t delay_ms;       /* of a frame, at most */
     uint32_t loss_permille; /* of packets: they are sent again, and everything waits */
     bool is_harsh;          /* of frames, which are doubled and reordered too */
+    bool was_harsh;         /* in the storm */
     int64_t disk_ms;        /* of a batch, at most */
     uint32_t crash_permille;
-    uint32_t array_permille; /* of what people bring */
+    uint32_t array_permille;                    /* of what people bring */
     int64_t node_timeout_ms, orphan_timeout_ms; /* of the head's settings */
     struct sim_counts counts;
 };

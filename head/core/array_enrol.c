@@ -111,10 +111,15 @@ static void named_started(struct core *core, struct array_holder *holder, uint32
     holder->n_started++;
 }
 
-static void range_name(struct core *core, const struct array *array, struct array_holder *holder,
-                       const struct held_range *named, struct wrongs *wrongs, uint32_t n_max)
+static void range_name(struct core *core, const struct node *node, const struct array *array,
+                       struct array_holder *holder, const struct held_range *named,
+                       struct wrongs *wrongs, uint32_t n_max)
 {
     uint64_t end = (uint64_t)named->range.first + named->range.count;
+    if (named->returned != 0 && named->returned <= node->r.applied) {
+        return; /* handed back, which the agent learns by the welcome: whatever was leased since
+                   has not arrived */
+    }
     if (array == NULL || end > array->n_tasks || holder == NULL) {
         wrong_add(wrongs, named->range.first, named->range.count, n_max);
         return;
@@ -150,7 +155,7 @@ static void ranges_compare(struct core *core, struct node *node, const struct ms
             wrongs_send(core, node, &wrongs);
             wrongs.job = named->job;
         }
-        range_name(core, array, holder, named, &wrongs, n_max);
+        range_name(core, node, array, holder, named, &wrongs, n_max);
     }
     wrongs_send(core, node, &wrongs);
     mem_free(wrongs.ranges);

@@ -108,6 +108,7 @@ static const struct field held_range_fields[] = {
     F_U32(struct held_range, job, 1, 1),
     F_STRUCT(struct held_range, range, 2, 1, &array_range_schema),
     F_BOOL(struct held_range, is_started, 3, 1),
+    F_U64(struct held_range, returned, 4, 1),
 };
 const struct schema held_range_schema =
     SCHEMA("held_range", struct held_range, 1, held_range_fields);

@@ -215,6 +215,24 @@ static bool position_runs(const struct agent_array *array, uint32_t position)
     return false;
 }
 
+/* The event that hands `position` back; 0: none. Up to `*end` it is the same. */
+static uint64_t stretch_returned(const struct agent_array *array, uint32_t position, uint32_t *end)
+{
+    uint64_t number = 0;
+    for (uint32_t i = 0; i < array->n_returned; i++) {
+        const struct returned_range *returned = &array->returned[i];
+        uint32_t behind = returned->range.first + returned->range.count;
+        if (ranges_have(&returned->range, 1, position)) {
+            number = returned->number;
+            *end = behind < *end ? behind : *end;
+        } else if (returned->range.count > 0 && returned->range.first > position &&
+                   returned->range.first < *end) {
+            *end = returned->range.first;
+        }
+    }
+    return number;
+}
+
 /* One that runs stands alone. */
 static uint32_t stretch_cut(const struct agent_array *array, struct array_range range,
                             bool *ret_is_started)
@@ -234,9 +252,12 @@ static void enrol_ranges(const struct agent *agent, struct held_range *ranges, u
         struct array_range range;
         for (uint32_t from = 0; held_set_next(&array->held, from, &range);) {
             bool is_started;
+            uint32_t end = range.first + range.count;
+            uint64_t returned = stretch_returned(array, range.first, &end);
+            range.count = end - range.first;
             range.count = stretch_cut(array, range, &is_started);
             if (ranges != NULL) {
-                ranges[n] = (struct held_range){array->job, range, is_started};
+                ranges[n] = (struct held_range){array->job, range, is_started, returned};
             }
             n++;
             from = range.first + range.count;

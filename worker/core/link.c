@@ -165,14 +165,17 @@ static void head_welcome(struct agent *agent, time_ms now, const void *message,
     if (!link_epoch_take(agent, now, welcome->epoch, out)) {
         return;
     }
-    if (welcome->enrolment != 0 && welcome->enrolment != link->enrolments) {
-        return; /* of an earlier one: attempts have been leased since that it does not name */
+    if (welcome->enrolment != 0 &&
+        (welcome->enrolment != link->enrolments || welcome->enrolment == link->welcomed)) {
+        return; /* of an earlier one, or here twice: attempts have been leased since that it does
+                   not name */
     }
     if (!link_acked(agent, now, welcome->applied, out)) {
         link_reconnect(agent, now, out);
         return;
     }
     link->state = LINK_WELCOMED;
+    link->welcomed = link->enrolments;
     link->enrol_at = AGENT_NEVER;
     link->backoff_ms = AGENT_BACKOFF_MIN_MS;
     link->orphan_timeout_ms = welcome->orphan_timeout_ms;
