@@ -175,7 +175,7 @@ static void head_welcome(struct agent *agent, time_ms now, const void *message,
         return;
     }
     link->state = LINK_WELCOMED;
-    link->welcomed = link->enrolments;
+    link->welcomed = welcome->enrolment;
     link->enrol_at = AGENT_NEVER;
     link->backoff_ms = AGENT_BACKOFF_MIN_MS;
     link->orphan_timeout_ms = welcome->orphan_timeout_ms;

@@ -37,7 +37,7 @@ struct agent_link {
     time_ms last_heard;  /* any message of the head, or the connection itself */
     time_ms last_word;   /* any message of the head; for orphan_timeout */
     uint64_t enrolments; /* made by this agent */
-    uint64_t welcomed;   /* the one that was answered last */
+    uint64_t welcomed;   /* the one that was answered last; 0: the head did not say */
     time_ms last_enrol;
     time_ms enrol_at; /* AGENT_NEVER: not due */
     time_ms heartbeat_at;

@@ -85,6 +85,49 @@ static void test_what_an_agent_does_not_name_is_queued_and_comes_again(void **st
     rig_free(r);
 }
 
+/* It was handed back, and leased to the same agent again by a message that it will not take, since
+ * it had enrolled anew by then: it speaks of the lease before, whose end is on record here. */
+static void test_what_was_handed_back_and_leased_again_meanwhile_comes_again(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct agent *a = agent_new("a", 7);
+    struct array_range range = {0, 1};
+    agent_enrol(r, a, 1);
+    uint32_t job = array_submit(r, 1);
+    agent_read(r, a);
+    struct msg_enrol enrol = {.protocol = PROTOCOL_VERSION,
+                              .node = "a",
+                              .incarnation = a->incarnation,
+                              .host = "h",
+                              .cpus = AMOUNT_ONE,
+                              .lanes = &(struct held_lane){.job = job, .lane = a->lanes[0]},
+                              .n_lanes = 1,
+                              .ranges = &(struct held_range){job, range, false, a->event + 1},
+                              .n_ranges = 1,
+                              .first_event = 1};
+    a->held[0] = 0;
+    agent_event(
+        r, a,
+        (struct node_event){.kind = EVENT_RETURNED, .job = job, .ranges = &range, .n_ranges = 1});
+    assert_int_equal(a->held[0], 1); /* again */
+    for (int i = 0; i < 2; i++) {
+        rig_sent_clear(r);
+        on_enrol(r->core, r->now, a->peer, &enrol);
+        rig_turn(r);
+        assert_int_equal(rig_sent_count(r, MSG_TAKE_BACK), 0);
+        assert_int_equal(rig_sent_count(r, MSG_RANGES), 1);
+    }
+    /* One that is on its way still is left alone. */
+    enrol.ranges = &(struct held_range){job, range, false, a->event + 1};
+    rig_sent_clear(r);
+    on_enrol(r->core, r->now, a->peer, &enrol);
+    rig_turn(r);
+    assert_int_equal(rig_sent_count(r, MSG_RANGES), 0);
+    free(a);
+    rig_free(r);
+}
+
 static void test_what_an_agent_names_and_has_no_right_to_is_taken_back(void **state)
 {
     (void)state;
@@ -297,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_head_that_dies_before_the_reply_finds_what_was_applied),
         cmocka_unit_test(test_connection_that_breaks_keeps_lanes_and_what_is_named),
         cmocka_unit_test(test_what_an_agent_does_not_name_is_queued_and_comes_again),
+        cmocka_unit_test(test_what_was_handed_back_and_leased_again_meanwhile_comes_again),
         cmocka_unit_test(test_what_an_agent_names_and_has_no_right_to_is_taken_back),
         cmocka_unit_test(test_silent_node_makes_exceptions_that_run_elsewhere_uncharged),
         cmocka_unit_test(test_new_start_of_an_agent_ends_what_the_last_one_had),

@@ -51,7 +51,8 @@ static bool day(struct rig *r)
 {
     struct record_job job = array_job(1, 1100, 1);
     uint8_t row[RESULT_ROW_BYTES];
-    struct held_range held[] = {{1, {2, 50}, false}, {1, {52, 1}, true}, {1, {1099, 1}, false}};
+    struct held_range held[] = {
+        {1, {2, 50}, false, 0}, {1, {52, 1}, true, 0}, {1, {1099, 1}, false, 0}};
     struct held_lane lanes[] = {{1, 77, NULL, 0}};
     struct attempt_result result = {
         .has_started = true, .cause = CAUSE_EXIT, .exit_code = 1, .reason = "it failed"};

@@ -96,6 +96,33 @@ static void test_position_handed_back_and_leased_again_before_the_acknowledgemen
     rig_end(&r);
 }
 
+static void test_enrolment_says_what_was_handed_back_and_by_which_event(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct msg_array array = lanes_array();
+    const struct array_range some = {4, 2};
+    const struct msg_take_back back = {.job = LANES_JOB, .ranges = &some, .n_ranges = 1};
+    rig_begin(&r);
+    lanes_tell(&r, &array);
+    lanes_send(&r, 1, 1, 0, 9);
+    lanes_starts(&r, 1, 0);
+    rig_head(&r, MSG_TAKE_BACK, &back);
+    uint64_t number = rig_event(&r, EVENT_RETURNED)->number;
+    lanes_reconnect(&r);
+    const struct msg_enrol *enrol = rig_enrol(&r);
+    assert_int_equal(enrol->n_ranges, 4); /* what runs, then 1 to 3, what is handed back, 6 to 8 */
+    assert_true(enrol->ranges[0].is_started);
+    assert_int_equal(enrol->ranges[1].range.count, 3);
+    assert_int_equal(enrol->ranges[1].returned, 0);
+    assert_int_equal(enrol->ranges[2].range.first, 4);
+    assert_int_equal(enrol->ranges[2].range.count, 2);
+    assert_int_equal(enrol->ranges[2].returned, number);
+    assert_int_equal(enrol->ranges[3].range.count, 3);
+    assert_int_equal(enrol->ranges[3].returned, 0);
+    rig_end(&r);
+}
+
 static void test_array_with_nothing_here_is_forgotten_by_an_enrolment(void **state)
 {
     (void)state;
@@ -408,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_positions_that_come_twice_run_once),
         cmocka_unit_test(
             test_position_handed_back_and_leased_again_before_the_acknowledgement_runs),
+        cmocka_unit_test(test_enrolment_says_what_was_handed_back_and_by_which_event),
         cmocka_unit_test(test_array_with_nothing_here_is_forgotten_by_an_enrolment),
         cmocka_unit_test(test_dry_node_ends_every_position_in_slices_without_an_effect),
         cmocka_unit_test(test_dry_node_without_lanes_has_nothing_to_do),

@@ -153,6 +153,23 @@ static void test_link_welcome_of_an_earlier_enrolment_costs_no_attempt(void **st
     rig_free(&r);
 }
 
+static void test_link_welcome_that_comes_twice_costs_no_attempt(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct msg_lease lease = rig_lease(RIG_REF);
+    rig_begin_unconnected(&r);
+    rig_link_up(&r);
+    struct msg_welcome own = {.epoch = RIG_EPOCH, .enrolment = rig_enrol(&r)->enrolment};
+    rig_head(&r, MSG_WELCOME, &own);
+    rig_start(&r, &lease);
+    rig_started(&r, RIG_REF);
+    rig_head(&r, MSG_WELCOME, &own);
+    rig_none(&r);
+    assert_int_equal(agent_attempt_find(r.agent, RIG_REF)->state, ATTEMPT_RUNNING);
+    rig_free(&r);
+}
+
 static void test_link_listens_to_leases_after_the_welcome_only(void **state)
 {
     (void)state;
@@ -265,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_link_asked_who_enrols_again_but_not_in_a_storm),
         cmocka_unit_test(test_link_does_not_listen_to_a_head_with_a_lower_epoch),
         cmocka_unit_test(test_link_welcome_of_an_earlier_enrolment_costs_no_attempt),
+        cmocka_unit_test(test_link_welcome_that_comes_twice_costs_no_attempt),
         cmocka_unit_test(test_link_listens_to_leases_after_the_welcome_only),
         cmocka_unit_test(test_link_that_claims_events_never_made_is_connected_again),
         cmocka_unit_test(test_link_lost_kills_nothing_before_orphan_timeout),
