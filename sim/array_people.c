@@ -132,8 +132,9 @@ static bool in_ranges(const struct sim_client *client, uint32_t id)
     return client->n_ranges == 0;
 }
 
-/* Ended, or told to leave; and it is not leased again. */
-static void task_is_told(struct sim *sim, const struct sim_array *array, uint32_t position)
+/* Ended, or told to leave; what was cancelled is not leased again. */
+static void task_is_told(struct sim *sim, const struct sim_array *array, uint32_t position,
+                         bool is_cancel)
 {
     const struct sim_position *p = &array->positions[position];
     task_id id = {array->job, array_id_at(array->ids, position)};
@@ -143,7 +144,7 @@ static void task_is_told(struct sim *sim, const struct sim_array *array, uint32_
         is_over = task->r.state == TASK_ENDED || task->r.order.act == ACT_STOP;
         task->n_attempts_at_cancel =
             task->is_cancel_acked ? task->n_attempts_at_cancel : task->r.n_attempts;
-        task->is_cancel_acked = true;
+        task->is_cancel_acked |= is_cancel;
     }
     sim_require(sim, is_over, "%u.%u: its cancel was told before it was on disk", id.job, id.index);
 }
@@ -154,7 +155,7 @@ void sim_array_task_is_told(struct sim *sim, const struct sim_client *client)
     uint32_t position;
     if (array != NULL && !is_undone(sim, client->number) &&
         array_position_of(array->ids, client->index, &position)) {
-        task_is_told(sim, array, position);
+        task_is_told(sim, array, position, client->kind == CLIENT_CANCEL_TASK);
     }
 }
 
@@ -169,7 +170,7 @@ void sim_cancel_job_is_told(struct sim *sim, const struct sim_client *client)
                 "array %u: its cancel was told before it was on disk", array->job);
     for (uint32_t i = 0; i < array->n_tasks; i++) {
         if (in_ranges(client, array_id_at(array->ids, i))) {
-            task_is_told(sim, array, i);
+            task_is_told(sim, array, i, true);
         }
     }
 }

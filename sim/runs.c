@@ -60,8 +60,8 @@ void sim_run_is_accepted(struct sim *sim, struct attempt_ref ref, const struct s
     char id[TASK_ID_TEXT_MAX];
     task_id_print(ref.task, id);
     sim_require(sim,
-                run != NULL && run->node == node->index &&
-                    (sim->was_harsh || run->incarnation == incarnation),
+                run != NULL && (sim->was_harsh ||
+                                (run->node == node->index && run->incarnation == incarnation)),
                 "%s:%u is said to have ended on %s, and was not there", id, ref.attempt,
                 node->name);
     sim_require(sim, sim->was_harsh || (run->has_ended && run->cause == cause && run->code == code),

@@ -40,13 +40,14 @@ static bool core_text_equal(const char *a, const char *b)
 }
 
 /* Another agent has this name and was heard of a moment ago. Its own next start is none: the lock
- * of its folder says that the one before it has ended. */
+ * of its folder says that the one before it has ended. That one's last words may be read after. */
 static bool core_name_is_taken(const struct node *node, time_ms now, const struct msg_enrol *msg)
 {
     bool is_heard = node->r.state != NODE_GONE && now - node->heard < CORE_SUSPECT_MS;
     bool is_next_start = core_text_equal(node->r.host, msg->host) &&
                          core_text_equal(node->r.state_dir, msg->state_dir) &&
-                         core_text_equal(node->r.lock, msg->lock);
+                         core_text_equal(node->r.lock, msg->lock) &&
+                         msg->incarnation != node->incarnation_before;
     return node->r.incarnation != msg->incarnation && is_heard && !is_next_start;
 }
 
@@ -104,6 +105,9 @@ static void core_node_renew(struct core *core, time_ms now, struct node *node,
         .joined = now,
         .is_dry = msg->is_dry,
     };
+    if (node->r.incarnation != msg->incarnation) {
+        node->incarnation_before = node->r.incarnation;
+    }
     error_code error = core_node_record_own(core, node, &record);
     if (error == OK) {
         error = core_node_resources_set(core, node);

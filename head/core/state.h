@@ -121,9 +121,10 @@ struct job {
 
 struct node {
     struct record_node r;
-    uint64_t peer;   /* 0: not connected */
-    uint32_t handle; /* of the scheduler; 0: none */
-    uint64_t enrolment; /* of its agent, the last one that was answered; 0: none yet */
+    uint64_t peer;               /* 0: not connected */
+    uint32_t handle;             /* of the scheduler; 0: none */
+    uint64_t incarnation_before; /* that the one of the record has replaced; 0: none */
+    uint64_t enrolment;          /* of its agent, the last one that was answered; 0: none yet */
     time_ms heard;
     int64_t cpu_permille;
     uint64_t memory_used_bytes;

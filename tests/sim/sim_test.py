@@ -54,12 +54,12 @@ def test_seeds_run_by_any_number_of_processes_give_the_same_hashes():
     assert hashes[0] == hashes[1] and len(set(hashes[0])) == 6, hashes
 
 
-def found(bug):
+def found(bug, *words):
     """Turns one bug on: a seed has to fail, and soon."""
-    code, out, err = sim(PLANTED, "--plant", bug, "--seeds", str(SEEDS_TO_FIND))
+    code, out, err = sim(PLANTED, "--plant", bug, "--seeds", str(SEEDS_TO_FIND), *words)
     match = re.search(rf"^{bug}: found after (\d+) seeds", out, re.M)
     assert code == 1 and match and "FAILED" in err, (code, out[-500:], err[-500:])
-    print(f"   {bug}: found after {match[1]} seeds: " + err.strip().splitlines()[0])
+    print(f"   {bug}{' in arrays' if words else ''}: found after {match[1]} seeds: " + err.strip().splitlines()[0])
 
 
 def test_planted_acknowledgement_before_the_reply_is_found():
@@ -80,6 +80,16 @@ def test_planted_timers_before_decoding_are_found():
 
 def test_planted_second_release_of_resources_is_found():
     found("give_twice")
+
+
+def test_planted_bugs_are_found_in_task_arrays_alone():
+    for bug in sim(SIM, "--plant", "list")[1].split():
+        found(bug, "--arrays")
+
+
+def test_seeds_of_task_arrays_alone_hold():
+    code, out, err = sim(SIM, "--arrays", "--seeds", "10", "--from", "301")
+    assert code == 0 and "; 0 violations" in out, (out[-1000:], err[-2000:])
 
 
 def test_planted_bugs_are_all_tried_and_not_in_what_ships():

@@ -76,6 +76,24 @@ static void test_enrol_older_than_one_that_was_answered_changes_nothing(void **s
     rig_free(r);
 }
 
+/* The head was busy: the next start of an agent was read first. */
+static void test_enrol_of_a_start_that_was_replaced_costs_the_next_one_nothing(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    come(r, RIG_PEER, enrolment(RIG_INCARNATION, "a", "/s"));
+    come(r, SECOND_PEER, enrolment(SECOND_INCARNATION, "a", "/s"));
+    assert_int_equal(rig_sent_count(r, MSG_WELCOME), 1);
+    come(r, RIG_PEER, enrolment(RIG_INCARNATION, "a", "/s"));
+    assert_int_equal(rig_sent_count(r, MSG_WELCOME), 0);
+    assert_true(core_node_find(r->core, "far")->r.incarnation == SECOND_INCARNATION);
+    /* Once the next one is silent it may be the one that lives. */
+    r->now += CORE_SUSPECT_MS;
+    come(r, RIG_PEER, enrolment(RIG_INCARNATION, "a", "/s"));
+    assert_int_equal(rig_sent_count(r, MSG_WELCOME), 1);
+    rig_free(r);
+}
+
 static void test_enrol_second_of_a_name_is_let_in_once_the_first_is_suspect(void **state)
 {
     (void)state;
@@ -170,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_enrol_second_of_a_name_is_refused_while_the_first_is_heard),
         cmocka_unit_test(test_enrol_older_than_one_that_was_answered_changes_nothing),
+        cmocka_unit_test(test_enrol_of_a_start_that_was_replaced_costs_the_next_one_nothing),
         cmocka_unit_test(test_enrol_second_of_a_name_is_let_in_once_the_first_is_suspect),
         cmocka_unit_test(test_enrol_next_start_of_an_agent_takes_over_at_once),
         cmocka_unit_test(test_enrol_copy_of_a_machine_is_no_next_start),
