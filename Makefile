@@ -13,7 +13,7 @@ packages: ## Install what is missing (says what first)
 	@scripts/packages run
 
 build: packages ## Build everything into build/release
-	@cmake --preset release -DMUSTER_WERROR=OFF >build-configure.log 2>&1 || { cat build-configure.log; rm -f build-configure.log; exit 1; }
+	@cmake --preset release -DMUSTER_WERROR=$(if $(CI),ON,OFF) >build-configure.log 2>&1 || { cat build-configure.log; rm -f build-configure.log; exit 1; }
 	@rm -f build-configure.log
 	@cmake --build $(BUILD) --parallel $(JOBS) -- --quiet
 
@@ -44,7 +44,7 @@ asan: ## The tests under AddressSanitizer and UBSan (without those of packages a
 	@scripts/packages test
 	@scripts/test asan "" machines
 
-tsan: ## The tests of code without ZeroMQ under ThreadSanitizer
+tsan: ## The tests of code with threads and without ZeroMQ under ThreadSanitizer
 	@scripts/packages test
 	@scripts/test tsan sanitize-threads
 
@@ -70,7 +70,7 @@ format-check: ## Say which files are not formatted
 	@scripts/packages check
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format --dry-run -Werror
 
-tidy: ## clang-tidy over all sources
+tidy: ## clang-tidy over all sources (DEEP=1: the analyzer goes further)
 	@scripts/packages check
 	@scripts/tidy
 
