@@ -276,6 +276,15 @@ static void lanes_count(struct sim *sim, struct sim_node *node, amount *cpus, ui
     }
 }
 
+/* In a harsh seed a lease may come when its attempt is over, and start it once more. */
+static bool attempt_is_late(const struct sim *sim, const struct attempt *attempt)
+{
+    const struct task *task =
+        sim->head.core != NULL ? core_task_find(sim->head.core, attempt->ref.task) : NULL;
+    return sim->was_harsh &&
+           (task == NULL || task->r.attempt != attempt->ref.attempt || !core_task_is_on_node(task));
+}
+
 /* What runs here fits here, and nothing is held twice. */
 static void sim_node_check(struct sim *sim, struct sim_node *node)
 {
@@ -285,7 +294,7 @@ static void sim_node_check(struct sim *sim, struct sim_node *node)
         bool holds = attempt->state == ATTEMPT_STARTING || attempt->state == ATTEMPT_RUNNING ||
                      attempt->state == ATTEMPT_ENDING;
         sim->counts.disowned += attempt->state == ATTEMPT_DISOWNED;
-        if (!holds || attempt->lane != NULL) {
+        if (!holds || attempt->lane != NULL || attempt_is_late(sim, attempt)) {
             continue;
         }
         cpus += attempt->lease->cpus;
