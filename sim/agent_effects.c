@@ -256,13 +256,16 @@ static void (*const sim_takes[])(struct sim *sim, struct sim_node *node,
 };
 
 /* What runs in a lane has the lane's GPUs; one that is idle has nothing left to run, or the head
- * knows of it. In a harsh seed a node may have lanes whose frames came when they were over. */
+ * knows of it. What is to end without grace is being killed, as one that was disowned is. In a
+ * harsh seed a node may have lanes whose frames came when they were over. */
 static void lanes_count(struct sim *sim, struct sim_node *node, amount *cpus, uint32_t gpus[2])
 {
     const struct agent_array *array;
     for (array = node->agent->arrays; array != NULL; array = array->hh.next) {
         list_each (&array->lanes, struct lane, link, lane) {
-            bool is_counted = lane->attempt != NULL && lane->attempt->state != ATTEMPT_DISOWNED;
+            const struct attempt *attempt = lane->attempt;
+            bool is_counted = attempt != NULL && attempt->state != ATTEMPT_DISOWNED &&
+                              !(attempt->order.act == ACT_STOP && attempt->order.grace_ms == 0);
             if (!is_counted || sim->was_harsh) {
                 continue;
             }

@@ -39,10 +39,12 @@ static void array_touch(struct sim *sim, struct sim_array *array)
 static struct sim_array *array_new(struct sim *sim, const struct record_job *job)
 {
     struct sim_array *array = calloc(1, sizeof *array);
+    sim_require(sim, job->array.step > 0 && job->array.first <= job->array.last,
+                "array %u has no tasks", job->number);
     array->job = job->number;
     array->ids = job->array;
     array->n_tasks = array_ids_count(job->array);
-    array->n_chunks = (array->n_tasks + ARRAY_CHUNK - 1) / ARRAY_CHUNK;
+    array->n_chunks = (array->n_tasks - 1) / ARRAY_CHUNK + 1;
     array->positions = calloc(array->n_tasks, sizeof *array->positions);
     array->is_touched = calloc(array->n_chunks, sizeof *array->is_touched);
     HASH_ADD(hh, sim->store.arrays, job, sizeof array->job, array);

@@ -68,12 +68,12 @@ struct wrongs {
 
 static void wrongs_send(struct core *core, const struct node *node, struct wrongs *wrongs)
 {
-    enum { GRACE_MS = 10000 };
+    /* No grace: nobody takes what it would still bring, and its room is given to others. */
     struct msg_take_back msg = {.job = wrongs->job,
                                 .ranges = wrongs->ranges,
                                 .n_ranges = wrongs->n,
                                 .why = WHY_CANCEL,
-                                .grace_ms = GRACE_MS};
+                                .grace_ms = 0};
     if (wrongs->n > 0) {
         outbox_send(&core->out, node->peer, MSG_TAKE_BACK, &msg);
     }

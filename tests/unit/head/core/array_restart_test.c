@@ -140,6 +140,7 @@ static void test_what_an_agent_names_and_has_no_right_to_is_taken_back(void **st
     a->held[50] = a->held[51] = a->held[52] = 1;
     agent_enrol_as(r, a, 1, job, true);
     assert_int_equal(a->last_take_back.why, WHY_CANCEL);
+    assert_int_equal(a->last_take_back.grace_ms, 0); /* its room is not its any more */
     assert_int_equal(a->last_take_range.first, 50);
     assert_int_equal(a->last_take_range.count, 3);
     assert_int_equal(core_node_find(r->core, "a")->n_held, 1);
