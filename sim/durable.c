@@ -112,7 +112,10 @@ static void ranges_are_durable(struct sim *sim, struct sim_node *node, const voi
 static void take_back_is_durable(struct sim *sim, struct sim_node *node, const void *message)
 {
     const struct msg_take_back *back = message;
-    (void)node;
+    const struct sim_array *array = sim_array_find(sim, back->job);
+    bool is_all = back->why == WHY_CANCEL && back->n_ranges == 0;
+    sim_require(sim, !is_all || array == NULL || array->is_told || sim_was_retried(sim, back->job),
+                "%s is told that array %u ends, which is not on disk", node->name, back->job);
     sim->counts.array_taken_back += back->why == WHY_NONE;
 }
 
