@@ -25,6 +25,7 @@ enum {
     KILL_ROUNDS_MAX = 64,
     STOP_ROUNDS_MAX = 64,
     VICTIMS_MAX = 8192,
+    CHILDREN_PATH_BYTES = 64,
 };
 
 /* ---- marks ---- */
@@ -318,11 +319,30 @@ error_code proctree_adopt(struct report *report)
 
 /* The kernel gives orphans to the first living thread of the subreaper: the main one, as long as it
  * lives. */
+static void children_path(char ret_path[CHILDREN_PATH_BYTES])
+{
+    ignore_error(snprintf(ret_path, CHILDREN_PATH_BYTES, "/proc/self/task/%d/children",
+                          (int)getpid()) < 0,
+                 "it fits");
+}
+
+int proctree_children_open(void)
+{
+    char path[CHILDREN_PATH_BYTES];
+    children_path(path);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+bool proctree_is_childless(int children_fd)
+{
+    char first;
+    return pread(children_fd, &first, 1, 0) == 0;
+}
+
 static bool children_read(pid_t *ret_pids, uint32_t *ret_n)
 {
-    char path[64];
-    ignore_error(snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid()) < 0,
-                 "it fits");
+    char path[CHILDREN_PATH_BYTES];
+    children_path(path);
     FILE *file = fopen(path, "re");
     if (file == NULL) {
         return false;

@@ -5,7 +5,6 @@
 #include "sys/spawner_child.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -79,8 +78,8 @@ static void child_limits(struct spawn_child *child)
 
 static void child_streams(struct spawn_child *child)
 {
-    int null = open("/dev/null", O_RDWR);
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+    int null = child->null_fd;
+    if (dup2(null, STDIN_FILENO) < 0 ||
         dup2(child->out_fd >= 0 ? child->out_fd : null, STDOUT_FILENO) < 0 ||
         dup2(child->err_fd >= 0 ? child->err_fd : null, STDERR_FILENO) < 0) {
         child_fail(child, SPAWN_STREAMS);

@@ -15,6 +15,7 @@ struct spawn_child {
     char *const *envp;
     const char *folder;
     int out_fd, err_fd;
+    int null_fd; /* of /dev/null, for both directions */
     uint64_t mark;
     uint64_t nofile;
     pid_t parent;

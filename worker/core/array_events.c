@@ -206,10 +206,12 @@ static void enrol_lanes(const struct agent *agent, struct held_lane *lanes, uint
 static bool position_runs(const struct agent_array *array, uint32_t position)
 {
     list_each (&array->lanes, struct lane, link, lane) {
-        const struct attempt *attempt = lane->attempt;
-        if (attempt != NULL && attempt->has_started && attempt->position == position &&
-            attempt->state != ATTEMPT_DISOWNED) {
-            return true;
+        for (uint32_t i = 0; i < lane->n_attempts; i++) {
+            const struct attempt *attempt = lane->attempts[i];
+            if (attempt->has_started && attempt->position == position &&
+                attempt->state != ATTEMPT_DISOWNED) {
+                return true;
+            }
         }
     }
     return false;

@@ -160,7 +160,7 @@ void agent_attempt_of_lane(struct agent *agent, time_ms now, struct lane *lane, 
         return;
     }
     attempt->lane = lane;
-    lane->attempt = attempt;
+    lane->attempts[lane->n_attempts++] = attempt;
     agent_work_want(agent, now, attempt, out);
 }
 

@@ -33,6 +33,7 @@ typedef enum {
     AGENT_ARRAY_DROP,      /* job: nothing of it is here any more; its logs stay */
     AGENT_LANE_OPEN,       /* job, lane: with the GPUs that its tasks see */
     AGENT_LANE_CLOSE,      /* job, lane: nothing runs in it */
+    AGENT_LANE_RECALL,     /* job, lane: on_attempt_recalled() for what has not begun */
     AGENT_LANE_START,      /* ref, lane, position: prepare and exec; answers as of AGENT_START */
 } agent_effect_kind;
 
