@@ -15,7 +15,7 @@ enum {
     MSG_ARENA_MAX_BYTES = 8 << 20, /* one decoded frame */
     MSG_EVENTS_BYTES =
         256 << 10, /* an agent packs events up to here into one frame (one event may be larger) */
-    ARRAY_ROWS_MS = 10, /* an agent with enough to do tells of an array's ends so often at most */
+    ARRAY_ROWS_MS = 20, /* an agent with enough to do tells of an array's ends so often at most */
     EVENTS_IN_FLIGHT_BYTES = 1 << 20, /* unacknowledged, per agent */
     EVENTS_KEPT_BYTES = 64 << 20,     /* unacknowledged and unsent, per agent */
     METRICS_MAX = 64,                 /* of one report */

@@ -1,5 +1,6 @@
 #include "sys/proctree.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -98,6 +99,8 @@ static bool proc_belongs(const struct proctree_target *target, const struct proc
 /* Marks the members of a fresh walk and says how many are alive. */
 static uint32_t members_mark(const struct proctree_target *target, struct proc_list *list)
 {
+    /* Who has no limit of locks reads as 0: without a mark everybody would belong. */
+    assert((target->mark.number >> NUMBER_BIT & 1) == 1);
     pid_t self = getpid();
     for (uint32_t i = 0; i < list->n; i++) {
         struct proc *proc = &list->procs[i];

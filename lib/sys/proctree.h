@@ -35,7 +35,7 @@ MUST_CHECK error_code proctree_mark_make(const char *prefix, const char *name, u
                                          struct proctree_mark *ret_mark);
 
 struct proctree_target {
-    struct proctree_mark mark;
+    struct proctree_mark mark; /* made by proctree_mark_make(): an empty one would be everybody's */
     bool is_prefix; /* every attempt of mark.text's prefix (without name): leftovers of an agent */
     pid_t main;     /* alive or not reaped; 0: none */
     bool has_strangers; /* children of this process that no attempt owns belong to it, too */
