@@ -173,9 +173,9 @@ static error_code spawner_files_open(struct spawner *spawner)
     spawner->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     spawner->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     spawner->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    bool is_open =
-        spawner->epoll_fd >= 0 && spawner->wake_fd >= 0 && spawner->null_fd > STDERR_FILENO &&
-        epoll_ctl(spawner->epoll_fd, EPOLL_CTL_ADD, spawner->wake_fd, &event) == 0;
+    bool is_open = spawner->epoll_fd >= 0 && spawner->wake_fd >= 0 &&
+                   spawner->null_fd > STDERR_FILENO &&
+                   epoll_ctl(spawner->epoll_fd, EPOLL_CTL_ADD, spawner->wake_fd, &event) == 0;
     return is_open ? OK : error_from_errno(errno);
 }
 
@@ -333,7 +333,8 @@ static error_code order_fill(struct order_to_start *order, const struct spawn_re
     return OK;
 }
 
-error_code spawner_order_make(const struct spawn_request *request, struct order_to_start **ret_order)
+error_code spawner_order_make(const struct spawn_request *request,
+                              struct order_to_start **ret_order)
 {
     assert(request->argv[0] != NULL && request->envp != NULL);
     assert(request->out_fd == -1 || request->out_fd > STDERR_FILENO);

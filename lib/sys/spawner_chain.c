@@ -23,14 +23,13 @@ static void chain_tell(struct spawn_chain *chain)
 
 static bool chain_is_free(const struct spawn_chain *chain)
 {
-    return chain->now == NULL && !chain->is_halted && chain->n_queued > 0;
+    return chain->now == NULL && !chain->is_halted && chain->n_holds == 0 && chain->n_queued > 0;
 }
 
 /* In front of others that wait: its resources are held for it already. */
 static void chain_begin(struct spawn_chain *chain)
 {
-    struct order_to_start *order =
-        list_first(&chain->queued, struct order_to_start, chain_link);
+    struct order_to_start *order = list_first(&chain->queued, struct order_to_start, chain_link);
     chain->n_queued--;
     list_remove(&order->chain_link);
     list_push_back(&chain->begun, &order->chain_link);
@@ -180,6 +179,15 @@ void spawn_chain_free(struct spawn_chain *chain)
     mem_free(chain);
 }
 
+/* On the loop's thread, under the lock. */
+static void chain_begin_if_free(struct spawn_chain *chain)
+{
+    if (chain_is_free(chain)) {
+        chain_begin(chain);
+        spawner_wake(chain->spawner);
+    }
+}
+
 error_code spawn_chain_push(struct spawn_chain *chain, uint64_t tag,
                             const struct spawn_request *request)
 {
@@ -194,10 +202,7 @@ error_code spawn_chain_push(struct spawn_chain *chain, uint64_t tag,
     pthread_mutex_lock(&spawner->lock);
     list_push_back(&chain->queued, &order->chain_link);
     chain->n_queued++;
-    if (chain_is_free(chain)) {
-        chain_begin(chain);
-        spawner_wake(spawner);
-    }
+    chain_begin_if_free(chain);
     pthread_mutex_unlock(&spawner->lock);
     return OK;
 }
@@ -294,21 +299,17 @@ void spawn_chain_let(struct spawn_chain *chain)
         pthread_mutex_lock(&chain->spawner->lock);
         assert(chain->n_holds > 0);
         chain->n_holds--;
+        chain_begin_if_free(chain);
         pthread_mutex_unlock(&chain->spawner->lock);
     }
 }
 
 void spawn_chain_go(struct spawn_chain *chain)
 {
-    struct spawner *spawner = chain->spawner;
-    if (spawner == NULL) {
-        return;
+    if (chain->spawner != NULL) {
+        pthread_mutex_lock(&chain->spawner->lock);
+        chain->is_halted = false;
+        chain_begin_if_free(chain);
+        pthread_mutex_unlock(&chain->spawner->lock);
     }
-    pthread_mutex_lock(&spawner->lock);
-    chain->is_halted = false;
-    if (chain_is_free(chain)) {
-        chain_begin(chain);
-        spawner_wake(spawner);
-    }
-    pthread_mutex_unlock(&spawner->lock);
 }

@@ -43,8 +43,8 @@ MUST_CHECK error_code spawn_chain_new(struct spawner *spawner, const struct spaw
                                       struct spawn_chain **ret_chain);
 /* Nothing of it may run, unless the spawner has ended. NULL is fine. */
 void spawn_chain_free(struct spawn_chain *chain);
-/* Behind what is queued; `tag` comes back with its events. The request is copied; its descriptors must stay open as long as the
- * chain. ERR_LIMIT or ERR_NO_MEMORY: nothing was taken. */
+/* Behind what is queued; `tag` comes back with its events. The request is copied; its descriptors
+ * must stay open as long as the chain. ERR_LIMIT or ERR_NO_MEMORY: nothing was taken. */
 MUST_CHECK error_code spawn_chain_push(struct spawn_chain *chain, uint64_t tag,
                                        const struct spawn_request *request);
 /* The next thing that happened; for each process BEGUN, STARTED and ENDED, or BEGUN and
@@ -53,9 +53,9 @@ bool spawn_chain_take(struct spawn_chain *chain, struct spawn_chain_event *ret_e
 /* Takes the last one that is queued back. False: none is. */
 bool spawn_chain_recall(struct spawn_chain *chain, uint64_t *ret_tag);
 uint32_t spawn_chain_queued(const struct spawn_chain *chain);
-/* From the first to the last hold is let go nothing new begins: who ends meanwhile halts. So after
- * a hold and after taking all events, what runs is known, and so is whose the bytes in the pipes
- * are. */
+/* Until as many are let go as hold it nothing new begins, and who ends meanwhile halts. So after a
+ * hold and after taking all events, what runs is known, and so is whose the bytes in the pipes are.
+ */
 void spawn_chain_hold(struct spawn_chain *chain);
 void spawn_chain_let(struct spawn_chain *chain);
 /* Goes on after a halt. */

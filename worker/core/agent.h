@@ -61,8 +61,8 @@ void on_attempt_started(struct agent *agent, time_ms now, struct attempt_ref ref
 /* cause: CANNOT_START or REFUSED; reason: one sentence. */
 void on_attempt_not_started(struct agent *agent, time_ms now, struct attempt_ref ref,
                             end_cause cause, const char *reason, struct agent_outbox *out);
-/* Answer to AGENT_LANE_RECALL, or because the task before it keeps it waiting: it was not begun. The
- * last one first. */
+/* Answer to AGENT_LANE_RECALL, or because the task before it keeps it waiting: it was not begun.
+ * The last one first. */
 void on_attempt_recalled(struct agent *agent, time_ms now, struct attempt_ref ref,
                          struct agent_outbox *out);
 /* Tasks of such an array need no folder of their own: a lane may get several AGENT_LANE_START at

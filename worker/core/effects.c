@@ -202,8 +202,8 @@ void agent_outbox_lane_close(struct agent_outbox *out, uint32_t job, uint32_t la
 
 void agent_outbox_lane_recall(struct agent_outbox *out, uint32_t job, uint32_t lane)
 {
-    outbox_add(out,
-               (struct agent_effect){.kind = AGENT_LANE_RECALL, .job = job, .lane = {.lane = lane}});
+    outbox_add(
+        out, (struct agent_effect){.kind = AGENT_LANE_RECALL, .job = job, .lane = {.lane = lane}});
 }
 
 void agent_outbox_lane_start(struct agent_outbox *out, struct attempt_ref ref, uint32_t lane,

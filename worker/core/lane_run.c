@@ -95,6 +95,16 @@ static void lanes_go(struct agent *agent, time_ms now, struct agent_array *array
     }
 }
 
+/* With those that lanes have ahead. */
+static uint32_t unstarted_count(const struct agent_array *array)
+{
+    uint32_t n = queued_count(array);
+    list_each (&array->lanes, struct lane, link, lane) {
+        n += lane->n_attempts > 1 ? lane->n_attempts - 1 : 0;
+    }
+    return n;
+}
+
 static time_ms rows_due_at(const struct agent_array *array)
 {
     return array->told_at + ARRAY_ROWS_MS;
@@ -110,7 +120,7 @@ static bool rows_may_wait(const struct agent *agent, time_ms now, const struct a
     bool is_early = array->told > agent->stream.acked || now < rows_due_at(array);
     return is_early && array->n_closed == 0 && agent->link.state == LINK_WELCOMED &&
            !agent->is_draining && !agent->is_leaving &&
-           n_rows * LANES_ROWS_SHARE < queued_count(array);
+           n_rows * LANES_ROWS_SHARE < unstarted_count(array);
 }
 
 /* An acknowledgement, if one is due, comes before or touches the array again. */
@@ -198,8 +208,7 @@ void agent_task_duration(struct agent *agent, struct attempt_ref ref, uint64_t d
     attempt->duration_us = duration_us;
     if (attempt->lane != NULL) {
         struct agent_array *array = attempt->lane->array;
-        array->task_us =
-            array->task_us == 0 ? duration_us : (3 * array->task_us + duration_us) / 4;
+        array->task_us = array->task_us == 0 ? duration_us : (3 * array->task_us + duration_us) / 4;
     }
 }
 
@@ -213,7 +222,6 @@ const char *agent_items_of(const struct agent *agent, const struct attempt *atte
     return array != NULL && array->about->items != NULL ? array->about->items : "";
 }
 
-
 bool agent_lease_is_lean(const struct msg_lease *lease)
 {
     bool has_work = lease->work != NULL && lease->work[0] != '\0';
@@ -223,7 +231,8 @@ bool agent_lease_is_lean(const struct msg_lease *lease)
         has_dir |= strstr(lease->words[i], "${trial.dir}") != NULL;
     }
     for (uint32_t i = 0; i < lease->n_env; i++) {
-        has_dir |= lease->env[i].value != NULL && strstr(lease->env[i].value, "${trial.dir}") != NULL;
+        has_dir |=
+            lease->env[i].value != NULL && strstr(lease->env[i].value, "${trial.dir}") != NULL;
     }
     return !has_work && has_workdir && !lease->is_trial && !has_dir;
 }

@@ -66,7 +66,7 @@ struct agent_array {
     bool is_lean;       /* its tasks need no folder: several may be ahead at the shell */
     bool is_given_back; /* what the shell gives back goes back to the head */
     uint64_t task_us;   /* how long the last ones ran; 0: not measured */
-    uint64_t told; /* number of the last event that told ends of its tasks */
+    uint64_t told;      /* number of the last event that told ends of its tasks */
 };
 
 /* ---- lanes.c ---- */

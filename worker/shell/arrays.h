@@ -14,8 +14,8 @@
 #include "worker/shell/items.h"
 
 enum {
-    LANE_ENV_MAX = 3,  /* entries that each task has of its own */
-    LANE_LOOK_MS = 10, /* a task that lives longer is seen to have started by then */
+    LANE_ENV_MAX = 3,      /* entries that each task has of its own */
+    LANE_LOOK_MS = 10,     /* a task that lives longer is seen to have started by then */
     LANE_STALL_US = 20000, /* those behind one that runs for so long are given back */
 };
 
@@ -58,7 +58,7 @@ struct lane_here {
 struct arrays {
     struct worker *worker;
     struct array_here *by_job;
-    int children_fd; /* proctree_is_childless(); -1: the kernel cannot tell */
+    int children_fd;     /* proctree_is_childless(); -1: the kernel cannot tell */
     uint32_t n_starting; /* lean tasks whose start was not seen yet */
 };
 

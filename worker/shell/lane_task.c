@@ -298,13 +298,13 @@ bool lane_task_hold(struct attempt_run *run)
     struct lane_here *lane = run->lane;
     struct attempt_ref ref = run->ref;
     if (!lane->is_held) {
-        spawn_chain_hold(lane->chain);
-        lane_task_look(lane);
         lane->is_held = true;
+        spawn_chain_hold(lane->chain);
+        lane_task_look(lane); /* which comes back here if its tree is not empty */
     }
     bool is_here = task_id_equal(run->ref.task, ref.task) &&
                    (run->state == RUN_ALIVE || run->state == RUN_ENDING);
-    if (!is_here) {
+    if (!is_here && lane->is_held) {
         lane->is_held = false;
         spawn_chain_let(lane->chain);
     }

@@ -1,4 +1,5 @@
-/* Chains of real processes: one after the other without the loop, what halts them, what goes back. */
+/* Chains of real processes: one after the other without the loop, what halts them, what goes back.
+ */
 #include "process_rig.h"
 #include "sys/spawner_chain.h"
 
@@ -186,6 +187,13 @@ static void test_chain_that_is_held_begins_nothing_new(void **state)
     spawn_chain_go(r.chain);
     chain_until(&r, 6);
     assert_false(r.events[5].is_halted);
+    /* Idle and held: what comes waits as well, and letting it go is enough. */
+    spawn_chain_hold(r.chain);
+    chain_push(&r, 2, "/bin/sh", "exit 0");
+    spawn_chain_go(r.chain);
+    assert_int_equal(spawn_chain_queued(r.chain), 1);
+    spawn_chain_let(r.chain);
+    chain_until(&r, 9);
     chain_rig_end(&r);
 }
 
@@ -285,8 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chain_runs_one_after_the_other_in_order),
         cmocka_unit_test(test_chain_goes_on_while_the_loop_is_away),
-        cmocka_unit_test(
-            test_chain_halts_where_something_was_left_behind_until_it_is_told_to_go),
+        cmocka_unit_test(test_chain_halts_where_something_was_left_behind_until_it_is_told_to_go),
         cmocka_unit_test(test_chain_that_is_held_begins_nothing_new),
         cmocka_unit_test(test_chain_halts_at_one_that_cannot_start),
         cmocka_unit_test(test_chain_gives_back_what_has_not_begun_the_last_one_first),
