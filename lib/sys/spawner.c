@@ -69,6 +69,12 @@ static void order_run(struct order_to_start *order, const struct spawner *spawne
     order->result.exec_at = clock_now();
     order->result.place = child.place;
     order->result.error = child.error;
+    /* Was it the file itself, or its interpreter, say? */
+    error = child.place == SPAWN_EXEC ? program_check(program, request->folder) : 0;
+    if (error != 0) {
+        order->result.place = SPAWN_FIND;
+        order->result.error = error;
+    }
 }
 
 static void order_answer(struct spawner *spawner, struct order_to_start *order)
