@@ -1,5 +1,7 @@
 /* Chains of real processes: one after the other without the loop, what halts them, what goes back.
  */
+#include <errno.h>
+
 #include "process_rig.h"
 #include "sys/spawner_chain.h"
 
@@ -13,6 +15,8 @@ struct chain_rig {
     pid_t pids[EVENTS_MAX]; /* by tag */
     int codes[EVENTS_MAX];
     int64_t exec_us[EVENTS_MAX], ended_us[EVENTS_MAX];
+    struct spawn_result failed; /* the last one that could not start */
+    char failed_program[64];
     uint32_t n_events, n_news;
 };
 
@@ -29,6 +33,9 @@ static void chain_rig_look(struct chain_rig *r)
         if (event.kind == SPAWN_CHAIN_STARTED) {
             r->pids[event.tag] = event.result->pid;
             r->exec_us[event.tag] = event.result->exec_us;
+        } else if (event.kind == SPAWN_CHAIN_NOT_STARTED) {
+            r->failed = *event.result; /* it is there until the next take */
+            snprintf(r->failed_program, sizeof r->failed_program, "%s", event.program);
         } else if (event.kind == SPAWN_CHAIN_ENDED) {
             int status;
             /* It is ours to reap. */
@@ -207,8 +214,9 @@ static void test_chain_halts_at_one_that_cannot_start(void **state)
     chain_until(&r, 2);
     chain_saw(&r, 1, SPAWN_CHAIN_NOT_STARTED, 0);
     assert_true(r.events[1].is_halted);
-    assert_int_equal(r.events[1].result->place, SPAWN_FIND); /* valid until the next take */
-    assert_string_equal(r.events[1].program, "/no/such/program");
+    assert_int_equal(r.failed.place, SPAWN_FIND);
+    assert_int_equal(r.failed.error, ENOENT);
+    assert_string_equal(r.failed_program, "/no/such/program");
     spawn_chain_go(r.chain);
     chain_until(&r, 5);
     assert_int_equal(r.codes[1], 2);
