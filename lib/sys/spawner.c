@@ -65,8 +65,9 @@ static void order_run(struct order_to_start *order, const struct spawner *spawne
         .nofile = request->nofile,
     };
     order->result.pid = spawn_child_start(&child, spawner->stack, &order->result.pidfd);
-    order->result.exec_us = clock_monotonic_us();
-    order->result.exec_at = clock_now();
+    /* A short process may have ended before this thread, which slept until its exec, runs again. */
+    order->result.exec_us = child.exec_us;
+    order->result.exec_at = clock_now() - (clock_monotonic_us() - child.exec_us) / 1000;
     order->result.place = child.place;
     order->result.error = child.error;
     /* Was it the file itself, or its interpreter, say? */

@@ -58,7 +58,7 @@ struct spawn_result {
     int pidfd;         /* now the caller's; becomes readable when it has ended */
     spawn_place place; /* SPAWN_NONE: it runs */
     int error;         /* errno */
-    time_ms exec_at;   /* when exec had succeeded */
+    time_ms exec_at;   /* when it was executed */
     int64_t exec_us;   /* the same on the monotonic clock */
 };
 

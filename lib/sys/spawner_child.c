@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sys/clock.h"
+
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000
 #endif
@@ -115,6 +117,7 @@ static int child_main(void *context)
         child_fail(child, SPAWN_FOLDER);
     }
     child_signals(child);
+    child->exec_us = clock_monotonic_us(); /* reads memory that the kernel maps for it */
     execve(child->program, child->argv, child->envp);
     if (errno == ENOEXEC) {
         execve(child->shell_argv[0], child->shell_argv, child->envp);

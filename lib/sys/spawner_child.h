@@ -21,6 +21,7 @@ struct spawn_child {
     pid_t parent;
     volatile spawn_place place;
     volatile int error;
+    volatile int64_t exec_us; /* right before exec, on the monotonic clock */
 };
 
 enum { SPAWN_STACK_BYTES = 64 << 10 };

@@ -13,6 +13,7 @@ void range_list_fini(struct range_list *list)
 static error_code range_list_grow(struct range_list *list)
 {
     if (list->first > 0) {
+        assert(list->items != NULL);
         memmove(list->items, list->items + list->first,
                 (list->n - list->first) * sizeof *list->items);
         list->n -= list->first;
