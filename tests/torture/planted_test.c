@@ -31,6 +31,14 @@ static void planted_counts_on_memory(void **state)
     mem_free(text);
 }
 
+static void planted_follows_null(void **state)
+{
+    (void)state;
+    char *text = mem_strdup("text");
+    assert_string_equal(text, "text");
+    mem_free(text);
+}
+
 static void planted_keeps(void **state)
 {
     (void)state;
@@ -93,6 +101,14 @@ static void test_torture_test_that_asserts_memory_is_fine(void **state)
     assert_int_equal(torture_of(&test), 0);
 }
 
+/* It crashes in cmocka, in the system's /lib, which is no room of ours. */
+static void test_torture_test_that_follows_null_itself_is_fine(void **state)
+{
+    (void)state;
+    const struct CMUnitTest test = cmocka_unit_test(planted_follows_null);
+    assert_int_equal(torture_of(&test), 0);
+}
+
 static void test_torture_test_that_fails_allocations_itself_is_left_alone(void **state)
 {
     (void)state;
@@ -119,6 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_torture_test_that_frees_on_failure_is_fine),
         cmocka_unit_test(test_torture_test_that_asserts_memory_is_fine),
+        cmocka_unit_test(test_torture_test_that_follows_null_itself_is_fine),
         cmocka_unit_test(test_torture_test_that_fails_allocations_itself_is_left_alone),
         cmocka_unit_test(test_torture_block_kept_after_a_failure_is_found),
         cmocka_unit_test(test_torture_abort_after_a_failure_is_found),

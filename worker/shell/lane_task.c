@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "spec/macros.h"
 #include "sys/clock.h"
+#include "sys/failpoints.h"
 #include "worker/shell/arrays.h"
 #include "worker/shell/environment.h"
 
@@ -273,6 +274,7 @@ void lane_task_gone(struct attempt_run *run)
     struct attempt_ref ref = run->ref;
     char reason[256] = "";
     int64_t ran_us = clock_monotonic_us() - lane->exec_us;
+    FAILPOINT(LANE_END);
     attempt_facts_read(run, &facts, reason, sizeof reason);
     lane_logs_drain(lane->logs);
     if (facts.cause != CAUSE_EXIT || facts.exit_code != 0) {
