@@ -124,6 +124,8 @@ static void on_frame(void *context, time_ms now, struct bytes frame)
     if (type == MSG_WELCOME) {
         ready_tell(worker);
         old_logs_welcomed(worker->old_logs, now);
+    } else if (type == MSG_LOGS_DROP) {
+        old_logs_told(worker->old_logs, now);
     } else if (type == MSG_REFUSED) {
         refusal_read(worker, now, message);
     }

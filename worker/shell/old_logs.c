@@ -16,8 +16,9 @@
 enum {
     LOOK_AFTER_MS = 1000, /* a start has more urgent things to do */
     LOOK_AGAIN_MS = 3600 * 1000,
-    LOOK_JOBS_MAX = 1 << 16, /* of one look; the next one goes on behind them */
-    GONE_MAX = 4096,         /* ranges that wait; what is beyond is found by the next look */
+    LOOK_SPARED_MS = 60 * 1000, /* some of what was to go may have been in use */
+    LOOK_JOBS_MAX = 1 << 16,    /* of one look; the next one goes on behind them */
+    GONE_MAX = 4096,            /* ranges that wait; what is beyond is found by the next look */
     PATH_BYTES = FILES_PATH_MAX_BYTES + 300,
 };
 
@@ -222,6 +223,12 @@ time_ms old_logs_turn(struct old_logs *logs, time_ms now)
 void old_logs_welcomed(struct old_logs *logs, time_ms now)
 {
     logs->look_at = now + LOOK_AFTER_MS;
+}
+
+void old_logs_told(struct old_logs *logs, time_ms now)
+{
+    time_ms at = now + LOOK_SPARED_MS;
+    logs->look_at = at < logs->look_at ? at : logs->look_at;
 }
 
 void old_logs_drop(struct old_logs *logs, struct array_range jobs)

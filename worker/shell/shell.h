@@ -98,7 +98,9 @@ void log_asks_drop(struct log_asks *asks); /* the connection is another one */
 MUST_CHECK error_code old_logs_new(struct worker *worker, struct old_logs **ret_logs);
 /* Waits for what its thread does; runs the loop. NULL is fine. */
 void old_logs_free(struct old_logs *logs);
+/* A MSG_WELCOME, a MSG_LOGS_DROP came. */
 void old_logs_welcomed(struct old_logs *logs, time_ms now);
+void old_logs_told(struct old_logs *logs, time_ms now);
 /* These jobs were removed, and nothing of them is here. */
 void old_logs_drop(struct old_logs *logs, struct array_range jobs);
 /* Once a turn; when the next one is needed. */
