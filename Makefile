@@ -13,7 +13,7 @@ packages: ## Install what is missing (says what first)
 	@scripts/packages run
 
 build: packages ## Build everything into build/release
-	@cmake --preset release -DMUSTER_WERROR=OFF >build-configure.log 2>&1 || { cat build-configure.log; rm -f build-configure.log; exit 1; }
+	@cmake --preset release -DMUSTER_WERROR=$(if $(CI),ON,OFF) >build-configure.log 2>&1 || { cat build-configure.log; rm -f build-configure.log; exit 1; }
 	@rm -f build-configure.log
 	@cmake --build $(BUILD) --parallel $(JOBS) -- --quiet
 

@@ -133,6 +133,10 @@ def bench_work(megabytes=100, rounds=3):
         folder = os.path.join(place.root, f"folder{n}")
         folder_make(folder, megabytes, n)
         os.sync()
+        # The peers are measured beside the same askers as the folder.
+        asking, syncing = Asking(place), Syncing(place.root)
+        asking.start()
+        syncing.start()
         raw_cp.append(cp_copy(folder, [os.path.join(place.root, f"cp{n}-{i}") for i in range(3)]))
         raw_tcp.append(tcp_copy(folder, [os.path.join(place.root, f"tcp{n}-{i}") for i in range(3)]))
         raw_tar.append(tar_copy(folder, [os.path.join(place.root, f"tar{n}-{i}") for i in range(3)]))
@@ -141,9 +145,8 @@ def bench_work(megabytes=100, rounds=3):
             file.write(f"name: work\ncommand: [sh, -c, 'test -s part{megabytes // 10 - 1:03} && date +%s.%N >>{stamp}']\n"
                        "metric: {name: loss}\nparameters: {x: {min: 0, max: 1}}\nstop: {trials: 3}\nlimits: {per_node: 1}\n"
                        "queue: {priority: 90}\nretries: {max: 0}\n")
-        asking, syncing = Asking(place), Syncing(place.root)
-        asking.start()
-        syncing.start()
+        asking.times.clear()
+        syncing.times.clear()
         begun, begun_us = time.time(), time.monotonic() * 1e6
         place.muster("sweep", "run", "-d", os.path.join(folder, "sweep.yaml"))
         sent, before = time.time(), [cpu_seconds(pid) for pid in pids]

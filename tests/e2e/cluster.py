@@ -229,8 +229,8 @@ def run(names):
         except Skip as why:
             word = f"SKIP {name}: {why}"
         except BaseException:
-            traceback.print_exc(file=sys.stdout)
             print(cluster.logs())
+            traceback.print_exc(file=sys.stdout)
             word = "FAIL " + name
         left = cluster.close()
         if left and word.startswith("ok"):

@@ -79,8 +79,8 @@ def key_new(cluster, name, *options):
     return cluster.run("key", "new", name, *options).stdout.strip()
 
 
-def sweep_body(cluster, name="mine"):
-    return {"file": steady(pause=0.01, trials=1).replace("name: steady", f"name: {name}"), "file_name": "s.yaml", "workdir": cluster.work,
+def sweep_body(cluster, name="mine", pause=0.01):
+    return {"file": steady(pause=pause, trials=1).replace("name: steady", f"name: {name}"), "file_name": "s.yaml", "workdir": cluster.work,
             "argv": [], "owner": "somebody-else"}
 
 
@@ -294,7 +294,7 @@ def cluster_sweep(cluster, number):
 def test_roles_and_owners_are_kept_apart(cluster):
     cluster.up("--cpus", "1", *OPEN)
     reader, alice, bob, boss = (key_new(cluster, n, "--role", r) for n, r in (("rita", "reader"), ("alice", "user"), ("bob", "user"), ("boss", "admin")))
-    status, made = ask(cluster, "POST", "/api/v1/sweeps", alice, sweep_body(cluster))
+    status, made = ask(cluster, "POST", "/api/v1/sweeps", alice, sweep_body(cluster, pause=5))
     assert status == 201, made
     number = made["id"]
     assert cluster_sweep(cluster, number)["owner"] == "alice", "the body may not say whose it is"
@@ -319,10 +319,10 @@ def test_roles_and_owners_are_kept_apart(cluster):
         assert status == 403 and "admin" in answer["error"]["text"], (name, status, answer)
     assert ask(cluster, "GET", "/api/v1/debug/turn", boss)[0] == 200
     assert ask(cluster, "POST", f"/api/v1/sweeps/{number}/cancel", alice, {})[0] == 200
-    second = ask(cluster, "POST", "/api/v1/sweeps", bob, sweep_body(cluster, "theirs"))[1]["id"]
+    second = ask(cluster, "POST", "/api/v1/sweeps", bob, sweep_body(cluster, "theirs", 5))[1]["id"]
     assert ask(cluster, "POST", f"/api/v1/sweeps/{second}/cancel", boss, {})[0] == 200
     # The built-in admin speaks for this machine's users.
-    third = ask(cluster, "POST", "/api/v1/sweeps", None, sweep_body(cluster, "third"))[1]["id"]
+    third = ask(cluster, "POST", "/api/v1/sweeps", None, sweep_body(cluster, "third", 5))[1]["id"]
     assert cluster_sweep(cluster, third)["owner"] == "somebody-else"
     assert ask(cluster, "GET", "/api/v1/whoami", alice)[1] == {"name": "alice", "role": "user", "builtin": False}
     done = cluster.run("sweep", "cancel", str(third), code=4, env={"MUSTER_HEAD": cluster.url(), "MUSTER_TOKEN": bob})

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "crash_report.h"
 
 enum { RUN_MS_MAX = 60000, TEXT_MAX = 64 << 10, SHOWN_MAX = 6000 };
 enum { CHILD_PASSED = 100, CHILD_FAILED, CHILD_OVER, CHILD_OWN, CHILD_KEPT };
@@ -101,54 +102,6 @@ static _Noreturn void child_run(const struct subject *s, uint64_t k, int text_fd
 
 /* ---- what became of it ---- */
 
-/* A line of a report that names a source file of the product. What lies in the system's own /lib is
- * named without a file: "(/lib/x86_64-linux-gnu/libcmocka.so.0+0x511a)". */
-static bool is_ours(const char *at, size_t n)
-{
-    static const char *const rooms[] = {"/lib/",    "/scheduler/", "/tune/", "/head/",
-                                        "/worker/", "/client/",    "/cli/"};
-    bool has_file = memmem(at, n, ".c:", 3) != NULL || memmem(at, n, ".h:", 3) != NULL;
-    for (size_t i = 0; has_file && i < sizeof rooms / sizeof rooms[0]; i++) {
-        if (memmem(at, n, rooms[i], strlen(rooms[i])) != NULL &&
-            memmem(at, n, "/usr/", 5) == NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_of_a_test(const char *at, size_t n)
-{
-    return memmem(at, n, "tests/unit/", 11) != NULL || memmem(at, n, "_test.c:", 8) != NULL;
-}
-
-/* A test that follows NULL, or asserts with assert(): the first line of the report that names a
- * file of this tree names the test. */
-static bool is_the_tests_own(const char *text)
-{
-    if (strstr(text, "heap-use-after-free") != NULL || strstr(text, "overflow") != NULL ||
-        strstr(text, "double-free") != NULL) {
-        return false;
-    }
-    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
-        line += *line == '\n' ? 1 : 0;
-        size_t n = strcspn(line, "\n");
-        bool is_place = memmem(line, n, "    #", 5) != NULL ||
-                        memmem(line, n, "runtime error", 13) != NULL ||
-                        memmem(line, n, ": Assertion `", 13) != NULL;
-        if (!is_place) {
-            continue;
-        }
-        if (is_of_a_test(line, n)) {
-            return true;
-        }
-        if (is_ours(line, n)) {
-            return false;
-        }
-    }
-    return false;
-}
-
 static bool is_out_of_time(int status)
 {
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
@@ -166,7 +119,7 @@ static const char *finding_of(int status, const char *text)
     if (WIFEXITED(status) && WEXITSTATUS(status) >= CHILD_PASSED && !has_crashed) {
         return NULL;
     }
-    return is_the_tests_own(text) ? NULL : "crashes";
+    return torture_is_the_tests_own(text) ? NULL : "crashes";
 }
 
 /* ---- all runs of one test ---- */
