@@ -44,7 +44,7 @@ asan: ## The tests under AddressSanitizer and UBSan (without those of packages a
 	@scripts/packages test
 	@scripts/test asan "" machines
 
-tsan: ## The tests of code without ZeroMQ under ThreadSanitizer
+tsan: ## The tests of code with threads and without ZeroMQ under ThreadSanitizer
 	@scripts/packages test
 	@scripts/test tsan sanitize-threads
 
@@ -70,7 +70,7 @@ format-check: ## Say which files are not formatted
 	@scripts/packages check
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format --dry-run -Werror
 
-tidy: ## clang-tidy over all sources
+tidy: ## clang-tidy over all sources (DEEP=1: the analyzer goes further)
 	@scripts/packages check
 	@scripts/tidy
 

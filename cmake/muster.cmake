@@ -58,8 +58,12 @@ function(muster_unit_tests folder)
     endif()
     # Where threads are. libzmq is not instrumented: ThreadSanitizer reports its insides in every run.
     set(labels unit)
-    if(folder MATCHES "^(base|sys|work|client|worker/core)$")
+    if(folder MATCHES "^(base|sys|work|client)$")
       list(APPEND labels sanitize-threads)
+      if(NOT TARGET sanitize-threads)
+        add_custom_target(sanitize-threads) # what `scripts/test tsan sanitize-threads` builds
+      endif()
+      add_dependencies(sanitize-threads ${target})
     endif()
     set_tests_properties(unit/${folder}/${stem} PROPERTIES TIMEOUT 300 LABELS "${labels}"
                          ENVIRONMENT "MUSTER_TEST_BUILD=${PROJECT_BINARY_DIR};MUSTER_TEST_SOURCE=${PROJECT_SOURCE_DIR}")

@@ -44,12 +44,25 @@ bool depot_find(struct depot *depot, const char *hash, uint64_t *ret_bytes)
     return true;
 }
 
-bool depot_blob_add(struct depot *depot, const char *hash, uint64_t bytes)
+void depot_blob_free(struct blob *blob)
+{
+    if (blob != NULL) {
+        mem_free(blob->sums);
+        mem_free(blob);
+    }
+}
+
+bool depot_blob_add(struct depot *depot, const char *hash, uint64_t bytes, uint64_t *sums)
 {
     struct blob *blob = depot_blob(depot, hash);
     if (blob != NULL) { /* two sent it at a time: the same bytes */
         depot->used_bytes -= bytes;
         blob->used_at = ++depot->last_use;
+        if (blob->sums == NULL) {
+            blob->sums = sums;
+        } else {
+            mem_free(sums);
+        }
         return true;
     }
     blob = mem_zalloc(sizeof *blob);
@@ -60,9 +73,11 @@ bool depot_blob_add(struct depot *depot, const char *hash, uint64_t bytes)
         HASH_ADD_STR(depot->blobs, hash, blob);
     }
     if (blob == NULL || blob->hh.tbl == NULL) {
+        mem_free(sums);
         mem_free(blob);
         return false;
     }
+    blob->sums = sums;
     return true;
 }
 
@@ -99,7 +114,7 @@ static void blob_drop(struct depot *depot, struct blob *blob)
     }
     depot->used_bytes -= blob->bytes;
     HASH_DELETE(hh, depot->blobs, blob);
-    mem_free(blob);
+    depot_blob_free(blob);
 }
 
 static struct blob *blob_oldest(const struct depot *depot)
@@ -171,7 +186,7 @@ static error_code blobs_read(struct depot *depot, DIR *folder)
                          "none of ours");
             continue;
         }
-        if (!depot_blob_add(depot, entry->d_name, (uint64_t)about.st_size)) {
+        if (!depot_blob_add(depot, entry->d_name, (uint64_t)about.st_size, NULL)) {
             return ERR_NO_MEMORY;
         }
         depot->used_bytes += (uint64_t)about.st_size;
@@ -250,7 +265,7 @@ void depot_free(struct depot *depot)
     struct blob *blob, *next;
     HASH_ITER (hh, depot->blobs, blob, next) {
         HASH_DELETE(hh, depot->blobs, blob);
-        mem_free(blob);
+        depot_blob_free(blob);
     }
     mem_free(depot);
 }

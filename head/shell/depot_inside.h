@@ -14,12 +14,14 @@ struct blob {
     char hash[WORK_HASH_TEXT_BYTES];
     uint64_t bytes;
     uint64_t used_at; /* counts uses */
+    uint64_t *sums;   /* of its pieces, made while it was proven; NULL: it was there at the start */
 };
 
 struct piece_name {
     char hash[WORK_HASH_TEXT_BYTES];
     uint64_t offset;
     uint32_t size;
+    uint64_t sum; /* 0: unknown */
 };
 
 struct piece {
@@ -62,8 +64,9 @@ struct depot {
 /* ---- depot.c ---- */
 struct blob *depot_blob(const struct depot *depot, const char *hash);
 void depot_path(const struct depot *depot, const char *name, char ret_path[DEPOT_PATH_BYTES]);
-/* It is on disk now. False: no memory to remember it. */
-bool depot_blob_add(struct depot *depot, const char *hash, uint64_t bytes);
+/* It is on disk now. The sums become the blob's, or NULL. False: no memory to remember it. */
+bool depot_blob_add(struct depot *depot, const char *hash, uint64_t bytes, uint64_t *sums);
+void depot_blob_free(struct blob *blob);
 void depot_blob_use(struct depot *depot, struct blob *blob);
 /* Makes room for one more, of so many bytes; ERR_NO_SPACE. */
 MUST_CHECK error_code depot_room(struct depot *depot, uint64_t bytes, struct report *report);

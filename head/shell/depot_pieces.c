@@ -73,6 +73,7 @@ static void on_reading_work(uv_work_t *work)
         const struct msg_blob message = {.hash = name->hash,
                                          .offset = name->offset,
                                          .total = reading->total,
+                                         .sum = name->sum,
                                          .data = {bytes, name->size}};
         reading->frame = piece_encode(&message);
     } else if (bytes != NULL) {
@@ -106,7 +107,8 @@ static void piece_forget(struct piece *piece)
 static bool piece_is(const struct piece *piece, const struct piece_name *name)
 {
     return (piece->frame != NULL || piece->is_reading) && piece->name.offset == name->offset &&
-           piece->name.size == name->size && strcmp(piece->name.hash, name->hash) == 0;
+           piece->name.size == name->size && piece->name.sum == name->sum &&
+           strcmp(piece->name.hash, name->hash) == 0;
 }
 
 static void piece_read(struct depot *depot, struct piece *piece, const struct piece_name *name,

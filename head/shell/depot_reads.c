@@ -114,6 +114,11 @@ void depot_read(struct depot *depot, uint64_t peer, const char *hash, uint64_t o
     if (blob->bytes - offset < size) {
         ask.name.size = (uint32_t)(blob->bytes - offset);
     }
+    bool is_whole = offset % DEPOT_UPLOAD_BYTES == 0 &&
+                    (ask.name.size == DEPOT_UPLOAD_BYTES || offset + ask.name.size == blob->bytes);
+    if (blob->sums != NULL && is_whole) {
+        ask.name.sum = blob->sums[offset / DEPOT_UPLOAD_BYTES];
+    }
     ask_add(depot, peer, &ask);
 }
 

@@ -22,6 +22,7 @@ struct upload {
     int fd;
     uint64_t written, ahead; /* in the pool: to the file; of it, begun to go to the disk */
     struct work_hasher hasher;
+    uint64_t *sums; /* of its pieces, as many as were announced */
     uv_work_t work;
     bool is_working; /* in the pool: the buffer is its */
     bool is_ending;  /* no more will come */
@@ -54,6 +55,7 @@ static void upload_free(struct upload *upload)
     }
     list_remove(&upload->link);
     upload->depot->n_uploads--;
+    mem_free(upload->sums);
     mem_free(upload);
 }
 
@@ -99,6 +101,10 @@ static error_code upload_write(struct upload *upload)
         }
         at += n > 0 ? (size_t)n : 0;
     }
+    if (upload->len > 0) {
+        upload->sums[upload->written / DEPOT_UPLOAD_BYTES] =
+            work_piece_sum((struct bytes){upload->buffer, upload->len});
+    }
     upload->written += upload->len;
     work_hasher_add(&upload->hasher, upload->buffer, upload->len);
     return upload_go_ahead(upload);
@@ -142,7 +148,7 @@ static void upload_close(struct upload *upload)
 {
     struct depot *depot = upload->depot;
     bool is_kept = upload->error == OK && upload->is_last;
-    if (is_kept && !depot_blob_add(depot, upload->hash, upload->received)) {
+    if (is_kept && !depot_blob_add(depot, upload->hash, upload->received, TAKE(upload->sums))) {
         upload->error = report_fail(&upload->report, ERR_NO_MEMORY, "out of memory");
         is_kept = false; /* found again at the next start */
     }
@@ -209,9 +215,13 @@ error_code depot_upload_begin(struct depot *depot, uint64_t id, const char *hash
         return error;
     }
     struct upload *upload = mem_zalloc(sizeof *upload);
-    if (upload == NULL) {
+    uint64_t *sums = mem_calloc(bytes / DEPOT_UPLOAD_BYTES + 1, sizeof *sums);
+    if (upload == NULL || sums == NULL) {
+        mem_free(sums);
+        mem_free(upload);
         return report_fail(report, ERR_NO_MEMORY, "out of memory");
     }
+    upload->sums = sums;
     char name[64];
     ignore_error(
         snprintf(name, sizeof name, "upload-%llu", (unsigned long long)++depot->last_temp) < 0,

@@ -340,6 +340,7 @@ static const struct field msg_blob_fields[] = {
     F_U64(struct msg_blob, total, 22, 1),
     F_BYTES(struct msg_blob, data, 23, 1, BLOB_PIECE_MAX_BYTES),
     F_TEXT(struct msg_blob, error, 24, 1, REPORT_TEXT_MAX),
+    F_U64(struct msg_blob, sum, 25, 1),
 };
 const struct schema msg_blob_schema = SCHEMA("blob", struct msg_blob, 1, msg_blob_fields);
 

@@ -482,6 +482,7 @@ struct msg_blob {
     uint64_t total; /* bytes of the whole */
     struct bytes data;
     const char *error; /* "": none; else why there is no data, for people */
+    uint64_t sum; /* work_piece_sum() as of when the whole was proven by its name; 0: unknown */
 };
 
 #endif

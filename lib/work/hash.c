@@ -1,6 +1,7 @@
 #include "work/hash.h"
 
 #include <string.h>
+#include <xxhash.h>
 
 static crypto_generichash_state *hasher_state(struct work_hasher *hasher)
 {
@@ -24,6 +25,12 @@ void work_hasher_end(struct work_hasher *hasher, char ret_text[WORK_HASH_TEXT_BY
     unsigned char hash[WORK_HASH_BYTES];
     crypto_generichash_final(hasher_state(hasher), hash, sizeof hash);
     sodium_bin2hex(ret_text, WORK_HASH_TEXT_BYTES, hash, sizeof hash);
+}
+
+uint64_t work_piece_sum(struct bytes piece)
+{
+    uint64_t sum = XXH3_64bits(piece.data, piece.len);
+    return sum != 0 ? sum : 1;
 }
 
 bool work_hash_is_good(const char *text)

@@ -17,12 +17,13 @@ struct work_limits {
 /* Makes `folder`, which is not there yet. */
 MUST_CHECK error_code work_unpack_new(const char *folder, const struct work_limits *limits,
                                       struct work_unpack **ret_unpack, struct report *report);
-/* The next bytes. ERR_FORMAT: no such archive; ERR_LIMIT; ERR_NO_SPACE. After an error only free.
- */
-MUST_CHECK error_code work_unpack_add(struct work_unpack *unpack, struct bytes bytes,
+/* The next bytes, one piece with its `sum`, or 0: then the first piece has none either, and the
+ * whole is proven by its hash in the end. ERR_FORMAT: no such archive, or another piece than its
+ * sum says; ERR_LIMIT; ERR_NO_SPACE. After an error only free. */
+MUST_CHECK error_code work_unpack_add(struct work_unpack *unpack, struct bytes bytes, uint64_t sum,
                                       struct report *report);
-/* That was all: proves the bytes by `hash` and makes the folder read-only, which then stays.
- * ERR_FORMAT: they are others, or too few. */
+/* That was all: proves the bytes by `hash`, unless each piece had its sum, and makes the folder
+ * read-only, which then stays. ERR_FORMAT: they are others, or too few. */
 MUST_CHECK error_code work_unpack_end(struct work_unpack *unpack, const char *hash,
                                       uint64_t *ret_bytes, struct report *report);
 /* Removes the folder unless it was ended well. NULL is fine. */

@@ -76,7 +76,7 @@ static bool unpack(const uint8_t *data, size_t size, size_t piece, bool is_right
     error_code error = work_unpack_new(folder, &limits, &unpack, &report);
     for (size_t at = 0; error == OK && at < size; at += piece) {
         size_t n = size - at < piece ? size - at : piece;
-        error = work_unpack_add(unpack, (struct bytes){data + at, n}, &report);
+        error = work_unpack_add(unpack, (struct bytes){data + at, n}, 0, &report);
     }
     error = error == OK ? work_unpack_end(unpack, hash, &bytes, &report) : error;
     assert(error != OK || (is_right && bytes <= BYTES_MAX));

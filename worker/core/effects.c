@@ -151,16 +151,18 @@ void agent_outbox_work(struct agent_outbox *out, agent_effect_kind kind, const c
     outbox_add(out, (struct agent_effect){.kind = kind, .text = text, .lease = copy});
 }
 
-void agent_outbox_piece(struct agent_outbox *out, const char *hash, uint64_t offset,
-                        struct bytes data)
+void agent_outbox_piece(struct agent_outbox *out, const char *hash, const struct msg_blob *piece)
 {
     const char *text = arena_strdup(&out->arena, hash);
     if (text == NULL) {
         agent_outbox_fail(out, ERR_NO_MEMORY);
         return;
     }
-    outbox_add(out, (struct agent_effect){
-                        .kind = AGENT_BLOB_WRITE, .text = text, .offset = offset, .frame = data});
+    outbox_add(out, (struct agent_effect){.kind = AGENT_BLOB_WRITE,
+                                          .text = text,
+                                          .offset = piece->offset,
+                                          .sum = piece->sum,
+                                          .frame = piece->data});
 }
 
 void agent_outbox_array(struct agent_outbox *out, const struct msg_array *array)

@@ -27,8 +27,7 @@ void agent_outbox_clean(struct agent_outbox *out, struct attempt_ref ref);
 /* AGENT_BLOB_DROP and AGENT_TREE_*; lease: NULL but for SETUP. */
 void agent_outbox_work(struct agent_outbox *out, agent_effect_kind kind, const char *name,
                        const struct msg_lease *lease);
-void agent_outbox_piece(struct agent_outbox *out, const char *hash, uint64_t offset,
-                        struct bytes data);
+void agent_outbox_piece(struct agent_outbox *out, const char *hash, const struct msg_blob *piece);
 void agent_outbox_exit(struct agent_outbox *out, int code);
 void agent_outbox_array(struct agent_outbox *out, const struct msg_array *array);
 void agent_outbox_array_drop(struct agent_outbox *out, uint32_t job);

@@ -23,9 +23,9 @@ typedef enum {
     AGENT_DROP,        /* ref.task, snapshot.ordinal: delete this snapshot */
     AGENT_CLEAN, /* ref: the result is on disk at the head; remove the attempt's private folder */
     AGENT_EXIT,  /* code: leave */
-    AGENT_BLOB_WRITE, /* text: hash, offset, frame: a piece, the `data` of its MSG_BLOB, which stays
-                         until then -> on_blob_written, in their order */
-    AGENT_BLOB_DROP,  /* text: hash; its pieces are wanted no more */
+    AGENT_BLOB_WRITE,  /* text: hash, offset, sum, frame: a piece, the `data` of its MSG_BLOB, which
+                          stays until then -> on_blob_written, in their order */
+    AGENT_BLOB_DROP,   /* text: hash; its pieces are wanted no more */
     AGENT_TREE_UNPACK, /* text: hash; all pieces are on disk: prove, unpack -> on_tree_made */
     AGENT_TREE_SETUP,  /* text: name, lease: a copy of the base, run the setup -> on_tree_made */
     AGENT_TREE_SETUP_STOP, /* text: name; end it -> on_tree_made with an error */
@@ -48,6 +48,7 @@ struct agent_effect {
     uint64_t connection;
     const char *text;
     uint64_t offset;
+    uint64_t sum;
     int64_t step;
     struct snapshot_ref snapshot;
     int code;

@@ -49,6 +49,17 @@ void agent_pull_fail(struct agent *agent, time_ms now, struct work_tree *tree, c
     agent_tree_fail(agent, now, tree, reason, out);
 }
 
+/* A head that was started again no longer knows the sums: what came with them proves nothing of
+ * what comes without, so the folder comes once more, and is proven by its hash. */
+static void pull_anew(struct agent *agent, time_ms now, struct work_tree *tree,
+                      struct agent_outbox *out)
+{
+    agent_outbox_work(out, AGENT_BLOB_DROP, tree->hash, NULL);
+    tree->total = tree->asked = tree->received = tree->written = 0;
+    tree->is_summed = false;
+    agent_pull_begin(agent, now, tree, out);
+}
+
 void agent_work_piece(struct agent *agent, time_ms now, const struct msg_blob *piece,
                       struct agent_outbox *out)
 {
@@ -70,8 +81,13 @@ void agent_work_piece(struct agent *agent, time_ms now, const struct msg_blob *p
                         "the head sent a piece of its work folder that does not fit", out);
         return;
     }
+    tree->is_summed = tree->received == 0 ? piece->sum != 0 : tree->is_summed;
+    if (tree->is_summed && piece->sum == 0) {
+        pull_anew(agent, now, tree, out);
+        return;
+    }
     tree->total = piece->total;
-    agent_outbox_piece(out, tree->hash, tree->received, piece->data);
+    agent_outbox_piece(out, tree->hash, piece);
     tree->received += piece->data.len;
     tree->heard = now;
     if (tree->asked < tree->received) {

@@ -16,6 +16,7 @@ struct work_tree {
     /* PULLING */
     uint64_t total; /* 0: not known yet */
     uint64_t asked, received, written;
+    bool is_summed; /* the first piece had its sum */
     time_ms heard;
 };
 

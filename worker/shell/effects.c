@@ -89,7 +89,7 @@ static void effect_exit(struct worker *worker, const struct agent_effect *effect
 
 static void effect_blob_write(struct worker *worker, const struct agent_effect *effect)
 {
-    works_write(worker->works, effect->text, effect->offset, effect->frame);
+    works_write(worker->works, effect->text, effect->offset, effect->sum, effect->frame);
 }
 
 static void effect_blob_drop(struct worker *worker, const struct agent_effect *effect)

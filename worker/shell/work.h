@@ -36,7 +36,8 @@ void works_unref(struct works *works, const char *name);
 
 /* ---- what the core asks for ---- */
 /* `data` lies in a frame of this turn, which is taken (link_piece_take()). */
-void works_write(struct works *works, const char *hash, uint64_t offset, struct bytes data);
+void works_write(struct works *works, const char *hash, uint64_t offset, uint64_t sum,
+                 struct bytes data);
 void works_drop(struct works *works, const char *hash);
 void works_unpack(struct works *works, const char *hash);
 void works_setup(struct works *works, const char *name, const struct msg_lease *lease);

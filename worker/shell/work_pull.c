@@ -17,6 +17,7 @@
 struct piece {
     struct list link;
     uint64_t offset;
+    uint64_t sum; /* 0: the head does not know it */
     struct bytes bytes;
     struct received_frame *frame; /* in which they lie */
 };
@@ -112,7 +113,8 @@ static void on_pull_work(uv_work_t *work)
             pull->error = report_fail(&pull->report, error_from_errno(number), "%s: %s",
                                       pull->temporary, strerror(number));
         } else {
-            pull->error = work_unpack_add(pull->unpack, pull->piece->bytes, &pull->report);
+            pull->error =
+                work_unpack_add(pull->unpack, pull->piece->bytes, pull->piece->sum, &pull->report);
         }
     } else if (pull->error == OK && pull->wants_unpack) {
         pull->error = unpack_end(pull);
@@ -207,7 +209,8 @@ static struct pull *pull_make(struct works *works, const char *hash)
     return pull;
 }
 
-void works_write(struct works *works, const char *hash, uint64_t offset, struct bytes data)
+void works_write(struct works *works, const char *hash, uint64_t offset, uint64_t sum,
+                 struct bytes data)
 {
     struct pull *pull = pull_find(works, hash);
     pull = pull != NULL ? pull : pull_make(works, hash);
@@ -217,7 +220,7 @@ void works_write(struct works *works, const char *hash, uint64_t offset, struct 
         return;
     }
     *piece = (struct piece){
-        .offset = offset, .bytes = data, .frame = link_piece_take(works->worker, data)};
+        .offset = offset, .sum = sum, .bytes = data, .frame = link_piece_take(works->worker, data)};
     assert(piece->frame != NULL);
     list_init(&piece->link);
     list_push_back(&pull->pieces, &piece->link);

@@ -209,19 +209,20 @@ static void test_proctree_twenty_children_that_ignore_everything_end(void **stat
     rig_end(&rig);
 }
 
-/* Every process of it makes the next ones for as long as it is not stopped; 40 at a time at most.
- */
+/* Every process of it makes the next ones for as long as it is not stopped, and this test lives; 40
+ * at a time at most. */
 static void test_proctree_fork_bomb_ends(void **state)
 {
     struct rig rig;
+    char bomb[512];
     rig_begin(&rig);
     struct proctree_mark mark = mark_make("1.1.0", 1);
-    struct spawn_result result =
-        start_marked(&rig,
-                     "bomb() { while :; do for i in 1 2 3 4 5 6 7 8; do (setsid sh -c 'sleep 0.05; "
-                     "exit 0' & sleep "
-                     "0.02) & done; wait; done; }; echo ready >ready; bomb & bomb & bomb & wait",
-                     *state, &mark);
+    snprintf(bomb, sizeof bomb,
+             "bomb() { while [ -d /proc/%d ]; do for i in 1 2 3 4 5 6 7 8; do (setsid sh -c 'sleep "
+             "0.05; exit 0' & sleep 0.02) & done; wait; done; }; echo ready >ready; bomb & bomb & "
+             "bomb & wait",
+             (int)getpid());
+    struct spawn_result result = start_marked(&rig, bomb, *state, &mark);
     rig_wait_file(folder_path(state, "ready"));
     const struct proctree_target target = {.mark = mark, .main = result.pid};
     kill(result.pid, SIGKILL);

@@ -54,9 +54,11 @@ static void pack_save(void **state, char ret_hash[WORK_HASH_TEXT_BYTES])
     work_pack_free(pack);
 }
 
+typedef enum { SUMS_NONE, SUMS_GOOD, SUMS_LAST_WRONG } sums;
+
 /* In pieces of an odd size. hash NULL: whatever it is. */
-static error_code unpack(void **state, const char *hash, const char *to,
-                         const struct work_limits *with, struct report *report)
+static error_code unpack_summed(void **state, const char *hash, const char *to, sums kind,
+                                const struct work_limits *with, struct report *report)
 {
     uint8_t piece[333];
     char real[WORK_HASH_TEXT_BYTES];
@@ -72,7 +74,10 @@ static error_code unpack(void **state, const char *hash, const char *to,
     size_t n;
     while (error == OK && (n = fread(piece, 1, sizeof piece, file)) > 0) {
         work_hasher_add(&hasher, piece, n);
-        error = work_unpack_add(made, (struct bytes){piece, n}, report);
+        struct bytes bytes_of = {piece, n};
+        uint64_t sum = kind == SUMS_NONE ? 0 : work_piece_sum(bytes_of);
+        sum += kind == SUMS_LAST_WRONG && n < sizeof piece;
+        error = work_unpack_add(made, bytes_of, sum, report);
     }
     fclose(file);
     work_hasher_end(&hasher, real);
@@ -81,6 +86,27 @@ static error_code unpack(void **state, const char *hash, const char *to,
     }
     work_unpack_free(made);
     return error;
+}
+
+static error_code unpack(void **state, const char *hash, const char *to,
+                         const struct work_limits *with, struct report *report)
+{
+    return unpack_summed(state, hash, to, SUMS_NONE, with, report);
+}
+
+/* The sums prove the pieces, and then the name is not looked at. */
+static void test_unpack_by_sums_refuses_a_piece_that_is_another(void **state)
+{
+    char hash[WORK_HASH_TEXT_BYTES];
+    struct report report = {0};
+    shell(state, "mkdir in; head -c 5000 /dev/urandom > in/a");
+    pack_save(state, hash);
+    assert_int_equal(unpack_summed(state, "", "out", SUMS_LAST_WRONG, &limits, &report),
+                     ERR_FORMAT);
+    assert_non_null(strstr(report.text, "not those that its name says"));
+    shell(state, "test ! -e out");
+    assert_int_equal(unpack_summed(state, "", "out", SUMS_GOOD, &limits, &report), OK);
+    shell(state, "diff -r in out");
 }
 
 static void test_pack_and_unpack_give_the_same_tree_read_only(void **state)
@@ -317,6 +343,7 @@ int main(void)
         IN_FOLDER(test_pack_refuses_a_socket),
         IN_FOLDER(test_pack_notices_a_file_that_changes),
         IN_FOLDER(test_unpack_with_another_name_leaves_nothing),
+        IN_FOLDER(test_unpack_by_sums_refuses_a_piece_that_is_another),
         IN_FOLDER(test_unpack_of_every_cut_archive_fails_and_leaves_nothing),
         IN_FOLDER(test_unpack_refuses_to_leave_the_folder),
         IN_FOLDER(test_unpack_holds_its_limits),

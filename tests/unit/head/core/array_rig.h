@@ -124,13 +124,11 @@ static inline void agent_enrol(struct rig *r, struct agent *agent, int64_t cpus)
 
 static inline uint32_t agent_lowest(const struct agent *agent)
 {
-    for (uint32_t i = 0; i < AGENT_POSITIONS_MAX; i++) {
-        if (agent->held[i]) {
-            return i;
-        }
+    const uint8_t *held = memchr(agent->held, 1, AGENT_POSITIONS_MAX);
+    if (held == NULL) {
+        fail_msg("%s has nothing", agent->name);
     }
-    fail_msg("%s has nothing", agent->name);
-    return 0;
+    return (uint32_t)(held - agent->held);
 }
 
 /* Rows of `n` ids in one event, of those that it has or not; lanes that then find nothing close. */

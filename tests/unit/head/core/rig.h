@@ -65,6 +65,17 @@ static const char rig_sweep[] = "name: test\n"
                                 "retries: {max: 1, backoff: 1s}\n"
                                 "resources: {cpus: 1}\n";
 
+/* From one failing allocation to the next. A sanitizer makes a day several times as long: there a
+ * sample by a prime, and all with MUSTER_TEST_LONG. */
+static inline uint64_t torture_step(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+    return getenv("MUSTER_TEST_LONG") != NULL ? 1 : 7;
+#else
+    return 1;
+#endif
+}
+
 static inline void rig_store_delete(struct rig *r, const struct store_op *op)
 {
     unsigned n = 0;

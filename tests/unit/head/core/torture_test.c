@@ -438,7 +438,7 @@ static void torture_all(bool and_load)
     char *unbroken = torture_day(0, and_load, &has_failed);
     assert_non_null(strstr(unbroken, "done\nended done attempts 2 failures 1 lost 0 snapshot 1"));
     assert_non_null(strstr(unbroken, "ended cancelled attempts 0"));
-    for (uint64_t k = 1;; k++) {
+    for (uint64_t k = 1;; k += torture_step()) {
         char *end = torture_day(k, and_load, &has_failed);
         if (strcmp(end, unbroken) != 0) {
             fail_msg("with allocation %llu failing the day ended\n%s\ninstead of\n%s",

@@ -243,9 +243,76 @@ static void piece_assert(const struct fixture *f, uint32_t k, uint64_t peer, uin
     arena_fini(&arena);
 }
 
+/* Of the k-th that was given. */
+static uint64_t piece_sum(const struct fixture *f, uint32_t k, uint64_t *ret_real)
+{
+    struct arena arena;
+    message_type type;
+    void *message;
+    arena_init(&arena, MSG_ARENA_MAX_BYTES);
+    assert_int_equal(
+        message_decode(shared_frame_bytes(f->given[k].frame), &arena, &type, &message, NULL), OK);
+    const struct msg_blob *piece = message;
+    uint64_t sum = piece->sum;
+    *ret_real = work_piece_sum(piece->data);
+    arena_fini(&arena);
+    return sum;
+}
+
 static void piece_ask(struct fixture *f, uint64_t peer, const char *hash, uint64_t number)
 {
     depot_read(f->depot, peer, hash, number * BLOB_PIECE_MAX_BYTES, BLOB_PIECE_MAX_BYTES);
+}
+
+static void upload(struct fixture *f, uint64_t id, struct bytes bytes,
+                   char ret_hash[WORK_HASH_TEXT_BYTES])
+{
+    struct work_hasher hasher;
+    struct report report = {0};
+    work_hasher_init(&hasher);
+    work_hasher_add(&hasher, bytes.data, bytes.len);
+    work_hasher_end(&hasher, ret_hash);
+    assert_int_equal(depot_upload_begin(f->depot, id, ret_hash, bytes.len, &report), OK);
+    for (uint32_t before = f->uploaded; f->uploaded == before;) {
+        size_t taken = depot_upload_add(f->depot, id, bytes);
+        bytes.data += taken;
+        bytes.len -= taken;
+        if (bytes.len == 0) {
+            assert_true(depot_upload_end(f->depot, id));
+        }
+        assert_int_equal(loop_run(f->loop), OK);
+    }
+    assert_int_equal(f->error, OK);
+}
+
+/* The sums are those of the upload, whatever lies on the disk by now; a part of a piece has none,
+ * and neither has what was there when the head started. */
+static void test_pieces_have_the_sums_of_what_was_uploaded(void **state)
+{
+    enum { BYTES = BLOB_PIECE_MAX_BYTES + 1000 };
+    static uint8_t bytes[BYTES];
+    (void)state;
+    struct fixture f;
+    char hash[WORK_HASH_TEXT_BYTES], path[sizeof f.folder + WORK_HASH_TEXT_BYTES];
+    uint64_t real;
+    pieces_begin(&f, hash);
+    piece_ask(&f, 1, hash, 0);
+    given_wait(&f, 1);
+    assert_int_equal(piece_sum(&f, 0, &real), 0);
+    memset(bytes, 'm', BYTES);
+    upload(&f, 1, (struct bytes){bytes, BYTES}, hash);
+    snprintf(path, sizeof path, "%s/%s", f.folder, hash);
+    int fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, "#", 1, BLOB_PIECE_MAX_BYTES + 7), 1);
+    close(fd);
+    piece_ask(&f, 1, hash, 0);
+    piece_ask(&f, 1, hash, 1);
+    depot_read(f.depot, 1, hash, 100, 100);
+    given_wait(&f, 4);
+    assert_true(piece_sum(&f, 1, &real) == real && real != 0);
+    assert_true(piece_sum(&f, 2, &real) != real && real != 0);
+    assert_int_equal(piece_sum(&f, 3, &real), 0);
+    pieces_end(&f);
 }
 
 static void test_pieces_come_in_the_order_of_the_asks_and_are_shared(void **state)
@@ -370,6 +437,7 @@ static void test_depot_freed_while_pieces_wait_leaves_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pieces_have_the_sums_of_what_was_uploaded),
         cmocka_unit_test(test_pieces_come_in_the_order_of_the_asks_and_are_shared),
         cmocka_unit_test(test_pieces_for_who_does_not_read_wait_and_are_bounded),
         cmocka_unit_test(test_pieces_that_are_not_there_are_refused_at_once),

@@ -137,6 +137,49 @@ static void test_work_pull_goes_on_where_it_was_with_another_head(void **state)
     rig_end(&r);
 }
 
+static void summed_send(struct rig *r, uint64_t offset, uint64_t sum)
+{
+    static uint8_t data[PIECE];
+    const struct msg_blob piece = {.hash = HASH,
+                                   .offset = offset,
+                                   .total = 3 * PIECE,
+                                   .data = {data, PIECE},
+                                   .error = "",
+                                   .sum = sum};
+    rig_head(r, MSG_BLOB, &piece);
+}
+
+/* What came with sums proves nothing of what comes without. */
+static void test_work_pull_begins_anew_when_the_head_forgot_the_sums(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_begin(&r);
+    lease_send(&r, 1, "");
+    assert_int_equal(asked(&r), 0);
+    summed_send(&r, 0, 7);
+    assert_int_equal(rig_next(&r, AGENT_BLOB_WRITE)->effect.sum, 7);
+    written(&r, PIECE);
+    assert_int_equal(asked(&r), PIECE);
+    assert_int_equal(asked(&r), 2 * PIECE);
+    summed_send(&r, PIECE, 0);
+    rig_next(&r, AGENT_BLOB_DROP);
+    assert_int_equal(asked(&r), 0);
+    summed_send(&r, 2 * PIECE, 0); /* on its way since before */
+    rig_none(&r);
+    for (uint64_t offset = 0; offset < 3 * PIECE; offset += PIECE) {
+        /* A head that knows them again half-way: the hash proves the whole all the same. */
+        summed_send(&r, offset, offset == 2 * PIECE ? 9 : 0);
+        rig_next(&r, AGENT_BLOB_WRITE);
+        written(&r, offset + PIECE);
+        for (int i = 0; i < (offset == 0 ? 2 : 0); i++) {
+            asked(&r);
+        }
+    }
+    assert_string_equal(rig_next(&r, AGENT_TREE_UNPACK)->effect.text, HASH);
+    rig_end(&r);
+}
+
 static void test_work_that_fails_is_the_nodes_fault_and_tried_again(void **state)
 {
     static const char *const errors[] = {"the head's depot does not hold this work folder", "", ""};
@@ -269,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_work_is_pulled_once_for_all_that_wait),
         cmocka_unit_test(test_work_pieces_are_asked_for_in_a_window),
         cmocka_unit_test(test_work_pull_goes_on_where_it_was_with_another_head),
+        cmocka_unit_test(test_work_pull_begins_anew_when_the_head_forgot_the_sums),
         cmocka_unit_test(test_work_that_fails_is_the_nodes_fault_and_tried_again),
         cmocka_unit_test(test_work_setup_runs_once_after_its_base),
         cmocka_unit_test(test_work_setup_in_a_shared_folder_counts_for_that_folder_alone),
