@@ -2,6 +2,7 @@
  * core wants done. */
 #include "sim/agent_effects.h"
 #include "sim/calendar.h"
+#include "sim/job_logs.h"
 #include "sim/link.h"
 #include "sim/trainer.h"
 #include "sim/work_folders.h"
@@ -109,6 +110,7 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
         .saved_for = -1,
     };
     process_temper(sim, p, lease);
+    sim_logs_note(sim, node, e->ref.task.job);
     sim_trace(sim, "%-7s %s:%u is started, restore %u", node->name, id, e->ref.attempt,
               lease->restore.ordinal);
     sim_push(sim, (struct sim_event){.at = sim->now + sim_delay(sim, 40),
@@ -227,6 +229,7 @@ static void (*const sim_takes[])(struct sim *sim, struct sim_node *node,
     [AGENT_EXIT] = sim_take_exit,           [AGENT_BLOB_WRITE] = sim_take_piece,
     [AGENT_BLOB_DROP] = sim_take_blob_drop, [AGENT_TREE_UNPACK] = sim_take_tree,
     [AGENT_TREE_SETUP] = sim_take_tree,     [AGENT_TREE_SETUP_STOP] = sim_take_setup_stop,
+    [AGENT_LOGS_DROP] = sim_take_logs_drop,
 };
 
 /* What runs here fits here, and nothing is held twice. */

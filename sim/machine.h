@@ -108,6 +108,8 @@ struct sim_node {
     struct snapshot_ref disk[SIM_SNAPSHOTS_MAX];
     task_id disk_task[SIM_SNAPSHOTS_MAX];
     uint32_t n_disk;
+    uint32_t logged[SIM_LOGGED_MAX]; /* jobs whose logs lie on it, in ascending order */
+    uint32_t n_logged;
     bool has_tree[SIM_TREES_MAX], is_setup_stopped[SIM_TREES_MAX]; /* by sim.trees */
     uint32_t pulls[SIM_TREES_MAX];                                 /* that were dropped */
     struct sim_process processes[SIM_PROCESSES_MAX];

@@ -60,6 +60,7 @@ enum {
     X(rows)                                                                                        \
     X(snapshots)                                                                                   \
     X(drops)                                                                                       \
+    X(logs_removed)                                                                                \
     X(disowned)                                                                                    \
     X(drained)                                                                                     \
     X(refused)                                                                                     \

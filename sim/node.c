@@ -240,6 +240,7 @@ static void sim_agent_new(struct sim *sim, struct sim_node *node)
 void sim_node_wipe(struct sim *sim, struct sim_node *node)
 {
     node->n_disk = 0;
+    node->n_logged = 0;
     node->wipes++;
     memset(node->has_tree, 0, sizeof node->has_tree);
     sim->counts.wiped++;

@@ -85,6 +85,7 @@ static void effect_check(const struct agent_effect *effect)
     case AGENT_TREE_SETUP_STOP:
     case AGENT_ARRAY:
     case AGENT_ARRAY_DROP:
+    case AGENT_LOGS_DROP:
     case AGENT_LANE_OPEN:
     case AGENT_LANE_CLOSE:
     case AGENT_LANE_RECALL:

@@ -55,6 +55,11 @@ void on_head_message(struct agent *agent, time_ms now, message_type type, const 
 /* Snapshots found on disk at start; before the first on_link_up. */
 MUST_CHECK error_code agent_snapshot_found(struct agent *agent, struct snapshot_name name);
 
+/* Jobs whose logs lie on this disk, in ascending order, each once: the head is asked which of them
+ * are no more, and AGENT_LOGS_DROP follows. After each MSG_WELCOME, and now and then. */
+void on_logs_found(struct agent *agent, const uint32_t *jobs, uint32_t n_jobs,
+                   struct agent_outbox *out);
+
 /* ---- attempts (answers to AGENT_START, and what the kernel says) ---- */
 void on_attempt_started(struct agent *agent, time_ms now, struct attempt_ref ref, uint32_t pid,
                         struct agent_outbox *out);

@@ -254,7 +254,8 @@ error_code agent_arrays_enrol(struct agent *agent, time_ms now, struct arena *ar
     HASH_ITER (hh, agent->arrays, array, next) {
         agent_array_flush(agent, now, array, out);
     }
-    agent_arrays_prune(agent, out);
+    /* After each enrolment the head tells again what an array is. */
+    agent_arrays_prune(agent, 0, UINT32_MAX, out);
     enrol_lanes(agent, NULL, &enrol->n_lanes);
     enrol_ranges(agent, NULL, &enrol->n_ranges);
     struct held_lane *lanes = arena_calloc(arena, enrol->n_lanes, sizeof *lanes);

@@ -111,12 +111,12 @@ static bool array_is_idle(const struct agent *agent, const struct agent_array *a
     return true;
 }
 
-/* The head tells again what an array is after each enrolment, so those with nothing here go. */
-void agent_arrays_prune(struct agent *agent, struct agent_outbox *out)
+void agent_arrays_prune(struct agent *agent, uint32_t first, uint32_t count,
+                        struct agent_outbox *out)
 {
     struct agent_array *array, *next;
     HASH_ITER (hh, agent->arrays, array, next) {
-        if (array_is_idle(agent, array)) {
+        if (array->job - first < count && array_is_idle(agent, array)) {
             if (!agent->enrol->is_dry) {
                 agent_outbox_array_drop(out, array->job);
             }

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "sys/clock.h"
+#include "sys/failpoints.h"
 #include "sys/log.h"
 #include "sys/logfile.h"
 #include "worker/shell/arrays.h"
@@ -190,7 +191,7 @@ static void stream_write(struct lane_stream *stream, size_t len)
     if (!stream_file(stream)) {
         return;
     }
-    ssize_t n = write(stream->file_fd, read_block, len);
+    ssize_t n = FAILPOINT_FAILS(LANE_WRITE) ? -1 : write(stream->file_fd, read_block, len);
     if (n > 0) {
         stream->size_bytes += (uint64_t)n;
         stream->span.bytes += (uint64_t)n;

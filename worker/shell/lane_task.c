@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "spec/macros.h"
 #include "sys/clock.h"
+#include "sys/failpoints.h"
 #include "worker/shell/arrays.h"
 #include "worker/shell/environment.h"
 
@@ -358,6 +359,7 @@ void lane_task_gone(struct attempt_run *run)
     struct attempt_ref ref = run->ref;
     char reason[256] = "";
     int64_t ran_us = lane->ended_us - lane->exec_us;
+    FAILPOINT(LANE_END);
     attempt_facts_read(run, &facts, reason, sizeof reason);
     if (lane->is_halted) {
         lane_logs_drain(lane->logs); /* else it was empty, and may be another's by now */

@@ -296,6 +296,7 @@ static void test_spawner_child_dies_with_its_killed_parent(void **state)
         pause();
         _exit(is_told ? 0 : 1);
     }
+    close(lines[1]); /* so that the end of one that failed ends the wait for it */
     pid_t child;
     assert_int_equal(read(lines[0], &child, sizeof child), sizeof child);
     kill(pid, SIGKILL);
@@ -317,7 +318,6 @@ static void test_spawner_child_dies_with_its_killed_parent(void **state)
         poll(NULL, 0, 2);
     }
     close(lines[0]);
-    close(lines[1]);
     (void)state;
 }
 
