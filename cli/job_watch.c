@@ -1,19 +1,14 @@
 /* A job until its end: one line, drawn over on a terminal, elsewhere written at most every 30 s. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "cli/jobs.h"
 #include "cli/kinds.h"
 #include "cli/live.h"
 #include "cli/signals.h"
+#include "cli/watching.h"
 
 enum {
-    LIVE_MS = 250,
-    LOOK_MIN_MS = 30,
-    LOOK_MAX_MS = 500,
     LINE_EVERY_MS = 30000,
     RATE_OVER_MS = 10000, /* a rate is measured over at most so long */
 };
@@ -35,19 +30,6 @@ struct job_watch {
     uint32_t n_samples;
     char why[512]; /* what it waited for when that was told last */
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void pause_ms(int64_t ms)
-{
-    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-    nanosleep(&t, NULL);
-}
 
 static int64_t job_ended(const json_t *job)
 {
@@ -85,7 +67,7 @@ void cli_job_progress(const json_t *job, double rate, char *ret_text, size_t siz
 /* Tasks a second over the last samples; 0: not known yet. */
 static double watch_rate(struct job_watch *watch, int64_t ended)
 {
-    int64_t now = now_ms();
+    int64_t now = cli_now_ms();
     struct sample first = {now, ended};
     uint32_t n = watch->n_samples < SAMPLES ? watch->n_samples : SAMPLES;
     for (uint32_t i = 0; i < n; i++) {
@@ -106,7 +88,7 @@ static void why_print(struct job_watch *watch, const json_t *job)
     char path[64];
     json_t *answer = NULL;
     if (cli_json_int(job, "running") + cli_json_int(job, "leased") > 0 ||
-        now_ms() - watch->started_ms < 2000) {
+        cli_now_ms() - watch->started_ms < 2000) {
         return;
     }
     snprintf(path, sizeof path, "/api/v1/explain/%u", watch->number);
@@ -122,7 +104,7 @@ static void why_print(struct job_watch *watch, const json_t *job)
 static void watch_line(struct job_watch *watch, const json_t *job)
 {
     char text[256];
-    int64_t ended = job_ended(job), now = now_ms();
+    int64_t ended = job_ended(job), now = cli_now_ms();
     double rate = watch_rate(watch, ended);
     bool is_due = watch->line_ms == 0 ||
                   (now - watch->line_ms >= LINE_EVERY_MS && ended != watch->line_ended);
@@ -169,8 +151,9 @@ static int watch_end(struct job_watch *watch, json_t *job)
 }
 
 /* One look; -1 to go on, else the exit code. */
-static int watch_once(struct job_watch *watch)
+static int watch_once(void *context)
 {
+    struct job_watch *watch = context;
     json_t *job = NULL;
     int code = cli_job_get(watch->cli, watch->client, watch->number, &job);
     if (code == EXIT_OK) {
@@ -186,8 +169,9 @@ static int watch_once(struct job_watch *watch)
 }
 
 /* -1: it was cancelled, its end is waited for. */
-static int watch_interrupted(struct job_watch *watch)
+static int watch_interrupted(void *context)
 {
+    struct job_watch *watch = context;
     char path[64], what[32];
     uint32_t number = watch->number;
     if (cli_signal_cancels()) {
@@ -206,28 +190,22 @@ static int watch_interrupted(struct job_watch *watch)
 int cli_job_watch(struct cli *cli, struct client **client, uint32_t number, bool is_quiet,
                   int64_t timeout_ms)
 {
-    const char *terminal = getenv("TERM");
-    bool is_terminal = isatty(STDERR_FILENO) && terminal != NULL && strcmp(terminal, "dumb") != 0;
+    char what[32];
     struct job_watch watch = {
         .cli = cli,
         .client = client,
         .number = number,
-        .is_live = !is_quiet && is_terminal,
+        .is_live = cli_watching_is_live(is_quiet),
         .is_quiet = is_quiet,
-        .started_ms = now_ms(),
+        .started_ms = cli_now_ms(),
     };
-    int code = -1;
-    cli_interrupt_catch(cli);
-    for (int64_t wait_ms = LOOK_MIN_MS; code < 0;
-         pause_ms(code < 0 && !cli_is_interrupted ? wait_ms : 0)) {
-        code = watch_once(&watch);
-        wait_ms = watch.is_live ? LIVE_MS : wait_ms < LOOK_MAX_MS ? wait_ms * 5 / 4 : LOOK_MAX_MS;
-        if (code < 0 && cli_is_interrupted) {
-            code = watch_interrupted(&watch);
-        }
-        if (code < 0 && timeout_ms >= 0 && now_ms() - watch.started_ms >= timeout_ms) {
-            code = cli_fail(EXIT_TIMEOUT, "%u is not over yet; it goes on", number);
-        }
-    }
-    return code;
+    const struct watching watching = {.cli = cli,
+                                      .is_live = watch.is_live,
+                                      .timeout_ms = timeout_ms,
+                                      .what = what,
+                                      .context = &watch,
+                                      .look = watch_once,
+                                      .on_interrupted = watch_interrupted};
+    snprintf(what, sizeof what, "%u", number);
+    return cli_watching_run(&watching);
 }

@@ -1,17 +1,12 @@
 /* A sweep until its end: live on a terminal, else a line a change and at most one in 30 s. */
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "cli/kinds.h"
 #include "cli/live.h"
 #include "cli/signals.h"
+#include "cli/watching.h"
 
 enum {
-    LIVE_MS = 250,
-    QUIET_MS = 50,
-    QUIET_MAX_MS = 500,
     LINE_EVERY_MS = 30000,
     WAITING_MS = 2000, /* so long without a running trial: say why */
 };
@@ -20,28 +15,14 @@ struct watch {
     struct cli *cli;
     struct client **client;
     uint32_t sweep;
-    bool is_live;
+    bool is_live, is_quiet;
     struct live live;
-    int64_t started_ms;
     int64_t line_ms; /* when the last plain line was written */
     int64_t ended;   /* of the last plain line */
     int64_t busy_ms; /* when a trial ran last */
     char why[512];   /* what it waits for; "" if it runs */
     int64_t why_ms;  /* when that was written as a line */
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void pause_ms(int64_t ms)
-{
-    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-    nanosleep(&t, NULL);
-}
 
 static void plain_line(struct watch *watch, const json_t *sweep)
 {
@@ -50,12 +31,12 @@ static void plain_line(struct watch *watch, const json_t *sweep)
                     cli_json_int(sweep, "failed");
     bool is_change = ended != watch->ended;
     bool is_first = watch->line_ms == 0;
-    if (!is_first && (!is_change || now_ms() - watch->line_ms < LINE_EVERY_MS)) {
+    if (!is_first && (!is_change || cli_now_ms() - watch->line_ms < LINE_EVERY_MS)) {
         return;
     }
     live_header(sweep, 0, text, sizeof text);
     fprintf(stderr, "%s%s%s\n", text, live_best(sweep, best, sizeof best) ? "  " : "", best);
-    watch->line_ms = now_ms();
+    watch->line_ms = cli_now_ms();
     watch->ended = ended;
 }
 
@@ -201,14 +182,14 @@ static void watch_why(struct watch *watch, const json_t *sweep)
     char path[128], before[sizeof watch->why];
     json_t *answer = NULL;
     if (cli_json_int(sweep, "running") > 0 || sweep_is_over(sweep)) {
-        watch->busy_ms = now_ms();
+        watch->busy_ms = cli_now_ms();
         watch->why[0] = '\0';
         return;
     }
-    if (now_ms() - watch->busy_ms < WAITING_MS) {
+    if (cli_now_ms() - watch->busy_ms < WAITING_MS) {
         return;
     }
-    watch->busy_ms = now_ms() - WAITING_MS / 2; /* Asked again in a second. */
+    watch->busy_ms = cli_now_ms() - WAITING_MS / 2; /* Asked again in a second. */
     snprintf(path, sizeof path, "/api/v1/explain/%u", watch->sweep);
     if (client_get_json(watch->cli, watch->client, path, &answer) != EXIT_OK) {
         return;
@@ -216,17 +197,18 @@ static void watch_why(struct watch *watch, const json_t *sweep)
     memcpy(before, watch->why, sizeof before);
     snprintf(watch->why, sizeof watch->why, "%s", cli_json_str(answer, "text"));
     bool is_new = strcmp(before, watch->why) != 0 &&
-                  (watch->why_ms == 0 || now_ms() - watch->why_ms >= LINE_EVERY_MS);
+                  (watch->why_ms == 0 || cli_now_ms() - watch->why_ms >= LINE_EVERY_MS);
     if (!watch->is_live && is_new) {
         fprintf(stderr, "muster: %s\n", watch->why);
-        watch->why_ms = now_ms();
+        watch->why_ms = cli_now_ms();
     }
     json_decref(answer);
 }
 
 /* One look; -1 to go on, else the exit code. */
-static int watch_once(struct watch *watch, bool is_quiet)
+static int watch_once(void *context)
 {
+    struct watch *watch = context;
     char path[128];
     json_t *sweep = NULL, *trials = NULL;
     snprintf(path, sizeof path, "/api/v1/sweeps/%u", watch->sweep);
@@ -237,12 +219,12 @@ static int watch_once(struct watch *watch, bool is_quiet)
         code = client_get_json(watch->cli, watch->client, path, &trials);
     }
     if (code == EXIT_OK) {
-        if (!is_quiet) {
+        if (!watch->is_quiet) {
             watch_why(watch, sweep);
         }
         if (watch->is_live) {
             live_draw(&watch->live, sweep, trials, watch->why);
-        } else if (!is_quiet) {
+        } else if (!watch->is_quiet) {
             plain_line(watch, sweep);
         }
         code = sweep_is_over(sweep) ? watch_end(watch, sweep) : -1;
@@ -253,8 +235,9 @@ static int watch_once(struct watch *watch, bool is_quiet)
 }
 
 /* -1: it was cancelled, its end is waited for. */
-static int watch_interrupted(struct watch *watch)
+static int watch_interrupted(void *context)
 {
+    struct watch *watch = context;
     char path[64], what[32];
     uint32_t sweep = watch->sweep;
     if (cli_signal_cancels()) {
@@ -274,29 +257,22 @@ static int watch_interrupted(struct watch *watch)
 int cli_sweep_watch(struct cli *cli, struct client **client, uint32_t sweep, bool is_quiet,
                     int64_t timeout_ms)
 {
-    const char *terminal = getenv("TERM");
+    char what[32];
     struct watch watch = {
         .cli = cli,
         .client = client,
         .sweep = sweep,
-        .is_live =
-            !is_quiet && isatty(STDERR_FILENO) && terminal != NULL && strcmp(terminal, "dumb") != 0,
-        .started_ms = now_ms(),
-        .busy_ms = now_ms(),
+        .is_live = cli_watching_is_live(is_quiet),
+        .is_quiet = is_quiet,
+        .busy_ms = cli_now_ms(),
     };
-    cli_interrupt_catch(cli);
-    int code = -1;
-    /* Looks often at first (a sweep of a few trials is over at once), then less. */
-    for (int64_t wait_ms = QUIET_MS; code < 0;
-         pause_ms(code < 0 && !cli_is_interrupted ? wait_ms : 0)) {
-        code = watch_once(&watch, is_quiet);
-        wait_ms = watch.is_live ? LIVE_MS : wait_ms < QUIET_MAX_MS ? wait_ms * 5 / 4 : QUIET_MAX_MS;
-        if (code < 0 && cli_is_interrupted) {
-            code = watch_interrupted(&watch);
-        }
-        if (code < 0 && timeout_ms >= 0 && now_ms() - watch.started_ms >= timeout_ms) {
-            code = cli_fail(EXIT_TIMEOUT, "sweep %u is not over yet; it goes on", sweep);
-        }
-    }
-    return code;
+    const struct watching watching = {.cli = cli,
+                                      .is_live = watch.is_live,
+                                      .timeout_ms = timeout_ms,
+                                      .what = what,
+                                      .context = &watch,
+                                      .look = watch_once,
+                                      .on_interrupted = watch_interrupted};
+    snprintf(what, sizeof what, "sweep %u", sweep);
+    return cli_watching_run(&watching);
 }

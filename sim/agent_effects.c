@@ -2,6 +2,7 @@
  * core wants done. */
 #include "sim/agent_effects.h"
 #include "sim/calendar.h"
+#include "sim/job_logs.h"
 #include "sim/lanes.h"
 #include "sim/link.h"
 #include "sim/runs.h"
@@ -121,6 +122,7 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
     if (lease->is_trial || !sim_lane_task_temper(sim, node, p)) {
         process_temper(sim, p, lease);
     }
+    sim_logs_note(sim, node, e->ref.task.job);
     sim_trace(sim, "%-7s %s:%u is started, restore %u", node->name, id, e->ref.attempt,
               lease->restore.ordinal);
     sim_push(sim, (struct sim_event){.at = sim->now + sim_delay(sim, 40),
@@ -253,6 +255,8 @@ static void (*const sim_takes[])(struct sim *sim, struct sim_node *node,
     [AGENT_LANE_OPEN] = sim_take_lane_open,
     [AGENT_LANE_CLOSE] = sim_take_lane_close,
     [AGENT_LANE_START] = sim_take_lane_start,
+    [AGENT_LANE_RECALL] = sim_take_lane_recall,
+    [AGENT_LOGS_DROP] = sim_take_logs_drop,
 };
 
 /* What runs in a lane has the lane's GPUs; one that is idle has nothing left to run, or the head
@@ -263,7 +267,7 @@ static void lanes_count(struct sim *sim, struct sim_node *node, amount *cpus, ui
     const struct agent_array *array;
     for (array = node->agent->arrays; array != NULL; array = array->hh.next) {
         list_each (&array->lanes, struct lane, link, lane) {
-            const struct attempt *attempt = lane->attempt;
+            const struct attempt *attempt = lane->n_attempts > 0 ? lane->attempts[0] : NULL;
             bool is_counted = attempt != NULL && attempt->state != ATTEMPT_DISOWNED &&
                               !(attempt->order.act == ACT_STOP && attempt->order.grace_ms == 0);
             if (!is_counted || sim->was_harsh) {

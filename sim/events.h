@@ -7,12 +7,13 @@
 
 enum {
     SIM_NODES_MAX = 6,
-    SIM_PROCESSES_MAX = 64,
+    SIM_PROCESSES_MAX = 256,
     SIM_ARRAYS_MAX = 256, /* that an agent was told of */
     SIM_LANES_MAX = 64,
     SIM_RANGES_MAX = 3, /* in a request of somebody */
     SIM_EVENTS_MAX = 1 << 16,
     SIM_SNAPSHOTS_MAX = 4096,
+    SIM_LOGGED_MAX = 4096,
     SIM_CLIENTS_MAX = 1024,
     SIM_KEYS_MAX = 8,
     SIM_SILENCES_MAX = 4,

@@ -230,6 +230,8 @@ static void head_read(struct sim *sim, struct sim_head *head, struct sim_node *n
         struct msg_blob piece;
         sim_blob_piece(message, &piece);
         reply_at_once(sim, node, key, MSG_BLOB, &piece);
+    } else if (type == MSG_LOGS_HELD) {
+        on_logs_held(core, key->peer, message);
     } else if (type == MSG_HEARTBEAT) {
         const struct msg_heartbeat *heartbeat = message;
         struct msg_ack ack = {.incarnation = heartbeat->incarnation};

@@ -1,16 +1,19 @@
-/* A lane runs one task after the other. Each of them is a process that lives for a while and ends,
- * well or not; whoever cuts the node off or kills its agent does so in the middle of many. */
+/* A lane runs one task after the other; those behind the one that runs begin when it has ended,
+ * whether the agent has heard of that or not, unless they are recalled first. Each of them is a
+ * process that lives for a while and ends, well or not; whoever cuts the node off or kills its
+ * agent does so in the middle of many. */
 #include "sim/lanes.h"
 
 #include <stdio.h>
 
 #include "sim/agent_effects.h"
 #include "sim/array_records.h"
+#include "sim/job_logs.h"
 #include "sim/runs.h"
 #include "sim/trainer.h"
 #include "sim/work_folders.h"
 
-enum { LONG_TIMES = 100 };
+enum { LONG_TIMES = 100, STALL_US = 20000 };
 
 void sim_array_command_make(struct sim_array_command *command, int64_t pace_us,
                             uint32_t fail_permille, uint32_t long_from)
@@ -86,18 +89,13 @@ void sim_take_lane_open(struct sim *sim, struct sim_node *node, const struct age
     *lane = (struct sim_lane){.job = e->job, .number = e->lane.lane};
 }
 
-static bool lane_is_busy(struct sim_node *node, const struct sim_lane *lane)
-{
-    return lane->serial != 0 && sim_process_by_serial(node, lane->serial) != NULL;
-}
-
 void sim_take_lane_close(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
 {
     struct sim_lane *lane = lane_here(node, e->job, e->lane.lane);
     sim_require(sim, e->job != 0 && lane != NULL, "%s closes lane %u:%u, which is not open",
                 node->name, e->job, e->lane.lane);
-    sim_require(sim, !lane_is_busy(node, lane), "%s closes lane %u:%u, and something runs in it",
-                node->name, e->job, e->lane.lane);
+    sim_require(sim, lane->n == 0, "%s closes lane %u:%u, and something runs in it", node->name,
+                e->job, e->lane.lane);
     sim_trace(sim, "%-7s closes lane %u of array %u", node->name, e->lane.lane, e->job);
     *lane = (struct sim_lane){0};
 }
@@ -134,13 +132,28 @@ bool sim_lane_task_temper(struct sim *sim, struct sim_node *node, struct sim_pro
     return p->is_lane;
 }
 
+/* The first one of the lane. */
+static void lane_begin(struct sim *sim, struct sim_node *node, const struct sim_lane *lane)
+{
+    struct sim_process *p = sim_process_by_serial(node, lane->serials[0]);
+    const struct sim_array_here *here = array_here(node, lane->job);
+    sim_require(sim, p != NULL && here != NULL, "%s lost what lane %u:%u runs", node->name,
+                lane->job, lane->number);
+    sim_run_begin(sim, node, p->ref, true);
+    int64_t wait_ms = here->pace_us >= 10000 ? sim_delay(sim, 10) : 0;
+    sim_push(sim, (struct sim_event){.at = sim->now + wait_ms,
+                                     .kind = SIM_PROCESS_STARTED,
+                                     .node = node->index,
+                                     .life = p->serial});
+}
+
 void sim_take_lane_start(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
 {
     struct sim_lane *lane = lane_here(node, e->ref.task.job, e->lane.lane);
     struct sim_array_here *here = array_here(node, e->ref.task.job);
     sim_require(sim, lane != NULL && here != NULL, "%s starts %u.%u in lane %u, which is not open",
                 node->name, e->ref.task.job, e->ref.task.index, e->lane.lane);
-    sim_require(sim, !lane_is_busy(node, lane), "%s starts two tasks in lane %u:%u", node->name,
+    sim_require(sim, lane->n < LANE_TASKS_MAX, "%s has too many tasks in lane %u:%u", node->name,
                 lane->job, lane->number);
     const struct attempt *attempt = agent_attempt_find(node->agent, e->ref);
     sim_require(sim, attempt != NULL, "%s starts what is not there", node->name);
@@ -149,16 +162,61 @@ void sim_take_lane_start(struct sim *sim, struct sim_node *node, const struct ag
     struct sim_process *p = sim_process_new(sim, node);
     *p = (struct sim_process){
         .is_used = true, .serial = ++sim->serials, .ref = e->ref, .is_lane = true};
-    lane->serial = p->serial;
-    sim_run_begin(sim, node, e->ref, true);
     task_temper(sim, p, here, e->position);
-    sim_trace(sim, "%-7s starts %u.%u in lane %u", node->name, e->ref.task.job, e->ref.task.index,
-              e->lane.lane);
-    int64_t wait_ms = here->pace_us >= 10000 ? sim_delay(sim, 10) : 0;
-    sim_push(sim, (struct sim_event){.at = sim->now + wait_ms,
-                                     .kind = SIM_PROCESS_STARTED,
-                                     .node = node->index,
-                                     .life = p->serial});
+    sim_logs_note(sim, node, e->ref.task.job);
+    sim_trace(sim, "%-7s starts %u.%u in lane %u, behind %u", node->name, e->ref.task.job,
+              e->ref.task.index, e->lane.lane, lane->n);
+    sim->counts.lane_chained += lane->n > 0;
+    lane->serials[lane->n++] = p->serial;
+    if (lane->n == 1) {
+        lane_begin(sim, node, lane);
+    }
+}
+
+/* Those that have not begun, the last one first. */
+static void lane_recall(struct sim *sim, struct sim_node *node, struct sim_lane *lane)
+{
+    while (lane->n > 1) {
+        struct sim_process *p = sim_process_by_serial(node, lane->serials[--lane->n]);
+        sim_require(sim, p != NULL, "%s lost what lane %u:%u has ahead", node->name, lane->job,
+                    lane->number);
+        struct attempt_ref ref = p->ref;
+        p->is_used = false;
+        sim->counts.lane_recalled++;
+        sim_trace(sim, "%-7s recalls %u.%u", node->name, ref.task.job, ref.task.index);
+        on_attempt_recalled(node->agent, sim->now, ref, &node->out);
+    }
+}
+
+void sim_take_lane_recall(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
+{
+    struct sim_lane *lane = lane_here(node, e->job, e->lane.lane);
+    if (lane != NULL) {
+        lane_recall(sim, node, lane);
+    }
+}
+
+static struct sim_lane *lane_of(struct sim_node *node, uint64_t serial)
+{
+    for (uint32_t i = 0; i < SIM_LANES_MAX; i++) {
+        if (node->lanes[i].n > 0 && node->lanes[i].serials[0] == serial) {
+            return &node->lanes[i];
+        }
+    }
+    return NULL;
+}
+
+void sim_lane_process_ended(struct sim *sim, struct sim_node *node, const struct sim_process *p)
+{
+    struct sim_lane *lane = lane_of(node, p->serial);
+    if (lane == NULL) {
+        return; /* leased alone */
+    }
+    lane->n--;
+    memmove(lane->serials, lane->serials + 1, lane->n * sizeof lane->serials[0]);
+    if (lane->n > 0) {
+        lane_begin(sim, node, lane);
+    }
 }
 
 /* ---- its process ---- */
@@ -168,6 +226,7 @@ static void task_cannot_start(struct sim *sim, struct sim_node *node, struct sim
     if (sim_chance(sim, 500)) {
         agent_nodes_fault(node->agent, p->ref);
     }
+    sim_lane_process_ended(sim, node, p);
     on_attempt_not_started(node->agent, sim->now, p->ref, CAUSE_CANNOT_START, "no such file",
                            &node->out);
     sim_node_drain(sim, node);
@@ -184,6 +243,13 @@ void sim_lane_process_started(struct sim *sim, struct sim_node *node, struct sim
     p->is_alive = true;
     on_attempt_started(node->agent, sim->now, p->ref, (uint32_t)p->serial, &node->out);
     sim_node_drain(sim, node);
+    if (p->is_used && p->is_alive) {
+        struct sim_lane *lane = p->duration_us > STALL_US ? lane_of(node, p->serial) : NULL;
+        if (lane != NULL) { /* nothing waits behind a long one */
+            lane_recall(sim, node, lane);
+            sim_node_drain(sim, node);
+        }
+    }
     if (p->is_used && p->is_alive) {
         sim_exit_later(sim, node, p, cause, code, (p->duration_us + 500) / 1000);
     }

@@ -16,7 +16,7 @@ void sim_array_command_make(struct sim_array_command *command, int64_t pace_us,
 
 typedef void sim_effect_take(struct sim *sim, struct sim_node *node, const struct agent_effect *e);
 sim_effect_take sim_take_array, sim_take_array_drop, sim_take_lane_open, sim_take_lane_close,
-    sim_take_lane_start;
+    sim_take_lane_start, sim_take_lane_recall;
 
 /* A free place among the node's processes. */
 struct sim_process *sim_process_new(struct sim *sim, struct sim_node *node);
@@ -24,6 +24,8 @@ struct sim_process *sim_process_new(struct sim *sim, struct sim_node *node);
 bool sim_lane_task_temper(struct sim *sim, struct sim_node *node, struct sim_process *p);
 /* Its process is there, or cannot be. */
 void sim_lane_process_started(struct sim *sim, struct sim_node *node, struct sim_process *p);
+/* It has ended: the lane goes on with the one behind it. */
+void sim_lane_process_ended(struct sim *sim, struct sim_node *node, const struct sim_process *p);
 /* The agent is gone, and all that it had. */
 void sim_lanes_forget(struct sim_node *node);
 

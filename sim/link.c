@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sim/agent_effects.h"
+#include "sim/job_logs.h"
 #include "sim/runs.h"
 
 enum { RETRANSMIT_MS = 200, RETRANSMITS_MAX = 6, DOUBLED_PERMILLE = 50 };
@@ -118,6 +119,9 @@ static void agent_read(struct sim *sim, struct sim_node *node, struct sim_frame 
                 "a frame of the head does not decode");
     sim_trace(sim, "%-7s reads %s", node->name, message_name(type));
     on_head_message(node->agent, sim->now, type, message, &node->out);
+    if (type == MSG_WELCOME) {
+        sim_logs_tell(node);
+    }
     arena_fini(&arena);
     free(frame);
     sim_node_drain(sim, node);

@@ -4,6 +4,7 @@
 
 #include "sim/events.h"
 #include "worker/core/agent.h"
+#include "worker/core/lanes.h"
 #include "worker/core/outbox.h"
 #include "worker/core/parts.h"
 #include "worker/core/state.h"
@@ -94,7 +95,8 @@ struct sim_array_here {
 struct sim_lane {
     uint32_t job; /* 0: none */
     uint32_t number;
-    uint64_t serial; /* of the process in it, or that was the last */
+    uint64_t serials[LANE_TASKS_MAX]; /* of its processes: the one that runs, those behind it */
+    uint32_t n;
 };
 
 /* An attempt that a node was told to start, and its end. */
@@ -140,6 +142,8 @@ struct sim_node {
     struct snapshot_ref disk[SIM_SNAPSHOTS_MAX];
     task_id disk_task[SIM_SNAPSHOTS_MAX];
     uint32_t n_disk;
+    uint32_t logged[SIM_LOGGED_MAX]; /* jobs whose logs lie on it, in ascending order */
+    uint32_t n_logged;
     bool has_tree[SIM_TREES_MAX], is_setup_stopped[SIM_TREES_MAX]; /* by sim.trees */
     uint32_t pulls[SIM_TREES_MAX];                                 /* that were dropped */
     struct sim_process processes[SIM_PROCESSES_MAX];

@@ -60,6 +60,7 @@ enum {
     X(rows)                                                                                        \
     X(snapshots)                                                                                   \
     X(drops)                                                                                       \
+    X(logs_removed)                                                                                \
     X(disowned)                                                                                    \
     X(drained)                                                                                     \
     X(refused)                                                                                     \
@@ -92,6 +93,8 @@ enum {
     X(array_rows_dry)                                                                              \
     X(array_acks)                                                                                  \
     X(array_taken_back)                                                                            \
+    X(lane_chained)                                                                                \
+    X(lane_recalled)                                                                               \
     X(array_faults)                                                                                \
     X(array_exceptions)                                                                            \
     X(array_lost)                                                                                  \

@@ -71,6 +71,7 @@ void sim_on_process_exit(struct sim *sim, const struct sim_event *event)
     sim_run_end(sim, node, ref, p->exit_cause, p->exit_code);
     if (p->is_lane) {
         agent_task_duration(node->agent, ref, (uint64_t)p->duration_us);
+        sim_lane_process_ended(sim, node, p);
     }
     if (is_closed_first && connection != 0) {
         on_trainer_close(node->agent, sim->now, connection, &node->out);
@@ -252,6 +253,7 @@ static void sim_agent_new(struct sim *sim, struct sim_node *node)
 void sim_node_wipe(struct sim *sim, struct sim_node *node)
 {
     node->n_disk = 0;
+    node->n_logged = 0;
     node->wipes++;
     memset(node->has_tree, 0, sizeof node->has_tree);
     sim->counts.wiped++;

@@ -114,6 +114,8 @@ void on_events(struct core *core, time_ms now, uint64_t peer, const struct msg_e
 /* The peer that a node's agent speaks as; 0: none. */
 uint64_t core_node_peer(const struct core *core, const char *name);
 void on_heartbeat(struct core *core, time_ms now, uint64_t peer, const struct msg_heartbeat *msg);
+/* Of LOGS_JOBS_MAX jobs at most it is said which are no more. */
+void on_logs_held(struct core *core, uint64_t peer, const struct msg_logs_held *msg);
 
 /* ---- people and programs; `request` is the shell's number of an HTTP request, answered by
  * HEAD_ANSWER ---- */

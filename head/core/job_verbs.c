@@ -152,7 +152,9 @@ static uint32_t range_retry(struct core *core, time_ms now, struct array *array,
         if (array_slot_at(array, position) == SLOT_QUEUED) {
             /* One that its array's end has cancelled: it gets a record to be tried by. */
             core_array_revive(core, array);
-            struct task *task = core_array_exception(core, now, array, position, TASK_QUEUED);
+            struct task *task = core->out.failed == OK
+                                    ? core_array_exception(core, now, array, position, TASK_QUEUED)
+                                    : NULL;
             if (task == NULL) {
                 return n;
             }

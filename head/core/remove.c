@@ -127,6 +127,7 @@ static void remove_record(struct core *core, struct work *work)
         outbox_del(&core->out, key);
     }
     outbox_hdel(&core->out, work->sweep != NULL ? "sweeps" : "jobs", field);
+    core_logs_removed(core, work->number);
     core_work_free(core, work);
 }
 

@@ -28,6 +28,7 @@ enum {
     AVOID_MS = 3000,     /* how long a retry waits for another node */
     AVOID_LOOK_MS = 250,
     FAILURE_TEXT_MAX = 240,
+    CORE_LOGS_REMOVED_MAX = 256, /* ranges of works, gathered until the next tick */
 };
 struct user;
 
@@ -168,6 +169,8 @@ struct core {
     uint32_t array_running;      /* tasks in lanes */
     double batch_ms;             /* from a batch's making until it is on disk, lately */
     struct list removing;        /* works that are in no table any more */
+    struct array_range logs_removed[CORE_LOGS_REMOVED_MAX]; /* of works; nodes were not told */
+    uint32_t n_logs_removed;
     struct list backoff;
     struct list due;
     struct list active_sweeps;
@@ -388,6 +391,11 @@ void core_answer_no_task(struct core *core, uint64_t request, task_id id);
 void core_remove_begin(struct core *core, struct work *work);
 /* One bounded group of deletions, if the store is free for it. */
 void core_remove_step(struct core *core);
+
+/* ---- removed_logs.c ---- */
+/* Nothing is left of the work but what its attempts wrote, on their nodes. */
+void core_logs_removed(struct core *core, uint32_t number);
+void core_logs_removed_tell(struct core *core);
 
 /* ---- node_verbs.c ---- */
 enum { CORE_LABELS_MAX = NODE_LABELS_MAX };

@@ -44,6 +44,9 @@ static void frame_point_pass(message_type type)
     case MSG_LEASE:
         FAILPOINT(LEASE_SEND);
         return;
+    case MSG_RANGES:
+        FAILPOINT(RANGES_SEND);
+        return;
     case MSG_ORDER:
         FAILPOINT(ORDER_SEND);
         return;

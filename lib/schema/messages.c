@@ -315,6 +315,18 @@ static const struct field msg_log_data_fields[] = {
 const struct schema msg_log_data_schema =
     SCHEMA("log_data", struct msg_log_data, 1, msg_log_data_fields);
 
+static const struct field msg_logs_held_fields[] = {
+    F_LIST(struct msg_logs_held, jobs, n_jobs, 1, 1, LOGS_RANGES_MAX, &array_range_schema),
+};
+const struct schema msg_logs_held_schema =
+    SCHEMA("logs_held", struct msg_logs_held, 1, msg_logs_held_fields);
+
+static const struct field msg_logs_drop_fields[] = {
+    F_LIST(struct msg_logs_drop, jobs, n_jobs, 1, 1, LOGS_RANGES_MAX, &array_range_schema),
+};
+const struct schema msg_logs_drop_schema =
+    SCHEMA("logs_drop", struct msg_logs_drop, 1, msg_logs_drop_fields);
+
 static const struct field msg_blob_get_fields[] = {
     F_TEXT(struct msg_blob_get, hash, 20, 1, 64),
     F_U64(struct msg_blob_get, offset, 21, 1),

@@ -15,7 +15,7 @@ enum {
     MSG_ARENA_MAX_BYTES = 8 << 20, /* one decoded frame */
     MSG_EVENTS_BYTES =
         256 << 10, /* an agent packs events up to here into one frame (one event may be larger) */
-    ARRAY_ROWS_MS = 10, /* an agent with enough to do tells of an array's ends so often at most */
+    ARRAY_ROWS_MS = 20, /* an agent with enough to do tells of an array's ends so often at most */
     EVENTS_IN_FLIGHT_BYTES = 1 << 20, /* unacknowledged, per agent */
     EVENTS_KEPT_BYTES = 64 << 20,     /* unacknowledged and unsent, per agent */
     METRICS_MAX = 64,                 /* of one report */
@@ -27,6 +27,8 @@ enum {
     NOTE_MAX_BYTES = 1024,
     BLOB_PIECE_MAX_BYTES = 256 << 10, /* of a packed work folder in one answer */
     LOG_PIECE_MAX_BYTES = 64 << 10,   /* of an attempt's log in one answer */
+    LOGS_RANGES_MAX = 4096,           /* of jobs, in one message about their logs */
+    LOGS_JOBS_MAX = 1 << 16,          /* in these ranges, of what an agent asks for */
 };
 
 #define MESSAGE_TYPES(X)                                                                           \
@@ -36,6 +38,7 @@ enum {
     X(MSG_HEARTBEAT, 3, msg_heartbeat)                                                             \
     X(MSG_BLOB_GET, 4, msg_blob_get)                                                               \
     X(MSG_LOG_DATA, 5, msg_log_data)                                                               \
+    X(MSG_LOGS_HELD, 6, msg_logs_held) /* whose logs lie here; those that are no more are told */  \
     /* head -> agent */                                                                            \
     X(MSG_WELCOME, 16, msg_welcome)                                                                \
     X(MSG_REFUSED, 17, msg_refused)                                                                \
@@ -51,7 +54,8 @@ enum {
     X(MSG_DRAIN, 27, msg_drain)     /* hand back what runs here now; the agent itself stays */     \
     X(MSG_ARRAY, 28, msg_array)     /* what the tasks of an array are; before the first of its */  \
     X(MSG_RANGES, 29, msg_ranges)   /* lanes, and tasks of an array for them */                    \
-    X(MSG_TAKE_BACK, 30, msg_take_back) /* tasks of an array that are not wanted there */
+    X(MSG_TAKE_BACK, 30, msg_take_back) /* tasks of an array that are not wanted there */          \
+    X(MSG_LOGS_DROP, 31, msg_logs_drop) /* these jobs were removed: so may be their logs */
 
 typedef enum {
 #define X(name, value, type) name = (value),
@@ -427,6 +431,18 @@ struct msg_log_data {
     uint64_t offset;     /* of what comes next */
     struct bytes data;   /* none: there is nothing more now */
     bool is_missing;     /* no such log here (not a byte was written, or it was removed) */
+};
+
+/* Numbers of jobs and sweeps. An agent names those whose logs lie on its node, after each welcome
+ * and now and then: it may have been away when they were removed. */
+struct msg_logs_held {
+    const struct array_range *jobs;
+    uint32_t n_jobs; /* ranges */
+};
+
+struct msg_logs_drop {
+    const struct array_range *jobs;
+    uint32_t n_jobs; /* ranges */
 };
 
 /* Sent on each connection before the first MSG_RANGES of the array, and again after an enrolment.

@@ -32,6 +32,7 @@
     X(STORE_TAKEN, "store.taken", false, "head: has taken the store over, and read nothing yet")   \
     X(STORE_LOAD, "store.load", false, "head: a slice of a table was read, at the start")          \
     X(LEASE_SEND, "lease.send", false, "head: a lease is about to leave")                          \
+    X(RANGES_SEND, "ranges.send", false, "head: tasks of an array are about to be leased ahead")   \
     X(ORDER_SEND, "order.send", false, "head: an order is about to leave")                         \
     X(ACK_SEND, "ack.send", false, "head: events are about to be acknowledged to an agent")        \
     X(WELCOME_SEND, "welcome.send", false, "head: an agent is about to be welcomed")               \
@@ -46,10 +47,16 @@
     X(DIR_SYNC, "dir.sync", true, "any: a folder is about to be synced, after a rename in it")     \
     X(LOG_WRITE, "log.write", true, "worker: an attempt's output is about to be written")          \
     X(LEASE_RECEIVE, "lease.receive", false, "worker: a lease has come")                           \
+    X(RANGES_RECEIVE, "ranges.receive", false, "worker: tasks of an array have come")              \
     X(ORDER_APPLY, "order.apply", false, "worker: an order has come and is about to be applied")   \
     X(EVENTS_SEND, "events.send", false, "worker: events are about to be sent to the head")        \
     X(ATTEMPT_START, "attempt.start", false, "worker: an attempt is about to be made")             \
     X(ATTEMPT_END, "attempt.end", false, "worker: an attempt's processes are gone, untold")        \
+    X(LANE_START, "lane.start", false, "worker: a task of an array is about to be made")           \
+    X(LANE_END, "lane.end", false, "worker: processes of an array's task are gone, untold")        \
+    X(LANE_WRITE, "lane.write", true,                                                              \
+      "worker: an array's output is about to be written, of one task behind another")              \
+    X(LANE_INDEX, "lane.index", true, "worker: where such output lies is about to be written")     \
     X(TRIAL_ANSWER, "trial.answer", false, "worker: a trainer is about to get an answer")          \
     X(SNAPSHOT_WRITE, "snapshot.write", true, "worker: a snapshot's list is about to be written")  \
     X(SNAPSHOT_RENAME, "snapshot.rename", true, "worker: a snapshot is about to get its place")    \

@@ -35,7 +35,7 @@ MUST_CHECK error_code proctree_mark_make(const char *prefix, const char *name, u
                                          struct proctree_mark *ret_mark);
 
 struct proctree_target {
-    struct proctree_mark mark;
+    struct proctree_mark mark; /* made by proctree_mark_make(): an empty one would be everybody's */
     bool is_prefix; /* every attempt of mark.text's prefix (without name): leftovers of an agent */
     pid_t main;     /* alive or not reaped; 0: none */
     bool has_strangers; /* children of this process that no attempt owns belong to it, too */
@@ -55,6 +55,11 @@ MUST_CHECK error_code proctree_adopt(struct report *report);
  * there are some: then only a walk can tell. Microseconds. The caller's main thread must make no
  * children of its own: the spawner's are its thread's. */
 bool proctree_has_orphans(uint64_t number, bool *ret_is_known);
+/* For proctree_is_childless(), or -1 where the kernel does not list children. Close it. */
+int proctree_children_open(void);
+/* This process's main thread has no child at all, so nobody who ended left anybody behind. False:
+ * maybe. Any thread; a system call. */
+bool proctree_is_childless(int children_fd);
 /* Stops all members until no new one is found, kills them, waits; again until two walks find none.
  * Never this process; zombies do not count; reaps members that are this process's children, except
  * the main one. *ret_killed: how many got SIGKILL. ERR_TIMEOUT: some are left (not killable now):

@@ -49,11 +49,6 @@ struct spawn_request {
     int out_fd, err_fd;      /* > 2; -1: /dev/null. Standard input is always /dev/null */
     uint64_t mark;           /* see sys/proctree.h; 0: none */
     uint64_t nofile;         /* soft limit of open files; 0: as it is here */
-    bool is_quiet; /* the pidfd is added to epoll_fd, for EPOLLIN once, with epoll_data, and the
-                      answer wakes nobody: spawner_answers_take() finds it, at the latest when the
-                      end shows there. One that did not start answers as always. */
-    int epoll_fd;
-    void *epoll_data;
 };
 
 /* The process is the leader of a session and group of its own, holds no other descriptor of ours,
@@ -63,9 +58,8 @@ struct spawn_result {
     int pidfd;         /* now the caller's; becomes readable when it has ended */
     spawn_place place; /* SPAWN_NONE: it runs */
     int error;         /* errno */
-    time_ms exec_at;   /* when exec had succeeded */
+    time_ms exec_at;   /* when it was executed */
     int64_t exec_us;   /* the same on the monotonic clock */
-    bool is_watched;   /* is_quiet was asked for, and it is so */
 };
 
 /* On the loop's thread, once for each accepted request, in their order. */
@@ -80,8 +74,6 @@ void spawner_free(struct spawner *spawner);
  * called. */
 MUST_CHECK error_code spawner_start(struct spawner *spawner, const struct spawn_request *request,
                                     spawn_done_fn *done, void *context);
-/* Answers now whatever is answered. */
-void spawner_answers_take(struct spawner *spawner);
 /* The thread whose children are exactly the processes made here. */
 pid_t spawner_thread(const struct spawner *spawner);
 const char *spawn_place_words(spawn_place place);

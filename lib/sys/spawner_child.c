@@ -5,7 +5,6 @@
 #include "sys/spawner_child.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -13,6 +12,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "sys/clock.h"
 
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000
@@ -79,8 +80,8 @@ static void child_limits(struct spawn_child *child)
 
 static void child_streams(struct spawn_child *child)
 {
-    int null = open("/dev/null", O_RDWR);
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+    int null = child->null_fd;
+    if (dup2(null, STDIN_FILENO) < 0 ||
         dup2(child->out_fd >= 0 ? child->out_fd : null, STDOUT_FILENO) < 0 ||
         dup2(child->err_fd >= 0 ? child->err_fd : null, STDERR_FILENO) < 0) {
         child_fail(child, SPAWN_STREAMS);
@@ -116,6 +117,7 @@ static int child_main(void *context)
         child_fail(child, SPAWN_FOLDER);
     }
     child_signals(child);
+    child->exec_us = clock_monotonic_us(); /* reads memory that the kernel maps for it */
     execve(child->program, child->argv, child->envp);
     if (errno == ENOEXEC) {
         execve(child->shell_argv[0], child->shell_argv, child->envp);

@@ -15,11 +15,13 @@ struct spawn_child {
     char *const *envp;
     const char *folder;
     int out_fd, err_fd;
+    int null_fd; /* of /dev/null, for both directions */
     uint64_t mark;
     uint64_t nofile;
     pid_t parent;
     volatile spawn_place place;
     volatile int error;
+    volatile int64_t exec_us; /* right before exec, on the monotonic clock */
 };
 
 enum { SPAWN_STACK_BYTES = 64 << 10 };

@@ -20,8 +20,7 @@ static const char *env_path(const char *const *envp)
     return path_default;
 }
 
-/* 0, or why it cannot be run. */
-static int program_check(const char *program, const char *folder)
+int program_check(const char *program, const char *folder)
 {
     char path[2 * FILES_PATH_MAX_BYTES];
     const char *seen = program;
@@ -50,7 +49,7 @@ int program_find(const char *name, const char *const *envp, const char *folder, 
     }
     if (strchr(name, '/') != NULL) {
         int n = snprintf(ret_program, size_bytes, "%s", name);
-        return n < 0 || (size_t)n >= size_bytes ? ENAMETOOLONG : program_check(name, folder);
+        return n < 0 || (size_t)n >= size_bytes ? ENAMETOOLONG : 0;
     }
     int error = ENOENT;
     for (const char *at = env_path(envp); at != NULL;) {

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 
-from cluster import PYTHON, run, wait_for
+from cluster import PYTHON, processes, run, wait_for
 
 
 def submit(cluster, *arguments, **options):
@@ -72,6 +72,41 @@ def test_array_runs_each_id_once_and_each_can_be_looked_at(cluster):
     assert row["id"] == f"{number}.[1-299:2]" and row["done"] == 150, row
     table = cluster.run("task", "list").stdout
     assert f"{number}.[1-299:2]" in table and "150/150 done" in table, table
+
+
+def test_short_tasks_keep_their_output_apart_and_leave_no_process(cluster):
+    """So short that several are ahead in each lane; some print, some leave a process that left their session."""
+    cluster.up("--cpus", "2")
+    script = "i=$MUSTER_INDEX; test $((i % 3)) -ne 0 || echo out $i; test $((i % 41)) -ne 0 || { setsid sleep 98765.4321 & }; exit 0"
+    number = submit(cluster, "--array", "1-600", "--", "sh", "-c", script)
+    cluster.run("task", "wait", str(number))
+    left = [argv for _, state, argv in processes().values() if state != "Z" and "98765.4321" in argv]
+    assert left == [], left
+    for i in list(range(270, 310)) + [598, 599, 600]:
+        wrote = cluster.run("task", "logs", f"{number}.{i}", "--stream", "out").stdout
+        assert wrote == (f"out {i}\n" if i % 3 == 0 else ""), (i, wrote)
+
+
+def test_long_task_does_not_keep_those_behind_it(cluster):
+    cluster.up("--cpus", "2")
+    go = os.path.join(cluster.work, "go")
+    script = f"test $MUSTER_INDEX -ne 150 || while ! test -e {go}; do sleep 0.05; done"
+    number = submit(cluster, "--array", "1-300", "--", "sh", "-c", script)
+    wait_for("all others", lambda: job(cluster, number)["done"] == 299)
+    assert job(cluster, number)["running"] == 1
+    open(go, "w").close()
+    cluster.run("task", "wait", str(number))
+
+
+def test_cancel_of_short_tasks_leaves_none_running(cluster):
+    cluster.up("--cpus", "2")
+    number = submit(cluster, "--array", "1-1000000", "--", "true")
+    wait_for("a thousand", lambda: job(cluster, number)["done"] > 1000)
+    cluster.run("task", "cancel", str(number), "--grace", "1")
+    cluster.run("task", "wait", str(number), code=6)
+    shown = wait_ended(cluster, number)
+    assert shown["done"] + shown["cancelled"] == 1000000 and shown["failed"] == 0, shown
+    cluster.run("run", "--", "true")
 
 
 def test_array_of_lines_and_of_json_gives_each_task_its_own(cluster):

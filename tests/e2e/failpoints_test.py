@@ -14,6 +14,7 @@ from cluster import MUSTER, Skip, is_alive, run, wait_for  # noqa: E402
 from chaos import is_quiet, round_check  # noqa: E402
 from load import Client, Journal, Load  # noqa: E402
 from rig import Rig  # noqa: E402
+from store_reader import Stored  # noqa: E402
 
 SAVING = """
 command: [/usr/bin/python3, TRAINERS/steady.py]
@@ -27,8 +28,10 @@ limits: {concurrency: 2}
 resources: {cpus: 0.25}
 retries: {max: 1000, crash_limit: 1000, backoff: 100ms..1s, node_failures: none}
 """
+ARRAY_TASKS = 60
 # What makes somebody pass a point that the load alone does not reach.
 BY_FOLDER = ("depot.", "blob.")
+BY_ARRAY = ("ranges.", "lane.")
 BY_HEAD = ("store.take", "store.load", "welcome.send", "file.", "role.start")
 
 
@@ -54,6 +57,7 @@ class Points:
             self.rig.more_environment["MUSTER_FAILPOINTS_MARKS"] = self.marks
         self.journal, self.seen = Journal(self.rig.journal), set()
         self.folders = 0
+        self.arrays = []
 
     def path(self, name):
         return os.path.join(self.marks, name)
@@ -88,19 +92,35 @@ class Points:
             file.write(f"hello from {folder}\n" * 50)
         return folder
 
+    def submit(self, key, *arguments):
+        """The number of a new job; again while it fails: with its key it is one, whatever was killed."""
+        def submitted():
+            done = self.rig.run("submit", "--key", key, "--name", key, "--cpus", "0.25", *arguments, code=None)
+            return done.stdout.strip() if done.returncode == 0 else None
+
+        return int(wait_for(f"{key} to be taken", submitted, 90).split(".")[0])
+
     def submit_folder(self):
-        """Sends a folder along, again while that fails: with its key it is one task, whatever was killed."""
+        """Sends a folder along."""
         folder = self.folder_make()
         key = f"folder-{self.folders}"
         self.journal.add(op="asked", key=key)
+        self.journal.add(op="submit", key=key, id=self.submit(key, "--workdir", folder, "--", "cat", "hello.txt"))
 
-        def submitted():
-            done = self.rig.run("submit", "--workdir", folder, "--key", key, "--name", key, "--cpus", "0.25", "--", "cat", "hello.txt",
-                                code=None)
-            return done.stdout.strip() if done.returncode == 0 else None
+    def submit_array(self):
+        """Tasks that are leased ahead, and print."""
+        self.arrays.append(self.submit(f"array-{len(self.arrays)}", "--array", f"1-{ARRAY_TASKS}", "--retries", "1000", "--",
+                                       "sh", "-c", "echo ${index}"))
 
-        told = wait_for(f"{key} to be taken", submitted, 90)
-        self.journal.add(op="submit", key=key, id=int(told.split(".")[0]))
+    def arrays_check(self):
+        """Each task ended well, once; then they go: the checker reads what is kept of single tasks and trials."""
+        for number in self.arrays:
+            job = json.loads(self.rig.http("GET", f"/api/v1/jobs/{number}")[1])
+            assert (job["state"], job["done"], job["failed"]) == ("ended", ARRAY_TASKS, 0), job
+            listed = self.rig.json("task", "list", str(number), "--limit", str(2 * ARRAY_TASKS))["items"]
+            assert [t["id"] for t in listed] == [f"{number}.{i + 1}" for i in range(ARRAY_TASKS)], listed
+            self.rig.run("sweep", "rm", str(number))
+        wait_for("the arrays to be removed", lambda: not any(t.split(".")[0] in map(str, self.arrays) for t in Stored(self.rig.state).tasks))
 
     def kill(self, role):
         pid = self.rig.pid(role)
@@ -110,6 +130,8 @@ class Points:
     def reach(self, name):
         if name.startswith(BY_FOLDER):
             self.submit_folder()
+        elif name.startswith(BY_ARRAY):
+            self.submit_array()
         elif name.startswith(BY_HEAD):
             self.kill("head")
         elif name == "role.adopt":
@@ -143,6 +165,7 @@ class Points:
         assert answer[0] == 200, answer
         self.journal.add(op="stop", id=self.saving)
         wait_for("all to have ended", lambda: is_quiet(self.rig), 120)
+        self.arrays_check()
         operations, violations = round_check(self.rig, self.journal, self.seen)
         assert not errors + violations, (errors + violations)[:20]
         assert operations.total() > 100 and operations["milestone"] > 10, operations

@@ -85,8 +85,10 @@ static void effect_check(const struct agent_effect *effect)
     case AGENT_TREE_SETUP_STOP:
     case AGENT_ARRAY:
     case AGENT_ARRAY_DROP:
+    case AGENT_LOGS_DROP:
     case AGENT_LANE_OPEN:
     case AGENT_LANE_CLOSE:
+    case AGENT_LANE_RECALL:
         break;
     }
 }
@@ -266,6 +268,8 @@ static void start_report(struct start *start, uint8_t pick)
     if (start->state == START_ASKED && (pick & 0x80) == 0) {
         on_attempt_started(day.agent, day.now, start->ref, 100, &day.out);
         start->state = START_RUNS;
+    } else if (start->state == START_ASKED && (pick & 0x40) != 0) {
+        on_attempt_recalled(day.agent, day.now, start->ref, &day.out);
     } else if (start->state == START_ASKED) {
         if ((pick & 4) != 0) {
             agent_nodes_fault(day.agent, start->ref);

@@ -1,8 +1,8 @@
 /* Runs each unit test of a program again and again, the k-th allocation failing, k = 1, 2, ...
  * until no failure happens any more. Linked into the unit tests (--wrap); asleep unless
  * MUSTER_TORTURE is set: to 0 for every k, to D for every k up to D and ever fewer from there on.
- * MUSTER_TORTURE_S bounds the seconds of one test; one that is cut short or cannot run is named in
- * a line `SKIP`.
+ * MUSTER_TORTURE_S bounds the seconds of one test, and of one run of it, in a sample; one that is
+ * cut short or cannot run is named in a line `SKIP`.
  *
  * Each run is a child of its own. A test that fails by one of its own assertions is fine: it
  * counted on memory. A signal, an assertion of ours, a sanitizer's report, a run without end, or a
@@ -19,13 +19,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "crash_report.h"
 
-enum { RUN_SECONDS_MAX = 60, TEXT_MAX = 64 << 10, SHOWN_MAX = 6000 };
+enum { RUN_MS_MAX = 60000, TEXT_MAX = 64 << 10, SHOWN_MAX = 6000 };
 enum { CHILD_PASSED = 100, CHILD_FAILED, CHILD_OVER, CHILD_OWN, CHILD_KEPT };
 
 struct subject {
@@ -45,6 +47,20 @@ void __wrap_mem_fail_at(uint64_t k);
 
 static bool has_own; /* the test itself lets allocations fail */
 
+/* Of a test and of a run; INT64_MAX: as long as it takes. */
+static int64_t sample_ms(void)
+{
+    const char *text = getenv("MUSTER_TORTURE_S");
+    return text != NULL ? (int64_t)(strtod(text, NULL) * 1000) : INT64_MAX;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 void __wrap_mem_fail_at(uint64_t k)
 {
     has_own = true;
@@ -53,13 +69,20 @@ void __wrap_mem_fail_at(uint64_t k)
 
 /* ---- one run, in the child ---- */
 
+static void alarm_set(void)
+{
+    int64_t ms = sample_ms() < RUN_MS_MAX ? sample_ms() : RUN_MS_MAX;
+    const struct itimerval timer = {.it_value = {ms / 1000, ms % 1000 * 1000}};
+    (void)setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 static _Noreturn void child_run(const struct subject *s, uint64_t k, int text_fd, int64_t *kept)
 {
     int64_t before = mem_live_count();
     if (dup2(text_fd, STDERR_FILENO) < 0 || dup2(text_fd, STDOUT_FILENO) < 0) {
         _exit(EXIT_FAILURE);
     }
-    alarm(RUN_SECONDS_MAX);
+    alarm_set();
     __real_mem_fail_at(k);
     int failed = __real__cmocka_run_group_tests(s->group, s->test, 1, s->setup, s->teardown);
     bool has_failed = mem_has_failed();
@@ -79,44 +102,9 @@ static _Noreturn void child_run(const struct subject *s, uint64_t k, int text_fd
 
 /* ---- what became of it ---- */
 
-static bool is_ours(const char *at, size_t n)
+static bool is_out_of_time(int status)
 {
-    static const char *const rooms[] = {"/lib/",    "/scheduler/", "/tune/", "/head/",
-                                        "/worker/", "/client/",    "/cli/"};
-    for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++) {
-        if (memmem(at, n, rooms[i], strlen(rooms[i])) != NULL &&
-            memmem(at, n, "/usr/", 5) == NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A test that follows NULL, or asserts with assert(): the first line of the report that names a
- * file of this tree names the test. */
-static bool is_the_tests_own(const char *text)
-{
-    if (strstr(text, "heap-use-after-free") != NULL || strstr(text, "overflow") != NULL ||
-        strstr(text, "double-free") != NULL) {
-        return false;
-    }
-    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
-        line += *line == '\n' ? 1 : 0;
-        size_t n = strcspn(line, "\n");
-        bool is_place = memmem(line, n, "    #", 5) != NULL ||
-                        memmem(line, n, "runtime error", 13) != NULL ||
-                        memmem(line, n, ": Assertion `", 13) != NULL;
-        if (!is_place) {
-            continue;
-        }
-        if (memmem(line, n, "tests/unit/", 11) != NULL) {
-            return true;
-        }
-        if (is_ours(line, n)) {
-            return false;
-        }
-    }
-    return false;
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
 }
 
 static const char *finding_of(int status, const char *text)
@@ -124,14 +112,14 @@ static const char *finding_of(int status, const char *text)
     if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_KEPT) {
         return "passes and keeps memory";
     }
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
+    if (is_out_of_time(status)) {
         return "does not end";
     }
     bool has_crashed = strstr(text, "Test failed with exception") != NULL;
     if (WIFEXITED(status) && WEXITSTATUS(status) >= CHILD_PASSED && !has_crashed) {
         return NULL;
     }
-    return is_the_tests_own(text) ? NULL : "crashes";
+    return torture_is_the_tests_own(text) ? NULL : "crashes";
 }
 
 /* ---- all runs of one test ---- */
@@ -164,22 +152,17 @@ static int run_status(const struct subject *s, uint64_t k, int text_fd, int64_t 
     return status;
 }
 
-static time_t seconds_max(void)
-{
-    const char *text = getenv("MUSTER_TORTURE_S");
-    return text != NULL ? (time_t)strtol(text, NULL, 10) : (time_t)(365 * 86400);
-}
-
 /* The reason why a test is not tortured; NULL: it can be. */
 static const char *obstacle_of(int status)
 {
     if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OVER) {
         return NULL;
     }
-    return WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OWN ? "it lets allocations fail itself"
-           : WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM
-               ? "one run alone takes too long"
-               : "it fails with all memory that it wants";
+    if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OWN) {
+        return "it lets allocations fail itself";
+    }
+    return is_out_of_time(status) ? "one run alone takes too long"
+                                  : "it fails with all memory that it wants";
 }
 
 /* The number of findings, each told with the end of what the run said. */
@@ -192,17 +175,22 @@ static unsigned test_torture(const struct subject *s, uint64_t density, int text
         perror("torture: mmap");
         exit(EXIT_FAILURE);
     }
-    time_t end = time(NULL) + seconds_max();
+    bool is_sample = sample_ms() < RUN_MS_MAX;
+    int64_t begin = now_ms();
     int status = run_status(s, 0, text_fd, kept);
     const char *obstacle = obstacle_of(status);
     bool is_over = obstacle != NULL;
     for (uint64_t k = 1; !is_over; k += density > 0 && k >= density ? k / density : 1) {
-        if (time(NULL) > end) {
+        if (now_ms() - begin > sample_ms()) {
             obstacle = "its time was over before the last allocation";
             break;
         }
         status = run_status(s, k, text_fd, kept);
         ++*runs;
+        if (is_sample && is_out_of_time(status)) {
+            obstacle = "one run with a failure takes too long for a sample";
+            break;
+        }
         is_over = WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OVER;
         const char *text = text_read(text_fd);
         const char *finding = is_over ? NULL : finding_of(status, text);

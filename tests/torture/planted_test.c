@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "crash_report.h"
 
 /* ---- planted ---- */
 
@@ -93,6 +94,28 @@ static void test_torture_test_that_asserts_memory_is_fine(void **state)
     assert_int_equal(torture_of(&test), 0);
 }
 
+/* As gcc's AddressSanitizer prints them. cmocka lies in the system's /lib, which is no room of
+ * ours.
+ */
+static void test_torture_crash_is_whose_file_comes_first(void **state)
+{
+    (void)state;
+#define HEAD "==1==ERROR: AddressSanitizer: SEGV on unknown address 0x000000000000\n"
+#define STRCMP                                                                                     \
+    "    #0 0x1 in __interceptor_strcmp ../../../../src/libsanitizer/interceptors.inc:461\n"
+#define CMOCKA "    #1 0x2 in _assert_string_equal (/lib/x86_64-linux-gnu/libcmocka.so.0+0x511a)\n"
+#define TEST "    #2 0x3 in test_x ../../tests/unit/base/arena_test.c:96\n"
+#define OURS "    #1 0x4 in field_count ../../lib/schema/walk.h:35\n"
+#define FREED "==1==ERROR: AddressSanitizer: heap-use-after-free on address 0x1\n"
+    assert_true(torture_is_the_tests_own(HEAD STRCMP CMOCKA TEST));
+    assert_true(torture_is_the_tests_own("x_test: ../../tests/unit/x_test.c:3: f: Assertion `p'"));
+    assert_false(torture_is_the_tests_own(HEAD STRCMP OURS TEST));
+    assert_false(torture_is_the_tests_own(HEAD STRCMP));
+    assert_false(torture_is_the_tests_own(FREED CMOCKA TEST));
+    assert_false(
+        torture_is_the_tests_own("x: ../../head/core/core.c:300: f: Assertion `a'\n" TEST));
+}
+
 static void test_torture_test_that_fails_allocations_itself_is_left_alone(void **state)
 {
     (void)state;
@@ -119,6 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_torture_test_that_frees_on_failure_is_fine),
         cmocka_unit_test(test_torture_test_that_asserts_memory_is_fine),
+        cmocka_unit_test(test_torture_crash_is_whose_file_comes_first),
         cmocka_unit_test(test_torture_test_that_fails_allocations_itself_is_left_alone),
         cmocka_unit_test(test_torture_block_kept_after_a_failure_is_found),
         cmocka_unit_test(test_torture_abort_after_a_failure_is_found),

@@ -4,7 +4,7 @@
 usage: tests/torture/run.py BUILD [--density D] [--seconds S] [--jobs N] [--only TEXT]
 
 BUILD has AddressSanitizer (preset asan). Density 0: every allocation. D: every one up to the D-th of a test, then ever fewer:
-a sample; no test takes longer than S seconds then (2). What a finding is, is said in every_allocation.c. A test that is cut short, or
+a sample; no test and no run of one takes longer than S seconds then (2). What a finding is, is said in every_allocation.c. A test that is cut short, or
 that cannot be tortured, is named and counts as skipped. The last line counts test programs and corpora: N passed, N failed, N skipped."""
 import argparse
 import concurrent.futures
@@ -55,7 +55,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
     parser.add_argument("--density", type=int, default=0)
-    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--only")
     options = parser.parse_args()

@@ -55,12 +55,24 @@ void on_head_message(struct agent *agent, time_ms now, message_type type, const 
 /* Snapshots found on disk at start; before the first on_link_up. */
 MUST_CHECK error_code agent_snapshot_found(struct agent *agent, struct snapshot_name name);
 
+/* Jobs whose logs lie on this disk, in ascending order, each once: the head is asked which of them
+ * are no more, and AGENT_LOGS_DROP follows. After each MSG_WELCOME, and now and then. */
+void on_logs_found(struct agent *agent, const uint32_t *jobs, uint32_t n_jobs,
+                   struct agent_outbox *out);
+
 /* ---- attempts (answers to AGENT_START, and what the kernel says) ---- */
 void on_attempt_started(struct agent *agent, time_ms now, struct attempt_ref ref, uint32_t pid,
                         struct agent_outbox *out);
 /* cause: CANNOT_START or REFUSED; reason: one sentence. */
 void on_attempt_not_started(struct agent *agent, time_ms now, struct attempt_ref ref,
                             end_cause cause, const char *reason, struct agent_outbox *out);
+/* Answer to AGENT_LANE_RECALL, or because the task before it keeps it waiting: it was not begun.
+ * The last one first. */
+void on_attempt_recalled(struct agent *agent, time_ms now, struct attempt_ref ref,
+                         struct agent_outbox *out);
+/* Tasks of such an array need no folder of their own: a lane may get several AGENT_LANE_START at
+ * once, and runs them one after the other. */
+bool agent_lease_is_lean(const struct msg_lease *lease);
 /* Before on_attempt_not_started(): its snapshot is damaged or gone, so that the head starts it from
  * another one. */
 void agent_restore_lost(struct agent *agent, struct attempt_ref ref);

@@ -206,10 +206,12 @@ static void enrol_lanes(const struct agent *agent, struct held_lane *lanes, uint
 static bool position_runs(const struct agent_array *array, uint32_t position)
 {
     list_each (&array->lanes, struct lane, link, lane) {
-        const struct attempt *attempt = lane->attempt;
-        if (attempt != NULL && attempt->has_started && attempt->position == position &&
-            attempt->state != ATTEMPT_DISOWNED) {
-            return true;
+        for (uint32_t i = 0; i < lane->n_attempts; i++) {
+            const struct attempt *attempt = lane->attempts[i];
+            if (attempt->has_started && attempt->position == position &&
+                attempt->state != ATTEMPT_DISOWNED) {
+                return true;
+            }
         }
     }
     return false;
@@ -273,7 +275,8 @@ error_code agent_arrays_enrol(struct agent *agent, time_ms now, struct arena *ar
     HASH_ITER (hh, agent->arrays, array, next) {
         agent_array_flush(agent, now, array, out);
     }
-    agent_arrays_prune(agent, out);
+    /* After each enrolment the head tells again what an array is. */
+    agent_arrays_prune(agent, 0, UINT32_MAX, out);
     enrol_lanes(agent, NULL, &enrol->n_lanes);
     enrol_ranges(agent, NULL, &enrol->n_ranges);
     struct held_lane *lanes = arena_calloc(arena, enrol->n_lanes, sizeof *lanes);

@@ -160,8 +160,19 @@ void agent_attempt_of_lane(struct agent *agent, time_ms now, struct lane *lane, 
         return;
     }
     attempt->lane = lane;
-    lane->attempt = attempt;
+    lane->attempts[lane->n_attempts++] = attempt;
     agent_work_want(agent, now, attempt, out);
+}
+
+/* Of what is over the head leases the next attempt: this message came twice, or late. */
+static bool attempt_is_over(const struct agent *agent, struct attempt_ref ref)
+{
+    bool is_over = false;
+    for (uint32_t i = 0; i < AGENT_OVER_MAX; i++) {
+        is_over |=
+            task_id_equal(agent->over[i].task, ref.task) && agent->over[i].attempt >= ref.attempt;
+    }
+    return is_over;
 }
 
 void agent_attempt_lease(struct agent *agent, time_ms now, const struct msg_lease *lease,
@@ -171,6 +182,9 @@ void agent_attempt_lease(struct agent *agent, time_ms now, const struct msg_leas
     struct attempt *same = agent_attempt_find(agent, ref);
     if (same != NULL) {
         agent_order_apply(agent, now, same, &lease->order, out);
+        return;
+    }
+    if (attempt_is_over(agent, ref)) {
         return;
     }
     list_each (&agent->attempts, struct attempt, link, other) {
@@ -227,6 +241,7 @@ void agent_attempt_gone(struct agent *agent, struct attempt *attempt, struct age
 void agent_attempt_acked(struct agent *agent, struct attempt *attempt, struct agent_outbox *out)
 {
     agent_attempt_move(attempt, ATTEMPT_EVENT_ACKED);
+    agent->over[agent->n_over++ % AGENT_OVER_MAX] = attempt->ref;
     agent_outbox_clean(out, attempt->ref);
     agent_attempt_free(agent, attempt);
 }

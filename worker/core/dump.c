@@ -91,7 +91,7 @@ static void dump_array(struct json_out *json, const struct agent_array *array)
     list_each (&array->lanes, struct lane, link, lane) {
         json_object_begin(json, NULL);
         json_u64(json, "lane", lane->number);
-        json_bool(json, "is_idle", lane->attempt == NULL);
+        json_bool(json, "is_idle", lane->n_attempts == 0);
         json_object_end(json);
     }
     json_array_end(json);

@@ -180,6 +180,11 @@ void agent_outbox_array_drop(struct agent_outbox *out, uint32_t job)
     outbox_add(out, (struct agent_effect){.kind = AGENT_ARRAY_DROP, .job = job});
 }
 
+void agent_outbox_logs_drop(struct agent_outbox *out, struct array_range jobs)
+{
+    outbox_add(out, (struct agent_effect){.kind = AGENT_LOGS_DROP, .jobs = jobs});
+}
+
 void agent_outbox_lane_open(struct agent_outbox *out, uint32_t job, const struct array_lane *lane)
 {
     const char **gpus = arena_calloc(&out->arena, (size_t)lane->n_gpus + 1, sizeof *gpus);
@@ -200,6 +205,12 @@ void agent_outbox_lane_close(struct agent_outbox *out, uint32_t job, uint32_t la
 {
     outbox_add(out,
                (struct agent_effect){.kind = AGENT_LANE_CLOSE, .job = job, .lane = {.lane = lane}});
+}
+
+void agent_outbox_lane_recall(struct agent_outbox *out, uint32_t job, uint32_t lane)
+{
+    outbox_add(
+        out, (struct agent_effect){.kind = AGENT_LANE_RECALL, .job = job, .lane = {.lane = lane}});
 }
 
 void agent_outbox_lane_start(struct agent_outbox *out, struct attempt_ref ref, uint32_t lane,

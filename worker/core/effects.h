@@ -31,8 +31,10 @@ void agent_outbox_piece(struct agent_outbox *out, const char *hash, const struct
 void agent_outbox_exit(struct agent_outbox *out, int code);
 void agent_outbox_array(struct agent_outbox *out, const struct msg_array *array);
 void agent_outbox_array_drop(struct agent_outbox *out, uint32_t job);
+void agent_outbox_logs_drop(struct agent_outbox *out, struct array_range jobs);
 void agent_outbox_lane_open(struct agent_outbox *out, uint32_t job, const struct array_lane *lane);
 void agent_outbox_lane_close(struct agent_outbox *out, uint32_t job, uint32_t lane);
+void agent_outbox_lane_recall(struct agent_outbox *out, uint32_t job, uint32_t lane);
 void agent_outbox_lane_start(struct agent_outbox *out, struct attempt_ref ref, uint32_t lane,
                              uint32_t position);
 

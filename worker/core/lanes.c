@@ -1,5 +1,5 @@
-/* What the head sends of an array: what its tasks are, lanes, ranges of positions; and how a lane
- * goes from one task to the next. */
+/* What the head sends of an array: what its tasks are, lanes, ranges of positions; and what goes
+ * back. */
 #include "worker/core/lanes.h"
 
 #include <assert.h>
@@ -27,7 +27,7 @@ void agent_array_touch(struct agent *agent, struct agent_array *array)
 
 static void lane_free(struct lane *lane)
 {
-    assert(lane->attempt == NULL);
+    assert(lane->n_attempts == 0);
     list_remove(&lane->link);
     lane->array->n_lanes--;
     arena_fini(&lane->arena);
@@ -72,6 +72,7 @@ static struct agent_array *array_new(struct agent *agent, const struct msg_array
     list_init(&array->lanes);
     list_init(&array->due);
     array->about = agent_message_copy(MSG_ARRAY, message, &array->arena);
+    array->is_lean = array->about != NULL && agent_lease_is_lean(&array->about->lease);
     if (array->about != NULL && held_set_init(&array->held, array_ids_count(message->ids)) == OK) {
         HASH_ADD(hh, agent->arrays, job, sizeof array->job, array);
     }
@@ -118,12 +119,12 @@ static bool array_is_idle(const struct agent *agent, const struct agent_array *a
     return true;
 }
 
-/* The head tells again what an array is after each enrolment, so those with nothing here go. */
-void agent_arrays_prune(struct agent *agent, struct agent_outbox *out)
+void agent_arrays_prune(struct agent *agent, uint32_t first, uint32_t count,
+                        struct agent_outbox *out)
 {
     struct agent_array *array, *next;
     HASH_ITER (hh, agent->arrays, array, next) {
-        if (array_is_idle(agent, array)) {
+        if (array->job - first < count && array_is_idle(agent, array)) {
             if (!agent->enrol->is_dry) {
                 agent_outbox_array_drop(out, array->job);
             }
@@ -180,7 +181,7 @@ static void lane_open(struct agent *agent, struct agent_array *array,
     }
 }
 
-static void lane_close(struct agent *agent, struct lane *lane, struct agent_outbox *out)
+void agent_lane_close(struct agent *agent, struct lane *lane, struct agent_outbox *out)
 {
     struct agent_array *array = lane->array;
     if (!agent->enrol->is_dry) {
@@ -248,6 +249,7 @@ void agent_ranges_take(struct agent *agent, time_ms now, const struct msg_ranges
             agent_outbox_fail(out, ERR_NO_MEMORY);
         }
     }
+    array->is_given_back = false;
     if (agent->is_draining || agent->is_leaving) {
         agent_array_take_back(agent, now, array, NULL, 0, out);
     }
@@ -262,7 +264,7 @@ static error_code waiting_take(struct agent *agent, struct agent_array *array,
                                struct range_list *taken)
 {
     list_each (&array->lanes, struct lane, link, lane) {
-        struct attempt *attempt = lane->attempt;
+        struct attempt *attempt = lane->n_attempts > 0 ? lane->attempts[0] : NULL;
         if (attempt == NULL || !attempt->is_waiting_for_work ||
             attempt->state == ATTEMPT_DISOWNED ||
             (wanted != NULL && !ranges_have(wanted, n_wanted, attempt->position))) {
@@ -295,6 +297,12 @@ void agent_array_take_back(struct agent *agent, time_ms now, struct agent_array 
                              taken.n - taken.first, out);
     }
     range_list_fini(&taken);
+    /* What the shell has ahead follows as it gives it back; of single ones it has the next few
+     * milliseconds' worth, which is as good as started. */
+    if (wanted == NULL) {
+        array->is_given_back = true;
+        agent_lanes_recall(array, out);
+    }
     agent_array_touch(agent, array);
 }
 
@@ -323,10 +331,12 @@ void agent_take_back(struct agent *agent, time_ms now, const struct msg_take_bac
     }
     agent_array_take_back(agent, now, array, wanted, message->n_ranges, out);
     list_each (&array->lanes, struct lane, link, lane) {
-        struct attempt *attempt = lane->attempt;
-        if (message->why != WHY_NONE && attempt != NULL && attempt->state != ATTEMPT_DISOWNED &&
-            (wanted == NULL || ranges_have(wanted, message->n_ranges, attempt->position))) {
-            lane_tell(agent, now, attempt, message, out);
+        for (uint32_t i = 0; message->why != WHY_NONE && i < lane->n_attempts; i++) {
+            struct attempt *attempt = lane->attempts[i];
+            if (attempt->state != ATTEMPT_DISOWNED &&
+                (wanted == NULL || ranges_have(wanted, message->n_ranges, attempt->position))) {
+                lane_tell(agent, now, attempt, message, out);
+            }
         }
     }
 }
@@ -351,180 +361,6 @@ bool agent_arrays_hold(const struct agent *agent)
     return false;
 }
 
-/* ---- from one task to the next ---- */
-
-void agent_lane_free(struct agent *agent, struct attempt *attempt)
-{
-    if (attempt->lane != NULL) {
-        attempt->lane->attempt = NULL;
-        agent_array_touch(agent, attempt->lane->array);
-    }
-}
-
-/* Nothing is left to run. While the head has not got the last results it may be sending more: a
- * lane that closed too early would have to be placed again. */
-static bool array_has_run_dry(const struct agent *agent, const struct agent_array *array)
-{
-    return agent->is_draining || agent->is_leaving ||
-           (array->told <= agent->stream.acked && array->rows.len == 0);
-}
-
-static void dry_run(struct agent *agent, time_ms now, struct agent_array *array,
-                    struct agent_outbox *out)
-{
-    uint32_t position;
-    for (int i = 0; i < LANES_DRY_SLICE && array->n_lanes > 0; i++) {
-        if (!range_list_take(&array->queued, &position)) {
-            return;
-        }
-        agent_array_row(agent, now, array, position, now, 0, out);
-    }
-    if (array->n_lanes > 0) {
-        agent_array_touch(agent, array);
-    }
-}
-
-static void lanes_go(struct agent *agent, time_ms now, struct agent_array *array,
-                     struct agent_outbox *out)
-{
-    bool is_dry = agent->enrol->is_dry;
-    if (is_dry) {
-        dry_run(agent, now, array, out);
-    }
-    list_each (&array->lanes, struct lane, link, lane) {
-        uint32_t position;
-        if (lane->attempt != NULL || agent->n_attempts >= AGENT_ATTEMPTS_MAX) {
-            continue;
-        }
-        if (!is_dry && range_list_take(&array->queued, &position)) {
-            agent_attempt_of_lane(agent, now, lane, position, out);
-        } else if (array->queued.n == array->queued.first && array_has_run_dry(agent, array)) {
-            lane_close(agent, lane, out);
-        }
-    }
-}
-
-static uint32_t queued_count(const struct agent_array *array)
-{
-    uint32_t n = 0;
-    for (uint32_t i = array->queued.first; i < array->queued.n; i++) {
-        n += array->queued.items[i].count;
-    }
-    return n;
-}
-
-static time_ms rows_due_at(const struct agent_array *array)
-{
-    return array->told_at + ARRAY_ROWS_MS;
-}
-
-/* Each telling wakes the head and its store and costs a sync, which short tasks would rather have
- * for themselves. And while the head writes what it was told before, it can do nothing with more of
- * it. So the rows since then go together, or as soon as they are a share of what is queued here, so
- * that the head never learns too late that the queue runs low. */
-static bool rows_may_wait(const struct agent *agent, time_ms now, const struct agent_array *array)
-{
-    uint32_t n_rows = (uint32_t)(array->rows.len / RESULT_ROW_BYTES);
-    bool is_early = array->told > agent->stream.acked || now < rows_due_at(array);
-    return is_early && array->n_closed == 0 && agent->link.state == LINK_WELCOMED &&
-           !agent->is_draining && !agent->is_leaving &&
-           n_rows * LANES_ROWS_SHARE < queued_count(array);
-}
-
-/* An acknowledgement, if one is due, comes before or touches the array again. */
-static void rows_wait(struct agent *agent, struct agent_array *array)
-{
-    if (array->rows.len > 0 && list_is_empty(&array->due)) {
-        list_push_back(&agent->arrays_waiting, &array->due);
-        agent_wake_at(agent, rows_due_at(array));
-    }
-}
-
-static void arrays_waiting_end(struct agent *agent, time_ms now)
-{
-    list_each (&agent->arrays_waiting, struct agent_array, due, array) {
-        if (now >= rows_due_at(array)) {
-            agent_array_touch(agent, array);
-        } else {
-            agent_wake_at(agent, rows_due_at(array));
-        }
-    }
-}
-
-void agent_arrays_tick(struct agent *agent, time_ms now, struct agent_outbox *out)
-{
-    arrays_waiting_end(agent, now);
-    /* What becomes due meanwhile is looked at in the next turn. */
-    struct list due;
-    list_init(&due);
-    if (!list_is_empty(&agent->arrays_due)) {
-        list_insert_before(&agent->arrays_due, &due);
-        list_remove(&agent->arrays_due);
-    }
-    while (!list_is_empty(&due)) {
-        struct agent_array *array = list_first(&due, struct agent_array, due);
-        list_remove(&array->due);
-        lanes_go(agent, now, array, out);
-        if (!rows_may_wait(agent, now, array)) {
-            agent_array_flush(agent, now, array, out);
-        } else if (now < rows_due_at(array)) {
-            rows_wait(agent, array);
-        }
-    }
-}
-
-time_ms agent_arrays_deadline(const struct agent *agent)
-{
-    time_ms next = list_is_empty(&agent->arrays_due) ? AGENT_NEVER : 0;
-    list_each (&agent->arrays_waiting, const struct agent_array, due, array) {
-        time_ms at = rows_due_at(array);
-        next = at < next ? at : next;
-    }
-    return next;
-}
-
-/* ---- the end of a task ---- */
-
-void agent_lane_ended(struct agent *agent, time_ms now, struct attempt *attempt,
-                      struct attempt_result *result, struct agent_outbox *out)
-{
-    struct agent_array *array = attempt->lane->array;
-    if (result->cause == CAUSE_EXIT && result->exit_code == 0) {
-        int64_t ms = result->ended_at - result->started_at;
-        uint64_t duration_us = attempt->duration_us > 0 ? attempt->duration_us
-                               : ms > 0                 ? (uint64_t)ms * 1000
-                                                        : 0;
-        agent_array_row(agent, now, array, attempt->position, result->started_at, duration_us, out);
-    } else {
-        struct node_event event = {.kind = EVENT_RESULT, .result = *result};
-        array->told = agent_event(agent, now, attempt, &event, out);
-    }
-    /* Whatever it lacks here, the tasks behind it would lack, too. */
-    if (result->is_nodes_fault) {
-        agent_array_take_back(agent, now, array, NULL, 0, out);
-    }
-    agent_outbox_clean(out, attempt->ref);
-    agent_attempt_free(agent, attempt);
-}
-
-void agent_task_duration(struct agent *agent, struct attempt_ref ref, uint64_t duration_us)
-{
-    struct attempt *attempt = agent_attempt_find(agent, ref);
-    if (attempt != NULL) {
-        attempt->duration_us = duration_us;
-    }
-}
-
-/* One that is leased alone may be a task of an array whose first attempt has failed. */
-const char *agent_items_of(const struct agent *agent, const struct attempt *attempt)
-{
-    const struct agent_array *array = attempt->lane != NULL ? attempt->lane->array
-                                      : agent->arrays != NULL && !attempt->lease->is_trial
-                                          ? agent_array_find(agent, attempt->ref.task.job)
-                                          : NULL;
-    return array != NULL && array->about->items != NULL ? array->about->items : "";
-}
-
 /* ---- asserts ---- */
 
 void agent_arrays_check(const struct agent *agent)
@@ -534,8 +370,10 @@ void agent_arrays_check(const struct agent *agent)
         list_each (&array->lanes, struct lane, link, lane) {
             n_lanes++;
             assert(lane->array == array);
-            assert(lane->attempt == NULL || lane->attempt->lane == lane);
-            n_here += lane->attempt != NULL && lane->attempt->state != ATTEMPT_DISOWNED;
+            for (uint32_t i = 0; i < lane->n_attempts; i++) {
+                assert(lane->attempts[i]->lane == lane);
+                n_here += lane->attempts[i]->state != ATTEMPT_DISOWNED;
+            }
         }
         for (uint32_t i = array->queued.first; i < array->queued.n; i++) {
             n_here += array->queued.items[i].count;

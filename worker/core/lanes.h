@@ -19,6 +19,9 @@ enum {
     LANES_TELL_STARTED_MS = 1000, /* a task that runs for so long is told of */
     LANES_ROWS_SHARE = 4, /* rows wait while they are less than this part of what is queued */
     ARRAY_RANGES_MAX = 1 << 20,
+    LANE_TASKS_MAX = 16,        /* of a lane at the shell, with the one that runs */
+    LANE_AHEAD_US = 10000,      /* those ahead are this much work, as far as one knows */
+    LANE_RECALLED_US = 1000000, /* how long tasks are taken to be after one kept others waiting */
 };
 
 struct lane {
@@ -28,7 +31,8 @@ struct lane {
     uint32_t number;
     const char *const *gpus; /* in the arena */
     uint32_t n_gpus;
-    struct attempt *attempt; /* NULL: idle */
+    struct attempt *attempts[LANE_TASKS_MAX]; /* in their order; the first one runs, or will next */
+    uint32_t n_attempts;
 };
 
 /* Ranges in order; [first, n) are there. */
@@ -59,7 +63,10 @@ struct agent_array {
     struct buf rows; /* of tasks that ended since the last event */
     struct array_lane *closed;
     uint32_t n_closed, cap_closed;
-    uint64_t told; /* number of the last event that told ends of its tasks */
+    bool is_lean;       /* its tasks need no folder: several may be ahead at the shell */
+    bool is_given_back; /* what the shell gives back goes back to the head */
+    uint64_t task_us;   /* how long the last ones ran; 0: not measured */
+    uint64_t told;      /* number of the last event that told ends of its tasks */
 };
 
 /* ---- lanes.c ---- */
@@ -70,9 +77,17 @@ void agent_array_touch(struct agent *agent, struct agent_array *array);
 void agent_array_take_back(struct agent *agent, time_ms now, struct agent_array *array,
                            const struct array_range *wanted, uint32_t n_wanted,
                            struct agent_outbox *out);
+/* All that it had to run has run. */
+void agent_lane_close(struct agent *agent, struct lane *lane, struct agent_outbox *out);
+
+/* ---- lane_run.c ---- */
+/* The shell is asked for what it has ahead and has not begun: on_attempt_recalled() for each. */
+void agent_lanes_recall(const struct agent_array *array, struct agent_outbox *out);
 
 /* ---- ranges.c ---- */
 MUST_CHECK error_code range_list_push(struct range_list *list, struct array_range range);
+/* One that was taken: in front, if there is room. */
+MUST_CHECK error_code range_list_put_back(struct range_list *list, uint32_t position);
 /* False: it is empty. */
 bool range_list_take(struct range_list *list, uint32_t *ret_position);
 bool ranges_have(const struct array_range *ranges, uint32_t n_ranges, uint32_t position);

@@ -284,6 +284,13 @@ static void head_drop(struct agent *agent, time_ms now, const void *message,
     agent_snapshots_drop(agent, message, out);
 }
 
+static void head_logs_drop(struct agent *agent, time_ms now, const void *message,
+                           struct agent_outbox *out)
+{
+    (void)now;
+    agent_logs_drop(agent, message, out);
+}
+
 static void head_blob(struct agent *agent, time_ms now, const void *message,
                       struct agent_outbox *out)
 {
@@ -313,13 +320,21 @@ static const struct head_handler {
     bool needs_welcome; /* else it may come while we enrol */
     void (*handle)(struct agent *agent, time_ms now, const void *message, struct agent_outbox *out);
 } head_handlers[] = {
-    {MSG_WELCOME, false, head_welcome}, {MSG_REFUSED, false, head_refused},
-    {MSG_WHO, false, head_who},         {MSG_LEAVE, false, head_leave},
-    {MSG_LEASE, true, head_lease},      {MSG_ORDER, true, head_order},
-    {MSG_ACK, true, head_ack},          {MSG_GONE, true, head_gone},
-    {MSG_DROP, true, head_drop},        {MSG_DRAIN, true, head_drain},
-    {MSG_BLOB, true, head_blob},        {MSG_ARRAY, true, head_array},
-    {MSG_RANGES, true, head_ranges},    {MSG_TAKE_BACK, true, head_take_back},
+    {MSG_WELCOME, false, head_welcome},
+    {MSG_REFUSED, false, head_refused},
+    {MSG_WHO, false, head_who},
+    {MSG_LEAVE, false, head_leave},
+    {MSG_LEASE, true, head_lease},
+    {MSG_ORDER, true, head_order},
+    {MSG_ACK, true, head_ack},
+    {MSG_GONE, true, head_gone},
+    {MSG_DROP, true, head_drop},
+    {MSG_DRAIN, true, head_drain},
+    {MSG_BLOB, true, head_blob},
+    {MSG_ARRAY, true, head_array},
+    {MSG_RANGES, true, head_ranges},
+    {MSG_TAKE_BACK, true, head_take_back},
+    {MSG_LOGS_DROP, true, head_logs_drop},
 };
 
 void on_head_message(struct agent *agent, time_ms now, message_type type, const void *message,

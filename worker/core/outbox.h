@@ -33,7 +33,9 @@ typedef enum {
     AGENT_ARRAY_DROP,      /* job: nothing of it is here any more; its logs stay */
     AGENT_LANE_OPEN,       /* job, lane: with the GPUs that its tasks see */
     AGENT_LANE_CLOSE,      /* job, lane: nothing runs in it */
-    AGENT_LANE_START,      /* ref, lane, position: prepare and exec; answers as of AGENT_START */
+    AGENT_LANE_RECALL,     /* job, lane: on_attempt_recalled() for what has not begun */
+    AGENT_LOGS_DROP,  /* jobs: were removed, and nothing of them is here; nor shall their logs */
+    AGENT_LANE_START, /* ref, lane, position: prepare and exec; answers as of AGENT_START */
 } agent_effect_kind;
 
 struct agent_effect {
@@ -55,6 +57,7 @@ struct agent_effect {
     uint32_t job;
     struct array_lane lane;
     uint32_t position;
+    struct array_range jobs;
 };
 
 struct agent_outbox {

@@ -123,7 +123,11 @@ bool agent_arrays_hold(const struct agent *agent);
 /* Lanes go on, and what ended in this turn is told. */
 void agent_arrays_tick(struct agent *agent, time_ms now, struct agent_outbox *out);
 time_ms agent_arrays_deadline(const struct agent *agent);
-void agent_arrays_prune(struct agent *agent, struct agent_outbox *out);
+/* Of the jobs [first, first + count): arrays with nothing here go; the head tells again what one
+ * is.
+ */
+void agent_arrays_prune(struct agent *agent, uint32_t first, uint32_t count,
+                        struct agent_outbox *out);
 void agent_arrays_free(struct agent *agent);
 void agent_arrays_check(const struct agent *agent);
 /* The attempt has ended: told, and freed. */
@@ -133,6 +137,9 @@ void agent_lane_ended(struct agent *agent, time_ms now, struct attempt *attempt,
 void agent_lane_free(struct agent *agent, struct attempt *attempt);
 /* The hash of the packed folder with the lines of the attempt's array; "": there is none. */
 const char *agent_items_of(const struct agent *agent, const struct attempt *attempt);
+/* ---- old_logs.c ---- */
+void agent_logs_drop(struct agent *agent, const struct msg_logs_drop *drop,
+                     struct agent_outbox *out);
 /* ---- array_events.c ---- */
 void agent_array_acked(struct agent *agent, const struct kept_event *event,
                        struct agent_outbox *out);

@@ -13,6 +13,7 @@ void range_list_fini(struct range_list *list)
 static error_code range_list_grow(struct range_list *list)
 {
     if (list->first > 0) {
+        assert(list->items != NULL);
         memmove(list->items, list->items + list->first,
                 (list->n - list->first) * sizeof *list->items);
         list->n -= list->first;
@@ -58,6 +59,21 @@ bool range_list_take(struct range_list *list, uint32_t *ret_position)
         list->first++;
     }
     return true;
+}
+
+error_code range_list_put_back(struct range_list *list, uint32_t position)
+{
+    struct array_range *first = list->n > list->first ? &list->items[list->first] : NULL;
+    if (first != NULL && first->first == position + 1) {
+        first->first--;
+        first->count++;
+        return OK;
+    }
+    if (list->first > 0) {
+        list->items[--list->first] = (struct array_range){position, 1};
+        return OK;
+    }
+    return range_list_push(list, (struct array_range){position, 1});
 }
 
 bool ranges_have(const struct array_range *ranges, uint32_t n_ranges, uint32_t position)

@@ -25,6 +25,7 @@ enum {
     AGENT_REASON_MAX = 256,
     AGENT_OUTBOX_MAX_BYTES = 256 << 20,
     AGENT_EFFECTS_MAX = 1 << 20,
+    AGENT_OVER_MAX = 256,
 };
 
 #define AGENT_NEVER INT64_MAX
@@ -132,8 +133,10 @@ struct agent {
     struct attempt *by_ref;
     struct list attempts;
     uint32_t n_attempts;
-    struct work_tree *trees;    /* by name (work.c) */
-    struct agent_array *arrays; /* by job (lanes.c) */
+    struct attempt_ref over[AGENT_OVER_MAX]; /* their results are on disk; the last ones */
+    uint32_t n_over;                         /* in all; the next one's place follows */
+    struct work_tree *trees;                 /* by name (work.c) */
+    struct agent_array *arrays;              /* by job (lanes.c) */
     struct list arrays_due;
     struct list arrays_waiting; /* have rows that may wait a little longer */
     struct connection *by_id;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "sys/failpoints.h"
 #include "sys/files.h"
 #include "sys/log.h"
 #include "worker/shell/array_logs.h"
@@ -96,7 +97,7 @@ void array_log_index_add(struct array_log_index *index, const struct array_log_r
         put(bytes + 16 * (i + 1) + 8, row->spans[i].bytes, 8);
     }
     off_t before = lseek(index->fd, 0, SEEK_END);
-    ssize_t written = write(index->fd, bytes, sizeof bytes);
+    ssize_t written = FAILPOINT_FAILS(LANE_INDEX) ? -1 : write(index->fd, bytes, sizeof bytes);
     if (written != (ssize_t)sizeof bytes) {
         log_once("array-index", LOG_LEVEL_WARNING,
                  "where the output of an array's task lies cannot be written: %s",

@@ -51,6 +51,8 @@ void lane_logs_begin(struct lane_logs *logs, struct attempt_run *run);
 /* Reads what is left in the pipes. */
 void lane_logs_drain(struct lane_logs *logs);
 /* The ends of its streams, at most tail_bytes each; valid until the next call. */
+/* Nothing is in its pipes. Any thread. */
+bool lane_logs_are_read(const struct lane_logs *logs);
 void lane_logs_tails(struct lane_logs *logs, uint32_t tail_bytes, struct bytes *ret_out,
                      struct bytes *ret_err);
 /* It has ended: its row is written. */

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -47,13 +46,6 @@ static bool lease_has(const struct msg_lease *lease, const char *text)
     return has;
 }
 
-static bool lease_is_lean(const struct msg_lease *lease)
-{
-    bool has_work = lease->work != NULL && lease->work[0] != '\0';
-    bool has_workdir = lease->workdir != NULL && lease->workdir[0] == '/';
-    return !has_work && has_workdir && !lease->is_trial && !lease_has(lease, "${trial.dir}");
-}
-
 static struct array_here *array_new(struct arrays *arrays, const struct msg_array *about)
 {
     struct array_here *array = mem_zalloc(sizeof *array);
@@ -71,7 +63,7 @@ static struct array_here *array_new(struct arrays *arrays, const struct msg_arra
     if (message_encode(MSG_ARRAY, about, &frame) == OK &&
         message_decode(buf_bytes(&frame), &array->arena, &type, &copy, NULL) == OK) {
         array->about = copy;
-        array->is_lean = lease_is_lean(&array->about->lease);
+        array->is_lean = agent_lease_is_lean(&array->about->lease);
         array->is_plain = !lease_has(&array->about->lease, "${");
         HASH_ADD(hh, arrays->by_job, job, sizeof array->job, array);
     }
@@ -127,7 +119,8 @@ static error_code lane_fill(struct lane_here *lane, const struct array_lane *abo
     error = error == OK
                 ? proctree_mark_make(worker->prefix, name, ++worker->last_serial, &lane->mark)
                 : error;
-    return error == OK ? lane_logs_open(lane, &lane->logs) : error;
+    error = error == OK ? lane_logs_open(lane, &lane->logs) : error;
+    return error == OK && lane->array->is_lean ? lane_task_open(lane) : error;
 }
 
 /* A lane that cannot be made is missing when its first task starts, which is then told. */
@@ -144,7 +137,6 @@ void arrays_lane_open(struct arrays *arrays, uint32_t job, const struct array_la
     lane->number = about->lane;
     lane->lease = array->about->lease;
     lane->lease.task.job = job;
-    lane->pidfd = -1;
     arena_init(&lane->arena, LANE_ARENA_MAX_BYTES);
     arena_init(&lane->task_arena, LANE_ARENA_MAX_BYTES);
     list_init(&lane->link);
@@ -160,6 +152,15 @@ void arrays_lane_close(struct arrays *arrays, uint32_t job, uint32_t number)
     struct lane_here *lane = array != NULL ? lane_find(array, number) : NULL;
     if (lane != NULL) {
         lane_free(lane);
+    }
+}
+
+void arrays_lane_recall(struct arrays *arrays, uint32_t job, uint32_t number)
+{
+    struct array_here *array = arrays_find(arrays, job);
+    struct lane_here *lane = array != NULL ? lane_find(array, number) : NULL;
+    if (lane != NULL && array->is_lean) {
+        lane_task_recall(lane);
     }
 }
 
@@ -287,10 +288,6 @@ void arrays_stop(struct arrays *arrays)
     HASH_ITER (hh, arrays->by_job, array, next) {
         array_free(arrays, array);
     }
-    if (arrays->has_poll) {
-        arrays->has_poll = false;
-        uv_close((uv_handle_t *)&arrays->poll, NULL);
-    }
 }
 
 void arrays_free(struct arrays *arrays)
@@ -298,8 +295,8 @@ void arrays_free(struct arrays *arrays)
     if (arrays == NULL) {
         return;
     }
-    if (arrays->epoll_fd >= 0) {
-        close(arrays->epoll_fd);
+    if (arrays->children_fd >= 0) {
+        close(arrays->children_fd);
     }
     mem_free(arrays);
 }
@@ -311,15 +308,7 @@ error_code arrays_new(struct worker *worker, struct arrays **ret_arrays, struct 
         return report_fail(report, ERR_NO_MEMORY, "no memory for task arrays");
     }
     arrays->worker = worker;
-    arrays->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (arrays->epoll_fd < 0 ||
-        uv_poll_init(loop_uv(worker->loop), &arrays->poll, arrays->epoll_fd) != 0) {
-        arrays_free(arrays);
-        return report_fail(report, ERR_SYSTEM, "cannot wait for the tasks of arrays");
-    }
-    arrays->has_poll = true;
-    arrays->poll.data = arrays;
-    uv_poll_start(&arrays->poll, UV_READABLE, on_lane_exits);
+    arrays->children_fd = proctree_children_open();
     *ret_arrays = arrays;
     return OK;
 }

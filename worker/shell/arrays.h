@@ -8,13 +8,15 @@
 #define MUSTER_WORKER_SHELL_ARRAYS_H
 
 #include "base/list.h"
+#include "sys/spawner_chain.h"
 #include "worker/shell/array_logs.h"
 #include "worker/shell/attempt.h"
 #include "worker/shell/items.h"
 
 enum {
-    LANE_ENV_MAX = 3,  /* entries that each task has of its own */
-    LANE_LOOK_MS = 10, /* a task that lives longer is seen to have started by then */
+    LANE_ENV_MAX = 3,      /* entries that each task has of its own */
+    LANE_LOOK_MS = 10,     /* a task that lives longer is seen to have started by then */
+    LANE_STALL_US = 20000, /* those behind one that runs for so long are given back */
 };
 
 struct array_here {
@@ -47,17 +49,16 @@ struct lane_here {
     const char *const *argv; /* NULL: made for each task */
     uint32_t n_env;          /* without those of a task */
     char trial_text[TASK_ID_TEXT_MAX + 16], index_text[32];
-    const char *program; /* that is being started */
-    int pidfd;           /* -1: nothing runs */
-    int64_t exec_us;
+    struct spawn_chain *chain; /* NULL: of the other way */
+    bool is_halted;            /* what runs has ended, and its tree may not be empty */
+    bool is_held;              /* its chain, until the end of what runs */
+    int64_t exec_us, ended_us;
 };
 
 struct arrays {
     struct worker *worker;
     struct array_here *by_job;
-    int epoll_fd; /* of the pidfds of all lean tasks */
-    uv_poll_t poll;
-    bool has_poll;
+    int children_fd;     /* proctree_is_childless(); -1: the kernel cannot tell */
     uint32_t n_starting; /* lean tasks whose start was not seen yet */
 };
 
@@ -65,12 +66,13 @@ struct arrays {
 MUST_CHECK error_code arrays_new(struct worker *worker, struct arrays **ret_arrays,
                                  struct report *report);
 void arrays_stop(struct arrays *arrays); /* closes handles; NULL is fine */
-void arrays_free(struct arrays *arrays); /* after the handles are closed; NULL is fine */
+void arrays_free(struct arrays *arrays); /* NULL is fine */
 /* What the core asks for. */
 void arrays_take(struct arrays *arrays, const struct msg_array *about);
 void arrays_drop(struct arrays *arrays, uint32_t job);
 void arrays_lane_open(struct arrays *arrays, uint32_t job, const struct array_lane *about);
 void arrays_lane_close(struct arrays *arrays, uint32_t job, uint32_t lane);
+void arrays_lane_recall(struct arrays *arrays, uint32_t job, uint32_t lane);
 void arrays_lane_start(struct arrays *arrays, struct attempt_ref ref, uint32_t lane,
                        uint32_t position);
 /* What ${index} and ${line} stand for in this task; the line lives in `arena`, NULL: its array has
@@ -81,14 +83,20 @@ MUST_CHECK error_code arrays_macros(struct arrays *arrays, struct attempt_ref re
 struct array_here *arrays_find(const struct arrays *arrays, uint32_t job);
 
 /* ---- lane_task.c: the lean way ---- */
-/* OK, or the reason is in the report. */
+MUST_CHECK error_code lane_task_open(struct lane_here *lane);
+/* Behind those that it has. OK, or the reason is in the report. */
 MUST_CHECK error_code lane_task_start(struct lane_here *lane, struct attempt_ref ref,
                                       struct report *report);
 /* The process tree is empty. */
 void lane_task_gone(struct attempt_run *run);
-/* Once a turn, before the core's: what has started meanwhile. */
+/* Once a turn, before the core's: what has started and ended meanwhile. */
 void arrays_turn(struct arrays *arrays);
-void on_lane_exits(uv_poll_t *poll, int status, int events);
+/* Tells the core what happened so far. */
+void lane_task_look(struct lane_here *lane);
+/* What has not begun goes back to the core. */
+void lane_task_recall(struct lane_here *lane);
+/* Nothing else begins in its lane until this one has ended. False: it had ended. */
+bool lane_task_hold(struct attempt_run *run);
 /* At the lane's end; nothing runs, or the worker leaves. */
 void lane_task_release(struct lane_here *lane);
 

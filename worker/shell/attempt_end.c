@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "sys/clock.h"
 #include "sys/log.h"
-#include "worker/shell/attempt.h"
+#include "worker/shell/arrays.h"
 #include "worker/shell/usage.h"
 
 enum { EXIT_OF_SIGKILL = 128 + SIGKILL };
@@ -80,6 +80,10 @@ static void on_kill_done(uv_work_t *work, int status)
 
 void attempt_tree_kill(struct attempt_run *run)
 {
+    /* The next one of its lane would have the same mark. */
+    if (run->is_lean && !lane_task_hold(run)) {
+        return;
+    }
     run->is_killed = run->is_killed || run->state == RUN_ALIVE;
     if (run->is_kill_running || run->state == RUN_ENDED) {
         return;

@@ -94,6 +94,7 @@ static void on_turn(void *context, const struct loop_turn *turn)
                                worker->kill_retry_at);
     deadline = earlier(deadline, starts_at);
     deadline = earlier(deadline, log_asks_turn(worker, turn->now));
+    deadline = earlier(deadline, old_logs_turn(worker->old_logs, turn->now));
     deadline = earlier(deadline, usage_turn(worker->usage, turn->now));
     deadline = earlier(deadline, reach_turn(worker->reach, turn->now));
     loop_deadline_set(worker->loop, deadline > turn->now ? deadline : turn->now + 1);
@@ -229,6 +230,9 @@ static error_code endpoints_open(struct worker *worker, const struct identity *i
         error = log_asks_new(&worker->log_asks);
     }
     if (error == OK) {
+        error = old_logs_new(worker, &worker->old_logs);
+    }
+    if (error == OK) {
         error = usage_new(worker, &worker->usage);
     }
     if (error == OK) {
@@ -326,6 +330,7 @@ static void loop_close(struct worker *worker)
     loop_turn_set(worker->loop, NULL, NULL);
     reach_free(worker->reach);
     usage_free(worker->usage);
+    old_logs_free(worker->old_logs);
     for (uint32_t i = 0; i < worker->n_signals; i++) {
         uv_close((uv_handle_t *)&worker->signals[i], NULL);
     }

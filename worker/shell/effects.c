@@ -132,8 +132,19 @@ static void effect_lane_close(struct worker *worker, const struct agent_effect *
     arrays_lane_close(worker->arrays, effect->job, effect->lane.lane);
 }
 
+static void effect_lane_recall(struct worker *worker, const struct agent_effect *effect)
+{
+    arrays_lane_recall(worker->arrays, effect->job, effect->lane.lane);
+}
+
+static void effect_logs_drop(struct worker *worker, const struct agent_effect *effect)
+{
+    old_logs_drop(worker->old_logs, effect->jobs);
+}
+
 static void effect_lane_start(struct worker *worker, const struct agent_effect *effect)
 {
+    FAILPOINT(LANE_START);
     arrays_lane_start(worker->arrays, effect->ref, effect->lane.lane, effect->position);
 }
 
@@ -160,6 +171,8 @@ static effect_fn *const effect_table[] = {
     [AGENT_ARRAY_DROP] = effect_array_drop,
     [AGENT_LANE_OPEN] = effect_lane_open,
     [AGENT_LANE_CLOSE] = effect_lane_close,
+    [AGENT_LANE_RECALL] = effect_lane_recall,
+    [AGENT_LOGS_DROP] = effect_logs_drop,
     [AGENT_LANE_START] = effect_lane_start,
 };
 

@@ -3,11 +3,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "sys/clock.h"
+#include "sys/failpoints.h"
 #include "sys/log.h"
 #include "sys/logfile.h"
 #include "worker/shell/arrays.h"
@@ -189,7 +191,7 @@ static void stream_write(struct lane_stream *stream, size_t len)
     if (!stream_file(stream)) {
         return;
     }
-    ssize_t n = write(stream->file_fd, read_block, len);
+    ssize_t n = FAILPOINT_FAILS(LANE_WRITE) ? -1 : write(stream->file_fd, read_block, len);
     if (n > 0) {
         stream->size_bytes += (uint64_t)n;
         stream->span.bytes += (uint64_t)n;
@@ -224,7 +226,15 @@ static void on_stream_poll(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     struct lane_stream *stream = poll->data;
+    struct lane_here *lane = stream->logs->lane;
+    if (lane->chain != NULL) { /* so that the bytes are of the task which is known to run */
+        spawn_chain_hold(lane->chain);
+        lane_task_look(lane);
+    }
     for (int i = 0; i < ATTEMPT_LOG_READS_PER_TURN && stream_read(stream); i++) {
+    }
+    if (lane->chain != NULL) {
+        spawn_chain_let(lane->chain);
     }
 }
 
@@ -251,6 +261,13 @@ void lane_logs_drain(struct lane_logs *logs)
         while (stream_read(&logs->streams[i])) {
         }
     }
+}
+
+bool lane_logs_are_read(const struct lane_logs *logs)
+{
+    int n_out = 1, n_err = 1;
+    return ioctl(logs->streams[0].read_fd, FIONREAD, &n_out) == 0 && n_out == 0 &&
+           ioctl(logs->streams[1].read_fd, FIONREAD, &n_err) == 0 && n_err == 0;
 }
 
 void lane_logs_tails(struct lane_logs *logs, uint32_t tail_bytes, struct bytes *ret_out,

@@ -1,19 +1,23 @@
 /* A task of an array that needs no folder: a process with an environment made once for its lane.
- * Everything else -- its mark, its tree, its memory, its end -- is as an attempt's. */
+ * Everything else -- its mark, its tree, its memory, its end -- is as an attempt's.
+ *
+ * A lane is a chain of processes (sys/spawner_chain.h): the spawner's thread starts the next one as
+ * soon as one has ended, if that one left no process behind and all that it wrote has been read.
+ * This thread follows: it learns of several ends at once, makes rows of them, and gives the chain
+ * more. It holds a chain wherever it has to know who is who: to read a pipe, and to end a tree. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "spec/macros.h"
 #include "sys/clock.h"
+#include "sys/failpoints.h"
 #include "worker/shell/arrays.h"
 #include "worker/shell/environment.h"
-
-enum { EXITS_A_LOOK = 64 };
 
 static const char *const task_names[LANE_ENV_MAX] = {
     "MUSTER_TRIAL=", "MUSTER_INDEX=", "MUSTER_LINE="};
@@ -135,30 +139,18 @@ static error_code task_request(struct lane_here *lane, struct attempt_ref ref,
     ret_request->folder = lane->lease.workdir;
     ret_request->mark = lane->mark.number;
     ret_request->nofile = lane->worker->nofile;
-    ret_request->is_quiet = true;
-    ret_request->epoll_fd = lane->worker->arrays->epoll_fd;
-    ret_request->epoll_data = lane;
     lane_logs_fds(lane->logs, &ret_request->out_fd, &ret_request->err_fd);
     return error;
 }
 
 /* ---- the beginning ---- */
 
-static bool run_begin(struct lane_here *lane, struct attempt_ref ref)
+static void run_begin(struct lane_here *lane, uint32_t index)
 {
     struct worker *worker = lane->worker;
-    struct attempt_run *run = lane->run != NULL ? lane->run : mem_zalloc(sizeof *run);
-    if (run == NULL) {
-        return false;
-    }
-    lane->run = run;
+    struct attempt_run *run = lane->run;
     /* Its paths are long, and unused. */
-    run->worker = worker;
-    run->lane = lane;
-    run->is_lean = true;
-    run->lease = &lane->lease;
-    run->mark = lane->mark;
-    run->ref = ref;
+    run->ref = (struct attempt_ref){{lane->array->job, index}, 0};
     run->state = RUN_PREPARING;
     run->pid = 0;
     run->started_at = run->ended_at = run->activity_told_at = run->kill_retry_at = 0;
@@ -168,10 +160,9 @@ static bool run_begin(struct lane_here *lane, struct attempt_ref ref)
     run->cpu_ms = 0;
     HASH_ADD(hh, worker->runs, ref, sizeof run->ref, run);
     if (run->hh.tbl == NULL) {
-        return false;
+        worker->out.failed = ERR_NO_MEMORY;
     }
     lane_logs_begin(lane->logs, run);
-    return true;
 }
 
 static void run_end(struct lane_here *lane)
@@ -179,45 +170,111 @@ static void run_end(struct lane_here *lane)
     struct attempt_run *run = lane->run;
     lane_logs_end(lane->logs);
     run->state = RUN_ENDED;
-    HASH_DELETE(hh, lane->worker->runs, run);
+    if (run->hh.tbl != NULL) {
+        HASH_DELETE(hh, lane->worker->runs, run);
+    }
     memset(&run->hh, 0, sizeof run->hh);
-    if (lane->pidfd >= 0) {
-        close(lane->pidfd);
-        lane->pidfd = -1;
+}
+
+/* Nothing of the lane runs. */
+static void chain_resume(struct lane_here *lane)
+{
+    if (lane->is_held) {
+        lane->is_held = false;
+        spawn_chain_let(lane->chain);
+    }
+    spawn_chain_go(lane->chain);
+}
+
+static void lane_task_started(struct lane_here *lane, const struct spawn_result *result)
+{
+    struct worker *worker = lane->worker;
+    struct attempt_run *run = lane->run;
+    worker->arrays->n_starting--;
+    run->pid = result->pid;
+    run->started_at = result->exec_at;
+    run->state = RUN_ALIVE;
+    lane->exec_us = result->exec_us;
+    on_attempt_started(worker->agent, clock_now(), run->ref, (uint32_t)run->pid, &worker->out);
+}
+
+static void lane_task_not_started(struct lane_here *lane, const struct spawn_chain_event *event)
+{
+    struct worker *worker = lane->worker;
+    struct attempt_ref ref = lane->run->ref;
+    struct report report = {0};
+    worker->arrays->n_starting--;
+    attempt_spawn_report(event->result, event->program, lane->lease.workdir, &report);
+    run_end(lane);
+    on_attempt_not_started(worker->agent, clock_now(), ref, CAUSE_CANNOT_START, report.text,
+                           &worker->out);
+    chain_resume(lane);
+}
+
+static void lane_task_ended(struct lane_here *lane, const struct spawn_chain_event *event)
+{
+    struct attempt_run *run = lane->run;
+    lane->ended_us = event->ended_us;
+    lane->is_halted = event->is_halted;
+    if (event->is_halted) {
+        attempt_tree_end(run);
+        return;
+    }
+    run->ended_at = event->ended_at;
+    run->state = RUN_ENDING;
+    attempt_tree_gone(run);
+}
+
+void lane_task_look(struct lane_here *lane)
+{
+    struct spawn_chain_event event;
+    while (!lane->worker->is_leaving && spawn_chain_take(lane->chain, &event)) {
+        switch (event.kind) {
+        case SPAWN_CHAIN_BEGUN:
+            run_begin(lane, (uint32_t)event.tag);
+            break;
+        case SPAWN_CHAIN_STARTED:
+            lane_task_started(lane, event.result);
+            break;
+        case SPAWN_CHAIN_NOT_STARTED:
+            lane_task_not_started(lane, &event);
+            break;
+        case SPAWN_CHAIN_ENDED:
+            lane_task_ended(lane, &event);
+            break;
+        }
     }
 }
 
-static void on_lane_spawned(void *context, const struct spawn_result *result)
+static void on_chain_news(void *context)
 {
     struct lane_here *lane = context;
-    struct worker *worker = lane->worker;
-    struct attempt_run *run = lane->run;
-    struct report report = {0};
-    error_code error = OK;
-    worker->arrays->n_starting--;
-    if (result->pid == 0) {
-        attempt_spawn_report(result, lane->program, lane->lease.workdir, &report);
-        error = report.code;
-    } else {
-        run->pid = result->pid;
-        run->started_at = result->exec_at;
-        lane->exec_us = result->exec_us;
-        lane->pidfd = result->pidfd;
-        if (!result->is_watched) {
-            error = ERR_SYSTEM;
-            kill(result->pid, SIGKILL);
-            ignore_error(report_fail(&report, error, "cannot wait for its process"), "told below");
-        }
+    lane_task_look(lane);
+}
+
+/* On the spawner's thread. Orphans are given to the main thread before their parent's end is told.
+ */
+static bool chain_may_go_on(void *context)
+{
+    const struct lane_here *lane = context;
+    return proctree_is_childless(lane->worker->arrays->children_fd) &&
+           lane_logs_are_read(lane->logs);
+}
+
+error_code lane_task_open(struct lane_here *lane)
+{
+    const struct spawn_chain_ops ops = {chain_may_go_on, on_chain_news, lane};
+    lane->run = mem_zalloc(sizeof *lane->run);
+    if (lane->run == NULL) {
+        return ERR_NO_MEMORY;
     }
-    if (error != OK) {
-        struct attempt_ref ref = run->ref;
-        run_end(lane);
-        on_attempt_not_started(worker->agent, clock_now(), ref, CAUSE_CANNOT_START, report.text,
-                               &worker->out);
-        return;
-    }
-    run->state = RUN_ALIVE;
-    on_attempt_started(worker->agent, clock_now(), run->ref, (uint32_t)run->pid, &worker->out);
+    lane->run->worker = lane->worker;
+    lane->run->lane = lane;
+    lane->run->is_lean = true;
+    lane->run->lease = &lane->lease;
+    lane->run->mark = lane->mark;
+    lane->run->state = RUN_ENDED;
+    return spawn_chain_new(lane->worker->spawner, &ops, &lane->chain);
 }
 
 error_code lane_task_start(struct lane_here *lane, struct attempt_ref ref, struct report *report)
@@ -227,43 +284,72 @@ error_code lane_task_start(struct lane_here *lane, struct attempt_ref ref, struc
     if (error != OK) {
         return error;
     }
-    if (!run_begin(lane, ref)) {
-        return report_fail(report, ERR_NO_MEMORY, "no memory on its node");
-    }
-    lane->program = request.argv[0];
-    error = spawner_start(lane->worker->spawner, &request, on_lane_spawned, lane);
+    error = spawn_chain_push(lane->chain, ref.task.index, &request);
     if (error != OK) {
-        run_end(lane);
         return report_fail(report, error, "cannot start a process: %s", error_word(error));
     }
     lane->worker->arrays->n_starting++;
     return OK;
 }
 
-/* ---- the end ---- */
+/* ---- held and given back ---- */
+
+bool lane_task_hold(struct attempt_run *run)
+{
+    struct lane_here *lane = run->lane;
+    struct attempt_ref ref = run->ref;
+    if (!lane->is_held) {
+        lane->is_held = true;
+        spawn_chain_hold(lane->chain);
+        lane_task_look(lane); /* which comes back here if its tree is not empty */
+    }
+    bool is_here = task_id_equal(run->ref.task, ref.task) &&
+                   (run->state == RUN_ALIVE || run->state == RUN_ENDING);
+    if (!is_here && lane->is_held) {
+        lane->is_held = false;
+        spawn_chain_let(lane->chain);
+    }
+    return is_here;
+}
+
+void lane_task_recall(struct lane_here *lane)
+{
+    struct worker *worker = lane->worker;
+    uint64_t index;
+    while (spawn_chain_recall(lane->chain, &index)) {
+        worker->arrays->n_starting--;
+        on_attempt_recalled(worker->agent, clock_now(),
+                            (struct attempt_ref){{lane->array->job, (uint32_t)index}, 0},
+                            &worker->out);
+    }
+}
+
+static void lane_turn(struct lane_here *lane, int64_t now_us)
+{
+    lane_task_look(lane);
+    if (lane->run->state == RUN_ALIVE && now_us - lane->exec_us > LANE_STALL_US &&
+        spawn_chain_queued(lane->chain) > 0) {
+        lane_task_recall(lane);
+    }
+}
 
 void arrays_turn(struct arrays *arrays)
 {
-    if (arrays->n_starting > 0) {
-        spawner_answers_take(arrays->worker->spawner);
+    int64_t now_us = clock_monotonic_us();
+    struct array_here *array, *next;
+    if (arrays->n_starting == 0) {
+        return;
+    }
+    HASH_ITER (hh, arrays->by_job, array, next) {
+        list_each (&array->lanes, struct lane_here, link, lane) {
+            if (lane->chain != NULL) {
+                lane_turn(lane, now_us);
+            }
+        }
     }
 }
 
-void on_lane_exits(uv_poll_t *poll, int status, int events)
-{
-    (void)status;
-    (void)events;
-    const struct arrays *arrays = poll->data;
-    struct epoll_event exits[EXITS_A_LOOK];
-    int n = epoll_wait(arrays->epoll_fd, exits, EXITS_A_LOOK, 0);
-    if (arrays->worker->spawner != NULL) {
-        spawner_answers_take(arrays->worker->spawner); /* each end has had its start */
-    }
-    for (int i = 0; i < n; i++) {
-        const struct lane_here *lane = exits[i].data.ptr;
-        attempt_tree_end(lane->run);
-    }
-}
+/* ---- the end ---- */
 
 void lane_task_gone(struct attempt_run *run)
 {
@@ -272,15 +358,22 @@ void lane_task_gone(struct attempt_run *run)
     struct attempt_result facts = {0};
     struct attempt_ref ref = run->ref;
     char reason[256] = "";
-    int64_t ran_us = clock_monotonic_us() - lane->exec_us;
+    int64_t ran_us = lane->ended_us - lane->exec_us;
+    FAILPOINT(LANE_END);
     attempt_facts_read(run, &facts, reason, sizeof reason);
-    lane_logs_drain(lane->logs);
+    if (lane->is_halted) {
+        lane_logs_drain(lane->logs); /* else it was empty, and may be another's by now */
+    }
     if (facts.cause != CAUSE_EXIT || facts.exit_code != 0) {
         lane_logs_tails(lane->logs, lane->lease.tail_bytes, &facts.out_tail, &facts.err_tail);
     }
     agent_task_duration(worker->agent, ref, ran_us > 0 ? (uint64_t)ran_us : 1);
     on_attempt_exited(worker->agent, clock_now(), ref, &facts, &worker->out);
     run_end(lane); /* the tails were its logs' */
+    if (lane->is_halted) {
+        lane->is_halted = false;
+        chain_resume(lane);
+    }
 }
 
 void lane_task_release(struct lane_here *lane)
@@ -288,6 +381,8 @@ void lane_task_release(struct lane_here *lane)
     if (lane->run != NULL && lane->run->hh.tbl != NULL) { /* the worker leaves */
         run_end(lane);
     }
+    spawn_chain_free(lane->chain);
+    lane->chain = NULL;
     mem_free(lane->run);
     lane->run = NULL;
 }

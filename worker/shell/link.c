@@ -117,10 +117,15 @@ static void on_frame(void *context, time_ms now, struct bytes frame)
         FAILPOINT(LEASE_RECEIVE);
     } else if (type == MSG_ORDER) {
         FAILPOINT(ORDER_APPLY);
+    } else if (type == MSG_RANGES) {
+        FAILPOINT(RANGES_RECEIVE);
     }
     on_head_message(worker->agent, now, type, message, &worker->out);
     if (type == MSG_WELCOME) {
         ready_tell(worker);
+        old_logs_welcomed(worker->old_logs, now);
+    } else if (type == MSG_LOGS_DROP) {
+        old_logs_told(worker->old_logs, now);
     } else if (type == MSG_REFUSED) {
         refusal_read(worker, now, message);
     }

@@ -17,6 +17,7 @@ enum { WORKER_PIECES_MAX = 64 }; /* in a turn; an agent asks for a few of each f
 
 struct attempt_run;
 struct log_asks;
+struct old_logs;
 struct usage;
 struct reach;
 struct arrays;
@@ -35,6 +36,7 @@ struct worker {
     struct works *works;
     struct arrays *arrays;
     struct log_asks *log_asks;
+    struct old_logs *old_logs;
     struct received_frame
         *pieces[WORKER_PIECES_MAX]; /* came in this turn: work_pull.c takes them */
     uint32_t n_pieces;
@@ -91,6 +93,18 @@ void log_asks_take(struct worker *worker, time_ms now, const struct msg_log_get 
 /* Once a turn; when the next one is needed. */
 time_ms log_asks_turn(struct worker *worker, time_ms now);
 void log_asks_drop(struct log_asks *asks); /* the connection is another one */
+
+/* ---- old_logs.c ---- */
+MUST_CHECK error_code old_logs_new(struct worker *worker, struct old_logs **ret_logs);
+/* Waits for what its thread does; runs the loop. NULL is fine. */
+void old_logs_free(struct old_logs *logs);
+/* A MSG_WELCOME, a MSG_LOGS_DROP came. */
+void old_logs_welcomed(struct old_logs *logs, time_ms now);
+void old_logs_told(struct old_logs *logs, time_ms now);
+/* These jobs were removed, and nothing of them is here. */
+void old_logs_drop(struct old_logs *logs, struct array_range jobs);
+/* Once a turn; when the next one is needed. */
+time_ms old_logs_turn(struct old_logs *logs, time_ms now);
 
 /* ---- folders.c ---- */
 /* state_dir/nodes/<node>/ and what is in it; leftovers of an agent before this one are ended and

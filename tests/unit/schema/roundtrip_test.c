@@ -16,6 +16,7 @@ static void assert_round_trip(struct filler *f, const struct schema *schema)
     void *object = filler_new(f, schema), *back = arena_alloc(f->arena, schema->size_bytes);
     struct report report = {0};
     struct buf buf, again;
+    assert_non_null(back);
     buf_init(&buf, 1 << 20);
     buf_init(&again, 1 << 20);
     assert_int_equal(schema_validate(schema, object, &report), OK);
@@ -67,6 +68,7 @@ static void test_roundtrip_nothing_set_is_an_empty_map(void **state)
         arena_init(&arena, ARENA_MAX);
         buf_init(&buf, 100);
         void *object = arena_alloc(&arena, filler_schemas[i]->size_bytes);
+        assert_non_null(object);
         assert_int_equal(schema_encode(filler_schemas[i], object, SCHEMA_VERSION, &buf), OK);
         assert_int_equal(buf.len, 1);
         assert_int_equal(buf.data[0], 0x80);
@@ -146,6 +148,7 @@ static void test_truncated_at_every_byte_is_refused(void **state)
         struct filler f = filler_make(&arena, 1, 100);
         struct buf buf = encoded(&f, schema);
         void *back = arena_alloc(&arena, schema->size_bytes);
+        assert_non_null(back);
         for (size_t n = 0; n < buf.len; n++) {
             /* Exactly n bytes, so that reading one more is seen by the sanitizer. */
             uint8_t *part = mem_alloc(n);
@@ -172,6 +175,7 @@ static void assert_harmless(const struct schema *schema, struct bytes bytes, str
                             unsigned *accepted)
 {
     void *back = arena_alloc(scratch, schema->size_bytes);
+    assert_non_null(back);
     struct report report = {0};
     error_code error = schema_decode(schema, bytes, true, scratch, back, &report);
     if (error == OK) {

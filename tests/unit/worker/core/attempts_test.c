@@ -46,6 +46,26 @@ static void test_attempt_that_cannot_start_tells_the_reason(void **state)
     rig_end(&r);
 }
 
+static void test_attempt_leased_again_after_its_end_starts_nothing(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct attempt_ref next = {RIG_REF.task, RIG_REF.attempt + 1};
+    rig_begin(&r);
+    struct msg_lease lease = rig_lease(RIG_REF), after = rig_lease(next);
+    rig_start(&r, &lease);
+    rig_started(&r, RIG_REF);
+    rig_exited(&r, RIG_REF, 3);
+    rig_event(&r, EVENT_RESULT);
+    rig_ack_all(&r);
+    rig_next(&r, AGENT_CLEAN);
+    rig_head(&r, MSG_LEASE, &lease); /* a copy that was late */
+    rig_none(&r);
+    assert_null(agent_attempt_find(r.agent, RIG_REF));
+    rig_start(&r, &after);
+    rig_end(&r);
+}
+
 static void test_attempt_leased_twice_is_started_once_and_takes_the_newer_order(void **state)
 {
     (void)state;
@@ -326,6 +346,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_attempt_lease_is_started_told_and_cleaned_when_its_result_is_on_disk),
         cmocka_unit_test(test_attempt_that_cannot_start_tells_the_reason),
+        cmocka_unit_test(test_attempt_leased_again_after_its_end_starts_nothing),
         cmocka_unit_test(test_attempt_leased_twice_is_started_once_and_takes_the_newer_order),
         cmocka_unit_test(test_attempt_with_a_higher_number_ends_the_older_of_its_task),
         cmocka_unit_test(test_attempt_that_is_gone_is_killed_and_nothing_is_told),

@@ -18,7 +18,8 @@ static UNUSED struct msg_array lanes_array(void)
         .lease = {.task = {LANES_JOB, 0},
                   .words = words,
                   .n_words = 2,
-                  .workdir = "/tmp",
+                  .workdir =
+                      NULL, /* so each has a folder, and goes alone: see lanes_ahead_test.c */
                   .work = "",
                   .setup = "",
                   .order = {.n = 1, .until = INT64_MAX},
