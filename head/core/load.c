@@ -42,6 +42,9 @@ static error_code load_task(struct core *core, const char *field, struct bytes v
     if (work == NULL) {
         return report_fail(report, ERR_FORMAT, "task %s belongs to no sweep or job", field);
     }
+    if (work->array == NULL && record.id.index > CORE_TASKS_MAX) {
+        return report_fail(report, ERR_FORMAT, "task %s: no task has such a number", field);
+    }
     struct task *task = core_task_add(core, work, record.id.index);
     return task == NULL ? ERR_NO_MEMORY : core_task_record_own(core, task, &record);
 }

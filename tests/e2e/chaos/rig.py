@@ -52,6 +52,7 @@ class Rig(Cluster):
         self.delay_file = os.path.join(self.root, "delay")
         os.makedirs(self.journal)
         self.delay_set(0)
+        self.is_synced = appendfsync is None
         self.programs = self._redis_make(appendfsync)
         self.listen_port = free_port()
         self.proxy = Proxy(("127.0.0.1", self.listen_port))
