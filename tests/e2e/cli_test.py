@@ -382,7 +382,7 @@ def test_nodes_are_cordoned_labelled_and_drained(cluster):
 
 
 def test_failures_are_counted_and_cannot_move_the_cursor(cluster):
-    cluster.up("--cpus", "2")
+    cluster.up("--cpus", "4")  # all at once: after three failures in a row a sweep is paused
     cluster.file("bad.sh", "printf '\\033[31mTrace\\033[0m\\n\\033[2Jno such data\\007\\n' >&2; exit 3\n")
     bad = "command: [sh, bad.sh]\nmetric: {name: loss}\nretries: {max: 0}\nstop: {trials: 4}\n"
     cluster.run("sweep", "run", cluster.file("bad.yaml", bad), code=5)
