@@ -189,19 +189,23 @@ static bool position_is_named(const struct msg_enrol *msg, uint32_t job, uint32_
 }
 
 /* Told to leave alone: one that did not arrive has left. The others were named with what the node
- * does not hold. */
+ * does not hold; what becomes of them is told by rows, which want a holder. */
 static void tasks_compare(struct core *core, time_ms now, struct node *node,
                           const struct msg_enrol *msg)
 {
     list_each (&node->tasks, struct task, node_link, task) {
         uint32_t position;
-        if (core_task_is_in_lane(task) &&
-            array_position_of(task->work->array->ids, task->r.id.index, &position) &&
-            !position_is_named(msg, task->r.id.job, position)) {
-            task->r.why = task->r.order.why;
-            core_task_end(core, now, task, TASK_EVENT_TOLD_ENDED,
-                          task->r.why == WHY_CANCEL ? OUTCOME_CANCELLED : OUTCOME_STOPPED);
+        if (!core_task_is_in_lane(task) ||
+            !array_position_of(task->work->array->ids, task->r.id.index, &position)) {
+            continue;
         }
+        if (position_is_named(msg, task->r.id.job, position)) {
+            core_array_holder(core, now, task->work->array, node);
+            continue;
+        }
+        task->r.why = task->r.order.why;
+        core_task_end(core, now, task, TASK_EVENT_TOLD_ENDED,
+                      task->r.why == WHY_CANCEL ? OUTCOME_CANCELLED : OUTCOME_STOPPED);
     }
 }
 

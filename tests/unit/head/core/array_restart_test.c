@@ -41,6 +41,32 @@ static void test_head_that_dies_before_the_reply_finds_what_was_applied(void **s
     rig_free(r);
 }
 
+/* Its lanes are closed and nothing else of the array is on the node: the rows find their tasks. */
+static void test_tasks_told_to_leave_end_by_rows_after_a_restart(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct agent *a = agent_new("a", 7);
+    agent_enrol(r, a, 2);
+    uint32_t job = array_submit(r, 2);
+    agent_read(r, a);
+    assert_int_equal(a->n_held, 2);
+    const struct id_range ids = {1, 2};
+    on_job_cancel(r->core, r->now, 90, job, &ids, 1, -1);
+    rig_turn(r);
+    assert_int_equal(core_work_find(r->core, job)->n_active, 2);
+    rig_restart(r);
+    a->n_read = 0;
+    a->n_lanes = 0;
+    agent_enrol_as(r, a, 2, job, true);
+    agent_run(r, a, job, 2, 10);
+    assert_int_equal(core_work_find(r->core, job)->n_active, 0);
+    assert_true(core_job_record(r->core, job)->ended != 0);
+    assert_int_equal(cpus_used(r), 0);
+    free(a);
+    rig_free(r);
+}
+
 static void test_connection_that_breaks_keeps_lanes_and_what_is_named(void **state)
 {
     (void)state;
@@ -339,6 +365,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_head_that_dies_before_the_reply_finds_what_was_applied),
+        cmocka_unit_test(test_tasks_told_to_leave_end_by_rows_after_a_restart),
         cmocka_unit_test(test_connection_that_breaks_keeps_lanes_and_what_is_named),
         cmocka_unit_test(test_what_an_agent_does_not_name_is_queued_and_comes_again),
         cmocka_unit_test(test_what_was_handed_back_and_leased_again_meanwhile_comes_again),
