@@ -3,8 +3,9 @@
 
 usage: tests/run.py BUILD [--label LABEL] [--without LABEL] [--jobs N] [--totals FILE]
 
-Several run side by side, those of the highest COST first; one with RUN_SERIAL runs alone. A test program says what it ran: cmocka's
-lines for C, `ok NAME`, `FAIL NAME` and `SKIP NAME: why` for scripts. A program that dies counts as one failure beside what it said. The last line is `N passed, N failed, N skipped`."""
+Several run side by side, those of the highest COST first. A test program says what it ran: cmocka's lines for C, `ok NAME`,
+`FAIL NAME` and `SKIP NAME: why` for scripts. A program that dies counts as one failure beside what it said. The last line is
+`N passed, N failed, N skipped`."""
 import argparse
 import concurrent.futures
 import json
@@ -72,8 +73,6 @@ def main():
     parser.add_argument("--totals", help="append the three numbers to this file")
     options = parser.parse_args()
     tests = sorted(tests_of(options.build, options.label, options.without), key=lambda test: -test[2].get("COST", 0))
-    apart = [t for t in tests if t[2].get("RUN_SERIAL")]
-    beside = [t for t in tests if not t[2].get("RUN_SERIAL")]
     totals = {"passed": 0, "failed": 0, "skipped": 0}
 
     def report(result):
@@ -91,10 +90,8 @@ def main():
             print("       | " + "\n       | ".join(text.splitlines()[-60:]))
 
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for ended in concurrent.futures.as_completed([pool.submit(run, test) for test in beside]):
+        for ended in concurrent.futures.as_completed([pool.submit(run, test) for test in tests]):
             report(ended.result())
-    for test in apart:
-        report(run(test))
     if options.totals:
         with open(options.totals, "a") as file:
             file.write(f"{totals['passed']} {totals['failed']} {totals['skipped']}\n")

@@ -170,7 +170,7 @@ def bench_work(megabytes=100, rounds=3):
            f"plain TCP copy {statistics.median(raw_tcp):.2f} s: ratio {statistics.median(raw_tcp) / statistics.median(seconds):.2f}, limit 0.5; "
            f"tar over TCP, unpacked, {statistics.median(raw_tar):.2f} s: ratio {statistics.median(raw_tar) / statistics.median(seconds):.2f}; three cp {statistics.median(raw_cp):.2f} s")
     head, workers = statistics.median(cpu[0] for cpu in used), statistics.median(sum(cpu[1:]) / 3 for cpu in used)
-    result("work", "processor time of the head for all three", round(head, 2), "s", f"of each worker {workers:.2f} s: CURVE, BLAKE2b, and the files written once")
+    result("work", "processor time of the head for all three", round(head, 2), "s", f"of each worker {workers:.2f} s: CURVE, a sum of each piece, and the files written once")
     result("work", "pack and send to the head", round(statistics.median(uploads), 2), "s")
     result("work", "milestone answers meanwhile, p99", round(percentile(calls, 99) / 1e3, 1), "ms", f"limit 10 ms, {len(calls)} answers; without the folder {percentile(before, 99) / 1e3:.1f} ms; "
            f"a synced write meanwhile, p99 {percentile(synced, 99):.1f} ms")

@@ -6,11 +6,15 @@
  * other. So that they are not behind a piece for each of hundreds of agents, a new one is given
  * only when fewer than PIECES_WAITING of the last ones wait there: enough to keep the thread busy.
  * One for a slow connection waits for long, and counts only for PIECE_WAITING_MS. */
+#include <assert.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "head/shell/depot_inside.h"
 #include "schema/messages.h"
+
+static_assert((int)DEPOT_UPLOAD_BYTES == (int)BLOB_PIECE_MAX_BYTES,
+              "agents ask for what was summed");
 
 enum { LOOKS_PER_TURN = 64, PIECE_WAITING_MS = 3 };
 
