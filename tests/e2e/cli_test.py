@@ -400,9 +400,9 @@ def test_failures_are_counted_and_cannot_move_the_cursor(cluster):
 def test_top_draws_leaves_and_gives_the_terminal_back(cluster):
     cluster.up("--cpus", "2")
     cluster.sweep(sweep_text(cluster, trials=100, pause="0.3"))
-    wait_for("trials to run", lambda: slots_used(cluster) == 2)
+    wait_for("trials to report", lambda: "TRIAL" in cluster.run("top").stdout)  # the next look may still fall between two of them
     once = cluster.run("top").stdout
-    assert "NODE" in once and "forms #1" in once and "TRIAL" in once and "\x1b" not in once, once
+    assert "NODE" in once and "forms #1" in once and "\x1b" not in once, once
     assert cluster.json("top")["sweeps"][0]["name"] == "forms"
     for keys, code in ((b"q", 0), (b"\x03", 130)):
         got, text = terminal(cluster, 60, "top", keys=(b"NODE", keys), rows=12)
