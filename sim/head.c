@@ -234,7 +234,10 @@ static void head_read(struct sim *sim, struct sim_head *head, struct sim_node *n
         on_logs_held(core, key->peer, message);
     } else if (type == MSG_HEARTBEAT) {
         const struct msg_heartbeat *heartbeat = message;
-        struct msg_ack ack = {.incarnation = heartbeat->incarnation};
+        struct core_heartbeat next = core_heartbeat(sim->now, sim->n_nodes);
+        struct msg_ack ack = {.incarnation = heartbeat->incarnation,
+                              .heartbeat_ms = next.interval_ms,
+                              .heartbeat_in_ms = next.in_ms};
         heard(sim, head, node);
         reply_at_once(sim, node, key, MSG_ACK, &ack);
         on_heartbeat(core, sim->now, key->peer, message);

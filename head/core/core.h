@@ -24,10 +24,11 @@ struct core;
 enum {
     CORE_NODE_TIMEOUT_MS = 30000,
     CORE_SUSPECT_MS = 5000,
-    CORE_HEARTBEAT_MS = 1000,
+    CORE_HEARTBEAT_MIN_MS = 1000,
+    CORE_HEARTBEAT_MAX_MS = 3000,
+    CORE_HEARTBEAT_MS_PER_NODE = 15,
+    CORE_HEARTBEATS_TOGETHER = 16,
     CORE_STATUS_MS = 100, /* the figures are no older than that, apart from a batch under way */
-    CORE_HEARTBEAT_MANY_MS = 2000, /* of who joins when more than so many nodes are known: */
-    CORE_HEARTBEAT_MANY = 8,
     CORE_SWEEPS_MAX = 100000,
     CORE_TASKS_MAX = 10000000,
     BLOB_HASH_MAX = 64,
@@ -113,6 +114,13 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
 void on_events(struct core *core, time_ms now, uint64_t peer, const struct msg_events *msg);
 /* The peer that a node's agent speaks as; 0: none. */
 uint64_t core_node_peer(const struct core *core, const char *name);
+/* When each of so many agents is to speak: about 70 heartbeats a second in all, as long as that is
+ * often enough for CORE_SUSPECT_MS, and some in the same moment: what they cost is the waking up. */
+struct core_heartbeat {
+    int64_t interval_ms;
+    int64_t in_ms; /* until the next one */
+};
+struct core_heartbeat core_heartbeat(time_ms now, uint64_t agents);
 void on_heartbeat(struct core *core, time_ms now, uint64_t peer, const struct msg_heartbeat *msg);
 /* Of LOGS_JOBS_MAX jobs at most it is said which are no more. */
 void on_logs_held(struct core *core, uint64_t peer, const struct msg_logs_held *msg);

@@ -128,7 +128,8 @@ static const struct running_ref *enrol_names(const struct msg_enrol *msg, const 
     return NULL;
 }
 
-static void core_welcome(struct core *core, struct node *node, const struct msg_enrol *msg)
+static void core_welcome(struct core *core, time_ms now, struct node *node,
+                         const struct msg_enrol *msg)
 {
     struct running_ref *holds = mem_calloc(node->n_tasks, sizeof *holds);
     if (holds == NULL) {
@@ -145,8 +146,7 @@ static void core_welcome(struct core *core, struct node *node, const struct msg_
         .epoch = core->config.epoch,
         .applied = node->r.applied,
         .node_timeout_ms = core->config.node_timeout_ms,
-        .heartbeat_ms = HASH_COUNT(core->nodes) > CORE_HEARTBEAT_MANY ? CORE_HEARTBEAT_MANY_MS
-                                                                      : CORE_HEARTBEAT_MS,
+        .heartbeat_ms = core_heartbeat(now, HASH_COUNT(core->nodes)).interval_ms,
         .orphan_timeout_ms = msg->is_remote ? core->config.orphan_timeout_ms : 0,
         .holds = holds,
         .n_holds = n,
@@ -269,7 +269,7 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
     core_node_refresh_open(core, node);
     core_node_dirty(core, node);
     core_arrays_untold(node);
-    core_welcome(core, node, msg);
+    core_welcome(core, now, node, msg);
     core_arrays_enrol(core, now, node, msg);
     core_snapshots_sweep(core, node, msg);
 }

@@ -104,6 +104,21 @@ void on_events(struct core *core, time_ms now, uint64_t peer, const struct msg_e
     }
 }
 
+struct core_heartbeat core_heartbeat(time_ms now, uint64_t agents)
+{
+    int64_t ms = agents < CORE_HEARTBEAT_MAX_MS ? (int64_t)agents * CORE_HEARTBEAT_MS_PER_NODE
+                                                : CORE_HEARTBEAT_MAX_MS;
+    ms = ms > CORE_HEARTBEAT_MIN_MS ? ms : CORE_HEARTBEAT_MIN_MS;
+    ms = ms < CORE_HEARTBEAT_MAX_MS ? ms : CORE_HEARTBEAT_MAX_MS;
+    int64_t moments = (int64_t)(agents / CORE_HEARTBEATS_TOGETHER);
+    if (moments == 0 || moments > ms) {
+        return (struct core_heartbeat){ms, ms};
+    }
+    int64_t apart_ms = ms / moments;
+    ms = apart_ms * moments;
+    return (struct core_heartbeat){ms, ms - now % apart_ms};
+}
+
 void on_heartbeat(struct core *core, time_ms now, uint64_t peer, const struct msg_heartbeat *msg)
 {
     struct node *node = core_node_heard(core, now, peer, msg->incarnation);

@@ -8,7 +8,7 @@
 #include "sys/failpoints.h"
 #include "sys/log.h"
 
-enum { HEARTBEAT_ANSWER_MS = 2500 };
+enum { HEARTBEAT_ANSWER_MS = 3500 };
 
 static void peer_refuse(struct head *head, uint64_t peer, const char *text)
 {
@@ -72,7 +72,11 @@ static void peer_heartbeat(struct head *head, time_ms now, const struct router_p
                            const struct msg_heartbeat *msg)
 {
     if (now - router_peer_told_at(head->router, peer->number) >= HEARTBEAT_ANSWER_MS) {
-        struct msg_ack ack = {.incarnation = msg->incarnation, .applied = 0};
+        struct core_heartbeat next = core_heartbeat(now, router_counters(head->router)->peers);
+        struct msg_ack ack = {.incarnation = msg->incarnation,
+                              .applied = 0,
+                              .heartbeat_ms = next.interval_ms,
+                              .heartbeat_in_ms = next.in_ms};
         struct buf frame;
         buf_init(&frame, MSG_MAX_BYTES);
         if (message_encode(MSG_ACK, &ack, &frame) == OK) {

@@ -11,8 +11,8 @@
 /* Neither ZMQ_IMMEDIATE nor ZMQ_RECONNECT_IVL -1: with either libzmq throws away what came in
  * before a hang-up, so the head's last words (refused, leave) would be lost. What they are for, the
  * dealer has by sending only when it is up and by a new socket for each connection; libzmq's own
- * retry is put off until long after. Heartbeats find a dead TCP; a head that hangs is found by the
- * agent's own clock, because libzmq's thread answers for it. */
+ * retry is put off until long after. There are no ZMTP heartbeats: who hears nothing of the head
+ * connects anew by the agent's own clock, also when only libzmq's thread still answers. */
 static const struct socket_option link_options_rows[] = {
     {ZMQ_LINGER, 0},
     {ZMQ_RECONNECT_IVL, 3600 * 1000},
@@ -22,9 +22,6 @@ static const struct socket_option link_options_rows[] = {
     {ZMQ_RCVHWM, 1024},
     {ZMQ_HANDSHAKE_IVL, 10000},
     {ZMQ_CONNECT_TIMEOUT, 5000},
-    {ZMQ_HEARTBEAT_IVL, 10000},
-    {ZMQ_HEARTBEAT_TIMEOUT, 15000},
-    {ZMQ_HEARTBEAT_TTL, 30000},
     {ZMQ_TCP_KEEPALIVE, 1},
     {ZMQ_TCP_KEEPALIVE_IDLE, 10},
     {ZMQ_TCP_KEEPALIVE_INTVL, 5},

@@ -19,9 +19,8 @@ enum { ROUTER_ZAP_PER_TURN = 256, ROUTER_CONTEXT_SOCKETS_MAX = 16 };
 /* RCVHWM is small: one hostile peer may make libzmq keep that many frames of MSG_MAX_BYTES. SNDHWM
  * counts the frames of one peer; what is in flight to an agent stays far below half of it.
  * HANDSHAKE_IVL ends who connects and is silent; 5,000 agents that come back together need 5.5 s
- * for their handshakes. There are no ZMTP heartbeats from here: those of the dealers say after
- * which silence their connection is to be given up (ZMQ_HEARTBEAT_TTL), and each frame costs a
- * wakeup. */
+ * for their handshakes. There are no ZMTP heartbeats: each would cost two wakeups. A dead peer
+ * is found by the kernel: by keepalive where nothing is under way to it, else by MAXRT. */
 static const struct socket_option router_options_rows[] = {
     {ZMQ_LINGER, ROUTER_LINGER_MS},
     {ZMQ_ROUTER_MANDATORY, 1},
@@ -35,6 +34,7 @@ static const struct socket_option router_options_rows[] = {
     {ZMQ_TCP_KEEPALIVE_IDLE, 10},
     {ZMQ_TCP_KEEPALIVE_INTVL, 5},
     {ZMQ_TCP_KEEPALIVE_CNT, 3},
+    {ZMQ_TCP_MAXRT, 30000},
     {ZMQ_CURVE_SERVER, 1},
 };
 

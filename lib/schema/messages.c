@@ -264,6 +264,8 @@ static const struct field msg_ack_fields[] = {
     F_U64(struct msg_ack, incarnation, 1, 1),
     F_U64(struct msg_ack, applied, 2, 1),
     F_LIST(struct msg_ack, byes, n_byes, 3, 1, EVENTS_MAX, &running_ref_schema),
+    F_MS(struct msg_ack, heartbeat_ms, 4, 1),
+    F_MS(struct msg_ack, heartbeat_in_ms, 5, 1),
 };
 const struct schema msg_ack_schema = SCHEMA("ack", struct msg_ack, 1, msg_ack_fields);
 

@@ -384,6 +384,8 @@ struct msg_ack {
     uint64_t applied;               /* every event up to this number is on disk */
     const struct running_ref *byes; /* attempts whose BYE is among them, for their held answers */
     uint32_t n_byes;
+    int64_t heartbeat_ms; /* from now on; 0: as before. Then: */
+    int64_t heartbeat_in_ms; /* until the next one */
 };
 
 struct msg_gone {

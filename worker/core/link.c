@@ -253,6 +253,10 @@ static void head_ack(struct agent *agent, time_ms now, const void *message,
         link_reconnect(agent, now, out);
         return;
     }
+    if (ack->heartbeat_ms > 0) {
+        agent->link.heartbeat_ms = ack->heartbeat_ms;
+        agent->link.heartbeat_at = now + ack->heartbeat_in_ms;
+    }
     agent_stream_send(&agent->stream, out);
 }
 
@@ -401,7 +405,9 @@ void agent_link_tick(struct agent *agent, time_ms now, struct agent_outbox *out)
                                           .cpu_permille = link->cpu_permille,
                                           .memory_used_bytes = link->memory_used_bytes};
         agent_outbox_send(out, MSG_HEARTBEAT, &heartbeat);
-        link->heartbeat_at = now + link->heartbeat_ms;
+        link->heartbeat_at += link->heartbeat_ms; /* in step, if this one was in time */
+        link->heartbeat_at =
+            link->heartbeat_at > now ? link->heartbeat_at : now + link->heartbeat_ms;
     }
 }
 

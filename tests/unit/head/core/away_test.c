@@ -146,6 +146,30 @@ static void test_node_that_spoke_after_a_gap_has_no_more_time_than_others(void *
     rig_free(r);
 }
 
+/* Few speak each second. Of many, some speak in the same moment: their next ones fall on the same
+ * points of the head's clock, from wherever they are asked. */
+static void test_heartbeats_of_many_nodes_come_seldom_and_together(void **state)
+{
+    (void)state;
+    assert_int_equal(core_heartbeat(12345, 1).interval_ms, CORE_HEARTBEAT_MIN_MS);
+    assert_int_equal(core_heartbeat(12345, 1).in_ms, CORE_HEARTBEAT_MIN_MS);
+    for (uint64_t agents = CORE_HEARTBEATS_TOGETHER; agents < 100000; agents += 1 + agents / 7) {
+        int64_t interval = core_heartbeat(0, agents).interval_ms;
+        assert_in_range(interval, 1, CORE_HEARTBEAT_MAX_MS);
+        assert_true(interval * 3 > CORE_HEARTBEAT_MIN_MS * 2);
+        int64_t moments[CORE_HEARTBEAT_MAX_MS + 1] = {0};
+        int64_t n = 0;
+        for (time_ms now = 1000000; now < 1000000 + interval; now++) {
+            struct core_heartbeat next = core_heartbeat(now, agents);
+            assert_int_equal(next.interval_ms, interval);
+            assert_in_range(next.in_ms, 1, interval);
+            n += moments[(now + next.in_ms) % interval]++ == 0;
+        }
+        assert_true(n <= (int64_t)(agents / CORE_HEARTBEATS_TOGETHER) || n == interval);
+    }
+    assert_int_equal(core_heartbeat(0, 200).interval_ms, CORE_HEARTBEAT_MAX_MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +178,7 @@ int main(void)
         cmocka_unit_test(test_node_that_comes_while_the_cluster_leaves_is_told_to_leave),
         cmocka_unit_test(test_node_is_judged_by_its_own_silence_once_all_is_read),
         cmocka_unit_test(test_node_that_spoke_after_a_gap_has_no_more_time_than_others),
+        cmocka_unit_test(test_heartbeats_of_many_nodes_come_seldom_and_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,25 @@ static void test_link_sends_a_heartbeat_every_second_with_the_load(void **state)
     rig_end(&r);
 }
 
+static void test_link_speaks_when_the_head_wants_it(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_begin(&r);
+    struct msg_ack ack = {
+        .incarnation = RIG_INCARNATION, .heartbeat_ms = 3000, .heartbeat_in_ms = 700};
+    rig_head(&r, MSG_ACK, &ack);
+    rig_wait(&r, 699);
+    assert_int_equal(r.heartbeats, 0);
+    rig_wait(&r, 1);
+    assert_int_equal(r.heartbeats, 1);
+    rig_wait(&r, 2999);
+    assert_int_equal(r.heartbeats, 1);
+    rig_wait(&r, 1);
+    assert_int_equal(r.heartbeats, 2);
+    rig_end(&r);
+}
+
 static void test_link_silent_for_ten_seconds_is_connected_again(void **state)
 {
     (void)state;
@@ -277,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_link_up_enrols_with_all_that_is_known),
         cmocka_unit_test(test_link_without_welcome_enrols_again_and_then_reconnects),
         cmocka_unit_test(test_link_sends_a_heartbeat_every_second_with_the_load),
+        cmocka_unit_test(test_link_speaks_when_the_head_wants_it),
         cmocka_unit_test(test_link_silent_for_ten_seconds_is_connected_again),
         cmocka_unit_test(test_link_refused_backs_off_with_jitter_up_to_the_limit),
         cmocka_unit_test(test_link_asked_who_enrols_again_but_not_in_a_storm),
