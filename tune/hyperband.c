@@ -1,0 +1,57 @@
+/* tune/hyperband.c -- Li, Jamieson, DeSalvo, Rostamizadeh, Talwalkar, "Hyperband: A Novel
+ * Bandit-Based Approach to Hyperparameter Optimization", JMLR 18, 2018, Algorithm 1.
+ *
+ * With R = schedule.max, s_max = floor(log_eta(R / min)) brackets follow each other, s = s_max,
+ * ..., 0, and begin anew behind the last one. Bracket s has n = ceil((s_max + 1) / (s + 1) * eta^s)
+ * trials, which are judged first at R * eta^-s steps; rungs are whole numbers, rounded down. Trials
+ * belong to brackets by their numbers. Brackets run at the same time where there are places.
+ *
+ * Mode stop is the stopping form of W&B's `early_terminate`: one bracket without end, judged like
+ * stopping ASHA (asha.c). */
+#include "tune/halving.h"
+
+/* eta^0, eta^1, ... as long as min * eta^s <= max. */
+static uint32_t powers(const struct schedule_spec *schedule, int64_t ret_powers[LADDER_RUNGS_MAX])
+{
+    uint32_t n = 0;
+    int64_t power = 1;
+    for (;;) {
+        ret_powers[n++] = power;
+        if (power > schedule->max / schedule->min / schedule->eta) {
+            return n;
+        }
+        power *= schedule->eta;
+    }
+}
+
+static void hyperband_shape(const struct sweep_spec *spec, uint32_t bracket,
+                            struct bracket_shape *ret_shape)
+{
+    int64_t power[LADDER_RUNGS_MAX];
+    uint32_t n_brackets = powers(&spec->schedule, power);
+    uint32_t s = n_brackets - 1 - bracket % n_brackets;
+    int64_t n = (n_brackets * power[s] + s) / (s + 1); /* rounded up */
+    ret_shape->n = n < SPEC_TRIALS_MAX ? (uint32_t)n : SPEC_TRIALS_MAX;
+    ret_shape->ladder.n = s + 1;
+    for (uint32_t i = 0; i <= s; i++) {
+        ret_shape->ladder.steps[i] = spec->schedule.max / power[s - i];
+    }
+}
+
+static error_code hyperband_new(const struct sweep_spec *spec,
+                                struct trial_scheduler **ret_scheduler)
+{
+    return halving_new(spec, hyperband_shape, ret_scheduler);
+}
+
+const struct trial_scheduler_ops trial_scheduler_hyperband = {
+    .name = "hyperband",
+    .new = hyperband_new,
+    .free = halving_free,
+    .first_milestone = halving_first_milestone,
+    .decide = halving_decide,
+    .apply = halving_apply,
+    .note = halving_note,
+    .wake = halving_wake,
+    .print = halving_print,
+};
