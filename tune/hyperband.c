@@ -8,34 +8,24 @@
  *
  * Mode stop is the stopping form of W&B's `early_terminate`: one bracket without end, judged like
  * stopping ASHA (asha.c). */
-#include "tune/halving.h"
+#include <string.h>
 
-/* eta^0, eta^1, ... as long as min * eta^s <= max. */
-static uint32_t powers(const struct schedule_spec *schedule, int64_t ret_powers[LADDER_RUNGS_MAX])
-{
-    uint32_t n = 0;
-    int64_t power = 1;
-    for (;;) {
-        ret_powers[n++] = power;
-        if (power > schedule->max / schedule->min / schedule->eta) {
-            return n;
-        }
-        power *= schedule->eta;
-    }
-}
+#include "tune/halving.h"
 
 static void hyperband_shape(const struct sweep_spec *spec, uint32_t bracket,
                             struct bracket_shape *ret_shape)
 {
-    int64_t power[LADDER_RUNGS_MAX];
-    uint32_t n_brackets = powers(&spec->schedule, power);
-    uint32_t s = n_brackets - 1 - bracket % n_brackets;
-    int64_t n = (n_brackets * power[s] + s) / (s + 1); /* rounded up */
+    struct ladder all;
+    ignore_error(ladder_init(&all, &spec->schedule), "checked when it was made");
+    uint32_t s = all.n - 1 - bracket % all.n;
+    int64_t power = 1;
+    for (uint32_t i = 0; i < s; i++) {
+        power *= spec->schedule.eta;
+    }
+    int64_t n = (all.n * power + s) / (s + 1); /* rounded up */
     ret_shape->n = n < SPEC_TRIALS_MAX ? (uint32_t)n : SPEC_TRIALS_MAX;
     ret_shape->ladder.n = s + 1;
-    for (uint32_t i = 0; i <= s; i++) {
-        ret_shape->ladder.steps[i] = spec->schedule.max / power[s - i];
-    }
+    memcpy(ret_shape->ladder.steps, &all.steps[all.n - 1 - s], (s + 1) * sizeof all.steps[0]);
 }
 
 static error_code hyperband_new(const struct sweep_spec *spec,

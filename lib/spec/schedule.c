@@ -356,7 +356,13 @@ static error_code pbt_check(struct reader *r, const struct spec_node *root,
 error_code schedule_check(struct reader *r, const struct spec_node *root, struct sweep_spec *spec)
 {
     const struct spec_node *block = entry_find(root, "schedule");
-    if (spec->schedule.type == SCHEDULE_HYPERBAND && entry_find(block, "mode") == NULL) {
+    const struct spec_node *foreign = entry_find(root, "early_terminate");
+    if (block != NULL && foreign != NULL) {
+        return reader_fail(r, foreign->key, ERR_INVALID,
+                           "`early_terminate` and `schedule` say the same; keep one of them");
+    }
+    if (spec->schedule.type == SCHEDULE_HYPERBAND && foreign == NULL &&
+        entry_find(block, "mode") == NULL) {
         spec->schedule.mode = SCHEDULE_PROMOTE;
     }
     error_code error = owners_check(r, block, spec->schedule.type);

@@ -214,7 +214,7 @@ const struct spec_key sweep_keys[] = {
     /* Of W&B's sweep files. */
     LATER("program"),
     LATER("method"),
-    LATER("early_terminate"),
+    {"early_terminate", key_read_early_terminate, 0, 0, 0, 0, NULL},
     LATER("run_cap"),
     END,
 };

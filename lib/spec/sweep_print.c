@@ -246,6 +246,13 @@ static void pbt_print(const struct sweep_spec *spec, struct buf *buf)
 static void schedule_print(const struct sweep_spec *spec, struct buf *buf)
 {
     const struct schedule_spec *schedule = &spec->schedule;
+    if (schedule->origin != NULL) {
+        put(buf,
+            "# Of %s. At a rung the best floor(n / eta) of n trials go on, by the value there,\n"
+            "# judged once; W&B lets one more pass, and looks at the best value so far unless it "
+            "is strict.\n",
+            schedule->origin);
+    }
     put(buf, "schedule: {type: %s", sweep_word(sweep_schedule_words, (int)schedule->type));
     if (spec_schedule_has(schedule->type, "mode")) {
         put(buf, ", mode: %s", sweep_word(sweep_mode_words, (int)schedule->mode));

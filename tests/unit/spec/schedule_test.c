@@ -59,6 +59,19 @@ static const struct refused refused[] = {
 
     REFUSED(LEAST "pbt: {interval: 4}", ERR_INVALID, 4, 1,
             "`pbt` has no meaning without `schedule: {type: pbt, max: ...}`"),
+    REFUSED(LEAST "early_terminate: {type: hyperband}", ERR_INVALID, 4, 18,
+            "`early_terminate` needs `min_iter`, or `max_iter` and `s`"),
+    REFUSED(LEAST "early_terminate: {min_iter: 3}", ERR_INVALID, 4, 18,
+            "the key `early_terminate.type` is missing"),
+    REFUSED(LEAST "early_terminate: {type: hyperband, max_iter: 27}", ERR_INVALID, 4, 18,
+            "`early_terminate.max_iter` needs `s`: how many bands there are"),
+    REFUSED(LEAST "early_terminate: {type: hyperband, max_iter: 2, s: 3}", ERR_INVALID, 4, 18,
+            "`early_terminate` has no band below max_iter, 2: eta is 3"),
+    REFUSED(LEAST "early_terminate: {type: hyperband, min_iter: 3, eta: 1.5}", ERR_INVALID, 4, 54,
+            "`early_terminate.eta` needs a whole number, not 1.5"),
+    REFUSED(LEAST "schedule: {type: none}\nearly_terminate: {type: hyperband, min_iter: 3}",
+            ERR_INVALID, 5, 1, "`early_terminate` and `schedule` say the same; keep one of them"),
+
     REFUSED(POPULATION "schedule: {type: pbt}", ERR_INVALID, 4, 11,
             "the key `schedule.max` is missing: the last step of a trial"),
     REFUSED(POPULATION "schedule: {type: pbt, max: 9, min: 2}", ERR_INVALID, 4, 31,
@@ -161,6 +174,44 @@ static void test_keys_of_the_others_are_taken(void **state)
     assert_int_equal(spec.schedule.min, 2);
     assert_int_equal(spec.schedule.eta, 4);
     arena_fini(&arena);
+}
+
+/* Bands of W&B's own code: [3, 9, 27, ...], [3, 9], [11, 33], [1, 3]. */
+static void test_early_terminate_becomes_hyperband_that_stops(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t min, max, eta;
+        const char *printed;
+    } cases[] = {
+        {"{type: hyperband, min_iter: 3}", 3, INT64_MAX, 3, "# Of early_terminate. "},
+        {"{type: hyperband, min_iter: 4, eta: 2, strict: true}", 4, INT64_MAX, 2,
+         "# Of early_terminate, strict. "},
+        {"{type: hyperband, max_iter: 27, s: 2}", 3, 27, 3,
+         "schedule: {type: hyperband, mode: stop, min: 3, max: 27, eta: 3}"},
+        {"{type: hyperband, max_iter: 100, s: 2, eta: 3}", 11, 100, 3,
+         "schedule: {type: hyperband, mode: stop, min: 11, max: 100, eta: 3}"},
+        {"{type: hyperband, max_iter: 9, s: 20}", 1, 9, 3, "min: 1, max: 9"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[512];
+        struct arena arena;
+        struct sweep_spec spec;
+        struct buf buf;
+        snprintf(text, sizeof text, LEAST "early_terminate: %s\n", cases[i].text);
+        parsed(text, &arena, &spec);
+        assert_int_equal(spec.schedule.type, SCHEDULE_HYPERBAND);
+        assert_int_equal(spec.schedule.mode, SCHEDULE_STOP);
+        assert_int_equal(spec.schedule.min, cases[i].min);
+        assert_true(spec.schedule.max == cases[i].max);
+        assert_int_equal(spec.schedule.eta, cases[i].eta);
+        buf_init(&buf, SPEC_FILE_MAX_BYTES);
+        assert_int_equal(spec_sweep_print(&spec, &buf), OK);
+        assert_non_null(strstr(buf_text(&buf), cases[i].printed));
+        buf_fini(&buf);
+        arena_fini(&arena);
+    }
 }
 
 static void test_pbt_keys_are_taken(void **state)
@@ -272,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_schedule_that_makes_no_sense_is_refused_at_its_place),
         cmocka_unit_test(test_asha_keys_are_taken),
         cmocka_unit_test(test_keys_of_the_others_are_taken),
+        cmocka_unit_test(test_early_terminate_becomes_hyperband_that_stops),
         cmocka_unit_test(test_pbt_keys_are_taken),
         cmocka_unit_test(test_pbt_defaults_are_filled_in),
         cmocka_unit_test(test_schedules_are_printed_whole),

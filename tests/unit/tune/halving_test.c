@@ -257,6 +257,23 @@ static void test_hyperband_that_stops_is_stopping_asha(void **state)
     stage_fini(&stage);
 }
 
+/* W&B's bands of max_iter 100, s 2: 11 and 33. */
+static void test_hyperband_that_stops_at_a_max_has_rungs_from_the_top_down(void **state)
+{
+    (void)state;
+    struct sweep_spec spec = halving_spec(SCHEDULE_HYPERBAND, 0);
+    spec.schedule.mode = SCHEDULE_STOP;
+    spec.schedule.min = 11;
+    spec.schedule.max = 100;
+    stage_init(&stage, &spec, 0);
+    uint32_t trial = stage_ask(&stage);
+    assert_int_equal(tune_first_milestone(stage.tuner, trial), 11);
+    rig_assert_decision(stage_report(&stage, trial, 11, 0.5), TUNE_GO, TUNE_WHY_NONE, 33);
+    rig_assert_decision(stage_report(&stage, trial, 33, 0.5), TUNE_GO, TUNE_WHY_NONE, 100);
+    rig_assert_decision(stage_report(&stage, trial, 100, 0.5), TUNE_STOP, TUNE_WHY_MAX, INT64_MAX);
+    stage_fini(&stage);
+}
+
 /* ---- against halving at once ---- */
 
 enum { NAIVE_RUNGS = 5 };
@@ -434,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_hyperband_brackets_are_those_of_the_paper),
         cmocka_unit_test(test_hyperband_rungs_of_an_odd_max_are_rounded_down),
         cmocka_unit_test(test_hyperband_that_stops_is_stopping_asha),
+        cmocka_unit_test(test_hyperband_that_stops_at_a_max_has_rungs_from_the_top_down),
         cmocka_unit_test(test_survivors_are_those_of_halving_at_once),
         cmocka_unit_test(test_disturbed_brackets_come_to_their_end),
     };
