@@ -104,7 +104,8 @@ static attempt_end core_end_judge(const struct task *task, const struct attempt_
     if (is_handed || (is_told && task->r.order.why == WHY_CANCEL && !is_done)) {
         return END_TOLD;
     }
-    if (result->cause == CAUSE_AGENT_LEFT) {
+    bool has_lost = result->cause == CAUSE_CANNOT_START && result->is_restore_lost;
+    if (result->cause == CAUSE_AGENT_LEFT || has_lost) {
         return END_GIVEN_BACK;
     }
     if (result->bye == BYE_INVALID && has_run) {
@@ -229,7 +230,7 @@ void on_event_result(struct core *core, time_ms now, struct task *task,
     if (end == END_DONE && core_end_lacks_metric(task)) {
         end = END_NO_METRIC;
     }
-    if (end == END_REFUSED && result->is_restore_lost) {
+    if (result->is_restore_lost) {
         core_snapshot_lost(core, task);
     }
     core_evidence_store(core, task, result, end == END_FAILED || end == END_NO_METRIC);

@@ -156,6 +156,11 @@ struct snapshot_ref {
         lineage; /* with which parameters: n of the trial's last order to exploit; 0: its own */
 };
 
+static inline task_id snapshot_maker(task_id task, const struct snapshot_ref *snapshot)
+{
+    return snapshot->owner == 0 ? task : (task_id){task.job, snapshot->owner};
+}
+
 struct snapshot_name {
     task_id task;
     uint32_t ordinal;
@@ -307,7 +312,7 @@ struct node_event {
     uint32_t n_ranges;
     const struct array_lane *lanes; /* TASKS: closed; without GPUs */
     uint32_t n_lanes;
-    uint32_t can; /* MILESTONE: CAN_* bits of the trainer's hello */
+    uint32_t can; /* ROWS, MILESTONE: CAN_* bits of the trainer's hello */
 };
 
 struct msg_events {

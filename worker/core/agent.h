@@ -154,6 +154,11 @@ void on_save_committed(struct agent *agent, time_ms now, struct attempt_ref ref,
                        uint64_t connection, const struct snapshot_ref *snapshot, const char *error,
                        const char *error_text, struct agent_outbox *out);
 
+/* Answers to AGENT_SNAPSHOT_PROVE: `dir` is where it lies. error: NULL, or a sentence. */
+void on_exploit_proven(struct agent *agent, time_ms now, struct attempt_ref ref,
+                       uint64_t connection, const char *dir, const char *error,
+                       struct agent_outbox *out);
+
 /* ---- time and the end ---- */
 /* Timers: row blocks, alive lines, decision and other timeouts, grace, heartbeat, silence of the
  * head. Due at agent_next_deadline(); early calls are harmless and cheap. */
