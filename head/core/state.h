@@ -391,6 +391,9 @@ void core_decide(struct core *core, time_ms now, struct task *task, int64_t step
 void core_task_hold(struct core *core, time_ms now, struct task *task);
 /* Held trials that may go on do, and those that never will end. */
 void core_sweep_wake(struct core *core, time_ms now, struct sweep *sweep);
+/* People paused the sweep: what can saves and leaves. Or they let it go on. */
+void core_sweep_save(struct core *core, time_ms now, struct sweep *sweep);
+void core_sweep_wake_paused(struct core *core, time_ms now, struct sweep *sweep);
 
 /* ---- resume.c ---- */
 /* One more attempt of an ended task. */
