@@ -31,6 +31,7 @@ static const struct sweep_spec defaults = {
     .timeouts = {.grace_ms = 60000, .decision_ms = 60000},
     .checkpoints = {.on = CHECKPOINT_ON_RUNG, .keep_last = 1, .keep_best = 1},
     .logs_tail_bytes = 64 << 10,
+    .metric = {.time = ""},
 };
 
 static const struct spec_node *entry_find(const struct spec_node *block, const char *name)
@@ -132,6 +133,9 @@ static error_code sweep_read(struct reader *r, const struct spec_node *root, con
     }
     if (error == OK) {
         error = stop_check(r, root, spec);
+    }
+    if (error == OK) {
+        error = line_rules_check(r, root, spec);
     }
     if (error == OK) {
         error = command_macros_check(r, root, spec);
