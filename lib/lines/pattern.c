@@ -9,7 +9,8 @@
 enum {
     GROUPS_MAX = 64,     /* named ones */
     GROUP_NAME_MAX = 32, /* as PCRE2 has it */
-    MATCH_LIMIT = 200000,
+    MATCH_LIMIT = 100000,
+    LIMITED_MAX = 50, /* then it is left alone: it may not hold up the worker */
     DEPTH_LIMIT = 2000,
     HEAP_LIMIT_KIB = 4096,
     NEST_LIMIT = 32,
@@ -28,6 +29,7 @@ struct pattern {
     pcre2_code *code;
     uint32_t n_groups; /* of metrics */
     struct group groups[GROUPS_MAX];
+    uint32_t n_limited;         /* lines that were too much for it */
     uint32_t name, value, step; /* their numbers; 0: there is none */
 };
 
@@ -253,13 +255,14 @@ bool pattern_next(struct pattern *pattern, const char *line, size_t len, size_t 
 {
     found->n = 0;
     found->has_step = false;
-    if (*offset > len) {
+    if (*offset > len || pattern->n_limited >= LIMITED_MAX) {
         return false;
     }
     /* The line is UTF-8 by the way it was made. */
     int n = pcre2_match(pattern->code, (PCRE2_SPTR)line, len, *offset, PCRE2_NO_UTF_CHECK,
                         pattern->match, pattern->limits);
     if (n <= 0) {
+        pattern->n_limited += n != PCRE2_ERROR_NOMATCH ? 1 : 0;
         return false;
     }
     match_read(pattern, line, found);

@@ -278,6 +278,8 @@ struct attempt_result {
     bool
         is_nodes_fault; /* CANNOT_START for want of something on the node: not the task's failure */
     bool is_restore_lost; /* CANNOT_START: the snapshot it was to start from is damaged or gone */
+    const char *const *line_names; /* with values in its printed lines, if none was the metric */
+    uint32_t n_line_names;
 };
 
 struct node_event {
@@ -371,6 +373,14 @@ struct msg_lease {
     const char *work;    /* the packed work folder's hash; "": it starts in `workdir` itself */
     const char *setup;   /* for the shell, once for each node and sweep; "": none */
     uint64_t work_bytes; /* of the packed folder */
+
+    /* printed lines as reports */
+    uint32_t report_from;                /* REPORT_FROM_* of spec/types.h; 0: its socket alone */
+    const char *const *report_out_rules; /* presets and patterns, for stdout */
+    uint32_t n_report_out_rules;
+    const char *const *report_err_rules;
+    uint32_t n_report_err_rules;
+    const char *metric_time; /* the name of what is the step; "": none */
 };
 
 struct msg_order {
@@ -384,7 +394,7 @@ struct msg_ack {
     uint64_t applied;               /* every event up to this number is on disk */
     const struct running_ref *byes; /* attempts whose BYE is among them, for their held answers */
     uint32_t n_byes;
-    int64_t heartbeat_ms; /* from now on; 0: as before. Then: */
+    int64_t heartbeat_ms;    /* from now on; 0: as before. Then: */
     int64_t heartbeat_in_ms; /* until the next one */
 };
 
