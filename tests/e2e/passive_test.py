@@ -106,6 +106,39 @@ report: {from: stdout}
     assert "names in its lines: step, val_los, acc" in trials[0]["reason"], trials
 
 
+LOG = (b"starting\r\n\x1b[31mepoch=1\x1b[0m loss=3.0\nepoch=1 loss=2.5\nLoss: 7\nepoch=2 loss=np.float64(0.5) acc=1\n"
+       b"epoch=1 loss=9\nepoch=3 loss=nan")
+
+
+def test_passive_sample_shows_what_a_log_would_report(cluster):
+    """Without a cluster."""
+    path = cluster.file("sweep.yaml", """
+command: [/bin/true]
+metric: {name: loss}
+stop: {trials: 1}
+report: {from: [stdout]}
+""")
+    log = cluster.file("log", "")
+    with open(log, "wb") as file:
+        file.write(LOG)
+    found = cluster.json("check", path, "--sample", log)
+    rows_found = [(r["line"], r["step"], r["value"], r["note"].split(":")[0]) for r in found["items"]]
+    assert rows_found == [
+        (2, 1, 3.0, "a later value of this step holds"), (3, 1, 2.5, ""), (4, None, None, "no rule finds it"), (5, 2, 0.5, ""),
+        (6, 1, 9.0, "left out"), (7, 3, "nan", "")], rows_found
+    assert found["reports"] == 3 and found["names"] == ["epoch", "acc"], found
+    said = cluster.run("check", path, "--sample", log)
+    assert "3 reports of loss, the last at step 3; best 0.5 at step 2 (line 5)" in said.stderr, said.stderr
+    assert "no rule finds it: Loss: 7" in said.stdout, said.stdout
+    cluster.run("check", path, "--sample", log, "--set", "metric.name=lost", code=1)
+    said = cluster.run("check", path, "--sample", log, "--set", "report.from=api")
+    assert "report: {stdout: [muster]} would give 3 reports of loss" in said.stdout, said
+    said = cluster.run("check", path, "--sample", log, "--stream", "err", code=2)
+    assert "the file does not read stderr" in said.stderr, said.stderr
+    said = cluster.run("check", path, "--sample", log + ".none", code=2)
+    assert "cannot be read: No such file" in said.stderr, said.stderr
+
+
 TRUSTS = r"""
 import sys, muster
 with muster.trial() as t:
