@@ -173,6 +173,9 @@ error_code spec_sweep_parse_set(const char *text, size_t len, const char *file_n
         error = spec_set_apply(set, root, &scratch, report);
     }
     if (error == OK) {
+        error = program_apply(root, &scratch, report);
+    }
+    if (error == OK) {
         error = sweep_read(&reader, root, file_name, &spec);
     }
     arena_fini(&scratch);

@@ -235,7 +235,7 @@ const struct spec_key sweep_keys[] = {
     LATER("tasks"),
     LATER("array"),
     /* Of W&B's sweep files. */
-    LATER("program"),
+    {"program", key_read_program, 0, 0, PATH_TEXT_MAX_BYTES, 0, NULL},
     LATER("method"),
     LATER("early_terminate"),
     LATER("run_cap"),

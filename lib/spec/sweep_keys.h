@@ -24,6 +24,12 @@ extern const struct spec_word sweep_report_words[];
 spec_key_read key_read_workdir; /* a path alone, or a block */
 spec_key_read key_read_ignore;  /* work.ignore, work.n_ignore */
 spec_key_read key_read_setup;   /* one command, or a list of them */
+/* Of W&B's `program` (program.c). */
+spec_key_read key_read_program; /* its place is the command: kept nowhere */
+/* Before the keys are read: what `program` says goes into the command. The tree and what is added
+ * to it live in `arena`. */
+MUST_CHECK error_code program_apply(const struct spec_node *root, struct arena *arena,
+                                    struct report *report);
 /* Of printed lines (line_rules.c). */
 spec_key_read key_read_line_rules; /* of report: out_rules, n_out_rules, or those of stderr */
 /* What the keys of `report` say of one another, and of the metric; the defaults are filled in. */

@@ -40,6 +40,7 @@ struct attempt_run {
     char tree[WORK_TREE_NAME_MAX + 1]; /* of which ${trial.dir} is a copy, in use; "": none */
     bool has_spare;                    /* the folder was one */
     struct spare spare;                /* its dir is `dir` now */
+    const char *restore_dir; /* in the arena: the snapshot that it starts from; NULL: none */
     /* of the socket */
     char socket_path[TRIAL_SOCKET_PATH_MAX + 1];
     struct trial_socket *socket;

@@ -5,8 +5,6 @@ static const struct refused later[] = {
     REFUSED("pbt: {population: 4}", ERR_UNSUPPORTED, 1, 1,
             "`pbt` is not supported by this version"),
     REFUSED("method: random", ERR_UNSUPPORTED, 1, 1, "`method` is not supported by this version"),
-    REFUSED("program: train.py", ERR_UNSUPPORTED, 1, 1,
-            "`program` is not supported by this version"),
     REFUSED("tasks: []", ERR_UNSUPPORTED, 1, 1, "`tasks` is not supported by this version"),
     REFUSED("command: x\nmetric: {name: l, summary: last}", ERR_UNSUPPORTED, 2, 19,
             "`metric.summary` is not supported by this version"),
