@@ -20,6 +20,8 @@ typedef enum {
     AGENT_SAVE_BEGIN,  /* ref, connection, step: make an empty folder -> on_save_begun */
     AGENT_SAVE_COMMIT, /* ref, connection, snapshot (ordinal, step): fsync, manifest, rename ->
                           on_save_committed */
+    AGENT_SNAPSHOT_PROVE, /* ref, connection, snapshot (owner, ordinal): prove it by its checksums ->
+                             on_exploit_proven */
     AGENT_DROP,        /* ref.task, snapshot.ordinal: delete this snapshot */
     AGENT_CLEAN, /* ref: the result is on disk at the head; remove the attempt's private folder */
     AGENT_EXIT,  /* code: leave */
