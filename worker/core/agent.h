@@ -118,7 +118,6 @@ typedef enum {
     TRAINER_BAD, /* the shell could not decode the line: `error` is the word to answer */
 } trainer_request_kind;
 
-enum { CAN_CHECKPOINT = 1, CAN_PAUSE = 2, CAN_EXPLOIT = 4 };
 enum {
     TRAINER_ACT_CHECKPOINT = 1,
     TRAINER_ACT_PAUSE = 2,
