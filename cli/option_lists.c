@@ -159,6 +159,7 @@ const struct cli_option submit_options[] = {
 };
 const struct cli_option check_options[] = {
     {"print", 0, NULL, "the normalised file, every default filled in"},
+    {"preview", 0, NULL, "how many trials, and the first configurations"},
     {"set", 0, "PATH=VALUE", "as for sweep run; may be given several times"},
     {0},
 };

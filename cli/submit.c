@@ -26,6 +26,8 @@ int verb_check(struct cli *cli)
             code = cli_fail(EXIT_REQUEST, "the file is too large to print");
         }
         buf_fini(&text);
+    } else if (code == EXIT_OK && cli_option(cli, "preview") != NULL) {
+        code = preview_print(&file);
     } else if (code == EXIT_OK) {
         printf("%s is a good sweep file: %u parameters, %s schedule\n", cli->arguments[0],
                file.spec.n_parameters, file.spec.schedule.type == SCHEDULE_ASHA ? "asha" : "no");

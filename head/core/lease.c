@@ -9,8 +9,12 @@ static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
 {
     const struct sweep *sweep = task->work->sweep;
     const struct sweep_spec *spec = &sweep->spec;
+    /* A parameter that is not active in this trial is not there for it. */
     for (uint32_t i = 0; i < spec->n_parameters && i < task->r.n_params; i++) {
-        params[i] = (struct named_value){spec->parameters[i].name, task->r.params[i]};
+        if (task->r.params[i].kind != VALUE_NONE) {
+            params[lease->n_params++] =
+                (struct named_value){spec->parameters[i].name, task->r.params[i]};
+        }
     }
     for (uint32_t i = 0; i < spec->n_env; i++) {
         env[i] = (struct label_pair){spec->env[i].name, spec->env[i].value};
@@ -27,7 +31,6 @@ static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
     lease->env = env;
     lease->n_env = spec->n_env;
     lease->params = params;
-    lease->n_params = task->r.n_params;
     /* A trial's own seed: the same for every attempt; below 2^53 so that JSON keeps it. */
     lease->seed = (sweep->r.seed * 0x9E3779B97F4A7C15U + task->r.id.index) >> 11;
     lease->metric = spec->metric.name;
@@ -113,10 +116,12 @@ static size_t value_text_size(const struct value *value)
 /* The value of a parameter that takes the most room. */
 static struct value param_largest(const struct param_spec *param)
 {
-    struct value largest = param->kind == PARAM_CHOICE ? param->values[0] : param->constant;
-    for (uint32_t i = 1; param->kind == PARAM_CHOICE && i < param->n_values; i++) {
-        if (value_text_size(&param->values[i]) > value_text_size(&largest)) {
-            largest = param->values[i];
+    struct value largest = param->n_values > 0 ? param->values[0] : param->constant;
+    for (uint32_t i = 0; i < param->n_values + param->n_also; i++) {
+        const struct value *value =
+            i < param->n_values ? &param->values[i] : &param->also[i - param->n_values];
+        if (value_text_size(value) > value_text_size(&largest)) {
+            largest = *value;
         }
     }
     return largest;
