@@ -189,7 +189,8 @@ static int64_t pbt_first_milestone(const struct trial_scheduler *pbt, uint32_t t
 static uint32_t pbt_room(const struct trial_scheduler *pbt, const struct sweep_view *view)
 {
     uint32_t alive = view->trials->n - view->trials->n_ended, max = pbt->spec->pbt.population;
-    uint32_t room = alive < max ? max - alive : 0, left = view->trials_max - view->trials->n;
+    uint32_t room = alive < max ? max - alive : 0;
+    uint32_t left = view->is_asking ? view->trials_max - view->trials->n : 0;
     return room < left ? room : left;
 }
 
@@ -336,16 +337,20 @@ static bool pbt_wake(const struct trial_scheduler *pbt, const struct sweep_view 
 /* An entry's texts are there for the call only: the spec has equal ones. */
 static struct value value_kept(const struct param_spec *param, struct value value)
 {
-    if (value.kind != VALUE_STR || param->kind == PARAM_CONSTANT) {
-        return value.kind != VALUE_STR ? value : param->constant;
+    if (value.kind != VALUE_STR) {
+        return value;
     }
     for (uint32_t i = 0; i < param->n_values; i++) {
         if (value_equal(param->values[i], value)) {
             return param->values[i];
         }
     }
-    assert(false); /* tune_apply() lets no other through */
-    return value;
+    for (uint32_t i = 0; i < param->n_also; i++) {
+        if (value_equal(param->also[i], value)) {
+            return param->also[i];
+        }
+    }
+    return param->constant; /* tune_apply() lets no other through */
 }
 
 static void params_take(struct trial_scheduler *pbt, const struct tune_event *event)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "spec/command.h"
+#include "spec/parameters.h"
 #include "spec/reader.h"
 #include "spec/schedule.h"
 #include "spec/set.h"
@@ -32,6 +33,7 @@ static const struct sweep_spec defaults = {
     .timeouts = {.grace_ms = 60000, .decision_ms = 60000},
     .checkpoints = {.on = CHECKPOINT_ON_RUNG, .keep_last = 1, .keep_best = 1},
     .logs_tail_bytes = 64 << 10,
+    .metric = {.time = ""},
 };
 
 static const struct spec_node *entry_find(const struct spec_node *block, const char *name)
@@ -76,12 +78,13 @@ static const char *name_default(struct arena *arena, const char *file_name)
 
 /* ---- rules between keys ---- */
 
-/* A sweep must end by itself: random search never runs out of configurations. */
+/* A sweep must end by itself: only a grid runs out of configurations. */
 static error_code stop_check(struct reader *r, const struct spec_node *root,
                              const struct sweep_spec *spec)
 {
     const struct spec_node *stop = entry_find(root, "stop");
-    if (spec->stop.trials > 0 || spec->stop.wall_ms > 0 || spec->metric.has_target) {
+    if (spec->stop.trials > 0 || spec->stop.wall_ms > 0 || spec->metric.has_target ||
+        spec->search == SEARCH_GRID) {
         return OK;
     }
     return reader_fail(r, stop != NULL ? stop : root, ERR_INVALID,
@@ -99,10 +102,16 @@ static error_code sweep_read(struct reader *r, const struct spec_node *root, con
     }
     error_code error = reader_block_read(r, root, sweep_keys, spec);
     if (error == OK) {
+        error = space_rules_read(r, root, spec);
+    }
+    if (error == OK) {
         error = schedule_check(r, root, spec);
     }
     if (error == OK) {
         error = stop_check(r, root, spec);
+    }
+    if (error == OK) {
+        error = line_rules_check(r, root, spec);
     }
     if (error == OK) {
         error = command_macros_check(r, root, spec);
@@ -136,6 +145,9 @@ error_code spec_sweep_parse_set(const char *text, size_t len, const char *file_n
     error_code error = spec_tree_parse(text, len, &scratch, &root, report);
     if (error == OK && set != NULL) {
         error = spec_set_apply(set, root, &scratch, report);
+    }
+    if (error == OK) {
+        error = program_apply(root, &scratch, report);
     }
     if (error == OK) {
         error = sweep_read(&reader, root, file_name, &spec);
