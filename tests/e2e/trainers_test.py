@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Trainers in C (libmuster) and in Python against the real agent: what a kill leaves, and what a stop leaves.
+"""Trainers in C (libmuster), in Python and in shell against the real agent: what a kill leaves, and what a stop leaves.
 
-Both are the trainers of examples/digits, on real data. A trainer's curve is a function of its parameters and seed, so an attempt
+All are the trainers of examples/digits, on real data. A trainer's curve is a function of its parameters and seed, so an attempt
 that continued from a snapshot has the curve of one that was never broken, to the last bit."""
 import glob
 import json
@@ -14,7 +14,9 @@ DATA = os.path.join(SOURCE, "examples/digits/digits.txt")
 LANGUAGES = {
     "c": ([DIGITS, DATA], 640),
     "python": ([PYTHON, os.path.join(SOURCE, "examples/digits/digits.py"), DATA], 192),
+    "shell": (["/bin/sh", os.path.join(SOURCE, "examples/digits/digits.sh"), DATA], 64),  # it has no width
 }
+BYE = {"c": "done", "python": "done", "shell": None}  # the shell leaves with its exit code
 EPOCHS = 9
 
 SWEEP = """
@@ -95,7 +97,7 @@ def killed_goes_on(cluster, language):
     assert told["checkpoint_step"] in (1, 3, EPOCHS), told
     assert manifests(cluster, trial)[-1]["step"] == EPOCHS, manifests(cluster, trial)
     evidence = attempt_words(cluster, trial)
-    assert [(a["attempt"], a["signal"], a["bye"] or None) for a in evidence] == [(0, 9, None), (1, 0, "done")], evidence
+    assert [(a["attempt"], a["signal"], a["bye"] or None) for a in evidence] == [(0, 9, None), (1, 0, BYE[language])], evidence
 
 
 def test_trainer_in_c_killed_goes_on_from_its_snapshot(cluster):
@@ -104,6 +106,10 @@ def test_trainer_in_c_killed_goes_on_from_its_snapshot(cluster):
 
 def test_trainer_in_python_killed_goes_on_from_its_snapshot(cluster):
     killed_goes_on(cluster, "python")
+
+
+def test_trainer_in_shell_killed_goes_on_from_its_snapshot(cluster):
+    killed_goes_on(cluster, "shell")
 
 
 def stopped_keeps_its_last(cluster, language):
@@ -123,11 +129,15 @@ def stopped_keeps_its_last(cluster, language):
         assert kept[-1]["ordinal"] == {1: 1, 3: 2, 9: 3}[trial["step"]], (trial, kept)
         assert trial["checkpoint"] and os.path.isdir(trial["checkpoint"]), trial
         assert rows(cluster, trial["id"])[0][-1][0] == trial["step"]
-        assert attempt_words(cluster, trial["id"])[0]["bye"] == "done"
+        assert attempt_words(cluster, trial["id"])[0]["bye"] == (BYE[language] or "")
 
 
 def test_trainer_in_c_stopped_at_a_rung_keeps_its_last_snapshot(cluster):
     stopped_keeps_its_last(cluster, "c")
+
+
+def test_trainer_in_shell_stopped_at_a_rung_keeps_its_last_snapshot(cluster):
+    stopped_keeps_its_last(cluster, "shell")
 
 
 def test_trainer_in_python_stopped_at_a_rung_keeps_its_last_snapshot(cluster):
