@@ -11,6 +11,7 @@ const struct cli_example cli_examples[] = {
     {"muster submit --wait --key night-7 sweep.yaml", "once, whoever calls how often"},
     {"muster submit -f -- ./simulate --n 100", "a command, followed to its end"},
     {"muster check sweep.yaml --print", "every default filled in"},
+    {"muster check sweep.yaml --sample train.log", "what its lines would report"},
     {"muster sweep run sweep.yaml", "submit and watch"},
     {"muster sweep run sweep.yaml --test", "one trial, to its first rung"},
     {"muster sweep run sweep.yaml --dry-run", "what trial 1 would run"},
