@@ -144,6 +144,43 @@ def test_trainer_in_python_stopped_at_a_rung_keeps_its_last_snapshot(cluster):
     stopped_keeps_its_last(cluster, "python")
 
 
+def paused_goes_on(cluster, language, epochs):
+    """Paused by its owner and resumed: two attempts, no step lost or done twice, and the curve of one that was left alone."""
+    need(language)
+    cluster.up("--cpus", "1")
+    unbroken = cluster.sweep(sweep_of(language, schedule="{type: none}", epochs=epochs))
+    cluster.run("sweep", "wait", str(unbroken))
+    curve = rows(cluster, f"{unbroken}.1")[0]
+    assert [step for step, _ in curve] == list(range(1, epochs + 1)), curve
+
+    number = cluster.sweep(sweep_of(language, schedule="{type: none}", epochs=epochs))
+    trial = f"{number}.1"
+    wait_for("a step", lambda: cluster.trials(number)[0]["last"])
+    cluster.run("trial", "pause", trial)
+    wait_for("the pause", lambda: cluster.trials(number)[0]["state"] == "held")
+    at = manifests(cluster, trial)[-1]["step"]
+    cluster.run("trial", "resume", trial)
+    cluster.run("sweep", "wait", str(number))
+
+    told = cluster.trials(number)[0]
+    assert (told["state"], told["outcome"], told["attempts"], told["failures"]) == ("ended", "done", 2, 0), told
+    by_attempt = rows(cluster, trial)
+    assert 1 <= at < epochs and by_attempt == {0: curve[:at], 1: curve[at:]}, (at, by_attempt, curve)
+    assert [a["bye"] or None for a in attempt_words(cluster, trial)] == [BYE[language] and "paused", BYE[language]], attempt_words(cluster, trial)
+
+
+def test_trainer_in_c_paused_and_resumed_loses_no_step(cluster):
+    paused_goes_on(cluster, "c", 60)
+
+
+def test_trainer_in_python_paused_and_resumed_loses_no_step(cluster):
+    paused_goes_on(cluster, "python", 27)
+
+
+def test_trainer_in_shell_paused_and_resumed_loses_no_step(cluster):
+    paused_goes_on(cluster, "shell", 12)
+
+
 def cancelled_saves(cluster, language):
     """Between milestones: the answer says stop and checkpoint, and the trainer saves what it has before it leaves."""
     need(language)
