@@ -19,8 +19,8 @@
  * room for the cancellation in it. */
 #define EPSILON 1e-5
 #define RELATIVE 2e-6
-#define SMALLEST 1e-4 /* gradients below it are held to an absolute error of RELATIVE * SMALLEST   \
-                       */
+/* Gradients below it are held to an absolute error of RELATIVE * SMALLEST. */
+#define SMALLEST 1e-4
 
 enum { BATCH = 6, CHECKS = 400 };
 
