@@ -10,7 +10,19 @@
  * stopping ASHA (asha.c). */
 #include <string.h>
 
+#include "tune/foresee.h"
 #include "tune/halving.h"
+
+uint32_t hyperband_bracket_size(const struct schedule_spec *schedule, uint32_t n_brackets,
+                                uint32_t s)
+{
+    int64_t power = 1;
+    for (uint32_t i = 0; i < s; i++) {
+        power *= schedule->eta;
+    }
+    int64_t n = (n_brackets * power + s) / (s + 1); /* rounded up */
+    return n < SPEC_TRIALS_MAX ? (uint32_t)n : SPEC_TRIALS_MAX;
+}
 
 static void hyperband_shape(const struct sweep_spec *spec, uint32_t bracket,
                             struct bracket_shape *ret_shape)
@@ -18,12 +30,7 @@ static void hyperband_shape(const struct sweep_spec *spec, uint32_t bracket,
     struct ladder all;
     ignore_error(ladder_init(&all, &spec->schedule), "checked when it was made");
     uint32_t s = all.n - 1 - bracket % all.n;
-    int64_t power = 1;
-    for (uint32_t i = 0; i < s; i++) {
-        power *= spec->schedule.eta;
-    }
-    int64_t n = (all.n * power + s) / (s + 1); /* rounded up */
-    ret_shape->n = n < SPEC_TRIALS_MAX ? (uint32_t)n : SPEC_TRIALS_MAX;
+    ret_shape->n = hyperband_bracket_size(&spec->schedule, all.n, s);
     ret_shape->ladder.n = s + 1;
     memcpy(ret_shape->ladder.steps, &all.steps[all.n - 1 - s], (s + 1) * sizeof all.steps[0]);
 }

@@ -1,18 +1,20 @@
 #include "tune/perturb.h"
 
+#include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "tune/config.h"
 #include "tune/space.h"
 
-/* Configurations that constraints refuse until the donor's is taken as it is. */
-enum { TRIES_MAX = 64 };
-
-static const double WHOLE_MAX = 0x1.0p53;
+/* So often another one is tried where the constraints forbid what comes out. */
+enum { PERTURB_TRIES_MAX = 100 };
 
 /* As in space.c: a width that is a multiple of q up to rounding. */
 static const double Q_SLACK = 1e-9;
+/* Whole numbers up to here are exact as doubles. */
+static const double STEPS_EXACT_MAX = 0x1.0p53;
 
 static double clip(double x, double low, double high)
 {
@@ -49,30 +51,43 @@ static struct value int_scaled(const struct param_spec *param, double x, double 
     return value_int((int64_t)((uint64_t)param->int_min + k * q));
 }
 
-/* No bounds; the grid of q goes through 0. */
+/* No bounds: on the grid of q, if there is one, at least one step further. */
 static struct value normal_scaled(const struct param_spec *param, double x, double target)
 {
     if (param->q > 0) {
         double from = round(x / param->q), to = round(target / param->q);
-        target = (to == from ? to + (target > x ? 1 : -1) : to) * param->q;
+        to += to != from ? 0 : target > x ? 1 : -1;
+        target = to * param->q;
     }
-    bool is_inside = isfinite(target) && (!param->is_log || target > 0);
-    target = is_inside ? target : x;
     if (!param->is_whole) {
-        return value_real(target);
+        return value_real(clip(target, -DBL_MAX, DBL_MAX));
     }
-    return value_int(fabs(target) < WHOLE_MAX ? (int64_t)target : (int64_t)x);
+    return value_int((int64_t)clip(target, -STEPS_EXACT_MAX, STEPS_EXACT_MAX));
+}
+
+/* One of the single values beside the range. */
+static bool is_also(const struct param_spec *param, struct value value)
+{
+    for (uint32_t i = 0; i < param->n_also; i++) {
+        if (value_equal(param->also[i], value)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static struct value number_scaled(const struct param_spec *param, struct value value, double factor)
 {
     double x = 0;
-    if (!value_number(value, &x) || x * factor == x) { /* no number, 0, or a factor of 1 */
+    bool is_number = value_number(value, &x);
+    assert(is_number);
+    double target = x * factor;
+    if (target == x || is_also(param, value)) { /* 0, or a factor of 1 */
         return value;
     }
-    return param->kind == PARAM_INT      ? int_scaled(param, x, x * factor)
-           : param->kind == PARAM_NORMAL ? normal_scaled(param, x, x * factor)
-                                         : real_scaled(param, x, x * factor);
+    return param->kind == PARAM_INT      ? int_scaled(param, x, target)
+           : param->kind == PARAM_NORMAL ? normal_scaled(param, x, target)
+                                         : real_scaled(param, x, target);
 }
 
 static struct value choice_moved(const struct param_spec *param, struct value value, double factor)
@@ -89,13 +104,13 @@ static struct value choice_moved(const struct param_spec *param, struct value va
     return is_at_end ? value : param->values[is_up ? at + 1 : at - 1];
 }
 
-/* VALUE_NONE: to be drawn anew. */
 static struct value param_perturbed(const struct sweep_spec *spec, const struct param_spec *param,
                                     struct random *random, struct value value)
 {
     const struct pbt_spec *pbt = &spec->pbt;
     if (random_unit(random) < pbt->resample) {
-        return value_none();
+        /* The columns of rows are drawn together: config_fill(). */
+        return param->kind == PARAM_ROW ? value_none() : param_draw(param, random);
     }
     double factor = pbt->n_factors > 0 ? pbt->factors[random_below(random, pbt->n_factors)] : 1;
     switch (param->kind) {
@@ -112,24 +127,10 @@ static struct value param_perturbed(const struct sweep_spec *spec, const struct 
     return value;
 }
 
-/* The columns of a row go the way of the first one that mutates. */
-static void row_perturb(const struct sweep_spec *spec, uint32_t first, struct random *random,
-                        struct value *fixed)
-{
-    bool is_drawn = random_unit(random) < spec->pbt.resample;
-    for (uint32_t i = first;
-         is_drawn && i < spec->n_parameters && spec->parameters[i].kind == PARAM_ROW &&
-         spec->parameters[i].row_first == spec->parameters[first].row_first;
-         i++) {
-        fixed[i] = value_none();
-    }
-    for (uint32_t i = spec->parameters[first].row_first; is_drawn && i < first; i++) {
-        fixed[i] = value_none();
-    }
-}
-
-/* Each place has a stream of its own, so that the columns of a row draw the same one. */
-static struct value value_drawn(const void *context, const struct param_spec *param, uint32_t place)
+/* What becomes active by the change of a choice, and rows, are drawn: the columns of one place
+ * alike.
+ */
+static struct value drawn(const void *context, const struct param_spec *param, uint32_t place)
 {
     struct random random;
     random_init(&random, *(const uint64_t *)context, place);
@@ -137,35 +138,35 @@ static struct value value_drawn(const void *context, const struct param_spec *pa
 }
 
 static void perturb_once(const struct sweep_spec *spec, struct random *random,
-                         const struct value *from, struct value *ret_params)
+                         const struct value *params, struct value *ret_params)
 {
-    struct value fixed[SPEC_PARAMETERS_MAX];
-    uint32_t row_done = UINT32_MAX;
-    memcpy(fixed, from, spec->n_parameters * sizeof *from);
+    struct value wanted[SPEC_PARAMETERS_MAX];
+    bool needs_draws = false, is_row_drawn = false;
     for (uint32_t i = 0; i < spec->n_parameters; i++) {
         const struct param_spec *param = &spec->parameters[i];
         bool mutates = spec->pbt.mutates == NULL || spec->pbt.mutates[i];
-        if (!mutates || param->kind == PARAM_CONSTANT || from[i].kind == VALUE_NONE) {
-            continue;
+        wanted[i] = params[i];
+        needs_draws = needs_draws || param->kind == PARAM_ROW || param->parent != 0;
+        if (param->kind == PARAM_ROW && param->row_first != i) {
+            wanted[i] = is_row_drawn ? value_none() : params[i];
+        } else if (mutates && param->kind != PARAM_CONSTANT && params[i].kind != VALUE_NONE) {
+            wanted[i] = param_perturbed(spec, param, random, params[i]);
         }
-        if (param->kind != PARAM_ROW) {
-            fixed[i] = param_perturbed(spec, param, random, from[i]);
-        } else if (param->row_first != row_done) {
-            row_perturb(spec, i, random, fixed);
-            row_done = param->row_first;
+        if (param->kind == PARAM_ROW && param->row_first == i) {
+            is_row_drawn = wanted[i].kind == VALUE_NONE;
         }
     }
-    uint64_t key = random_u64(random);
-    config_fill(spec, value_drawn, &key, fixed, ret_params);
+    uint64_t seed = needs_draws ? random_u64(random) : 0;
+    config_fill(spec, drawn, &seed, wanted, ret_params);
 }
 
 void perturb_params(const struct sweep_spec *spec, struct random *random, struct value *params)
 {
-    struct value tried[SPEC_PARAMETERS_MAX];
-    for (int i = 0; i < TRIES_MAX; i++) {
-        perturb_once(spec, random, params, tried);
-        if (config_is_allowed(spec, tried, NULL)) {
-            memcpy(params, tried, spec->n_parameters * sizeof *params);
+    struct value changed[SPEC_PARAMETERS_MAX];
+    for (int i = 0; i < PERTURB_TRIES_MAX; i++) {
+        perturb_once(spec, random, params, changed);
+        if (config_is_allowed(spec, changed, NULL)) {
+            memcpy(params, changed, spec->n_parameters * sizeof *params);
             return;
         }
     }
