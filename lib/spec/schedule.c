@@ -302,6 +302,12 @@ static error_code mutate_read(struct reader *r, const struct spec_node *list,
             return error;
         }
     }
+    /* A row changes as a whole, whichever of its columns was named. */
+    for (uint32_t i = 0; i < spec->n_parameters; i++) {
+        if (mutates[i] && spec->parameters[i].kind == PARAM_ROW) {
+            mutates[spec->parameters[i].row_first] = true;
+        }
+    }
     spec->pbt.mutates = mutates;
     return OK;
 }
