@@ -169,7 +169,7 @@ typedef enum {
 } schedule_type;
 /* At a rung a trial is judged once and for all, or it waits there until it may go on. */
 typedef enum { SCHEDULE_STOP, SCHEDULE_PROMOTE } schedule_mode;
-enum { CHECKPOINT_ON_RUNG = 1, CHECKPOINT_ON_END = 2 };
+enum { CHECKPOINT_ON_RUNG = 1, CHECKPOINT_ON_END = 2, CHECKPOINT_ON_PAUSE = 4 };
 
 struct metric_spec {
     const char *name;
@@ -250,7 +250,7 @@ struct timeout_spec {
 };
 
 struct checkpoint_spec {
-    uint32_t on;                   /* CHECKPOINT_ON_* bits */
+    uint32_t on; /* CHECKPOINT_ON_* bits; what is paused saves in any case */
     uint32_t keep_last, keep_best; /* per trial; default 1 and 1 */
 };
 

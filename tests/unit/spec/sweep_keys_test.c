@@ -28,8 +28,6 @@ static const struct refused later[] = {
             "`timeouts.rank` is not supported by this version"),
     REFUSED(LEAST "timeouts: {gpu_idle: {}}", ERR_UNSUPPORTED, 4, 12,
             "`timeouts.gpu_idle` is not supported by this version"),
-    REFUSED(LEAST "checkpoints: {on: pause}", ERR_UNSUPPORTED, 4, 19,
-            "`checkpoints.on: pause` is not supported by this version"),
     REFUSED(LEAST "checkpoints: {keep: {sweep_best: 3}}", ERR_UNSUPPORTED, 4, 22,
             "`checkpoints.keep.sweep_best` is not supported by this version"),
     REFUSED(LEAST "checkpoints: {every: 10m}", ERR_UNSUPPORTED, 4, 15,
