@@ -1,8 +1,8 @@
 /* Runs each unit test of a program again and again, each time with another allocation failing.
  * Linked into the unit tests (--wrap); asleep unless MUSTER_TORTURE is set: to N for up to N
  * allocations of each distinct stack that asks for memory (stacks.h), to 0 for every allocation.
- * MUSTER_TORTURE_S, if set, bounds the seconds of one test, and of one run of it; one that is cut
- * short or cannot run is named in a line `SKIP`.
+ * MUSTER_TORTURE_S, if set, bounds the seconds of one test; one that is cut short or cannot run is
+ * named in a line `SKIP`.
  *
  * Each run is a child of its own. A test that fails by one of its own assertions is fine: it
  * counted on memory. A signal, an assertion of ours, a sanitizer's report, a run without end, or a
@@ -28,7 +28,10 @@
 #include "crash_report.h"
 #include "stacks.h"
 
-enum { RUN_MS_MAX = 60000, TEXT_MAX = 64 << 10, SHOWN_MAX = 6000 };
+/* A run that takes longer has no end: a finding. With a clock below SAMPLE_MS_MAX there is no time
+ * to find that out. */
+enum { RUN_MS_MAX = 60000, SAMPLE_MS_MAX = 10000 };
+enum { TEXT_MAX = 64 << 10, SHOWN_MAX = 6000 };
 enum { CHILD_PASSED = 100, CHILD_FAILED, CHILD_OVER, CHILD_OWN, CHILD_KEPT };
 
 struct subject {
@@ -54,11 +57,16 @@ struct tally {
 
 static bool has_own; /* the test itself lets allocations fail */
 
-/* Of a test and of a run; INT64_MAX: as long as it takes. */
-static int64_t sample_ms(void)
+/* Of a test; INT64_MAX: as long as it takes. */
+static int64_t test_ms_max(void)
 {
     const char *text = getenv("MUSTER_TORTURE_S");
     return text != NULL ? (int64_t)(strtod(text, NULL) * 1000) : INT64_MAX;
+}
+
+static bool is_sample(void)
+{
+    return test_ms_max() < SAMPLE_MS_MAX;
 }
 
 static int64_t now_ms(void)
@@ -78,7 +86,7 @@ void __wrap_mem_fail_at(uint64_t k)
 
 static void alarm_set(void)
 {
-    int64_t ms = sample_ms() < RUN_MS_MAX ? sample_ms() : RUN_MS_MAX;
+    int64_t ms = is_sample() ? test_ms_max() : RUN_MS_MAX;
     const struct itimerval timer = {.it_value = {ms / 1000, ms % 1000 * 1000}};
     (void)setitimer(ITIMER_REAL, &timer, NULL);
 }
@@ -190,7 +198,6 @@ static void finding_tell(const struct subject *s, uint64_t k, const char *findin
 static const char *runs_do(const struct subject *s, const struct stacks_plan *plan, int64_t end_ms,
                            int text_fd, int64_t *kept, struct tally *tally)
 {
-    bool is_sample = sample_ms() < RUN_MS_MAX;
     for (size_t i = 0; plan == NULL || i < plan->len; i++) {
         if (now_ms() > end_ms) {
             return "its time was over before the last allocation";
@@ -204,7 +211,7 @@ static const char *runs_do(const struct subject *s, const struct stacks_plan *pl
             continue; /* a test that allocates less in some runs */
         }
         tally->runs++;
-        if (is_sample && is_out_of_time(status)) {
+        if (is_sample() && is_out_of_time(status)) {
             return "one run with a failure takes too long for a sample";
         }
         const char *text = text_read(text_fd);
@@ -226,7 +233,7 @@ static void test_torture(const struct subject *s, size_t per_stack, int text_fd,
         perror("torture: mmap");
         exit(EXIT_FAILURE);
     }
-    int64_t end_ms = sample_ms() < INT64_MAX ? now_ms() + sample_ms() : INT64_MAX;
+    int64_t end_ms = test_ms_max() < INT64_MAX ? now_ms() + test_ms_max() : INT64_MAX;
     const char *obstacle = obstacle_of(run_status(s, 0, text_fd, kept));
     struct stacks_plan plan = {0};
     if (obstacle == NULL && !stacks_plan_init(&plan, per_stack) && per_stack > 0) {

@@ -3,10 +3,10 @@
 
 usage: tests/torture/run.py BUILD [--density N|all] [--seconds S] [--jobs N] [--only TEXT]
 
-BUILD has AddressSanitizer and failpoints (preset asan). Density N: of each test and input up to N allocations of each distinct stack that
-asks for memory, its first and its last among them (4). all, or 0: every allocation. With --seconds no test and no run of one takes longer. What a
-finding is, is said in every_allocation.c. A test that is cut short, or that cannot be tortured, is named and counts as skipped. The last
-line counts test programs and corpora: N passed, N failed, N skipped."""
+BUILD has AddressSanitizer and failpoints (preset asan). Density N (4): of each test and input up to N allocations of each distinct stack
+that asks for memory, its first and its last among them. all, or 0: every allocation. Seconds: what a test may take (20; 0: as long as it
+takes, as with all). What a finding is, is said in every_allocation.c. A test that is cut short, or that cannot be tortured, is named and
+counts as skipped. The last line counts test programs and corpora: N passed, N failed, N skipped."""
 import argparse
 import concurrent.futures
 import json
@@ -62,6 +62,8 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--only")
     options = parser.parse_args()
+    if options.seconds is None:
+        options.seconds = 20 if options.density else 0
     tests = list(programs(options.build, options.only))
     failed = total = allocations = stacks = skipped = 0
     started = time.monotonic()
