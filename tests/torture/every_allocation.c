@@ -84,9 +84,10 @@ void __wrap_mem_fail_at(uint64_t k)
 
 /* ---- one run, in the child ---- */
 
-static void alarm_set(void)
+static void alarm_set(bool is_first)
 {
-    int64_t ms = is_sample() ? test_ms_max() : RUN_MS_MAX;
+    bool by_clock = (is_first || is_sample()) && test_ms_max() < RUN_MS_MAX;
+    int64_t ms = by_clock ? test_ms_max() : RUN_MS_MAX;
     const struct itimerval timer = {.it_value = {ms / 1000, ms % 1000 * 1000}};
     (void)setitimer(ITIMER_REAL, &timer, NULL);
 }
@@ -97,7 +98,7 @@ static _Noreturn void child_run(const struct subject *s, uint64_t k, int text_fd
     if (dup2(text_fd, STDERR_FILENO) < 0 || dup2(text_fd, STDOUT_FILENO) < 0) {
         _exit(EXIT_FAILURE);
     }
-    alarm_set();
+    alarm_set(k == 0);
     bool is_watched = k == 0 && stacks_watch_begin();
     __real_mem_fail_at(k);
     int failed = __real__cmocka_run_group_tests(s->group, s->test, 1, s->setup, s->teardown);

@@ -59,7 +59,7 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--density", type=lambda text: 0 if text == "all" else int(text), default=4)
     parser.add_argument("--seconds", type=float)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 2))  # many tests wait more than they work
     parser.add_argument("--only")
     options = parser.parse_args()
     if options.seconds is None:
