@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "cli/plan.h"
+#include "cli/sample.h"
 #include "cli/signals.h"
 #include "cli/submit.h"
 #include "cli/sweep_file.h"
@@ -26,9 +27,13 @@ int verb_check(struct cli *cli)
             code = cli_fail(EXIT_REQUEST, "the file is too large to print");
         }
         buf_fini(&text);
+    } else if (code == EXIT_OK && cli_option(cli, "sample") != NULL) {
+        code = sample_print(cli, &file, cli_option(cli, "sample"));
+    } else if (code == EXIT_OK && cli_option(cli, "preview") != NULL) {
+        code = preview_print(&file);
     } else if (code == EXIT_OK) {
         printf("%s is a good sweep file: %u parameters, %s schedule\n", cli->arguments[0],
-               file.spec.n_parameters, file.spec.schedule.type == SCHEDULE_ASHA ? "asha" : "no");
+               file.spec.n_parameters, spec_schedule_word(file.spec.schedule.type));
     }
     sweep_file_fini(&file);
     return code;

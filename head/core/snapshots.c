@@ -34,8 +34,8 @@ static bool snapshot_is_named(const struct task *maker, uint32_t ordinal, const 
     return false;
 }
 
-static struct task *snapshot_maker(struct core *core, struct task *task,
-                                   const struct snapshot_ref *snapshot)
+static struct task *maker_task(struct core *core, struct task *task,
+                               const struct snapshot_ref *snapshot)
 {
     return snapshot->owner == 0 ? task
                                 : core_task_find(core, (task_id){task->r.id.job, snapshot->owner});
@@ -76,7 +76,7 @@ static void core_snapshot_set(struct core *core, struct task *task, struct snaps
                               const char **ref_node, struct snapshot_ref to, const char *where)
 {
     struct snapshot_ref old = *ref;
-    const struct task *maker = snapshot_maker(core, task, &old);
+    const struct task *maker = maker_task(core, task, &old);
     const char *old_node = TAKE(*ref_node);
     *ref = to;
     ref->dir = NULL; /* A folder's place follows from node, trial and number. */
@@ -84,7 +84,7 @@ static void core_snapshot_set(struct core *core, struct task *task, struct snaps
         list_remove(&task->lent_link);
     }
     if (to.owner != 0) {
-        list_push_back(&snapshot_maker(core, task, &to)->lent, &task->lent_link);
+        list_push_back(&maker_task(core, task, &to)->lent, &task->lent_link);
     }
     core_str_set(core, ref_node, where);
     core_task_dirty(core, task);
@@ -111,7 +111,7 @@ void core_snapshots_relink(struct core *core, struct work *work)
 {
     for (uint32_t i = 0; i < work->n_tasks; i++) {
         struct task *task = work->tasks[i];
-        struct task *maker = task != NULL ? snapshot_maker(core, task, &task->r.snapshot) : NULL;
+        struct task *maker = task != NULL ? maker_task(core, task, &task->r.snapshot) : NULL;
         if (maker != NULL && maker != task) {
             list_push_back(&maker->lent, &task->lent_link);
         }

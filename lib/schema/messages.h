@@ -156,6 +156,11 @@ struct snapshot_ref {
         lineage; /* with which parameters: n of the trial's last order to exploit; 0: its own */
 };
 
+static inline task_id snapshot_maker(task_id task, const struct snapshot_ref *snapshot)
+{
+    return snapshot->owner == 0 ? task : (task_id){task.job, snapshot->owner};
+}
+
 struct snapshot_name {
     task_id task;
     uint32_t ordinal;
@@ -286,6 +291,8 @@ struct attempt_result {
     bool
         is_nodes_fault; /* CANNOT_START for want of something on the node: not the task's failure */
     bool is_restore_lost; /* CANNOT_START: the snapshot it was to start from is damaged or gone */
+    const char *const *line_names; /* with values in its printed lines, if none was the metric */
+    uint32_t n_line_names;
 };
 
 struct node_event {
@@ -307,7 +314,7 @@ struct node_event {
     uint32_t n_ranges;
     const struct array_lane *lanes; /* TASKS: closed; without GPUs */
     uint32_t n_lanes;
-    uint32_t can; /* MILESTONE: CAN_* bits of the trainer's hello */
+    uint32_t can; /* ROWS, MILESTONE: CAN_* bits of the trainer's hello */
 };
 
 struct msg_events {
@@ -381,6 +388,14 @@ struct msg_lease {
     const char *setup;   /* for the shell, once for each node and sweep; "": none */
     uint64_t work_bytes; /* of the packed folder */
     uint64_t lineage;    /* of `params`, as of a snapshot */
+
+    /* printed lines as reports */
+    uint32_t report_from;                /* REPORT_FROM_* of spec/types.h; 0: its socket alone */
+    const char *const *report_out_rules; /* presets and patterns, for stdout */
+    uint32_t n_report_out_rules;
+    const char *const *report_err_rules;
+    uint32_t n_report_err_rules;
+    const char *metric_time; /* the name of what is the step; "": none */
 };
 
 struct msg_order {

@@ -4,6 +4,7 @@
 
 #include "spec/command.h"
 #include "spec/parameters.h"
+#include "spec/schedule.h"
 
 #define DURATION_MAX_MS (3650LL * 86400 * 1000)
 #define DAY_MS (86400LL * 1000)
@@ -17,7 +18,6 @@ enum {
     NODE_FAILURES_MAX = 32,
     KEEP_MAX = 1, /* the last and the best */
     CONCURRENCY_MAX = 1000000,
-    ETA_MAX = 1000000,
     TAIL_MAX_BYTES = 64 << 10,
 };
 
@@ -35,16 +35,24 @@ const struct spec_word sweep_goal_words[] = {
     {"minimize", GOAL_MINIMIZE}, {"maximize", GOAL_MAXIMIZE}, {NULL, 0}};
 
 const struct spec_word sweep_search_words[] = {
-    {"random", SEARCH_RANDOM}, {"auto", WORD_LATER},     {"grid", WORD_LATER},
-    {"sobol", WORD_LATER},     {"tpe", WORD_LATER},      {"gp", WORD_LATER},
-    {"cmaes", WORD_LATER},     {"bohb", WORD_LATER},     {"nsga2", WORD_LATER},
-    {"bayes", WORD_LATER},     {"external", WORD_LATER}, {NULL, 0},
+    {"random", SEARCH_RANDOM},
+    {"grid", SEARCH_GRID},
+    {"sobol", SEARCH_SOBOL},
+    {"auto", SEARCH_AUTO},
+    {"bayes", SEARCH_AUTO}, /* W&B's word */
+    {"tpe", WORD_LATER},
+    {"gp", WORD_LATER},
+    {"cmaes", WORD_LATER},
+    {"bohb", WORD_LATER},
+    {"nsga2", WORD_LATER},
+    {"external", WORD_LATER},
+    {NULL, 0},
 };
 
 const struct spec_word sweep_schedule_words[] = {
     {"none", SCHEDULE_NONE}, {"asha", SCHEDULE_ASHA},
     {"sha", WORD_LATER},     {"hyperband", WORD_LATER},
-    {"median", WORD_LATER},  {"pbt", WORD_LATER},
+    {"median", WORD_LATER},  {"pbt", SCHEDULE_PBT},
     {"pb2", WORD_LATER},     {NULL, 0},
 };
 
@@ -56,9 +64,6 @@ const struct spec_word sweep_place_words[] = {
 
 const struct spec_word sweep_workdir_words[] = {
     {"snapshot", WORKDIR_SNAPSHOT}, {"shared", WORKDIR_SHARED}, {NULL, 0}};
-
-static const struct spec_word schedule_mode_words[] = {
-    {"stop", 0}, {"promote", WORD_LATER}, {NULL, 0}};
 
 const char *sweep_word(const struct spec_word *words, int value)
 {
@@ -80,7 +85,7 @@ static const struct spec_key metric_keys[] = {
     {"name", key_read_line, AT(metric.name), 0, NAME_MAX_BYTES, KEY_REQUIRED, NULL},
     {"goal", key_read_word, AT(metric.goal), 0, 0, 0, sweep_goal_words},
     {"target", key_read_target, 0, 0, 0, KEY_NONE, NULL},
-    LATER("time"),
+    {"time", key_read_line, AT(metric.time), 0, NAME_MAX_BYTES, 0, NULL},
     LATER("summary"),
     LATER("on_nan"),
     END,
@@ -89,15 +94,6 @@ static const struct spec_key metric_keys[] = {
 static const struct spec_key search_keys[] = {
     {"method", key_read_word, AT(search), 0, 0, 0, sweep_search_words},
     {"seed", key_read_seed, 0, 0, STEP_MAX, KEY_NONE, NULL},
-    END,
-};
-
-static const struct spec_key schedule_keys[] = {
-    {"type", key_read_word, AT(schedule.type), 0, 0, 0, sweep_schedule_words},
-    {"mode", key_read_fixed, 0, 0, 0, 0, schedule_mode_words},
-    {"min", key_read_i64, AT(schedule.min), 1, STEP_MAX, 0, NULL},
-    {"max", key_read_i64, AT(schedule.max), 1, STEP_MAX, 0, NULL},
-    {"eta", key_read_i64, AT(schedule.eta), 2, ETA_MAX, 0, NULL},
     END,
 };
 
@@ -194,6 +190,17 @@ static const struct spec_key logs_keys[] = {
     END,
 };
 
+const struct spec_word sweep_report_words[] = {
+    {"api", REPORT_FROM_API},    {"stdout", REPORT_FROM_STDOUT}, {"stderr", REPORT_FROM_STDERR},
+    {"tensorboard", WORD_LATER}, {"wandb", WORD_LATER},          {NULL, 0}};
+
+static const struct spec_key report_keys[] = {
+    {"from", key_read_bits, AT(report.from), 0, 0, 0, sweep_report_words},
+    {"stdout", key_read_line_rules, offsetof(struct report_spec, out_rules), 0, 0, 0, NULL},
+    {"stderr", key_read_line_rules, offsetof(struct report_spec, err_rules), 0, 0, 0, NULL},
+    END,
+};
+
 const struct spec_key sweep_keys[] = {
     {"name", key_read_line, AT(name), 0, NAME_MAX_BYTES, 0, NULL},
     {"project", key_read_line, AT(project), 0, NAME_MAX_BYTES, 0, NULL},
@@ -204,6 +211,8 @@ const struct spec_key sweep_keys[] = {
     {"env", key_read_env, 0, 0, 0, 0, NULL},
     {"metric", key_read_block, 0, 0, 0, KEY_REQUIRED, metric_keys},
     {"parameters", key_read_parameters, 0, 0, 0, 0, NULL},
+    {"constraints", key_read_space, 0, 0, 0, 0, NULL},
+    {"baselines", key_read_space, 0, 0, 0, 0, NULL},
     {"search", key_read_block, 0, 0, 0, 0, search_keys},
     {"schedule", key_read_block, 0, 0, 0, 0, schedule_keys},
     {"stop", key_read_block, 0, 0, 0, 0, stop_keys},
@@ -214,17 +223,15 @@ const struct spec_key sweep_keys[] = {
     {"timeouts", key_read_block, 0, 0, 0, 0, timeouts_keys},
     {"checkpoints", key_read_block, 0, 0, 0, 0, checkpoints_keys},
     {"logs", key_read_block, 0, 0, 0, 0, logs_keys},
+    {"report", key_read_block, 0, 0, 0, 0, report_keys},
     LATER("secrets"),
     LATER("metrics"),
-    LATER("constraints"),
-    LATER("baselines"),
-    LATER("pbt"),
-    LATER("report"),
+    {"pbt", key_read_block, 0, 0, 0, 0, pbt_keys},
     LATER("notify"),
     LATER("tasks"),
     LATER("array"),
     /* Of W&B's sweep files. */
-    LATER("program"),
+    {"program", key_read_program, 0, 0, PATH_TEXT_MAX_BYTES, 0, NULL},
     LATER("method"),
     LATER("early_terminate"),
     LATER("run_cap"),

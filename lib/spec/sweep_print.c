@@ -9,6 +9,7 @@
 #include "spec/source.h"
 #include "spec/sweep.h"
 #include "spec/sweep_keys.h"
+#include "spec/sweep_print.h"
 
 /* Errors are the buffer's, sticky: one look at the end. */
 #define put(buf, ...) ignore_error(buf_printf((buf), __VA_ARGS__), "sticky")
@@ -43,7 +44,7 @@ static void char_print(uint32_t c, const char *bytes, size_t n, struct buf *buf)
     }
 }
 
-static void text_print(const char *text, struct buf *buf)
+void text_print(const char *text, struct buf *buf)
 {
     size_t len = strlen(text);
     if (text_is_safe_plain(text)) {
@@ -60,7 +61,7 @@ static void text_print(const char *text, struct buf *buf)
     put(buf, "\"");
 }
 
-static void real_write(double real, struct buf *buf)
+void real_write(double real, struct buf *buf)
 {
     char text[REAL_TEXT_MAX];
     if (isnan(real)) {
@@ -72,7 +73,7 @@ static void real_write(double real, struct buf *buf)
     }
 }
 
-static void value_write(struct value value, struct buf *buf)
+void value_write(struct value value, struct buf *buf)
 {
     if (value.kind == VALUE_STR) {
         text_print(value.str, buf);
@@ -171,49 +172,83 @@ static void metric_print(const struct sweep_spec *spec, struct buf *buf)
     } else {
         put(buf, "none");
     }
-    put(buf, "}\n");
-}
-
-static void range_print(const struct param_spec *param, struct buf *buf)
-{
-    if (param->kind == PARAM_INT) {
-        put(buf, "{min: %lld, max: %lld, type: int", (long long)param->int_min,
-            (long long)param->int_max);
-    } else {
-        put(buf, "{min: ");
-        real_write(param->min, buf);
-        put(buf, ", max: ");
-        real_write(param->max, buf);
-        put(buf, ", type: float");
-    }
-    put(buf, ", log: %s", param->is_log ? "true" : "false");
-    if (param->q > 0) {
-        put(buf, ", q: ");
-        value_write(param->kind == PARAM_INT ? value_int((int64_t)param->q) : value_real(param->q),
-                    buf);
+    if (spec->metric.time[0] != '\0') {
+        put(buf, ", time: ");
+        text_print(spec->metric.time, buf);
     }
     put(buf, "}\n");
 }
 
-static void parameters_print(const struct sweep_spec *spec, struct buf *buf)
+static void line_rules_print(const char *key, const char *const *rules, uint32_t n, struct buf *buf)
 {
-    put(buf, "parameters:%s\n", spec->n_parameters == 0 ? " {}" : "");
-    for (uint32_t i = 0; i < spec->n_parameters; i++) {
-        const struct param_spec *param = &spec->parameters[i];
-        put(buf, "  %s: ", param->name);
-        if (param->kind == PARAM_CONSTANT) {
-            value_write(param->constant, buf);
-            put(buf, "\n");
-        } else if (param->kind == PARAM_CHOICE) {
-            put(buf, "{values: [");
-            for (uint32_t k = 0; k < param->n_values; k++) {
-                put(buf, "%s", k > 0 ? ", " : "");
-                value_write(param->values[k], buf);
-            }
-            put(buf, "]}\n");
-        } else {
-            range_print(param, buf);
+    for (uint32_t i = 0; i < n; i++) {
+        if (i == 0) {
+            put(buf, ", %s: [", key);
         }
+        put(buf, "%s", i > 0 ? ", " : "");
+        text_print(rules[i], buf);
+    }
+    put(buf, "%s", n > 0 ? "]" : "");
+}
+
+static void printed_lines_print(const struct report_spec *report, struct buf *buf)
+{
+    const char *separator = "";
+    put(buf, "report: {from: [");
+    for (const struct spec_word *word = sweep_report_words; word->name != NULL; word++) {
+        if (word->value != WORD_LATER && (report->from & (uint32_t)word->value) != 0) {
+            put(buf, "%s%s", separator, word->name);
+            separator = ", ";
+        }
+    }
+    put(buf, "]");
+    line_rules_print("stdout", report->out_rules, report->n_out_rules, buf);
+    line_rules_print("stderr", report->err_rules, report->n_err_rules, buf);
+    put(buf, "}\n");
+}
+
+static void pbt_print(const struct sweep_spec *spec, struct buf *buf)
+{
+    const struct pbt_spec *pbt = &spec->pbt;
+    put(buf, "pbt: {population: %u, interval: %lld, quantile: ", pbt->population,
+        (long long)pbt->interval);
+    real_write(pbt->quantile, buf);
+    put(buf, ", resample: ");
+    real_write(pbt->resample, buf);
+    put(buf, ", factors: [");
+    for (uint32_t i = 0; i < pbt->n_factors; i++) {
+        put(buf, "%s", i > 0 ? ", " : "");
+        real_write(pbt->factors[i], buf);
+    }
+    put(buf, "], mutate: [");
+    const char *separator = "";
+    for (uint32_t i = 0; i < spec->n_parameters; i++) {
+        if (pbt->mutates[i]) {
+            put(buf, "%s", separator);
+            text_print(spec->parameters[i].name, buf);
+            separator = ", ";
+        }
+    }
+    put(buf, "]}\n");
+}
+
+static void schedule_print(const struct sweep_spec *spec, struct buf *buf)
+{
+    const struct schedule_spec *schedule = &spec->schedule;
+    put(buf, "schedule: {type: %s", sweep_word(sweep_schedule_words, (int)schedule->type));
+    if (schedule->type == SCHEDULE_ASHA) {
+        put(buf, ", mode: %s, min: %lld", sweep_word(sweep_mode_words, (int)schedule->mode),
+            (long long)schedule->min);
+    }
+    if (schedule->type != SCHEDULE_NONE) {
+        put(buf, ", max: %lld", (long long)schedule->max);
+    }
+    if (schedule->type == SCHEDULE_ASHA) {
+        put(buf, ", eta: %lld", (long long)schedule->eta);
+    }
+    put(buf, "}\n");
+    if (schedule->type == SCHEDULE_PBT) {
+        pbt_print(spec, buf);
     }
 }
 
@@ -221,12 +256,8 @@ static void tuning_print(const struct sweep_spec *spec, struct buf *buf)
 {
     put(buf, "search: {method: %s, ", sweep_word(sweep_search_words, (int)spec->search));
     put(buf, spec->has_seed ? "seed: %llu}\n" : "seed: none}\n", (unsigned long long)spec->seed);
-    put(buf, "schedule: {type: %s", sweep_word(sweep_schedule_words, (int)spec->schedule.type));
-    if (spec->schedule.type == SCHEDULE_ASHA) {
-        put(buf, ", mode: stop, min: %lld, max: %lld, eta: %lld", (long long)spec->schedule.min,
-            (long long)spec->schedule.max, (long long)spec->schedule.eta);
-    }
-    put(buf, "}\nstop: {");
+    schedule_print(spec, buf);
+    put(buf, "stop: {");
     count_print("trials", spec->stop.trials, buf);
     count_print(", failures", spec->stop.failures, buf);
     limit_print(", wall", spec->stop.wall_ms, buf);
@@ -311,6 +342,7 @@ static void running_print(const struct sweep_spec *spec, struct buf *buf)
     checkpoints_print(&spec->checkpoints, buf);
     quantity_size_print(spec->logs_tail_bytes, low);
     put(buf, "logs: {tail: %s}\n", low);
+    printed_lines_print(&spec->report, buf);
 }
 
 error_code spec_sweep_print(const struct sweep_spec *spec, struct buf *buf)
@@ -318,7 +350,7 @@ error_code spec_sweep_print(const struct sweep_spec *spec, struct buf *buf)
     head_print(spec, buf);
     command_print(spec, buf);
     metric_print(spec, buf);
-    parameters_print(spec, buf);
+    space_print(spec, buf);
     tuning_print(spec, buf);
     resources_print(&spec->resources, buf);
     running_print(spec, buf);

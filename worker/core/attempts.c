@@ -35,6 +35,8 @@ void agent_attempt_free(struct agent *agent, struct attempt *attempt)
     agent_rows_fini(&attempt->block);
     agent_rows_fini(&attempt->thinned);
     mem_free(attempt->note);
+    exploit_fini(&attempt->told);
+    exploit_fini(&attempt->taken);
     arena_fini(&attempt->arena);
     mem_free(attempt);
 }
@@ -61,14 +63,15 @@ static error_code attempt_restore_find(const struct agent *agent, struct attempt
     if (restore->ordinal == 0) {
         return OK;
     }
-    attempt->last_ordinal = restore->ordinal;
+    attempt->last_ordinal = restore->owner == 0 ? restore->ordinal : 0;
     attempt->last_step = restore->step;
+    attempt->last_time = (double)restore->step;
     attempt->restore_dir = restore->dir;
     if (restore->dir == NULL && agent->snapshots_dir != NULL) {
         char task[TASK_ID_TEXT_MAX];
-        attempt->restore_dir =
-            arena_printf(&attempt->arena, "%s/%s/%u", agent->snapshots_dir,
-                         task_id_print(attempt->ref.task, task), restore->ordinal);
+        attempt->restore_dir = arena_printf(
+            &attempt->arena, "%s/%s/%u", agent->snapshots_dir,
+            task_id_print(snapshot_maker(attempt->ref.task, restore), task), restore->ordinal);
         return attempt->restore_dir == NULL ? ERR_NO_MEMORY : OK;
     }
     return OK;
@@ -79,7 +82,8 @@ static void attempt_init(struct attempt *attempt, struct attempt_ref ref, const 
     arena_init(&attempt->arena, ATTEMPT_ARENA_MAX_BYTES);
     attempt->ref = ref;
     attempt->order = *order;
-    attempt->last_step = -1;
+    attempt->last_step = attempt->saved_step = -1;
+    attempt->last_time = -1;
     attempt->term_at = attempt->kill_at = attempt->tell_at = AGENT_NEVER;
     list_init(&attempt->link);
     list_init(&attempt->connections);
@@ -92,6 +96,7 @@ static struct attempt *attempt_new(const struct agent *agent, const struct msg_l
         return NULL;
     }
     attempt_init(attempt, (struct attempt_ref){lease->task, lease->attempt}, &lease->order);
+    attempt->lineage = lease->lineage;
     attempt->lease = agent_message_copy(MSG_LEASE, lease, &attempt->arena);
     if (attempt->lease == NULL || attempt_restore_find(agent, attempt) != OK) {
         arena_fini(&attempt->arena);
@@ -408,6 +413,7 @@ void agent_attempt_settle(struct agent *agent, time_ms now, struct attempt *atte
         result.reason = attempt->reason;
     }
     result.has_started = attempt->has_started;
+    result.is_restore_lost = attempt->is_restore_lost;
     result.handed = attempt->handed;
     result.bye = attempt->bye;
     result.note = attempt->note;
@@ -442,6 +448,24 @@ static error_code attempt_tail_copy(struct attempt *attempt, struct bytes *tail)
     return OK;
 }
 
+/* What its lines named, if none of it was the metric. */
+static error_code attempt_names_copy(struct attempt *attempt, const struct attempt_result *facts)
+{
+    attempt->facts.line_names = NULL;
+    attempt->facts.n_line_names = 0;
+    if (attempt->source != 0 || facts->n_line_names == 0) {
+        return OK;
+    }
+    const char **names = arena_calloc(&attempt->arena, facts->n_line_names, sizeof *names);
+    for (uint32_t i = 0; names != NULL && i < facts->n_line_names; i++) {
+        names[i] = arena_strdup(&attempt->arena, facts->line_names[i]);
+        names = names[i] != NULL ? names : NULL;
+    }
+    attempt->facts.line_names = names;
+    attempt->facts.n_line_names = names != NULL ? facts->n_line_names : 0;
+    return names != NULL ? OK : ERR_NO_MEMORY;
+}
+
 void on_attempt_exited(struct agent *agent, time_ms now, struct attempt_ref ref,
                        const struct attempt_result *facts, struct agent_outbox *out)
 {
@@ -467,6 +491,7 @@ void on_attempt_exited(struct agent *agent, time_ms now, struct attempt_ref ref,
     }
     if (attempt_tail_copy(attempt, &attempt->facts.out_tail) != OK ||
         attempt_tail_copy(attempt, &attempt->facts.err_tail) != OK ||
+        attempt_names_copy(attempt, facts) != OK ||
         (facts->reason != NULL && attempt->facts.reason == NULL)) {
         agent_outbox_fail(out, ERR_NO_MEMORY);
         attempt->facts.out_tail = attempt->facts.err_tail = (struct bytes){0};

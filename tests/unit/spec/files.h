@@ -9,7 +9,7 @@ static const char file_full[] =
     "command: [python3, train.py, \"${args}\", --id, \"${trial.id}\"]\n"
     "workdir: {path: \"../a b\", mode: shared}\n"
     "env: {OMP_NUM_THREADS: \"1\", DIR: \"${trial.dir}/x\", JSON: \"${args_json}\"}\n"
-    "metric: {name: val_loss, goal: maximize, target: 0.05}\n"
+    "metric: {name: val_loss, goal: maximize, target: 0.05, time: epoch}\n"
     "parameters:\n"
     "  epochs: 27\n"
     "  lr:     {min: 1e-5, max: 1e-1, log: true}\n"
@@ -28,7 +28,33 @@ static const char file_full[] =
     "retries:  {max: 2, crash_limit: 9, backoff: 10s..5m}\n"
     "checkpoints: {on: [end, rung], keep: {trial_last: 1, trial_best: 0}}\n"
     "timeouts: {trial: 6h, silent: 30m, grace: 90, start: 5m, decision: 250ms}\n"
-    "logs:     {tail: 16K}\n";
+    "logs:     {tail: 16K}\n"
+    "report:   {from: [stderr, stdout], stdout: [keras, \"(?P<val_loss>\\\\d+)\"], stderr: hf}\n";
+
+/* Every form of a parameter, constraints and baselines. */
+static const char file_space[] =
+    "command: x\n"
+    "metric: {name: loss}\n"
+    "stop: {trials: 1}\n"
+    "search: {method: sobol}\n"
+    "constraints: [lr < 0.9, 'not \"augment.mixup\" > 0.3 or res == 160']\n"
+    "baselines: [{optimizer: sgd, lr: 0.5, augment: {mixup: 0.1}}, {res: 224}]\n"
+    "parameters:\n"
+    "  policy: {values: [none, ra, ta], probabilities: [0.5, 0.25, 0.25]}\n"
+    "  batch: {values: [32, 64], ordered: true}\n"
+    "  noise: {distribution: normal, mu: 0, sigma: 0.1}\n"
+    "  steps: {distribution: q_lognormal, mu: 3, sigma: 0.5, q: 10}\n"
+    "  wd2: {min: 1e-6, max: 1e-2, log: true, also: [0, none], probabilities: [0.5, 0.25, 0.25]}\n"
+    "  optimizer:\n"
+    "    probabilities: [0.5, 0.25, 0.25]\n"
+    "    values:\n"
+    "      sgd:\n"
+    "        lr: {min: 0.1, max: 1.0}\n"
+    "        nesterov: {values: {true: {damp: 0.1}, false: }}\n"
+    "      adamw: {lr: {min: 0.0, max: 0.1}}\n"
+    "      3: {}\n"
+    "  augment: {parameters: {mixup: {min: 0.0, max: 0.4}, cut: {parameters: {size: 4}}}}\n"
+    "  stage: {rows: [{res: 160, crop: 128}, {crop: none, res: 224}], probabilities: [0.9, 0.1]}\n";
 
 static const char file_json[] =
     "{\"command\":\"exec x ${args}\",\"metric\":{\"name\":\"l\\/\\u00e9\",\"target\":1},"
