@@ -251,7 +251,8 @@ static void sim_agent_new(struct sim *sim, struct sim_node *node)
                   .memory_bytes = 1 << 30,
                   .gpus = node->gpus,
                   .n_gpus = node->n_gpus,
-                  .is_dry = node->is_dry},
+                  .is_dry = node->is_dry,
+                  .agent_started = sim->now},
         .random_seed = node->incarnation,
         .snapshots_dir = "/snapshots",
     };

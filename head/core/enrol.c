@@ -42,7 +42,8 @@ static bool core_name_is_taken(const struct node *node, time_ms now, const struc
     bool is_next_start = core_text_equal(node->r.host, msg->host) &&
                          core_text_equal(node->r.state_dir, msg->state_dir) &&
                          core_text_equal(node->r.lock, msg->lock) &&
-                         msg->incarnation != node->incarnation_before;
+                         msg->incarnation != node->incarnation_before &&
+                         msg->agent_started >= node->r.agent_started;
     return node->r.incarnation != msg->incarnation && is_heard && !is_next_start;
 }
 
@@ -99,6 +100,7 @@ static void core_node_renew(struct core *core, time_ms now, struct node *node,
         .n_labels = msg->n_labels,
         .joined = now,
         .is_dry = msg->is_dry,
+        .agent_started = msg->agent_started,
     };
     if (node->r.incarnation != msg->incarnation) {
         node->incarnation_before = node->r.incarnation;

@@ -186,6 +186,7 @@ static const struct field msg_enrol_fields[] = {
     F_BOOL(struct msg_enrol, is_dry, 70, 1),
     F_LIST(struct msg_enrol, lanes, n_lanes, 71, 1, ATTEMPTS_MAX, &held_lane_schema),
     F_LIST(struct msg_enrol, ranges, n_ranges, 72, 1, ARRAY_RANGES_MAX, &held_range_schema),
+    F_TIME(struct msg_enrol, agent_started, 73, 1),
 };
 const struct schema msg_enrol_schema = SCHEMA("enrol", struct msg_enrol, 1, msg_enrol_fields);
 

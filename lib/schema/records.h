@@ -267,7 +267,8 @@ struct record_node {
     bool is_drain_asked;    /* by people; else it is the agent that leaves */
     time_ms drain_deadline; /* until then what runs there goes on */
     const char *drain_reason;
-    bool is_dry; /* its agent runs no process */
+    bool is_dry;           /* its agent runs no process */
+    time_ms agent_started; /* by the node's clock */
 };
 
 #define USER_ROLES(X)                                                                              \
