@@ -65,5 +65,42 @@ def test_digits_in_shell_learns_and_stops_early(cluster):
     assert any(t["outcome"] == "stopped" for t in items), items
 
 
+def toy_climbs(cluster, name, is_in_place):
+    """Alone each member ends at q = 0.39: above it is only who took the other's weights and hyperparameters."""
+    path = example(cluster, name)
+    if not is_in_place:
+        with open(path) as file:
+            text = file.read()
+        with open(path, "w") as file:
+            file.write(text.replace("toy.py]", "toy.py, --no-exploit]").replace("toy/toy]", "toy/toy, --no-exploit]"))
+    cluster.run("sweep", "run", path, seconds=240)
+    items = cluster.trials(1)
+    assert [(t["outcome"], t["step"]) for t in items] == [("done", 200)] * 2, items
+    assert max(t["last"]["metrics"]["q"] for t in items) > 0.5, items
+    assert all(t["failures"] == 0 for t in items) and (max(t["attempts"] for t in items) == 1) == is_in_place, items
+
+
+def test_toy_in_c_climbs_as_a_population(cluster):
+    toy_climbs(cluster, "toy/pbt.yaml", True)
+
+
+def test_toy_in_python_climbs_as_a_population(cluster):
+    toy_climbs(cluster, "toy/toy-py.yaml", True)
+
+
+def test_toy_in_c_climbs_by_restarts_too(cluster):
+    toy_climbs(cluster, "toy/pbt.yaml", False)
+
+
+def test_digits_runs_under_each_trial_scheduler(cluster):
+    for number, name in enumerate(("promote", "sha", "hyperband", "median", "pbt"), 1):
+        trials = 8 if name == "pbt" else 9
+        cluster.run("sweep", "run", example(cluster, f"digits/{name}.yaml"), *sets(stop__trials=trials), seconds=240)
+        items = cluster.trials(number)
+        assert len(items) == trials and all(t["failures"] == 0 and t["state"] == "ended" for t in items), (name, items)
+        # Of nine the best is promoted twice; without pauses, or as a population, somebody is trained to the end.
+        assert max(t["step"] for t in items) >= {"promote": 9, "sha": 9, "hyperband": 3, "median": 27, "pbt": 40}[name], (name, items)
+
+
 if __name__ == "__main__":
     run(globals())
