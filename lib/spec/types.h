@@ -97,7 +97,12 @@ struct metric_spec {
 
 /* Where reports come from. The trial's socket is always listened to; an earlier one of these is
  * trusted more: what comes later is not listened to once it gave a value. */
-enum { REPORT_FROM_API = 1, REPORT_FROM_STDOUT = 2, REPORT_FROM_STDERR = 4 };
+enum {
+    REPORT_FROM_API = 1,
+    REPORT_FROM_STDOUT = 2,
+    REPORT_FROM_STDERR = 4,
+    REPORT_FROM_WANDB = 16, /* a module called wandb, which speaks on the socket */
+};
 
 struct report_spec {
     uint32_t from;                /* REPORT_FROM_* bits */

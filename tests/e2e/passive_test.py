@@ -165,5 +165,33 @@ report: {from: [api, stderr]}
     assert found == [(1, {"loss": 0.25}), (2, {"loss": 0.25})], found
 
 
+WANDB = r"""
+import wandb
+with wandb.init(project="x", config={"lr": 9.0, "epochs": 4}) as run:
+    for epoch in range(run.config.epochs):
+        wandb.log({"train/loss": 1.0}, step=epoch)
+        wandb.log({"val/loss": wandb.config.lr + epoch / 8, "epoch": epoch + 1}, step=epoch)
+"""
+
+
+def test_passive_wandb_log_is_a_report(cluster):
+    cluster.up("--cpus", "1")
+    number = sweep_in(cluster, """
+name: wandb
+program: script.py
+metric: {name: val/loss, time: epoch}
+workdir: {path: WORK, mode: shared}
+parameters: {lr: {values: [0.5]}}
+schedule: {type: asha, min: 1, max: 4, eta: 2}
+stop: {trials: 1}
+report: {from: [wandb]}
+""", script__py=WANDB)
+    cluster.run("sweep", "wait", str(number))
+    found = rows(cluster, f"{number}.1")
+    assert [(step, m["val/loss"]) for step, m in found] == [(1, 0.5), (2, 0.625), (3, 0.75), (4, 0.875)], found
+    trial = cluster.trials(number)[0]
+    assert trial["outcome"] == "done" and trial["best"]["metrics"]["val/loss"] == 0.5, trial
+
+
 if __name__ == "__main__":
     run(globals())

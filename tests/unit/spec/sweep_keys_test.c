@@ -53,7 +53,8 @@ static const struct refused later[] = {
     REFUSED(LEAST "baselines: []", ERR_UNSUPPORTED, 4, 1,
             "`baselines` is not supported by this version"),
     REFUSED(LEAST "report: {from: [mlflow]}", ERR_INVALID, 4, 17,
-            "`report.from` cannot be 'mlflow'; write api or stdout or stderr"),
+            "`report.from` cannot be 'mlflow'; write api or stdout or stderr or "
+            "wandb"),
     REFUSED(LEAST "report: {from: [tensorboard]}", ERR_UNSUPPORTED, 4, 17,
             "`report.from: tensorboard` is not supported by this version"),
     REFUSED(LEAST "notify: []", ERR_UNSUPPORTED, 4, 1, "`notify` is not supported by this version"),
