@@ -114,19 +114,21 @@ def example(cluster, name, curve_of, metric, is_stoppable=True, is_maximize=Fals
     trials = cluster.trials(number)
     outcomes = [t["outcome"] for t in trials]
     assert set(outcomes) <= {"done", "stopped"} and ("stopped" in outcomes) == is_stoppable, outcomes
-    best = {}
+    told_of, ends = {}, []
     for trial in trials:
         told, curve = rows(cluster, trial["id"], metric), curve_of(cluster, trial["params"])
         assert told and len(told) <= len(curve), (trial, told, curve)
         assert all(a[0] == b[0] and same(a[1], b[1]) for a, b in zip(told, curve)), (trial, told, curve)
         if trial["outcome"] == "stopped":
             assert len(told) < len(curve), (told, curve)
-        values = [v for _, v in told if not math.isnan(v)]
-        if values:
-            best[trial["id"]] = max(values) if is_maximize else min(values)
-    value = (max if is_maximize else min)(best.values())
-    found = cluster.json("sweep", "best", str(number))
-    assert best[found["id"]] == value and found["best"]["metrics"][metric] == value, (found, best)
+        told_of[trial["id"]] = told
+        if not math.isnan(told[-1][1]):
+            ends.append(told[-1][1])
+    # The best trial is the best by its values at rungs and at its end; a value between two rungs is not looked at.
+    sweep = cluster.sweep_of(number)
+    step, value = sweep["best_step"], sweep["best_value"]
+    assert (step, value) in told_of[sweep["best"]], (sweep, told_of)
+    assert not any(end > value if is_maximize else end < value for end in ends), (sweep, ends)
     print(f"# {name}: {len(trials)} trials, {outcomes.count('stopped')} stopped, best {metric} {value:g}")
 
 
