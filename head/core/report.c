@@ -147,6 +147,7 @@ void on_event_rows(struct core *core, time_ms now, struct task *task,
     if (!core_rows_take(core, task, &event->rows)) {
         return;
     }
+    task->r.can = event->can;
     int metric = core_metric_index(task->work->sweep, &event->rows);
     if (metric >= 0) {
         core_target_check(core, now, task, &event->rows, (uint32_t)metric, event->rows.n_rows);

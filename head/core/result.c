@@ -277,11 +277,11 @@ void on_event_result(struct core *core, time_ms now, struct task *task,
         core_task_end(core, now, task, TASK_EVENT_DONE, OUTCOME_DONE);
         break;
     case END_TOLD:
-        task->r.why = task->r.order.why;
-        if (task->r.order.act == ACT_PAUSE || task->r.why == WHY_EXPLOIT) {
+        if (core_order_is_to_wait(&task->r.order)) {
             core_task_hold(core, now, task);
             break;
         }
+        task->r.why = task->r.order.why;
         core_task_end(core, now, task, TASK_EVENT_TOLD_ENDED, core_outcome_of_why(task->r.why));
         break;
     case END_INVALID:

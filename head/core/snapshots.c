@@ -35,7 +35,7 @@ static bool snapshot_is_named(const struct task *maker, uint32_t ordinal, const 
 }
 
 static struct task *maker_task(struct core *core, struct task *task,
-                                   const struct snapshot_ref *snapshot)
+                               const struct snapshot_ref *snapshot)
 {
     return snapshot->owner == 0 ? task
                                 : core_task_find(core, (task_id){task->r.id.job, snapshot->owner});

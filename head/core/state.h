@@ -377,6 +377,7 @@ void core_order_next(struct core *core, time_ms now, struct task *task, order_ac
                      order_why why, int64_t until, int64_t grace_ms);
 void core_order_send(struct core *core, const struct task *task);
 bool core_order_is_leave(const struct order *order);
+bool core_order_is_to_wait(const struct order *order); /* to leave, and to be held then */
 /* Tells an active task to leave, or ends it if it does not run. */
 void core_task_tell(struct core *core, time_ms now, struct task *task, order_why why,
                     int64_t grace_ms);
@@ -391,6 +392,9 @@ void core_decide(struct core *core, time_ms now, struct task *task, int64_t step
 void core_task_hold(struct core *core, time_ms now, struct task *task);
 /* Held trials that may go on do, and those that never will end. */
 void core_sweep_wake(struct core *core, time_ms now, struct sweep *sweep);
+/* People paused the sweep: what can saves and leaves. Or they let it go on. */
+void core_sweep_save(struct core *core, time_ms now, struct sweep *sweep);
+void core_sweep_wake_paused(struct core *core, time_ms now, struct sweep *sweep);
 
 /* ---- resume.c ---- */
 /* One more attempt of an ended task. */

@@ -294,6 +294,9 @@ void core_task_move(struct core *core, time_ms now, struct task *task, task_even
         task->work->n_active--;
         list_remove(&task->backoff_link);
         scheduler_dequeue(core->scheduler, &task->waiting.item);
+    } else if (edge->to == TASK_HELD) {
+        list_remove(&task->backoff_link);
+        scheduler_dequeue(core->scheduler, &task->waiting.item);
     }
     core_task_dirty(core, task);
     core_notice_task(core, now, task);

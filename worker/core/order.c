@@ -9,9 +9,10 @@ bool agent_order_is_leave(const struct order *order)
 bool agent_order_is_reached(const struct attempt *attempt, int64_t step)
 {
     /* Once per order: after a late answer the trainer trains on, and its next reports are rows. */
-    bool goes_on = attempt->order.act == ACT_GO || (attempt->order.act == ACT_EXPLOIT &&
-                                                    !agent_exploit_is_due(attempt));
-    return attempt->lease->is_trial && goes_on && step >= attempt->order.until && attempt->reached < attempt->order.n;
+    bool goes_on = attempt->order.act == ACT_GO ||
+                   (attempt->order.act == ACT_EXPLOIT && !agent_exploit_is_due(attempt));
+    return attempt->lease->is_trial && goes_on && step >= attempt->order.until &&
+           attempt->reached < attempt->order.n;
 }
 
 /* A trainer that never spoke cannot hear of the order on its socket, and a task's orders are

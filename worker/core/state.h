@@ -57,7 +57,7 @@ struct known_snapshot {
 /* Another trial's snapshot and the parameters to go on with. */
 struct exploit {
     struct arena arena;
-    uint64_t n; /* of the order; 0: none */
+    uint64_t n;                      /* of the order; 0: none */
     const struct msg_order *message; /* in the arena */
     const char *dir;                 /* of the snapshot, in the arena; NULL: not proven yet */
 };

@@ -34,9 +34,9 @@ static error_code snapshot_place(const struct attempt_run *run, const struct sna
                                  char ret_path[FILES_PATH_MAX_BYTES], struct report *report)
 {
     char id[TASK_ID_TEXT_MAX];
-    int n = snprintf(ret_path, FILES_PATH_MAX_BYTES, "%s/snapshots/%s/%" PRIu32,
-                     run->worker->node_dir,
-                     task_id_print(snapshot_maker(run->ref.task, snapshot), id), snapshot->ordinal);
+    int n =
+        snprintf(ret_path, FILES_PATH_MAX_BYTES, "%s/snapshots/%s/%" PRIu32, run->worker->node_dir,
+                 task_id_print(snapshot_maker(run->ref.task, snapshot), id), snapshot->ordinal);
     return n > 0 && n < FILES_PATH_MAX_BYTES
                ? OK
                : report_fail(report, ERR_LIMIT, "the path of its snapshot is too long");
