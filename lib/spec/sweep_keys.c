@@ -182,7 +182,7 @@ static const struct spec_key checkpoints_keys[] = {
     {"keep", key_read_block, 0, 0, 0, 0, keep_keys},
     LATER("store"),
     LATER("every"),
-    LATER("adopt"),
+    {"adopt", key_read_line, AT(checkpoints.adopt), 0, PATH_TEXT_MAX_BYTES, 0, NULL},
     END,
 };
 

@@ -165,6 +165,52 @@ report: {from: [api, stderr]}
     assert found == [(1, {"loss": 0.25}), (2, {"loss": 0.25})], found
 
 
+ADOPTS = r"""
+import argparse, os, sys, time
+parser = argparse.ArgumentParser()
+parser.add_argument("--resume")
+resume = parser.parse_args().resume
+first = 1
+if resume:
+    first = int(open(os.path.join(resume, "state.txt")).read()) + 1
+    assert os.listdir(os.path.join(resume, "more")) == ["x"]
+print("from %d" % first)
+for step in range(first, 7):
+    print("step=%d loss=%r" % (step, 1.0 / step))
+    os.makedirs("out/ckpt-%d/more" % step)
+    open("out/ckpt-%d/more/x" % step, "w").close()
+    with open("out/ckpt-%d/state.txt" % step, "w") as file:
+        file.write(str(step))
+    if step in (2, 4) and resume is None or step == 5 and first < 5:
+        time.sleep(0.1)
+        sys.exit(1)
+"""
+
+
+def test_passive_checkpoints_are_adopted_and_resumed(cluster):
+    """It fails twice; each next attempt goes on from what the one before had written, and counts its steps on."""
+    cluster.up("--cpus", "1")
+    folder(cluster, adopts__py=ADOPTS)
+    number = cluster.sweep("""
+name: adopts
+command: [/usr/bin/python3, adopts.py, "${restore:--resume {}}"]
+metric: {name: loss}
+stop: {trials: 1}
+retries: {max: 5, backoff: 0.1s}
+checkpoints: {adopt: 'out/ckpt-*'}
+report: {stdout: muster}
+""")
+    cluster.run("sweep", "wait", str(number))
+    trial = cluster.trials(number)[0]
+    assert trial["outcome"] == "done" and trial["attempts"] == 3 and trial["step"] == 6, trial
+    said = [cluster.run("trial", "logs", trial["id"], "--attempt", str(n)).stdout.splitlines()[0] for n in range(3)]
+    assert said == ["from 1", "from 3", "from 6"], said
+    items = json.loads(cluster.http("GET", f"/api/v1/trials/{trial['id']}/metrics")[1])["items"]
+    found = [(row["attempt"], row["step"]) for row in items]
+    assert found == [(0, 1), (0, 2), (1, 3), (1, 4), (1, 5), (2, 6)], found
+    assert trial["checkpoint"], trial
+
+
 WANDB = r"""
 import wandb
 with wandb.init(project="x", config={"lr": 9.0, "epochs": 4}) as run:

@@ -16,6 +16,7 @@ enum {
 
 typedef enum { RUN_PREPARING, RUN_ALIVE, RUN_ENDING, RUN_ENDED } run_state;
 
+struct attempt_adopt;
 struct attempt_lines;
 struct attempt_logs;
 struct attempt_process;
@@ -47,6 +48,7 @@ struct attempt_run {
     char socket_path[TRIAL_SOCKET_PATH_MAX + 1];
     struct trial_socket *socket;
     struct attempt_lines *lines; /* NULL: nobody reads what it prints */
+    struct attempt_adopt *adopt; /* NULL: what it writes is nobody's business */
     /* of the logs */
     struct attempt_logs *logs;
     time_ms activity_told_at;
@@ -115,6 +117,18 @@ void attempt_lines_feed(struct attempt_run *run, uint32_t stream, struct bytes b
 /* All was fed: what was not final is. The names that were seen go into the facts; they are valid
  * until the release. */
 void attempt_lines_end(struct attempt_run *run, struct attempt_result *facts);
+
+/* All that is in the pipes is read, and the last values are told. */
+void attempt_lines_flush(struct attempt_run *run);
+
+/* ---- attempt_adopt.c ---- */
+error_code attempt_adopt_prepare(struct attempt_run *run, struct report *report);
+void attempt_adopt_release(struct attempt_run *run);
+/* Looks after what attempts write; when the next look is due. */
+time_ms attempts_adopt_turn(struct worker *worker, time_ms now);
+/* The process tree is empty. True: its last checkpoint is being copied, attempt_tree_gone() comes
+ * again after it. */
+bool attempt_adopt_last(struct attempt_run *run);
 
 /* ---- attempt_logs.c ---- */
 error_code attempt_logs_prepare(struct attempt_run *run, struct report *report);

@@ -41,6 +41,16 @@ void attempt_lines_feed(struct attempt_run *run, uint32_t stream, struct bytes b
     }
 }
 
+void attempt_lines_flush(struct attempt_run *run)
+{
+    attempt_logs_drain(run);
+    for (uint32_t i = 0; run->lines != NULL && i < STREAMS; i++) {
+        if (run->lines->streams[i].reports != NULL) {
+            line_reports_end(run->lines->streams[i].reports);
+        }
+    }
+}
+
 void attempt_lines_end(struct attempt_run *run, struct attempt_result *facts)
 {
     struct attempt_lines *lines = run->lines;

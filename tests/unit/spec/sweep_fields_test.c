@@ -159,6 +159,11 @@ static const struct refused refused[] = {
     REFUSED(LEAST "checkpoints: {keep: 3}", ERR_INVALID, 4, 21,
             "`checkpoints.keep` needs a block of keys, not 3"),
     REFUSED(LEAST "logs: {tail: 2M}", ERR_INVALID, 4, 14, "`logs.tail` must be 0 to 64K, not 2M"),
+    REFUSED(LEAST "checkpoints: {adopt: /tmp/x}", ERR_INVALID, 4, 22,
+            "`checkpoints.adopt` must stay in the trial's folder: write a path relative to it"),
+    REFUSED(LEAST "workdir: {mode: shared}\ncheckpoints: {adopt: 'a*'}", ERR_INVALID, 5, 22,
+            "`checkpoints.adopt` needs `workdir.mode: snapshot`: in a folder that trials share "
+            "nobody knows whose checkpoint it is"),
     REFUSED(LEAST "logs: {tail: -1}", ERR_INVALID, 4, 14,
             "`logs.tail`: '-1' is no size; write 64K, 1M, 20G, 2T or a number of bytes"),
     REFUSED(LEAST "workdir: [.]", ERR_INVALID, 4, 10,
