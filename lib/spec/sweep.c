@@ -145,6 +145,21 @@ static error_code adopt_check(struct reader *r, const struct spec_node *root,
     return OK;
 }
 
+static error_code tensorboard_check(struct reader *r, const struct spec_node *root,
+                                    const struct sweep_spec *spec)
+{
+    const struct spec_node *block = entry_find(root, "report");
+    const struct spec_node *from = block != NULL ? entry_find(block, "from") : NULL;
+    if (from == NULL || (spec->report.from & REPORT_FROM_TENSORBOARD) == 0 ||
+        spec->work.mode != WORKDIR_SHARED) {
+        return OK;
+    }
+    return reader_fail(
+        r, from, ERR_INVALID,
+        "`report.from: tensorboard` needs `workdir.mode: snapshot`: in a folder that "
+        "trials share nobody knows whose event files they are");
+}
+
 static error_code sweep_read(struct reader *r, const struct spec_node *root, const char *file_name,
                              struct sweep_spec *spec)
 {
@@ -165,6 +180,9 @@ static error_code sweep_read(struct reader *r, const struct spec_node *root, con
     }
     if (error == OK) {
         error = adopt_check(r, root, spec);
+    }
+    if (error == OK) {
+        error = tensorboard_check(r, root, spec);
     }
     if (error == OK) {
         error = command_macros_check(r, root, spec);

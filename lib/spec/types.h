@@ -101,7 +101,8 @@ enum {
     REPORT_FROM_API = 1,
     REPORT_FROM_STDOUT = 2,
     REPORT_FROM_STDERR = 4,
-    REPORT_FROM_WANDB = 16, /* a module called wandb, which speaks on the socket */
+    REPORT_FROM_TENSORBOARD = 8, /* event files in the trial's folder */
+    REPORT_FROM_WANDB = 16,      /* a module called wandb, which speaks on the socket */
 };
 
 struct report_spec {

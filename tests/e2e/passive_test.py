@@ -211,6 +211,58 @@ report: {stdout: muster}
     assert trial["checkpoint"], trial
 
 
+# TFRecords by hand, so that no package is needed: length, its checksum, an Event, its checksum.
+WRITES_EVENTS = r"""
+import os, struct, time
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+def masked(data):
+    crc = crc32c(data)
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+def part(number, data):
+    return bytes([number << 3 | 2, len(data)]) + data
+
+os.makedirs("runs/validation")
+with open("runs/validation/events.out.tfevents.1.host", "wb") as file:
+    for step in range(1, 5):
+        for tag, value in ((b"lr", 0.5), (b"loss", 4.0 / step)):
+            event = bytes([2 << 3, step]) + part(5, part(1, part(1, tag) + bytes([2 << 3 | 5]) + struct.pack("<f", value)))
+            length = struct.pack("<Q", len(event))
+            file.write(length + masked(length) + event + masked(event))
+            file.flush()
+        time.sleep(0.6 if step == 2 else 0)
+"""
+
+
+def test_passive_event_files_of_tensorboard_are_reports(cluster):
+    cluster.up("--cpus", "1")
+    folder(cluster, writes__py=WRITES_EVENTS)
+    text = """
+name: tensorboard
+command: [/usr/bin/python3, writes.py]
+metric: {name: METRIC}
+stop: {trials: 1}
+report: {from: [tensorboard]}
+"""
+    for metric in ("loss", "validation/loss"):
+        number = cluster.sweep(text.replace("METRIC", metric))
+        cluster.run("sweep", "wait", str(number))
+        found = [(step, m[metric]) for step, m in rows(cluster, f"{number}.1")]
+        assert found == [(1, 4.0), (2, 2.0), (3, found[2][1]), (4, 1.0)], found
+        assert abs(found[2][1] - 4.0 / 3) < 1e-6, found
+    number = cluster.sweep(text.replace("METRIC", "nowhere"))
+    sweep = wait_for("its end", lambda: (lambda s: s if s["state"] != "running" else None)(cluster.sweep_of(number)))
+    assert "names in its lines: lr, loss" in cluster.trials(number)[0]["reason"], (sweep, cluster.trials(number))
+
+
 WANDB = r"""
 import wandb
 with wandb.init(project="x", config={"lr": 9.0, "epochs": 4}) as run:

@@ -54,9 +54,7 @@ static const struct refused later[] = {
             "`baselines` is not supported by this version"),
     REFUSED(LEAST "report: {from: [mlflow]}", ERR_INVALID, 4, 17,
             "`report.from` cannot be 'mlflow'; write api or stdout or stderr or "
-            "wandb"),
-    REFUSED(LEAST "report: {from: [tensorboard]}", ERR_UNSUPPORTED, 4, 17,
-            "`report.from: tensorboard` is not supported by this version"),
+            "tensorboard or wandb"),
     REFUSED(LEAST "notify: []", ERR_UNSUPPORTED, 4, 1, "`notify` is not supported by this version"),
     REFUSED(LEAST "metrics: []", ERR_UNSUPPORTED, 4, 1,
             "`metrics` is not supported by this version"),
