@@ -12,6 +12,7 @@ const struct cli_example cli_examples[] = {
     {"muster submit -f -- ./simulate --n 100", "a command, followed to its end"},
     {"muster check sweep.yaml --print", "every default filled in"},
     {"muster check sweep.yaml --sample train.log", "what its lines would report"},
+    {"muster check sweep.yaml --preview", "how many trials, the first configurations"},
     {"muster sweep run sweep.yaml", "submit and watch"},
     {"muster sweep run sweep.yaml --test", "one trial, to its first rung"},
     {"muster sweep run sweep.yaml --dry-run", "what trial 1 would run"},

@@ -161,6 +161,7 @@ const struct cli_option check_options[] = {
     {"print", 0, NULL, "the normalised file, every default filled in"},
     {"sample", 0, "LOG", "what this log's lines would report, by `report` of the file"},
     {"stream", 0, "out|err", "of --sample: by the rules of stdout (default) or stderr"},
+    {"preview", 0, NULL, "how many trials, and the first configurations"},
     {"set", 0, "PATH=VALUE", "as for sweep run; may be given several times"},
     {0},
 };

@@ -219,14 +219,17 @@ int plan_show_first(const struct cli *cli, const struct sweep_file *file)
         return cli_fail(EXIT_REQUEST, "out of memory");
     }
     tune_suggest(tuner, 1, values);
+    uint32_t n_params = 0;
     for (uint32_t i = 0; i < spec->n_parameters; i++) {
-        params[i] = (struct named_value){spec->parameters[i].name, values[i]};
+        if (values[i].kind != VALUE_NONE) {
+            params[n_params++] = (struct named_value){spec->parameters[i].name, values[i]};
+        }
     }
     struct msg_lease lease;
     struct plan plan = {0};
     plan_lease_of_sweep(file, name != NULL ? name : spec->name, (task_id){1, 1}, seed, &lease);
     lease.params = params;
-    lease.n_params = spec->n_parameters;
+    lease.n_params = n_params;
     bool is_copy = spec->work.mode == WORKDIR_SNAPSHOT;
     const struct plan_places places = {
         .start = is_copy ? "<attempt>/work" : file->workdir,

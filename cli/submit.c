@@ -29,6 +29,8 @@ int verb_check(struct cli *cli)
         buf_fini(&text);
     } else if (code == EXIT_OK && cli_option(cli, "sample") != NULL) {
         code = sample_print(cli, &file, cli_option(cli, "sample"));
+    } else if (code == EXIT_OK && cli_option(cli, "preview") != NULL) {
+        code = preview_print(&file);
     } else if (code == EXIT_OK) {
         printf("%s is a good sweep file: %u parameters, %s schedule\n", cli->arguments[0],
                file.spec.n_parameters, file.spec.schedule.type == SCHEDULE_ASHA ? "asha" : "no");

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "tune/tune.h"
 
 enum { SPEC_ARENA_MAX = 64 << 20 };
 
@@ -145,6 +146,10 @@ int sweep_file_load(const struct cli *cli, struct sweep_file *file, const char *
     struct spec_set set = {file->set, file->n_set, file->is_test};
     error_code error = spec_sweep_parse_set(file->text, file->length, path, &set, &file->arena,
                                             &file->spec, &report);
+    if (error == OK) {
+        error = tune_check(&file->spec, &report);
+        snprintf(report.file, sizeof report.file, "%s", path);
+    }
     if (error != OK) {
         return cli_fail_report(EXIT_USAGE, &report);
     }

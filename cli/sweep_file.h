@@ -26,5 +26,8 @@ struct sweep_file {
 /* Reads and checks. EXIT_OK or the exit code after the message; sweep_file_fini() in both cases. */
 int sweep_file_load(const struct cli *cli, struct sweep_file *file, const char *path);
 void sweep_file_fini(struct sweep_file *file);
+/* `muster check --preview`: the number of trials and the first configurations (preview.c). The exit
+ * code. */
+int preview_print(const struct sweep_file *file);
 
 #endif

@@ -4,6 +4,9 @@
 
 static const struct searcher *const searchers[] = {
     [SEARCH_RANDOM] = &searcher_random,
+    [SEARCH_GRID] = &searcher_grid,
+    [SEARCH_SOBOL] = &searcher_sobol,
+    [SEARCH_AUTO] = &searcher_sobol,
 };
 
 const struct searcher *searcher_find(search_method method)

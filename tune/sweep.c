@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "tune/config.h"
 #include "tune/space.h"
 
 static const char *const why_words[] = {
@@ -52,6 +53,13 @@ static error_code spec_check(const struct sweep_spec *spec)
     return OK;
 }
 
+static void tuner_search_free(struct tuner *tuner)
+{
+    if (tuner->searcher->free != NULL) {
+        tuner->searcher->free(tuner->search);
+    }
+}
+
 error_code tune_new(const struct sweep_spec *spec, uint64_t seed, struct tuner **ret_tuner)
 {
     error_code error = spec_check(spec);
@@ -67,10 +75,19 @@ error_code tune_new(const struct sweep_spec *spec, uint64_t seed, struct tuner *
     tuner->trials_max = spec->stop.trials;
     tuner->searcher = searcher_find(spec->search);
     tuner->scheduling = trial_scheduler_find(spec->schedule.type);
-    error = tuner->scheduling->new (spec, &tuner->scheduler);
+    if (tuner->searcher->new != NULL) {
+        error = tuner->searcher->new (spec, seed, &tuner->search, NULL);
+    }
+    if (error == OK) {
+        error = tuner->scheduling->new (spec, &tuner->scheduler);
+    }
     if (error != OK) {
+        tuner_search_free(tuner);
         mem_free(tuner);
         return error;
+    }
+    if (tuner->searcher->size != NULL) {
+        tuner->space_size = spec->n_baselines + tuner->searcher->size(tuner->search);
     }
     *ret_tuner = tuner;
     return OK;
@@ -82,30 +99,45 @@ void tune_free(struct tuner *tuner)
         return;
     }
     tuner->scheduling->free(tuner->scheduler);
+    tuner_search_free(tuner);
     trials_fini(&tuner->trials);
     mem_free(tuner);
 }
 
 /* ---- questions ---- */
 
-static uint32_t tuner_trials_max(const struct tuner *tuner)
-{
-    return tuner->trials_max > 0 ? tuner->trials_max : SPEC_TRIALS_MAX;
-}
-
 uint32_t tune_trials_max(const struct tuner *tuner)
 {
-    return tuner->trials_max;
+    uint32_t size = tuner->space_size;
+    bool is_smaller = size > 0 && (tuner->trials_max == 0 || size < tuner->trials_max);
+    return is_smaller ? size : tuner->trials_max;
+}
+
+uint32_t tune_space_size(const struct tuner *tuner)
+{
+    return tuner->space_size;
+}
+
+const char *tune_searcher_name(const struct tuner *tuner)
+{
+    return tuner->searcher->name;
+}
+
+static uint32_t tuner_trials_max(const struct tuner *tuner)
+{
+    uint32_t max = tune_trials_max(tuner);
+    return max > 0 ? max : SPEC_TRIALS_MAX;
 }
 
 uint32_t tune_tickets(const struct tuner *tuner)
 {
     uint32_t concurrency = tuner->spec->concurrency;
-    uint32_t left = tuner_trials_max(tuner) - tuner->trials.n;
+    uint32_t max = tuner_trials_max(tuner);
+    uint32_t left = max > tuner->trials.n ? max - tuner->trials.n : 0;
     if (tuner->finishing != TUNE_WHY_NONE || left == 0) {
         return 0;
     }
-    if (tuner->trials_max == 0) {
+    if (tune_trials_max(tuner) == 0) {
         left = UINT32_MAX;
     }
     if (concurrency == 0) {
@@ -123,7 +155,11 @@ uint32_t tune_next_trial(const struct tuner *tuner)
 
 void tune_suggest(const struct tuner *tuner, uint32_t trial, struct value *ret_params)
 {
-    tuner->searcher->suggest(tuner->spec, tuner->seed, trial, ret_params);
+    if (trial <= tuner->spec->n_baselines) {
+        config_of_baseline(tuner->spec, tuner->seed, trial, ret_params);
+    } else {
+        tuner->searcher->suggest(tuner->search, tuner->spec, tuner->seed, trial, ret_params);
+    }
 }
 
 int64_t tune_first_milestone(const struct tuner *tuner, uint32_t trial)
@@ -260,15 +296,8 @@ static struct trial *tuner_open_trial(const struct tuner *tuner, uint32_t number
 
 static bool params_are_sound(const struct sweep_spec *spec, const struct tune_event *event)
 {
-    if (event->n_params != spec->n_parameters || (event->params == NULL && event->n_params > 0)) {
-        return false;
-    }
-    for (uint32_t i = 0; i < spec->n_parameters; i++) {
-        if (!param_contains(&spec->parameters[i], event->params[i])) {
-            return false;
-        }
-    }
-    return true;
+    return event->n_params == spec->n_parameters &&
+           (event->params != NULL || event->n_params == 0) && config_is_inside(spec, event->params);
 }
 
 /* Before anything is written. */

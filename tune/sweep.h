@@ -10,6 +10,8 @@ struct tuner {
     const struct sweep_spec *spec; /* borrowed */
     uint64_t seed;
     const struct searcher *searcher;
+    struct searcher_state *search; /* owned; NULL for a searcher without state */
+    uint32_t space_size;           /* with baselines; 0: no end of configurations */
     const struct trial_scheduler_ops *scheduling;
     struct trial_scheduler *scheduler; /* owned; NULL for a trial scheduler without state */
     struct trials trials;

@@ -16,6 +16,11 @@
 
 struct tuner;
 
+/* Can `spec` be tuned? What parsing alone does not tell: a baseline outside of the space, a grid
+ * without end, constraints that leave nothing. ERR_INVALID with line, column and what to do in
+ * `report` (may be NULL). Samples the space: some milliseconds. */
+MUST_CHECK error_code tune_check(const struct sweep_spec *spec, struct report *report);
+
 typedef enum {
     TUNE_GO = 0, /* go on; the next milestone is `until` */
     TUNE_STOP,   /* leave now: `why` says the reason */
@@ -110,15 +115,21 @@ MUST_CHECK error_code tune_new(const struct sweep_spec *spec, uint64_t seed,
                                struct tuner **ret_tuner);
 void tune_free(struct tuner *tuner);
 
-/* How many trials may be asked for in all; 0: no limit. stop.trials, until a resume says else. */
+/* How many trials may be asked for in all; 0: no limit. stop.trials, until a resume says else;
+ * never more than there are configurations. */
 uint32_t tune_trials_max(const struct tuner *tuner);
+/* All configurations that there are, baselines included; 0: no end of them. */
+uint32_t tune_space_size(const struct tuner *tuner);
+/* Who suggests: "random", "sobol", ...; a method that stands for another is called by that. */
+const char *tune_searcher_name(const struct tuner *tuner);
 /* Open places now: min(concurrency less trials neither ended nor held, trials not yet asked for); 0
  * once tune_finishing() gives a reason. UINT32_MAX where neither limits. */
 uint32_t tune_tickets(const struct tuner *tuner);
 /* The number that the next asked trial will have. */
 uint32_t tune_next_trial(const struct tuner *tuner);
 /* A configuration for `trial`: a function of the tuner's state, seed and trial number; changes
- * nothing. ret_params: room for n_parameters; strings are borrowed from the spec. */
+ * nothing. Baselines come first. VALUE_NONE where a parameter is not active. ret_params: room for
+ * n_parameters; strings are borrowed from the spec. */
 void tune_suggest(const struct tuner *tuner, uint32_t trial, struct value *ret_params);
 /* The first milestone of a trial that starts from nothing (restored_step 0) or from a snapshot
  * after its last milestone: the first rung above the last one it was judged at; INT64_MAX if none.

@@ -9,7 +9,9 @@ uint32_t core_task_params(const struct task *task, struct named_value *ret_param
     const struct sweep_spec *spec = &task->work->sweep->spec;
     uint32_t n = 0;
     for (uint32_t i = 0; i < spec->n_parameters && i < task->r.n_params; i++) {
-        ret_params[n++] = (struct named_value){spec->parameters[i].name, task->r.params[i]};
+        if (task->r.params[i].kind != VALUE_NONE) {
+            ret_params[n++] = (struct named_value){spec->parameters[i].name, task->r.params[i]};
+        }
     }
     return n;
 }
@@ -132,10 +134,12 @@ static size_t value_text_size(const struct value *value)
 /* The value of a parameter that takes the most room. */
 static struct value param_largest(const struct param_spec *param)
 {
-    struct value largest = param->kind == PARAM_CHOICE ? param->values[0] : param->constant;
-    for (uint32_t i = 1; param->kind == PARAM_CHOICE && i < param->n_values; i++) {
-        if (value_text_size(&param->values[i]) > value_text_size(&largest)) {
-            largest = param->values[i];
+    struct value largest = param->n_values > 0 ? param->values[0] : param->constant;
+    for (uint32_t i = 0; i < param->n_values + param->n_also; i++) {
+        const struct value *value =
+            i < param->n_values ? &param->values[i] : &param->also[i - param->n_values];
+        if (value_text_size(value) > value_text_size(&largest)) {
+            largest = *value;
         }
     }
     return largest;

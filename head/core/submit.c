@@ -222,6 +222,9 @@ void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
         error = spec_sweep_parse_set(submit->file, strlen(submit->file), submit->file_name, &set,
                                      &arena, &spec, &report);
     }
+    if (error == OK) {
+        error = tune_check(&spec, &report);
+    }
     if (error == OK && submit->name != NULL && submit->name[0] != '\0') {
         spec.name = submit->name;
     }

@@ -36,10 +36,12 @@ static void trial_params(const struct task *task, struct arena *arena,
 {
     const struct sweep_spec *spec = &task->work->sweep->spec;
     struct named_value *params = arena_calloc(arena, task->r.n_params, sizeof *params);
-    *ret_n = params != NULL ? task->r.n_params : 0;
+    *ret_n = 0;
     *ret_params = params;
-    for (uint32_t i = 0; i < *ret_n; i++) {
-        params[i] = (struct named_value){spec->parameters[i].name, task->r.params[i]};
+    for (uint32_t i = 0; params != NULL && i < task->r.n_params; i++) {
+        if (task->r.params[i].kind != VALUE_NONE) {
+            params[(*ret_n)++] = (struct named_value){spec->parameters[i].name, task->r.params[i]};
+        }
     }
 }
 
@@ -184,7 +186,7 @@ void api_sweep_fill(const struct core *core, const struct sweep *sweep, time_ms 
         .owner = sweep->r.owner,
         .metric = sweep->spec.metric.name,
         .goal = sweep->spec.metric.goal == GOAL_MAXIMIZE ? "maximize" : "minimize",
-        .search = "random",
+        .search = tune_searcher_name(sweep->tuner),
         .schedule = sweep->spec.schedule.type == SCHEDULE_ASHA ? "asha" : "none",
         .seed = sweep->r.seed,
         .trials = tune_trials_max(sweep->tuner),

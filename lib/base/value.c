@@ -14,6 +14,7 @@ bool value_equal(struct value a, struct value b)
     }
     switch (a.kind) {
     case VALUE_NULL:
+    case VALUE_NONE:
         return true;
     case VALUE_BOOL:
         return a.boolean == b.boolean;
@@ -154,6 +155,8 @@ error_code value_print(struct value value, struct buf *buf)
         return buf_append_text(buf, real_print(value.real, text));
     case VALUE_STR:
         return buf_append_text(buf, value.str);
+    case VALUE_NONE:
+        return buf->failed;
     }
     return ERR_INVALID;
 }
@@ -167,6 +170,8 @@ error_code value_print_json(struct value value, struct buf *buf)
         return json_text_real(buf, value.real);
     case VALUE_STR:
         return json_text_str(buf, value.str);
+    case VALUE_NONE:
+        return buf_append_text(buf, "null");
     case VALUE_NULL:
     case VALUE_INT:
         break;

@@ -7,7 +7,14 @@
 
 #include "base/buf.h"
 
-typedef enum { VALUE_NULL = 0, VALUE_BOOL, VALUE_INT, VALUE_REAL, VALUE_STR } value_kind;
+typedef enum {
+    VALUE_NULL = 0,
+    VALUE_BOOL,
+    VALUE_INT,
+    VALUE_REAL,
+    VALUE_STR,
+    VALUE_NONE, /* there is no value: a parameter that is not active. Printed as nothing, as null */
+} value_kind;
 
 struct value {
     value_kind kind;
@@ -35,6 +42,10 @@ static inline struct value value_real(double real)
 static inline struct value value_bool(bool boolean)
 {
     return (struct value){.kind = VALUE_BOOL, .boolean = boolean};
+}
+static inline struct value value_none(void)
+{
+    return (struct value){.kind = VALUE_NONE};
 }
 static inline struct value value_str(const char *str)
 {

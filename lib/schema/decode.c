@@ -114,6 +114,12 @@ static error_code decode_value(struct decoder *d, const struct field *field,
         ret_value->kind = VALUE_STR;
         return decode_text(d, field, from, max, &ret_value->str);
     case MSGPACK_OBJECT_ARRAY:
+        /* Only a list by position needs a place for what is not there. */
+        if (field->type == FIELD_VALUES && from->via.array.size == 0) {
+            *ret_value = value_none();
+            return OK;
+        }
+        break;
     case MSGPACK_OBJECT_MAP:
     case MSGPACK_OBJECT_BIN:
     case MSGPACK_OBJECT_EXT:

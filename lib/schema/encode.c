@@ -38,6 +38,9 @@ static void pack_value(msgpack_packer *packer, const struct value *value)
     case VALUE_STR:
         pack_str(packer, value->str);
         return;
+    case VALUE_NONE: /* an empty list, which no value is */
+        msgpack_pack_array(packer, 0);
+        return;
     }
 }
 

@@ -24,7 +24,8 @@ static error_code validate_text(const struct field *field, const char *text, uin
 static error_code validate_value(const struct field *field, const struct value *value, uint64_t max,
                                  struct report *report)
 {
-    if ((unsigned)value->kind > VALUE_STR) {
+    /* Only a list by position has a place for what is not there. */
+    if ((unsigned)value->kind > (field->type == FIELD_VALUES ? VALUE_NONE : VALUE_STR)) {
         return report_fail(report, ERR_INVALID, "field '%s' has a value of no kind", field->name);
     }
     return value->kind == VALUE_STR ? validate_text(field, value->str, max, report) : OK;

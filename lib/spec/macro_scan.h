@@ -32,7 +32,8 @@ const char *name_list_at(const struct name_list *names, uint32_t i);
 /* What names stand for something. */
 struct macro_scope {
     struct name_list parameters;
-    bool is_array; /* ${index} is one */
+    const struct param_spec *spec; /* the same in a check; NULL when a trial's are expanded */
+    bool is_array;                 /* ${index} is one */
     bool has_lines;
 };
 

@@ -20,13 +20,45 @@ char *macros_env_name(const char *parameter, char *ret_name)
     return ret_name;
 }
 
+/* True if a parameter before this one opened the group that its name's first `len` bytes name. */
+static bool is_open(const struct named_value *params, uint32_t i, size_t len)
+{
+    for (uint32_t k = 0; k < i; k++) {
+        if (strncmp(params[k].name, params[i].name, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The parameters whose names begin with this prefix, without it: `augment.mixup` is an entry of the
+ * object `augment`, wherever in the list it stands. */
+static void group_write(struct json_out *out, const struct named_value *params, uint32_t n_params,
+                        const char *prefix, size_t len)
+{
+    for (uint32_t i = 0; i < n_params; i++) {
+        const char *name = params[i].name, *dot;
+        char group[NAME_MAX_BYTES + 1];
+        if (strncmp(name, prefix, len) != 0) {
+            continue;
+        }
+        dot = strchr(name + len, '.');
+        if (dot == NULL || (size_t)(dot - name) - len >= sizeof group) {
+            json_value(out, name + len, params[i].value);
+        } else if (!is_open(params, i, (size_t)(dot - name) + 1)) {
+            snprintf(group, sizeof group, "%.*s", (int)(dot - name - (ptrdiff_t)len), name + len);
+            json_object_begin(out, group);
+            group_write(out, params, n_params, name, (size_t)(dot - name) + 1);
+            json_object_end(out);
+        }
+    }
+}
+
 error_code macros_params_json(const struct named_value *params, uint32_t n_params, struct buf *buf)
 {
     struct json_out out = json_out_to(buf);
     json_object_begin(&out, NULL);
-    for (uint32_t i = 0; i < n_params; i++) {
-        json_value(&out, params[i].name, params[i].value);
-    }
+    group_write(&out, params, n_params, "", 0);
     json_object_end(&out);
     return buf->failed;
 }
@@ -42,14 +74,21 @@ static error_code text_check(const char *text, macros_place place, const struct 
     const char *at = text;
     struct piece piece;
     while ((piece = macro_scan_next(&at)).kind != PIECE_END) {
-        macro_id macro;
-        uint32_t parameter;
+        macro_id macro = MACRO_ARGS;
+        uint32_t parameter = 0;
         error_code error = piece.kind == PIECE_UNCLOSED ? fail_unclosed(report)
                            : piece.kind == PIECE_MACRO
                                ? macro_find(text, &piece, place, scope, &macro, &parameter, report)
                                : OK;
         if (error != OK) {
             return error;
+        }
+        if (piece.kind == PIECE_MACRO && macro == MACRO_PARAMETER && scope->spec != NULL &&
+            scope->spec[parameter].parent != 0) {
+            return report_fail(report, ERR_INVALID,
+                               "the macro ${%s} has a value in some trials only; write ${args} or "
+                               "${args_json}, or let the trainer look for it",
+                               scope->spec[parameter].name);
         }
     }
     return OK;
@@ -58,7 +97,8 @@ static error_code text_check(const char *text, macros_place place, const struct 
 error_code macros_check(const char *text, macros_place place, const struct param_spec *params,
                         uint32_t n_params, struct report *report)
 {
-    const struct macro_scope scope = {.parameters = {params, sizeof *params, n_params}};
+    const struct macro_scope scope = {.parameters = {params, sizeof *params, n_params},
+                                      .spec = params};
     return text_check(text, place, &scope, report);
 }
 

@@ -14,7 +14,7 @@
  *   ${index} ${line}   of a task of an array: its number, and its line of the items
  *   $${X}         a literal ${X}
  * A macro's name wins over a parameter of the same name (the last two are macros in arrays alone).
- * Any other `$` stands for itself. Values
+ * A parameter that some trials only have is none. Any other `$` stands for itself. Values
  * are not expanded again.
  *
  * In a list command each macro gives text inside its item; only an item that is exactly ${args} or
@@ -81,8 +81,8 @@ MUST_CHECK error_code macros_env_expand(const char *text, const struct macros_va
                                         struct arena *arena, const char **ret_text,
                                         struct report *report);
 
-/* Appends {"lr":0.1,"augment.mixup":0.2}: names stay flat, in the given order. Errors are the
- * buffer's. */
+/* Appends {"lr":0.1,"augment":{"mixup":0.2}}: a name with dots is nested, in the order in which
+ * groups and names first come. Errors are the buffer's. */
 error_code macros_params_json(const struct named_value *params, uint32_t n_params, struct buf *buf);
 
 /* The environment's name of a parameter, MUSTER_P_<name> with _ for whatever is no letter, digit or

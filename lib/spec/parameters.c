@@ -1,301 +1,35 @@
+/* From the nested blocks of `parameters` to the flat list that tuning draws from: names, groups,
+ * what a choice brings, rows. */
 #include "spec/parameters.h"
 
 #include <ctype.h>
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
+#include "spec/constraints.h"
 #include "spec/macros.h"
+#include "spec/param_block.h"
 #include "spec/scalar.h"
 #include "spec/spelling.h"
-#include "spec/types.h"
 
-/* Whole bounds stay exact as doubles and in every trainer's language. */
-#define WHOLE_MAX 9007199254740992 /* 2^53 */
-
-typedef enum { TYPE_UNSAID = 0, TYPE_INT, TYPE_FLOAT } param_type;
-
-/* The pieces of one parameter as they stand in the file. */
-struct draft {
-    const struct spec_node *min, *max, *q, *values, *value;
-    const struct spec_node *log_node, *type_node;
-    bool is_log;
-    param_type type;
+/* The list as it grows. */
+struct space {
+    struct reader *r;
+    struct param_spec *params; /* room for SPEC_PARAMETERS_MAX */
+    uint32_t n;
 };
 
-static const struct spec_word type_words[] = {{"int", TYPE_INT}, {"float", TYPE_FLOAT}, {0}};
-
-static spec_key_read key_read_log, key_read_type;
-
-#define NODE(field) key_read_node, offsetof(struct draft, field)
-static const struct spec_key draft_keys[] = {
-    {"min", NODE(min), 0, 0, 0, NULL},
-    {"max", NODE(max), 0, 0, 0, NULL},
-    {"log", key_read_log, offsetof(struct draft, is_log), 0, 0, 0, NULL},
-    {"q", NODE(q), 0, 0, 0, NULL},
-    {"type", key_read_type, offsetof(struct draft, type), 0, 0, 0, type_words},
-    {"values", NODE(values), 0, 0, 0, NULL},
-    {"value", NODE(value), 0, 0, 0, NULL},
-    {.name = "ordered"},
-    {.name = "probabilities"},
-    {.name = "distribution"},
-    {.name = "mu"},
-    {.name = "sigma"},
-    {.name = "parameters"},
-    {.name = "rows"},
-    {.name = "also"},
-    {0},
+/* Where a block of parameters stands. */
+struct place {
+    const char *prefix; /* "augment." */
+    uint32_t parent, branch;
 };
 
-static error_code key_read_log(struct reader *r, const struct spec_node *node,
-                               const struct spec_key *key, void *base)
-{
-    ((struct draft *)base)->log_node = node;
-    return key_read_bool(r, node, key, base);
-}
+static error_code block_entries_read(struct space *space, const struct spec_node *node,
+                                     const struct place *place);
 
-static error_code key_read_type(struct reader *r, const struct spec_node *node,
-                                const struct spec_key *key, void *base)
-{
-    ((struct draft *)base)->type_node = node;
-    return key_read_word(r, node, key, base);
-}
-
-/* ---- constants and choices ---- */
-
-static error_code value_read(struct reader *r, const struct spec_node *node,
-                             struct value *ret_value)
-{
-    struct value value;
-    error_code error = reader_value(r, node, "a number, text, true, false or null", &value);
-    if (error != OK) {
-        return error;
-    }
-    if (value.kind == VALUE_STR) {
-        value.str = arena_strndup(r->arena, node->text, node->len);
-        if (value.str == NULL) {
-            return reader_no_memory(r);
-        }
-    }
-    *ret_value = value;
-    return OK;
-}
-
-static error_code constant_read(struct reader *r, const struct spec_node *node,
-                                struct param_spec *param)
-{
-    if (node->kind == NODE_LIST) {
-        return reader_fail(r, node, ERR_INVALID,
-                           "`%s` cannot be a list; write {values: [...]} for a choice", r->path);
-    }
-    param->kind = PARAM_CONSTANT;
-    return value_read(r, node, &param->constant);
-}
-
-static error_code choices_read(struct reader *r, const struct spec_node *node,
-                               struct param_spec *param)
-{
-    if (node->kind == NODE_BLOCK) {
-        return reader_fail(r, node, ERR_UNSUPPORTED,
-                           "`%s` with parameters of their own is not supported by this version",
-                           r->path);
-    }
-    if (node->kind != NODE_LIST) {
-        return reader_fail_type(r, node, "a list");
-    }
-    if (node->n == 0) {
-        return reader_fail(r, node, ERR_INVALID, "`%s` must not be empty", r->path);
-    }
-    if (node->n > SPEC_CHOICES_MAX) {
-        return reader_fail(r, node, ERR_LIMIT, "`%s` has %u items; at most %d are allowed", r->path,
-                           node->n, SPEC_CHOICES_MAX);
-    }
-    struct value *values = arena_calloc(r->arena, node->n, sizeof *values);
-    if (values == NULL) {
-        return reader_no_memory(r);
-    }
-    uint32_t n = 0;
-    for (const struct spec_node *item = node->first; item != NULL; item = item->next, n++) {
-        error_code error = value_read(r, item, &values[n]);
-        if (error != OK) {
-            return error;
-        }
-        for (uint32_t i = 0; i < n; i++) {
-            if (value_equal(values[i], values[n])) {
-                char excerpt[EXCERPT_MAX];
-                return reader_fail(r, item, ERR_INVALID, "`%s` holds %s twice", r->path,
-                                   spelling_excerpt(item->text, excerpt));
-            }
-        }
-    }
-    param->kind = PARAM_CHOICE;
-    param->values = values;
-    param->n_values = n;
-    return OK;
-}
-
-/* ---- ranges ---- */
-
-/* min, max or q: a finite number. */
-static error_code number_read(struct reader *r, const struct spec_node *node, const char *name,
-                              struct value *ret_value)
-{
-    size_t length = reader_path_enter(r, name);
-    double number = 0.0;
-    error_code error = reader_value(r, node, "a number", ret_value);
-    if (error == OK && !value_number(*ret_value, &number)) {
-        error = reader_fail_type(r, node, "a number");
-    } else if (error == OK && !isfinite(number)) {
-        error =
-            reader_fail(r, node, ERR_INVALID, "`%s` must be finite, not %s", r->path, node->text);
-    } else if (error == OK && ret_value->kind == VALUE_INT &&
-               (ret_value->integer > WHOLE_MAX || ret_value->integer < -WHOLE_MAX)) {
-        error = reader_fail(r, node, ERR_INVALID, "`%s` must be within 2^53 of 0, not %s", r->path,
-                            node->text);
-    }
-    reader_path_leave(r, length);
-    return error;
-}
-
-static double as_real(struct value value)
-{
-    double number = 0.0;
-    bool is_number = value_number(value, &number);
-    return is_number ? number : 0.0;
-}
-
-static error_code step_read(struct reader *r, const struct draft *draft, struct param_spec *param)
-{
-    struct value q;
-    if (draft->q == NULL) {
-        return OK;
-    }
-    error_code error = number_read(r, draft->q, "q", &q);
-    if (error != OK) {
-        return error;
-    }
-    if (as_real(q) <= 0.0) {
-        return reader_fail(r, draft->q, ERR_INVALID, "`%s.q` must be greater than 0, not %s",
-                           r->path, draft->q->text);
-    }
-    if (param->kind == PARAM_INT && q.kind != VALUE_INT) {
-        return reader_fail(r, draft->q, ERR_INVALID,
-                           "`%s.q` must be a whole number for a whole-number range, not %s; "
-                           "or write `type: float`",
-                           r->path, draft->q->text);
-    }
-    double range = param->kind == PARAM_INT ? (double)(param->int_max - param->int_min)
-                                            : param->max - param->min;
-    if (as_real(q) > range) {
-        return reader_fail(r, draft->q, ERR_INVALID,
-                           "`%s.q` must not be greater than max - min, and is %s", r->path,
-                           draft->q->text);
-    }
-    param->q = as_real(q);
-    return OK;
-}
-
-static error_code kind_decide(struct reader *r, const struct draft *draft, bool are_whole,
-                              param_kind *ret_kind)
-{
-    if (draft->type == TYPE_INT && !are_whole) {
-        return reader_fail(r, draft->type_node, ERR_INVALID,
-                           "`%s.type: int` needs whole min and max (1, not 1.0)", r->path);
-    }
-    *ret_kind = are_whole && draft->type != TYPE_FLOAT ? PARAM_INT : PARAM_REAL;
-    return OK;
-}
-
-static error_code range_read(struct reader *r, const struct spec_node *node,
-                             const struct draft *draft, struct param_spec *param)
-{
-    struct value min, max;
-    if (draft->min == NULL || draft->max == NULL) {
-        return reader_fail(r, node, ERR_INVALID, "the key `%s.%s` is missing", r->path,
-                           draft->min == NULL ? "min" : "max");
-    }
-    error_code error = number_read(r, draft->min, "min", &min);
-    if (error == OK) {
-        error = number_read(r, draft->max, "max", &max);
-    }
-    if (error == OK) {
-        error = kind_decide(r, draft, min.kind == VALUE_INT && max.kind == VALUE_INT, &param->kind);
-    }
-    if (error != OK) {
-        return error;
-    }
-    if (as_real(min) > as_real(max)) {
-        return reader_fail(r, draft->min, ERR_INVALID, "`%s.min` is %s, greater than max, %s",
-                           r->path, draft->min->text, draft->max->text);
-    }
-    if (!isfinite(as_real(max) - as_real(min))) {
-        return reader_fail(r, draft->max, ERR_INVALID, "`%s`: max - min is too large for a double",
-                           r->path);
-    }
-    if (draft->is_log && as_real(min) <= 0.0) {
-        return reader_fail(r, draft->min, ERR_INVALID,
-                           "`%s.min` must be greater than 0 with `log: true`, not %s", r->path,
-                           draft->min->text);
-    }
-    if (param->kind == PARAM_INT) {
-        param->int_min = min.integer;
-        param->int_max = max.integer;
-    } else {
-        param->min = as_real(min);
-        param->max = as_real(max);
-    }
-    param->is_log = draft->is_log;
-    return step_read(r, draft, param);
-}
-
-/* ---- one parameter ---- */
-
-/* value, values and min/max exclude one another; log, q and type belong to min and max. */
-static error_code draft_check(struct reader *r, const struct spec_node *node,
-                              const struct draft *draft)
-{
-    const struct {
-        const char *name;
-        const struct spec_node *node;
-    } pieces[] = {{"min", draft->min},        {"max", draft->max}, {"log", draft->log_node},
-                  {"type", draft->type_node}, {"q", draft->q},     {"values", draft->values}};
-    const struct spec_node *first = draft->value != NULL ? draft->value : draft->values;
-    size_t n = sizeof pieces / sizeof pieces[0] - (draft->value == NULL);
-    if (node->n == 0) {
-        return reader_fail(r, node, ERR_INVALID,
-                           "`%s` is empty; write {min, max}, {values: [...]} or a value", r->path);
-    }
-    for (size_t i = 0; first != NULL && i < n; i++) {
-        if (pieces[i].node != NULL) {
-            return reader_fail(r, pieces[i].node->key, ERR_INVALID,
-                               "`%s` has both `%s` and `%s`; leave one out", r->path,
-                               first->key->text, pieces[i].name);
-        }
-    }
-    return OK;
-}
-
-static error_code block_read(struct reader *r, const struct spec_node *node,
-                             struct param_spec *param)
-{
-    struct draft draft = {0};
-    error_code error = reader_block_read(r, node, draft_keys, &draft);
-    if (error == OK) {
-        error = draft_check(r, node, &draft);
-    }
-    if (error != OK) {
-        return error;
-    }
-    if (draft.value == NULL && draft.values == NULL) {
-        return range_read(r, node, &draft, param);
-    }
-    size_t length = reader_path_enter(r, draft.value != NULL ? "value" : "values");
-    error = draft.value != NULL ? constant_read(r, draft.value, param)
-                                : choices_read(r, draft.values, param);
-    reader_path_leave(r, length);
-    return error;
-}
-
-/* ---- all of them ---- */
+/* ---- names ---- */
 
 static bool name_is_good(const char *name)
 {
@@ -310,49 +44,328 @@ static bool name_is_good(const char *name)
     return true;
 }
 
-static error_code name_check(struct reader *r, const struct spec_node *key,
-                             const struct param_spec *others, uint32_t n_others)
+/* Do a and b stand in branches of one choice that cannot both be taken? */
+static bool are_exclusive(const struct space *space, const struct param_spec *a,
+                          const struct param_spec *b)
 {
-    char excerpt[EXCERPT_MAX], name[MACROS_ENV_NAME_MAX], other[MACROS_ENV_NAME_MAX];
+    for (const struct param_spec *x = a; x->parent != 0; x = &space->params[x->parent - 1]) {
+        for (const struct param_spec *y = b; y->parent != 0; y = &space->params[y->parent - 1]) {
+            if (x->parent == y->parent && x->branch != y->branch) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* "a" is a group of "a.b". */
+static bool is_group_of(const char *group, const char *name)
+{
+    size_t len = strlen(group);
+    return strncmp(group, name, len) == 0 && name[len] == '.';
+}
+
+/* Two that can be active together must not meet, in the environment or in JSON. */
+static error_code name_meets(const struct space *space, const struct spec_node *key,
+                             const struct param_spec *param, struct param_spec *other)
+{
+    char name[MACROS_ENV_NAME_MAX], other_name[MACROS_ENV_NAME_MAX];
+    bool is_same = strcmp(other->name, param->name) == 0;
+    if (is_same && are_exclusive(space, param, other)) {
+        if (other->same == 0) {
+            other->same = space->n + 1;
+        }
+        return OK;
+    }
+    if (is_same) {
+        return reader_fail(space->r, key, ERR_INVALID,
+                           "there is a parameter '%s' already, at line "
+                           "%u",
+                           param->name, other->line);
+    }
+    macros_env_name(param->name, name);
+    if (strcmp(macros_env_name(other->name, other_name), name) == 0) {
+        return reader_fail(space->r, key, ERR_INVALID,
+                           "parameters '%s' and '%s' would both be %s in the environment; "
+                           "rename one",
+                           other->name, param->name, name);
+    }
+    const char *group = is_group_of(other->name, param->name)   ? other->name
+                        : is_group_of(param->name, other->name) ? param->name
+                                                                : NULL;
+    if (group != NULL && !are_exclusive(space, param, other)) {
+        return reader_fail(space->r, key, ERR_INVALID,
+                           "'%s' would be a value and, of '%s', a group of values in JSON; "
+                           "rename one",
+                           group, group == param->name ? other->name : param->name);
+    }
+    return OK;
+}
+
+static error_code name_make(struct space *space, const struct spec_node *key,
+                            const struct place *place, const char **ret_name)
+{
+    char excerpt[EXCERPT_MAX];
     if (!name_is_good(key->text)) {
-        return reader_fail(r, key, ERR_INVALID,
+        return reader_fail(space->r, key, ERR_INVALID,
                            "'%s' cannot name a parameter; letters, digits, _ . - are allowed, "
                            "first a letter or _",
                            spelling_excerpt(key->text, excerpt));
     }
-    if (key->len > NAME_MAX_BYTES) {
-        return reader_fail(r, key, ERR_LIMIT, "a parameter's name is longer than %d bytes",
+    if (key->len + strlen(place->prefix) > NAME_MAX_BYTES) {
+        return reader_fail(space->r, key, ERR_LIMIT, "a parameter's name is longer than %d bytes",
                            NAME_MAX_BYTES);
     }
-    macros_env_name(key->text, name);
-    for (uint32_t i = 0; i < n_others; i++) {
-        if (strcmp(macros_env_name(others[i].name, other), name) == 0) {
-            return reader_fail(r, key, ERR_INVALID,
-                               "parameters '%s' and '%s' would both be %s in the environment; "
-                               "rename one",
-                               others[i].name, key->text, name);
+    *ret_name = arena_printf(space->r->arena, "%s%s", place->prefix, key->text);
+    return *ret_name == NULL ? reader_no_memory(space->r) : OK;
+}
+
+/* ---- the list ---- */
+
+/* A new parameter of this name; not yet counted. */
+static error_code param_begin(struct space *space, const struct spec_node *key, const char *name,
+                              const struct place *place, struct param_spec **ret_param)
+{
+    if (space->n == SPEC_PARAMETERS_MAX) {
+        return reader_fail(space->r, key, ERR_LIMIT,
+                           "there are more parameters than %d, those of groups and choices "
+                           "included",
+                           SPEC_PARAMETERS_MAX);
+    }
+    struct param_spec *param = &space->params[space->n];
+    *param = (struct param_spec){.name = name,
+                                 .line = key->line,
+                                 .column = key->column,
+                                 .parent = place->parent,
+                                 .branch = place->branch};
+    error_code error = OK;
+    for (uint32_t i = 0; error == OK && i < space->n; i++) {
+        error = name_meets(space, key, param, &space->params[i]);
+    }
+    *ret_param = param;
+    return error;
+}
+
+/* ---- what a choice brings ---- */
+
+static error_code branches_read(struct space *space, const struct spec_node *values,
+                                const struct place *place, uint32_t choice)
+{
+    struct place inner = {.prefix = place->prefix, .parent = choice + 1};
+    error_code error = OK;
+    for (const struct spec_node *item = values->first; error == OK && item != NULL;
+         item = item->next, inner.branch++) {
+        if (scalar_is_missing(item)) {
+            continue; /* `none:` brings nothing */
+        }
+        size_t length = reader_path_enter(space->r, item->key->text);
+        error = item->kind == NODE_BLOCK
+                    ? block_entries_read(space, item, &inner)
+                    : reader_fail_type(space->r, item, "a block of the parameters that it brings");
+        reader_path_leave(space->r, length);
+    }
+    return error;
+}
+
+/* ---- rows ---- */
+
+static const struct spec_node *entry_find(const struct spec_node *block, const char *name)
+{
+    const struct spec_node *node = block->first;
+    while (node != NULL && strcmp(node->key->text, name) != 0) {
+        node = node->next;
+    }
+    return node;
+}
+
+static error_code rows_check(struct reader *r, const struct spec_node *rows)
+{
+    if (rows->kind != NODE_LIST) {
+        return reader_fail_type(r, rows, "a list of rows like {a: 1, b: 2}");
+    }
+    if (rows->n == 0 || rows->n > SPEC_CHOICES_MAX) {
+        return reader_fail(r, rows, rows->n == 0 ? ERR_INVALID : ERR_LIMIT,
+                           "`%s` needs 1 to %d rows, and has %u", r->path, SPEC_CHOICES_MAX,
+                           rows->n);
+    }
+    for (const struct spec_node *row = rows->first; row != NULL; row = row->next) {
+        if (row->kind != NODE_BLOCK || row->n == 0) {
+            return reader_fail(r, row, ERR_INVALID, "`%s` needs rows like {a: 1, b: 2}", r->path);
+        }
+        for (const struct spec_node *cell = row->first; cell != NULL; cell = cell->next) {
+            if (entry_find(rows->first, cell->key->text) == NULL) {
+                char excerpt[EXCERPT_MAX];
+                return reader_fail(r, cell->key, ERR_INVALID,
+                                   "`%s`: the first row has no '%s'; every row has the same names",
+                                   r->path, spelling_excerpt(cell->key->text, excerpt));
+            }
+        }
+        if (row->n != rows->first->n) {
+            return reader_fail(r, row, ERR_INVALID,
+                               "`%s`: this row has %u values, the first one %u; every row has the "
+                               "same names",
+                               r->path, row->n, rows->first->n);
         }
     }
     return OK;
 }
 
-static error_code param_read(struct reader *r, const struct spec_node *node,
-                             struct param_spec *param)
+static error_code column_read(struct space *space, const struct spec_node *rows, const char *name,
+                              struct param_spec *param)
 {
-    size_t length = reader_path_enter(r, node->key->text);
-    param->line = node->key->line;
-    param->name = arena_strndup(r->arena, node->key->text, node->key->len);
-    error_code error = param->name == NULL        ? reader_no_memory(r)
-                       : node->kind == NODE_BLOCK ? block_read(r, node, param)
-                                                  : constant_read(r, node, param);
-    reader_path_leave(r, length);
+    struct value *values = arena_calloc(space->r->arena, rows->n, sizeof *values);
+    uint32_t n = 0;
+    if (values == NULL) {
+        return reader_no_memory(space->r);
+    }
+    for (const struct spec_node *row = rows->first; row != NULL; row = row->next, n++) {
+        error_code error = param_value_read(space->r, entry_find(row, name), &values[n]);
+        if (error != OK) {
+            return error;
+        }
+    }
+    param->kind = PARAM_ROW;
+    param->values = values;
+    param->n_values = n;
+    return OK;
+}
+
+static error_code columns_read(struct space *space, const struct spec_node *rows, const char *group,
+                               const struct place *place)
+{
+    uint32_t first = space->n;
+    error_code error = rows_check(space->r, rows);
+    const struct spec_node *cell = error == OK ? rows->first->first : NULL;
+    for (; error == OK && cell != NULL; cell = cell->next) {
+        struct param_spec *param = NULL;
+        const char *name = NULL;
+        error = name_make(space, cell->key, place, &name);
+        if (error == OK) {
+            error = param_begin(space, cell->key, name, place, &param);
+        }
+        if (error == OK) {
+            error = column_read(space, rows, cell->key->text, param);
+            param->group = group;
+            param->row_first = first;
+            space->n++;
+        }
+    }
     return error;
+}
+
+static error_code rows_read(struct space *space, const char *group, const struct param_draft *draft,
+                            const struct place *place)
+{
+    const double *probabilities = NULL;
+    uint32_t first = space->n;
+    size_t length = reader_path_enter(space->r, "rows");
+    error_code error = columns_read(space, draft->rows, group, place);
+    reader_path_leave(space->r, length);
+    length = reader_path_enter(space->r, "probabilities");
+    if (error == OK) {
+        error = param_probabilities_read(space->r, draft->probabilities, draft->rows->n,
+                                         &probabilities);
+    }
+    reader_path_leave(space->r, length);
+    for (uint32_t i = first; error == OK && i < space->n; i++) {
+        space->params[i].probabilities = probabilities;
+    }
+    return error;
+}
+
+/* ---- all of them ---- */
+
+static error_code nest_read(struct space *space, const char *name, const struct spec_node *inside,
+                            const struct place *place)
+{
+    char prefix[NAME_MAX_BYTES + 2];
+    if (inside->kind != NODE_BLOCK) {
+        return reader_fail_type(space->r, inside, "a block of parameters");
+    }
+    snprintf(prefix, sizeof prefix, "%s.", name);
+    return block_entries_read(
+        space, inside,
+        &(struct place){.prefix = prefix, .parent = place->parent, .branch = place->branch});
+}
+
+static error_code entry_block_read(struct space *space, const struct spec_node *node,
+                                   const char *name, const struct place *place)
+{
+    struct param_draft draft;
+    struct param_spec *param;
+    error_code error = param_draft_read(space->r, node, &draft);
+    if (error != OK) {
+        return error;
+    }
+    if (draft.form == FORM_NEST) {
+        return nest_read(space, name, draft.parameters, place);
+    }
+    if (draft.form == FORM_ROWS) {
+        return rows_read(space, name, &draft, place);
+    }
+    error = param_begin(space, node->key, name, place, &param);
+    if (error == OK) {
+        error = param_draft_take(space->r, node, &draft, param);
+    }
+    if (error != OK) {
+        return error;
+    }
+    uint32_t choice = space->n++;
+    return draft.form == FORM_CHOICE && draft.values->kind == NODE_BLOCK
+               ? branches_read(space, draft.values, place, choice)
+               : OK;
+}
+
+static error_code entry_read(struct space *space, const struct spec_node *node,
+                             const struct place *place)
+{
+    struct param_spec *param;
+    const char *name;
+    error_code error = name_make(space, node->key, place, &name);
+    if (error != OK) {
+        return error;
+    }
+    if (node->kind == NODE_BLOCK) {
+        return entry_block_read(space, node, name, place);
+    }
+    error = param_begin(space, node->key, name, place, &param);
+    if (error == OK) {
+        error = param_constant_read(space->r, node, param);
+        space->n++;
+    }
+    return error;
+}
+
+static error_code block_entries_read(struct space *space, const struct spec_node *node,
+                                     const struct place *place)
+{
+    error_code error = OK;
+    for (const struct spec_node *item = node->first; error == OK && item != NULL;
+         item = item->next) {
+        size_t length = reader_path_enter(space->r, item->key->text);
+        error = entry_read(space, item, place);
+        reader_path_leave(space->r, length);
+    }
+    return error;
+}
+
+static error_code list_keep(struct space *space, struct sweep_spec *spec)
+{
+    struct param_spec *params = arena_calloc(space->r->arena, space->n, sizeof *params);
+    if (params == NULL) {
+        return reader_no_memory(space->r);
+    }
+    if (space->n > 0) {
+        memcpy(params, space->params, space->n * sizeof *params);
+    }
+    spec->parameters = params;
+    spec->n_parameters = space->n;
+    return OK;
 }
 
 error_code key_read_parameters(struct reader *r, const struct spec_node *node,
                                const struct spec_key *key, void *base)
 {
-    struct sweep_spec *spec = base;
     (void)key;
     if (node->kind != NODE_BLOCK) {
         return reader_fail_type(r, node, "a block of parameters");
@@ -361,21 +374,45 @@ error_code key_read_parameters(struct reader *r, const struct spec_node *node,
         return reader_fail(r, node, ERR_LIMIT, "there are %u parameters; at most %d are allowed",
                            node->n, SPEC_PARAMETERS_MAX);
     }
-    struct param_spec *params = arena_calloc(r->arena, node->n, sizeof *params);
-    if (params == NULL) {
+    struct space space = {.r = r, .params = mem_calloc(SPEC_PARAMETERS_MAX, sizeof *space.params)};
+    if (space.params == NULL) {
         return reader_no_memory(r);
     }
-    uint32_t n = 0;
-    for (const struct spec_node *item = node->first; item != NULL; item = item->next, n++) {
-        error_code error = name_check(r, item->key, params, n);
-        if (error == OK) {
-            error = param_read(r, item, &params[n]);
+    error_code error = block_entries_read(&space, node, &(struct place){.prefix = ""});
+    if (error == OK) {
+        error = list_keep(&space, base);
+    }
+    mem_free(space.params);
+    return error;
+}
+
+error_code key_read_space(struct reader *r, const struct spec_node *node,
+                          const struct spec_key *key, void *base)
+{
+    (void)r;
+    (void)node;
+    (void)key;
+    (void)base;
+    return OK;
+}
+
+error_code space_rules_read(struct reader *r, const struct spec_node *root, struct sweep_spec *spec)
+{
+    static const struct {
+        const char *name;
+        error_code (*read)(struct reader *, const struct spec_node *, struct sweep_spec *);
+    } blocks[] = {{"constraints", constraints_read}, {"baselines", baselines_read}};
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
+        const struct spec_node *node = entry_find(root, blocks[i].name);
+        if (node == NULL) {
+            continue;
         }
+        size_t length = reader_path_enter(r, blocks[i].name);
+        error_code error = blocks[i].read(r, node, spec);
+        reader_path_leave(r, length);
         if (error != OK) {
             return error;
         }
     }
-    spec->parameters = params;
-    spec->n_parameters = n;
     return OK;
 }

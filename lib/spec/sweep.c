@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "spec/command.h"
+#include "spec/parameters.h"
 #include "spec/reader.h"
 #include "spec/set.h"
 #include "spec/source.h"
@@ -106,12 +107,13 @@ static error_code schedule_check(struct reader *r, const struct spec_node *root,
     return OK;
 }
 
-/* A sweep must end by itself: random search never runs out of configurations. */
+/* A sweep must end by itself: only a grid runs out of configurations. */
 static error_code stop_check(struct reader *r, const struct spec_node *root,
                              const struct sweep_spec *spec)
 {
     const struct spec_node *stop = entry_find(root, "stop");
-    if (spec->stop.trials > 0 || spec->stop.wall_ms > 0 || spec->metric.has_target) {
+    if (spec->stop.trials > 0 || spec->stop.wall_ms > 0 || spec->metric.has_target ||
+        spec->search == SEARCH_GRID) {
         return OK;
     }
     return reader_fail(r, stop != NULL ? stop : root, ERR_INVALID,
@@ -169,6 +171,9 @@ static error_code sweep_read(struct reader *r, const struct spec_node *root, con
                            "...");
     }
     error_code error = reader_block_read(r, root, sweep_keys, spec);
+    if (error == OK) {
+        error = space_rules_read(r, root, spec);
+    }
     if (error == OK) {
         error = schedule_check(r, root, spec);
     }

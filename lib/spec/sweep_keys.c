@@ -35,10 +35,18 @@ const struct spec_word sweep_goal_words[] = {
     {"minimize", GOAL_MINIMIZE}, {"maximize", GOAL_MAXIMIZE}, {NULL, 0}};
 
 const struct spec_word sweep_search_words[] = {
-    {"random", SEARCH_RANDOM}, {"auto", WORD_LATER},     {"grid", WORD_LATER},
-    {"sobol", WORD_LATER},     {"tpe", WORD_LATER},      {"gp", WORD_LATER},
-    {"cmaes", WORD_LATER},     {"bohb", WORD_LATER},     {"nsga2", WORD_LATER},
-    {"bayes", WORD_LATER},     {"external", WORD_LATER}, {NULL, 0},
+    {"random", SEARCH_RANDOM},
+    {"grid", SEARCH_GRID},
+    {"sobol", SEARCH_SOBOL},
+    {"auto", SEARCH_AUTO},
+    {"bayes", SEARCH_AUTO}, /* W&B's word */
+    {"tpe", WORD_LATER},
+    {"gp", WORD_LATER},
+    {"cmaes", WORD_LATER},
+    {"bohb", WORD_LATER},
+    {"nsga2", WORD_LATER},
+    {"external", WORD_LATER},
+    {NULL, 0},
 };
 
 const struct spec_word sweep_schedule_words[] = {
@@ -216,6 +224,8 @@ const struct spec_key sweep_keys[] = {
     {"env", key_read_env, 0, 0, 0, 0, NULL},
     {"metric", key_read_block, 0, 0, 0, KEY_REQUIRED, metric_keys},
     {"parameters", key_read_parameters, 0, 0, 0, 0, NULL},
+    {"constraints", key_read_space, 0, 0, 0, 0, NULL},
+    {"baselines", key_read_space, 0, 0, 0, 0, NULL},
     {"search", key_read_block, 0, 0, 0, 0, search_keys},
     {"schedule", key_read_block, 0, 0, 0, 0, schedule_keys},
     {"stop", key_read_block, 0, 0, 0, 0, stop_keys},
@@ -229,8 +239,6 @@ const struct spec_key sweep_keys[] = {
     {"report", key_read_block, 0, 0, 0, 0, report_keys},
     LATER("secrets"),
     LATER("metrics"),
-    LATER("constraints"),
-    LATER("baselines"),
     LATER("pbt"),
     LATER("notify"),
     LATER("tasks"),

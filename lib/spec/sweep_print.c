@@ -9,6 +9,7 @@
 #include "spec/source.h"
 #include "spec/sweep.h"
 #include "spec/sweep_keys.h"
+#include "spec/sweep_print.h"
 
 /* Errors are the buffer's, sticky: one look at the end. */
 #define put(buf, ...) ignore_error(buf_printf((buf), __VA_ARGS__), "sticky")
@@ -43,7 +44,7 @@ static void char_print(uint32_t c, const char *bytes, size_t n, struct buf *buf)
     }
 }
 
-static void text_print(const char *text, struct buf *buf)
+void text_print(const char *text, struct buf *buf)
 {
     size_t len = strlen(text);
     if (text_is_safe_plain(text)) {
@@ -60,7 +61,7 @@ static void text_print(const char *text, struct buf *buf)
     put(buf, "\"");
 }
 
-static void real_write(double real, struct buf *buf)
+void real_write(double real, struct buf *buf)
 {
     char text[REAL_TEXT_MAX];
     if (isnan(real)) {
@@ -72,7 +73,7 @@ static void real_write(double real, struct buf *buf)
     }
 }
 
-static void value_write(struct value value, struct buf *buf)
+void value_write(struct value value, struct buf *buf)
 {
     if (value.kind == VALUE_STR) {
         text_print(value.str, buf);
@@ -206,49 +207,6 @@ static void printed_lines_print(const struct report_spec *report, struct buf *bu
     put(buf, "}\n");
 }
 
-static void range_print(const struct param_spec *param, struct buf *buf)
-{
-    if (param->kind == PARAM_INT) {
-        put(buf, "{min: %lld, max: %lld, type: int", (long long)param->int_min,
-            (long long)param->int_max);
-    } else {
-        put(buf, "{min: ");
-        real_write(param->min, buf);
-        put(buf, ", max: ");
-        real_write(param->max, buf);
-        put(buf, ", type: float");
-    }
-    put(buf, ", log: %s", param->is_log ? "true" : "false");
-    if (param->q > 0) {
-        put(buf, ", q: ");
-        value_write(param->kind == PARAM_INT ? value_int((int64_t)param->q) : value_real(param->q),
-                    buf);
-    }
-    put(buf, "}\n");
-}
-
-static void parameters_print(const struct sweep_spec *spec, struct buf *buf)
-{
-    put(buf, "parameters:%s\n", spec->n_parameters == 0 ? " {}" : "");
-    for (uint32_t i = 0; i < spec->n_parameters; i++) {
-        const struct param_spec *param = &spec->parameters[i];
-        put(buf, "  %s: ", param->name);
-        if (param->kind == PARAM_CONSTANT) {
-            value_write(param->constant, buf);
-            put(buf, "\n");
-        } else if (param->kind == PARAM_CHOICE) {
-            put(buf, "{values: [");
-            for (uint32_t k = 0; k < param->n_values; k++) {
-                put(buf, "%s", k > 0 ? ", " : "");
-                value_write(param->values[k], buf);
-            }
-            put(buf, "]}\n");
-        } else {
-            range_print(param, buf);
-        }
-    }
-}
-
 static void tuning_print(const struct sweep_spec *spec, struct buf *buf)
 {
     put(buf, "search: {method: %s, ", sweep_word(sweep_search_words, (int)spec->search));
@@ -356,7 +314,7 @@ error_code spec_sweep_print(const struct sweep_spec *spec, struct buf *buf)
     head_print(spec, buf);
     command_print(spec, buf);
     metric_print(spec, buf);
-    parameters_print(spec, buf);
+    space_print(spec, buf);
     tuning_print(spec, buf);
     resources_print(&spec->resources, buf);
     running_print(spec, buf);

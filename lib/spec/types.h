@@ -67,23 +67,98 @@ struct command {
     uint32_t n_words;
 };
 
-typedef enum { PARAM_CONSTANT, PARAM_CHOICE, PARAM_REAL, PARAM_INT } param_kind;
+typedef enum {
+    PARAM_CONSTANT,
+    PARAM_CHOICE,
+    PARAM_REAL,
+    PARAM_INT,
+    PARAM_NORMAL, /* no bounds: normal, or with is_log lognormal */
+    PARAM_ROW,    /* a column of `rows`: the columns of one group take their values of one row */
+} param_kind;
 
+/* The parameters of a sweep are a flat list in the file's order; a choice stands before the
+ * parameters that it brings. A parameter that is not active in a trial has VALUE_NONE there. */
 struct param_spec {
-    const char *name;
+    const char *name; /* whole, "augment.mixup"; told twice only by branches of one choice */
     param_kind kind;
     struct value constant;      /* CONSTANT */
-    const struct value *values; /* CHOICE */
+    const struct value *values; /* CHOICE, ROW: different ones for CHOICE */
     uint32_t n_values;
     double min, max;          /* REAL, inclusive both */
     int64_t int_min, int_max; /* INT, inclusive both */
     bool is_log;              /* uniform in the logarithm; min > 0 */
-    double q;      /* > 0: rounded to min + k * q, never past max; 0: none. INT: a whole number */
-    uint32_t line; /* where it stands in the file */
+    double q; /* > 0: rounded to min + k * q, never past max, NORMAL: to k * q; 0: none. INT and
+                 whole NORMAL: a whole number */
+    double mu, sigma;         /* NORMAL: of the number, or with is_log of its logarithm */
+    bool is_whole;            /* NORMAL: whole numbers; q >= 1 */
+    bool is_ordered;          /* CHOICE: neighbours in the list are alike */
+    const struct value *also; /* REAL, INT, NORMAL: single values beside the range */
+    uint32_t n_also;
+    /* Of values (CHOICE, ROW), or of the range and each of `also`; NULL: all alike. They sum up to
+     * about 1. */
+    const double *probabilities;
+    uint32_t parent; /* active if the choice parent - 1 is active and has its value `branch`; 0:
+                        always active */
+    uint32_t branch;
+    uint32_t same;         /* 1 + the next parameter of this name; 0: none */
+    const char *group;     /* ROW: the key that `rows` stands under */
+    uint32_t row_first;    /* ROW: the first column of its group; the others follow it */
+    uint32_t line, column; /* where it stands in the file */
+};
+
+/* A step of a constraint, in postfix order. */
+typedef enum {
+    CONSTRAINT_NUMBER,
+    CONSTRAINT_TEXT,
+    CONSTRAINT_TRUE,
+    CONSTRAINT_FALSE,
+    CONSTRAINT_PARAM, /* of this name: whichever is active */
+    CONSTRAINT_NEGATE,
+    CONSTRAINT_NOT,
+    CONSTRAINT_ADD,
+    CONSTRAINT_SUBTRACT,
+    CONSTRAINT_MULTIPLY,
+    CONSTRAINT_DIVIDE,
+    CONSTRAINT_EQUAL,
+    CONSTRAINT_NOT_EQUAL,
+    CONSTRAINT_LESS,
+    CONSTRAINT_LESS_EQUAL,
+    CONSTRAINT_GREATER,
+    CONSTRAINT_GREATER_EQUAL,
+    CONSTRAINT_AND,
+    CONSTRAINT_OR,
+} constraint_code;
+
+struct constraint_op {
+    constraint_code code;
+    uint32_t param; /* PARAM: the first of its name */
+    double number;
+    const char *text;
+};
+
+struct constraint {
+    const char *text; /* as it was written */
+    const struct constraint_op *ops;
+    uint32_t n_ops;
+    uint32_t line, column;
+};
+
+/* A value that a baseline says. */
+struct baseline_item {
+    uint32_t param; /* the first of its name */
+    struct value value;
+    uint32_t line, column;
+};
+
+/* A configuration to be tried first; what it does not say is drawn. */
+struct baseline {
+    const struct baseline_item *items;
+    uint32_t n_items;
+    uint32_t line, column;
 };
 
 typedef enum { GOAL_MINIMIZE, GOAL_MAXIMIZE } metric_goal;
-typedef enum { SEARCH_RANDOM } search_method;
+typedef enum { SEARCH_RANDOM, SEARCH_GRID, SEARCH_SOBOL, SEARCH_AUTO } search_method;
 typedef enum { SCHEDULE_NONE, SCHEDULE_ASHA } schedule_type;
 enum { CHECKPOINT_ON_RUNG = 1, CHECKPOINT_ON_END = 2 };
 
@@ -181,6 +256,10 @@ enum {
     SPEC_PREFER_MAX = 32,
     SPEC_RULES_MAX = 32,
     SPEC_MATCH_MAX_BYTES = 1024,
+    SPEC_CONSTRAINTS_MAX = 64,
+    SPEC_CONSTRAINT_MAX_BYTES = 1024,
+    SPEC_CONSTRAINT_OPS_MAX = 256,
+    SPEC_BASELINES_MAX = 1024,
     PRIORITY_MAX = 100,
     PRIORITY_DEFAULT = 50,
 };
@@ -210,6 +289,10 @@ struct sweep_spec {
     struct metric_spec metric;
     const struct param_spec *parameters;
     uint32_t n_parameters;
+    const struct constraint *constraints;
+    uint32_t n_constraints;
+    const struct baseline *baselines;
+    uint32_t n_baselines;
     search_method search;
     bool has_seed;
     uint64_t seed; /* <= 2^53 */

@@ -116,6 +116,7 @@ static void test_value_print_for_people(void **state)
         const char *text, *json;
     } rows[] = {
         {{.kind = VALUE_NULL}, "null", "null"},
+        {{.kind = VALUE_NONE}, "", "null"},
         {{.kind = VALUE_BOOL, .boolean = true}, "True", "true"},
         {{.kind = VALUE_BOOL, .boolean = false}, "False", "false"},
         {{.kind = VALUE_INT, .integer = 32}, "32", "32"},
@@ -150,6 +151,8 @@ static void test_value_equal_same_kind_and_bits(void **state)
     assert_true(value_equal(value_str("a"), value_str((char[]){"a"})));
     assert_false(value_equal(value_str("a"), value_str("b")));
     assert_false(value_equal(value_bool(true), value_bool(false)));
+    assert_true(value_equal(value_none(), value_none()));
+    assert_false(value_equal(value_none(), (struct value){.kind = VALUE_NULL}));
     assert_true(
         value_equal((struct value){.kind = VALUE_NULL}, (struct value){.kind = VALUE_NULL}));
 }

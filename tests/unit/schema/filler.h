@@ -129,7 +129,8 @@ static inline void filler_list(struct filler *f, const struct field *field, void
         } else if (field->type == FIELD_F64S) {
             ((double *)(void *)items)[i] = filler_real(f);
         } else if (field->type == FIELD_VALUES) {
-            ((struct value *)(void *)items)[i] = filler_value(f, true);
+            ((struct value *)(void *)items)[i] =
+                filler_below(f, 8) == 0 ? value_none() : filler_value(f, true);
         } else {
             ((struct named_value *)(void *)items)[i] =
                 (struct named_value){filler_text(f, SCHEMA_TEXT_MAX), filler_value(f, true)};

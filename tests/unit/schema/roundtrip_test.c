@@ -103,6 +103,28 @@ static void test_roundtrip_strings_keep_empty_apart_from_absent(void **state)
     arena_fini(&arena);
 }
 
+/* By position there is a place for a parameter that is not active; null is another thing. */
+static void test_list_of_values_keeps_what_is_not_there(void **state)
+{
+    (void)state;
+    const struct value params[] = {value_none(), {.kind = VALUE_NULL}, value_str(""), value_none()};
+    const struct record_task task = {.id = {12, 41}, .params = params, .n_params = 4};
+    struct record_task back;
+    struct buf buf;
+    struct arena arena;
+    buf_init(&buf, 1 << 20);
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(schema_encode(&record_task_schema, &task, SCHEMA_VERSION, &buf), OK);
+    assert_int_equal(
+        schema_decode(&record_task_schema, buf_bytes(&buf), false, &arena, &back, NULL), OK);
+    assert_int_equal(back.n_params, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_true(value_equal(back.params[i], params[i]));
+    }
+    buf_fini(&buf);
+    arena_fini(&arena);
+}
+
 static struct buf encoded(struct filler *f, const struct schema *schema)
 {
     struct buf buf;
@@ -284,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_roundtrip_every_table_every_field_set),
         cmocka_unit_test(test_roundtrip_every_table_some_fields_set),
         cmocka_unit_test(test_roundtrip_nothing_set_is_an_empty_map),
+        cmocka_unit_test(test_list_of_values_keeps_what_is_not_there),
         cmocka_unit_test(test_decode_borrowing_leaves_bytes_in_the_frame),
         cmocka_unit_test(test_roundtrip_strings_keep_empty_apart_from_absent),
         cmocka_unit_test(test_truncated_at_every_byte_is_refused),

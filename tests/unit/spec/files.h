@@ -31,6 +31,31 @@ static const char file_full[] =
     "logs:     {tail: 16K}\n"
     "report:   {from: [stderr, stdout], stdout: [keras, \"(?P<val_loss>\\\\d+)\"], stderr: hf}\n";
 
+/* Every form of a parameter, constraints and baselines. */
+static const char file_space[] =
+    "command: x\n"
+    "metric: {name: loss}\n"
+    "stop: {trials: 1}\n"
+    "search: {method: sobol}\n"
+    "constraints: [lr < 0.9, 'not \"augment.mixup\" > 0.3 or res == 160']\n"
+    "baselines: [{optimizer: sgd, lr: 0.5, augment: {mixup: 0.1}}, {res: 224}]\n"
+    "parameters:\n"
+    "  policy: {values: [none, ra, ta], probabilities: [0.5, 0.25, 0.25]}\n"
+    "  batch: {values: [32, 64], ordered: true}\n"
+    "  noise: {distribution: normal, mu: 0, sigma: 0.1}\n"
+    "  steps: {distribution: q_lognormal, mu: 3, sigma: 0.5, q: 10}\n"
+    "  wd2: {min: 1e-6, max: 1e-2, log: true, also: [0, none], probabilities: [0.5, 0.25, 0.25]}\n"
+    "  optimizer:\n"
+    "    probabilities: [0.5, 0.25, 0.25]\n"
+    "    values:\n"
+    "      sgd:\n"
+    "        lr: {min: 0.1, max: 1.0}\n"
+    "        nesterov: {values: {true: {damp: 0.1}, false: }}\n"
+    "      adamw: {lr: {min: 0.0, max: 0.1}}\n"
+    "      3: {}\n"
+    "  augment: {parameters: {mixup: {min: 0.0, max: 0.4}, cut: {parameters: {size: 4}}}}\n"
+    "  stage: {rows: [{res: 160, crop: 128}, {crop: none, res: 224}], probabilities: [0.9, 0.1]}\n";
+
 static const char file_json[] =
     "{\"command\":\"exec x ${args}\",\"metric\":{\"name\":\"l\\/\\u00e9\",\"target\":1},"
     "\"parameters\":{\"a\":{\"values\":[1,2.5,\"x\",true,null]},\"b\":{\"min\":0,\"max\":1.0}},"

@@ -60,7 +60,7 @@ static const struct macros_values values = {
 
 #define JSON                                                                                       \
     "{\"lr\":1e-05,\"width\":32,\"nesterov\":true,\"opt\":\"it's ${lr}; rm\","                     \
-    "\"augment.mixup\":32.0,\"args\":\"shadowed\"}"
+    "\"augment\":{\"mixup\":32.0},\"args\":\"shadowed\"}"
 
 /* The expansion of a command as one text, items parted by |, or the report's text. */
 static const char *expanded(const char *const *words, uint32_t n_words, bool is_shell,
@@ -129,7 +129,7 @@ static void test_macros_shell_command_quotes_every_expansion(void **state)
                       "'--opt=it'\\''s ${lr}; rm' --augment.mixup=32.0 --args=shadowed"},
         {"x ${args_json}",
          "/bin/sh|-c|x '{\"lr\":1e-05,\"width\":32,\"nesterov\":true,\"opt\":\"it'\\''s ${lr}; "
-         "rm\",\"augment.mixup\":32.0,\"args\":\"shadowed\"}'"},
+         "rm\",\"augment\":{\"mixup\":32.0},\"args\":\"shadowed\"}'"},
         {"echo $${HOME} $HOME", "/bin/sh|-c|echo ${HOME} $HOME"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

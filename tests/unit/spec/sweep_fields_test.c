@@ -19,7 +19,8 @@ static const struct refused refused[] = {
     REFUSED(LEAST "metric: 3", ERR_INVALID, 4, 1,
             "duplicate key 'metric'; it stands in line 2 already"),
     REFUSED(LEAST "search: {method: radnom}", ERR_INVALID, 4, 18,
-            "`search.method` cannot be 'radnom'; write random; did you mean 'random'?"),
+            "`search.method` cannot be 'radnom'; write random or grid or sobol or auto or bayes; "
+            "did you mean 'random'?"),
     REFUSED(LEAST "search: {seed: -1}", ERR_INVALID, 4, 16,
             "`search.seed` must be 0 to 9007199254740992 or none, not -1"),
     REFUSED(LEAST "search: {seed: 9007199254740993}", ERR_INVALID, 4, 16,

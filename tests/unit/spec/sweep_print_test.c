@@ -4,6 +4,7 @@
 
 static const char *const files[] = {
     file_full,
+    file_space,
     file_json,
     file_text,
     LEAST,
@@ -65,6 +66,8 @@ static void test_print_full_file_is_this_text(void **state)
         "  batch: {values: [32, 64.0, \"128\", \"none\", null, true, .inf, "
         "\"a\\tb\\u2028\\u007F\\\\\\\"\"]}\n"
         "  aug.mix: \"\"\n"
+        "constraints: []\n"
+        "baselines: []\n"
         "search: {method: random, seed: 17}\n"
         "schedule: {type: asha, mode: stop, min: 2, max: 54, eta: 4}\n"
         "stop: {trials: 200, failures: 20, wall: 12h}\n"
@@ -90,11 +93,58 @@ static void test_print_full_file_is_this_text(void **state)
     buf_fini(&text);
 }
 
+static void test_print_space_is_this_text(void **state)
+{
+    (void)state;
+    static const char want[] =
+        "parameters:\n"
+        "  policy: {values: [\"none\", ra, ta], probabilities: [0.5, 0.25, 0.25]}\n"
+        "  batch: {values: [32, 64], ordered: true}\n"
+        "  noise: {distribution: normal, mu: 0.0, sigma: 0.1, type: float}\n"
+        "  steps: {distribution: lognormal, mu: 3.0, sigma: 0.5, type: int, q: 10}\n"
+        "  wd2: {min: 1e-06, max: 0.01, type: float, log: true, also: [0, \"none\"], "
+        "probabilities: [0.5, 0.25, 0.25]}\n"
+        "  optimizer:\n"
+        "    ordered: false\n"
+        "    probabilities: [0.5, 0.25, 0.25]\n"
+        "    values:\n"
+        "      sgd:\n"
+        "        lr: {min: 0.1, max: 1.0, type: float, log: false}\n"
+        "        nesterov:\n"
+        "          ordered: false\n"
+        "          values:\n"
+        "            true:\n"
+        "              damp: 0.1\n"
+        "            false: {}\n"
+        "      adamw:\n"
+        "        lr: {min: 0.0, max: 0.1, type: float, log: false}\n"
+        "      3: {}\n"
+        "  augment.mixup: {min: 0.0, max: 0.4, type: float, log: false}\n"
+        "  augment.cut.size: 4\n"
+        "  stage: {rows: [{res: 160, crop: 128}, {res: 224, crop: \"none\"}], "
+        "probabilities: [0.9, 0.1]}\n"
+        "constraints: [\"lr < 0.9\", \"not \\\"augment.mixup\\\" > 0.3 or res == 160\"]\n"
+        "baselines:\n"
+        "  - {optimizer: sgd, lr: 0.5, augment.mixup: 0.1}\n"
+        "  - {res: 224}\n";
+    struct buf text;
+    sweep_printed(file_space, &text);
+    const char *have = strstr(buf_text(&text), "parameters:");
+    assert_non_null(have);
+    char *end = strstr(have, "search: {method: sobol");
+    assert_non_null(end);
+    *end = '\0';
+    assert_string_equal(have, want);
+    buf_fini(&text);
+}
+
 static void test_print_defaults_are_written_out(void **state)
 {
     (void)state;
     static const char *const lines[] = {
         "\nparameters: {}\n",
+        "\nconstraints: []\n",
+        "\nbaselines: []\n",
         "\nsearch: {method: random, seed: none}\n",
         "\nschedule: {type: none}\n",
         "\nstop: {trials: 1, failures: none, wall: none}\n",
@@ -130,6 +180,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_print_then_parse_is_a_fixed_point),
         cmocka_unit_test(test_print_full_file_is_this_text),
+        cmocka_unit_test(test_print_space_is_this_text),
         cmocka_unit_test(test_print_defaults_are_written_out),
         cmocka_unit_test(test_print_into_a_small_buffer_is_a_limit),
     };

@@ -252,6 +252,202 @@ static void test_contains_wants_kind_bounds_and_choice(void **state)
     assert_false(param_contains(&constant, value_int(28)));
 }
 
+/* ---- probabilities, also, normal ---- */
+
+static const struct value abc[] = {{.kind = VALUE_STR, .str = "a"},
+                                   {.kind = VALUE_STR, .str = "b"},
+                                   {.kind = VALUE_STR, .str = "c"}};
+
+static void test_choice_is_drawn_by_its_probabilities(void **state)
+{
+    (void)state;
+    static const double probabilities[] = {0.5, 0.35, 0.15};
+    struct param_spec param = {
+        .kind = PARAM_CHOICE, .values = abc, .n_values = 3, .probabilities = probabilities};
+    uint32_t counts[3] = {0};
+    double expected[3];
+    for (uint32_t i = 0; i < DRAWS; i++) {
+        struct random random;
+        random_init(&random, 4, i);
+        counts[param_draw(&param, &random).str[0] - 'a']++;
+        expected[i % 3] = DRAWS * probabilities[i % 3];
+    }
+    assert_counts(counts, expected, 3);
+}
+
+/* What has no probability is never drawn, first, in the middle or last. */
+static void test_choice_without_probability_is_never_drawn(void **state)
+{
+    (void)state;
+    static const double cases[3][3] = {{0, 1, 0}, {0.5, 0, 0.5}, {0.33, 0.66, 0}};
+    for (size_t c = 0; c < 3; c++) {
+        struct param_spec param = {
+            .kind = PARAM_CHOICE, .values = abc, .n_values = 3, .probabilities = cases[c]};
+        for (uint32_t i = 0; i < 2000; i++) {
+            struct random random;
+            random_init(&random, 4, i);
+            assert_true(cases[c][param_draw(&param, &random).str[0] - 'a'] > 0);
+        }
+        assert_true(cases[c][param_at(&param, 0).str[0] - 'a'] > 0);
+        assert_true(cases[c][param_at(&param, 1).str[0] - 'a'] > 0);
+    }
+}
+
+static void test_also_shares_with_the_range(void **state)
+{
+    (void)state;
+    static double units[DRAWS];
+    static const struct value also[] = {{.kind = VALUE_INT, .integer = 0},
+                                        {.kind = VALUE_STR, .str = "none"}};
+    static const double probabilities[] = {0.7, 0.1, 0.2};
+    for (int said = 0; said < 2; said++) {
+        struct param_spec param = {.kind = PARAM_REAL,
+                                   .min = 1,
+                                   .max = 2,
+                                   .also = also,
+                                   .n_also = 2,
+                                   .probabilities = said == 1 ? probabilities : NULL};
+        uint32_t counts[3] = {0}, n = 0;
+        double expected[3];
+        for (uint32_t i = 0; i < DRAWS; i++) {
+            struct random random;
+            random_init(&random, 4, i);
+            struct value value = param_draw(&param, &random);
+            assert_true(param_contains(&param, value));
+            counts[value.kind == VALUE_REAL ? 0 : value.kind == VALUE_INT ? 1 : 2]++;
+            if (value.kind == VALUE_REAL) {
+                units[n++] = value.real - 1;
+            }
+            expected[i % 3] = DRAWS * (said == 1 ? probabilities[i % 3] : 1.0 / 3);
+        }
+        assert_counts(counts, expected, 3);
+        assert_uniform(units, n);
+    }
+}
+
+static double normal_below(double x)
+{
+    return 0.5 * erfc(-x / sqrt(2));
+}
+
+static void test_normal_has_its_mean_and_width(void **state)
+{
+    (void)state;
+    static double units[DRAWS];
+    struct param_spec param = {.kind = PARAM_NORMAL, .mu = 3, .sigma = 0.5};
+    for (int is_log = 0; is_log < 2; is_log++) {
+        param.is_log = is_log == 1;
+        for (uint32_t i = 0; i < DRAWS; i++) {
+            double x = draw_number(&param, i);
+            units[i] = normal_below(((is_log == 1 ? log(x) : x) - 3) / 0.5);
+        }
+        assert_uniform(units, DRAWS);
+    }
+}
+
+static void test_normal_with_q_gives_each_multiple_its_mass(void **state)
+{
+    (void)state;
+    struct param_spec param = {.kind = PARAM_NORMAL, .mu = 1, .sigma = 4, .q = 2, .is_whole = true};
+    uint32_t counts[11] = {0};
+    double expected[11];
+    for (uint32_t i = 0; i < DRAWS; i++) {
+        struct random random;
+        random_init(&random, 4, i);
+        struct value value = param_draw(&param, &random);
+        assert_int_equal(value.kind, VALUE_INT);
+        assert_int_equal(value.integer % 2, 0);
+        int64_t bin = value.integer / 2 + 5;
+        counts[bin < 0 ? 0 : bin > 10 ? 10 : bin]++;
+    }
+    for (int k = 0; k < 11; k++) {
+        double low = k == 0 ? -(double)INFINITY : 2.0 * k - 11,
+               high = k == 10 ? (double)INFINITY : 2.0 * k - 9;
+        expected[k] = DRAWS * (normal_below((high - 1) / 4) - normal_below((low - 1) / 4));
+    }
+    assert_counts(counts, expected, 11);
+}
+
+/* From scipy.stats.norm.ppf. */
+static void test_normal_quantile_is_right_to_the_last_digits(void **state)
+{
+    (void)state;
+    static const double known[][2] = {{1e-16, -8.222082216130435},
+                                      {1e-10, -6.361340902404056},
+                                      {0.001, -3.090232306167813},
+                                      {0.3, -0.5244005127080409},
+                                      {0.5, 0},
+                                      {0.975, 1.959963984540054},
+                                      {1 - 1e-9, 5.997807019601637}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        assert_true(fabs(normal_quantile(known[i][0]) - known[i][1]) <= 1e-14 * fabs(known[i][1]));
+    }
+}
+
+/* At evenly spaced places stand what draws give in the long run: the same distribution. */
+static void test_value_at_a_place_is_the_quantile_of_what_is_drawn(void **state)
+{
+    (void)state;
+    enum { PLACES = 1000 };
+    static double drawn[DRAWS];
+    static const struct value numbers[] = {{.kind = VALUE_INT, .integer = 2},
+                                           {.kind = VALUE_INT, .integer = 5},
+                                           {.kind = VALUE_INT, .integer = 9}};
+    static const double probabilities[] = {0.6, 0.1, 0.3};
+    const struct param_spec params[] = {
+        {.kind = PARAM_REAL, .min = -1, .max = 3},
+        {.kind = PARAM_REAL, .min = 1e-4, .max = 10, .is_log = true},
+        {.kind = PARAM_REAL, .min = 0, .max = 0.3, .q = 0.1},
+        {.kind = PARAM_REAL, .min = 1, .max = 90, .q = 8, .is_log = true},
+        {.kind = PARAM_INT, .int_min = -3, .int_max = 6},
+        {.kind = PARAM_INT, .int_min = 1, .int_max = 40, .is_log = true},
+        {.kind = PARAM_INT, .int_min = 32, .int_max = 500, .q = 32},
+        {.kind = PARAM_NORMAL, .mu = 3, .sigma = 0.5},
+        {.kind = PARAM_NORMAL, .mu = 1, .sigma = 0.7, .is_log = true, .q = 0.5},
+        {.kind = PARAM_CHOICE, .values = numbers, .n_values = 3, .probabilities = probabilities},
+        {.kind = PARAM_CHOICE, .values = numbers, .n_values = 3},
+    };
+    for (size_t p = 0; p < sizeof params / sizeof params[0]; p++) {
+        for (uint32_t i = 0; i < DRAWS; i++) {
+            drawn[i] = draw_number(&params[p], i);
+        }
+        qsort(drawn, DRAWS, sizeof *drawn, compare_reals);
+        double last = -INFINITY;
+        for (uint32_t k = 0; k < PLACES; k++) {
+            double u = (k + 0.5) / PLACES, number;
+            struct value value = param_at(&params[p], u);
+            assert_true(param_contains(&params[p], value));
+            assert_true(value_number(value, &number));
+            /* It lies between the draws' quantiles a little below and above: 1.95 / sqrt(n). */
+            int64_t at = (int64_t)(u * DRAWS), slack = 620;
+            double low = at < slack ? -INFINITY : drawn[at - slack];
+            double high = at + slack >= DRAWS ? INFINITY : drawn[at + slack];
+            assert_true(number >= low && number <= high && number >= last);
+            last = number;
+        }
+    }
+}
+
+static void test_values_are_counted_and_listed(void **state)
+{
+    (void)state;
+    static const struct value also[] = {{.kind = VALUE_STR, .str = "none"}};
+    struct param_spec param = {
+        .kind = PARAM_REAL, .min = 0, .max = 0.3, .q = 0.1, .also = also, .n_also = 1};
+    assert_int_equal(param_count(&param), 5);
+    assert_true(param_nth(&param, 3).real == 0.3);
+    assert_string_equal(param_nth(&param, 4).str, "none");
+    param.q = 0;
+    assert_int_equal(param_count(&param), 0);
+    param.max = 0;
+    assert_int_equal(param_count(&param), 2);
+    assert_true(param_nth(&param, 0).real == 0);
+    struct param_spec whole = {.kind = PARAM_INT, .int_min = INT64_MIN, .int_max = INT64_MAX};
+    assert_true(param_count(&whole) == UINT64_MAX);
+    struct param_spec normal = {.kind = PARAM_NORMAL, .sigma = 1};
+    assert_int_equal(param_count(&normal), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +458,14 @@ int main(void)
         cmocka_unit_test(test_q_draws_multiples_from_min_and_never_passes_max),
         cmocka_unit_test(test_log_q_gives_each_multiple_its_mass_of_the_logarithm),
         cmocka_unit_test(test_choice_draws_every_value_equally_often),
+        cmocka_unit_test(test_choice_is_drawn_by_its_probabilities),
+        cmocka_unit_test(test_choice_without_probability_is_never_drawn),
+        cmocka_unit_test(test_also_shares_with_the_range),
+        cmocka_unit_test(test_normal_has_its_mean_and_width),
+        cmocka_unit_test(test_normal_with_q_gives_each_multiple_its_mass),
+        cmocka_unit_test(test_normal_quantile_is_right_to_the_last_digits),
+        cmocka_unit_test(test_value_at_a_place_is_the_quantile_of_what_is_drawn),
+        cmocka_unit_test(test_values_are_counted_and_listed),
         cmocka_unit_test(test_draw_at_the_edges_stays_inside),
         cmocka_unit_test(test_check_refuses_what_cannot_be_drawn_from),
         cmocka_unit_test(test_contains_wants_kind_bounds_and_choice),
