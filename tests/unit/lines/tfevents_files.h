@@ -1,5 +1,5 @@
-/* Two event files: one written by tensorboardX 2 (two scalars, a text, NaN, another step), one with the same value as tensors of
- * each type, written by a program of its own. */
+/* Two event files: one written by tensorboardX 2 (two scalars, a text, NaN, another step), one with
+ * the same value as tensors of each type, written by a program of its own. */
 #ifndef MUSTER_TEST_LINES_TFEVENTS_FILES_H
 #define MUSTER_TEST_LINES_TFEVENTS_FILES_H
 
