@@ -134,7 +134,7 @@ int verb_trial_pause(struct cli *cli)
 
 int verb_trial_resume(struct cli *cli)
 {
-    static const struct act act = {.verb = "resume", .past = "goes on", .on = ACT_ON_RUNNING};
+    static const struct act act = {.verb = "resume", .past = "goes on", .on = ACT_ON_ANY};
     return checked_run(cli, &act);
 }
 

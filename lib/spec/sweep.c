@@ -6,6 +6,7 @@
 #include "spec/command.h"
 #include "spec/parameters.h"
 #include "spec/reader.h"
+#include "spec/schedule.h"
 #include "spec/set.h"
 #include "spec/source.h"
 #include "spec/sweep_keys.h"
@@ -76,36 +77,6 @@ static const char *name_default(struct arena *arena, const char *file_name)
 }
 
 /* ---- rules between keys ---- */
-
-static error_code schedule_check(struct reader *r, const struct spec_node *root,
-                                 struct sweep_spec *spec)
-{
-    static const char *const of_asha[] = {"mode", "min", "max", "eta"};
-    const struct spec_node *block = entry_find(root, "schedule");
-    if (block == NULL) {
-        return OK;
-    }
-    for (size_t i = 0; spec->schedule.type == SCHEDULE_NONE && i < 4; i++) {
-        const struct spec_node *entry = entry_find(block, of_asha[i]);
-        if (entry != NULL) {
-            return reader_fail(r, entry->key, ERR_INVALID,
-                               "`schedule.%s` has no meaning without `type: asha`", of_asha[i]);
-        }
-    }
-    if (spec->schedule.type == SCHEDULE_NONE) {
-        return OK;
-    }
-    const struct spec_node *max = entry_find(block, "max");
-    if (max == NULL) {
-        return reader_fail(r, block, ERR_INVALID,
-                           "the key `schedule.max` is missing: the last step of a trial");
-    }
-    if (spec->schedule.max < spec->schedule.min) {
-        return reader_fail(r, max, ERR_INVALID, "`schedule.max` is %lld, less than min, %lld",
-                           (long long)spec->schedule.max, (long long)spec->schedule.min);
-    }
-    return OK;
-}
 
 /* A sweep must end by itself: only a grid runs out of configurations. */
 static error_code stop_check(struct reader *r, const struct spec_node *root,
@@ -202,10 +173,7 @@ static error_code sweep_read(struct reader *r, const struct spec_node *root, con
 /* A test is one trial to its first rung; without rungs to its first report. */
 static void sweep_make_test(struct sweep_spec *spec)
 {
-    if (spec->schedule.type == SCHEDULE_NONE) {
-        spec->schedule = (struct schedule_spec){.type = SCHEDULE_ASHA, .min = 1, .eta = 2};
-    }
-    spec->schedule.max = spec->schedule.min;
+    schedule_make_test(spec);
     spec->stop.trials = 1;
     spec->concurrency = 1;
     spec->retries.max = 0;
@@ -220,6 +188,7 @@ error_code spec_sweep_parse_set(const char *text, size_t len, const char *file_n
     struct arena scratch;
     struct reader reader = {.arena = arena, .report = report};
     arena_init(&scratch, TREE_ARENA_MAX_BYTES);
+    spec.pbt = pbt_defaults;
     error_code error = spec_tree_parse(text, len, &scratch, &root, report);
     if (error == OK && set != NULL) {
         error = spec_set_apply(set, root, &scratch, report);

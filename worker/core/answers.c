@@ -2,6 +2,7 @@
 
 #include "base/json_out.h"
 #include "base/mem.h"
+#include "spec/types.h"
 #include "worker/core/parts.h"
 
 /* Lines of a connection leave in the order of its requests. An answer is printed when it leaves,
@@ -34,9 +35,11 @@ static void line_milestone(struct json_out *json, const struct attempt *attempt)
  * for it too. */
 static void line_save(struct json_out *json, const struct attempt *attempt, bool is_hello)
 {
-    bool is_wanted = attempt->lease->is_trial && !agent_order_is_leave(&attempt->order) &&
-                     !agent_exploit_is_due(attempt) && attempt->order.until != INT64_MAX &&
-                     attempt->lease->checkpoints_on != 0 && (attempt->can & CAN_CHECKPOINT) != 0;
+    bool is_wanted =
+        attempt->lease->is_trial && !agent_order_is_leave(&attempt->order) &&
+        !agent_exploit_is_due(attempt) && attempt->order.until != INT64_MAX &&
+        (attempt->lease->checkpoints_on & (CHECKPOINT_ON_RUNG | CHECKPOINT_ON_END)) != 0 &&
+        (attempt->can & CAN_CHECKPOINT) != 0;
     if (is_wanted) {
         json_i64(json, "save", attempt->order.until);
     } else if (is_hello) {

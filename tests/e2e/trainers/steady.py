@@ -6,6 +6,13 @@ import time
 
 import muster
 
+
+def save(t):
+    if t.save_due:
+        with t.save() as folder, open(os.path.join(folder, "state.json"), "w") as file:
+            json.dump({"step": t.step}, file)
+
+
 with muster.trial({"x": 0.5, "steps": 9, "pause": 0.05}) as t:
     done = 0
     if t.restore:
@@ -14,8 +21,6 @@ with muster.trial({"x": 0.5, "steps": 9, "pause": 0.05}) as t:
         assert done == t.step, (done, t.step)
     while t.next(until=t.params.steps):
         time.sleep(t.params.pause)
-        if t.save_due:
-            with t.save() as folder:
-                with open(os.path.join(folder, "state.json"), "w") as file:
-                    json.dump({"step": t.step}, file)
+        save(t)
         t.report(loss=abs(t.params.x - 0.3) + 1.0 / t.step)
+    save(t)  # told to leave: what was trained since the last one

@@ -54,6 +54,7 @@ static void test_order_asks_a_trainer_that_can_to_save_before_the_next_milestone
         const char *answer;
     } cases[] = {
         {CHECKPOINT_ON_RUNG, CAN_CHECKPOINT, "{\"ok\":1,\"act\":0,\"milestone\":9,\"save\":9}"},
+        {CHECKPOINT_ON_PAUSE, CAN_CHECKPOINT, "{\"ok\":1,\"act\":0,\"milestone\":9}"},
         {CHECKPOINT_ON_RUNG, CAN_PAUSE, "{\"ok\":1,\"act\":0,\"milestone\":9}"},
         {CHECKPOINT_ON_END, CAN_CHECKPOINT, "{\"ok\":1,\"act\":0,\"milestone\":9,\"save\":9}"},
         {0, CAN_CHECKPOINT, "{\"ok\":1,\"act\":0,\"milestone\":9}"},
