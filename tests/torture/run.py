@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-ROOMS = ("base", "schema", "spec", "sys", "work", "net", "scheduler", "tune", "head/core", "worker/core")
+ROOMS = ("base", "lines", "schema", "spec", "sys", "work", "net", "scheduler", "tune", "head/core", "worker/core")
 RUNS = re.compile(r"^runs (\d+) findings (\d+)$", re.M)
 FAILED = re.compile(r"\((\d+) inputs, (\d+) failed allocations\)")
 # The sanitizer's own handlers, not cmocka's: a crash must not look like a test that failed.
