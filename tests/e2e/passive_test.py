@@ -135,6 +135,9 @@ report: {from: [stdout]}
     assert "report: {stdout: [muster]} would give 3 reports of loss" in said.stdout, said
     said = cluster.run("check", path, "--sample", log, "--stream", "err", code=2)
     assert "the file does not read stderr" in said.stderr, said.stderr
+    for schedule, has_note in (("{type: asha, mode: promote, max: 9}", True), ("{type: asha, max: 9}", False)):
+        said = cluster.run("check", path, "--set", "schedule=" + schedule)
+        assert ("this schedule stops it where it would pause" in said.stderr) == has_note, said
     said = cluster.run("check", path, "--sample", log + ".none", code=2)
     assert "cannot be read: No such file" in said.stderr, said.stderr
 
