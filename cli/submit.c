@@ -13,6 +13,18 @@
 #include "cli/submit.h"
 #include "cli/sweep_file.h"
 #include "cli/work.h"
+#include "tune/foresee.h"
+
+/* What it will come to. */
+static void schedule_foresee(const struct sweep_spec *spec)
+{
+    struct buf text;
+    buf_init(&text, 1 << 16);
+    if (tune_foresee(spec, &text) == OK && text.len > 0) {
+        printf("%s: %s\n", spec_schedule_word(spec->schedule.type), buf_text(&text));
+    }
+    buf_fini(&text);
+}
 
 /* What the schedule cannot do with a trial that only prints: nobody can ask it to save. */
 static void schedule_note(const struct sweep_spec *spec)
@@ -53,6 +65,7 @@ int verb_check(struct cli *cli)
     } else if (code == EXIT_OK) {
         printf("%s is a good sweep file: %u parameters, %s schedule\n", cli->arguments[0],
                file.spec.n_parameters, spec_schedule_word(file.spec.schedule.type));
+        schedule_foresee(&file.spec);
         schedule_note(&file.spec);
     }
     sweep_file_fini(&file);

@@ -2,11 +2,8 @@
 
 #include <assert.h>
 
-error_code ladder_init(struct ladder *ladder, const struct schedule_spec *schedule)
+static void ladder_up(struct ladder *ladder, const struct schedule_spec *schedule)
 {
-    if (schedule->min < 1 || schedule->max < schedule->min || schedule->eta < 2) {
-        return ERR_INVALID;
-    }
     ladder->n = 0;
     int64_t step = schedule->min;
     while (step < schedule->max) {
@@ -15,6 +12,31 @@ error_code ladder_init(struct ladder *ladder, const struct schedule_spec *schedu
         step = step > schedule->max / schedule->eta ? schedule->max : step * schedule->eta;
     }
     ladder->steps[ladder->n++] = schedule->max;
+}
+
+static void ladder_down(struct ladder *ladder, const struct schedule_spec *schedule)
+{
+    int64_t power = 1;
+    ladder->n = 1;
+    while (power <= schedule->max / schedule->min / schedule->eta) {
+        power *= schedule->eta;
+        ladder->n++;
+    }
+    for (uint32_t i = 0; i < ladder->n; i++, power /= schedule->eta) {
+        ladder->steps[i] = schedule->max / power;
+    }
+}
+
+error_code ladder_init(struct ladder *ladder, const struct schedule_spec *schedule)
+{
+    if (schedule->min < 1 || schedule->max < schedule->min || schedule->eta < 2) {
+        return ERR_INVALID;
+    }
+    if (schedule->type == SCHEDULE_HYPERBAND && schedule->max != INT64_MAX) {
+        ladder_down(ladder, schedule);
+    } else {
+        ladder_up(ladder, schedule);
+    }
     return OK;
 }
 

@@ -12,8 +12,9 @@ struct ladder {
     int64_t steps[LADDER_RUNGS_MAX]; /* rising */
 };
 
-/* min, min * eta, min * eta^2, ... below max, and max itself. ERR_INVALID unless 1 <= min <= max
- * and eta >= 2. */
+/* min, min * eta, min * eta^2, ... below max, and max itself; of Hyperband max, max / eta, max /
+ * eta^2, ... from min on, rounded down, if there is a max. ERR_INVALID unless 1 <= min <= max and
+ * eta >= 2. */
 MUST_CHECK error_code ladder_init(struct ladder *ladder, const struct schedule_spec *schedule);
 /* The first rung above `judged`; INT64_MAX: none. */
 int64_t ladder_next(const struct ladder *ladder, int64_t judged);

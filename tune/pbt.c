@@ -12,8 +12,8 @@
  * 2); the upper one is as large.
  * - Ties are broken by a number that each milestone draws from the sweep's seeded stream, never by
  *   the order of arrival. NaN is worst, and nobody's donor.
- * - A donor is one whose snapshot can be had (milestone->donor), with steps left to train. If there
- *   is none, training goes on.
+ * - A donor is one whose snapshot can be had (milestone->donor), with steps left to train; one that
+ *   trains no more only for those who have done fewer steps. If there is none, training goes on.
  * - `step` follows the weights: a member that exploits has done the donor's steps, its next
  *   milestone is donor_step + interval, and it ends at schedule.max of them.
  * - What is copied are the parameters that the donor has now. milestone->donor promises that its
@@ -30,110 +30,12 @@
 
 #include "base/mem.h"
 #include "tune/perturb.h"
-#include "tune/trial_scheduler.h"
+#include "tune/population.h"
 
-enum { CAP_FIRST = 16, DONOR_DRAWS = 16 };
+enum { DONOR_DRAWS = 16 };
 
-/* Draws of PBT are none of the searcher's, whose key is the bare seed. */
-static const uint64_t KEY = UINT64_C(0x7062740000000000);
 /* quantile * n, where that is a whole number up to rounding. */
 static const double QUANTILE_SLACK = 1e-9;
-
-struct member {
-    int64_t step;       /* of its last milestone, in its weights' steps */
-    int64_t until;      /* of its next one; INT64_MAX: none */
-    double score;       /* its last value, lower is better */
-    uint64_t tie;       /* drawn with it */
-    uint32_t n_decided; /* milestones so far */
-    bool is_ranked;
-};
-
-struct trial_scheduler {
-    const struct sweep_spec *spec; /* borrowed */
-    struct member *members;        /* owned; by trial */
-    struct value *params;          /* owned; in force now, n_parameters a member */
-    uint32_t *ranked;              /* owned; trials, the best first */
-    uint32_t n_ranked;
-    uint32_t cap; /* of all three */
-};
-
-/* ---- members ---- */
-
-static struct member *member_of(const struct trial_scheduler *pbt, uint32_t trial)
-{
-    assert(trial >= 1 && trial <= pbt->cap);
-    return &pbt->members[trial - 1];
-}
-
-static struct value *params_of(const struct trial_scheduler *pbt, uint32_t trial)
-{
-    return pbt->params + (size_t)(trial - 1) * pbt->spec->n_parameters;
-}
-
-/* The stream of a member's next decision. */
-static void stream_init(uint64_t seed, uint32_t trial, uint32_t n_decided,
-                        struct random *ret_random)
-{
-    random_init(ret_random, seed ^ KEY, (uint64_t)trial << 32 | n_decided);
-}
-
-/* A milestone with `value`: the member as it would be ranked. ret_random goes on behind it. */
-static struct member member_valued(const struct trial_scheduler *pbt, uint64_t seed, uint32_t trial,
-                                   double value, struct random *ret_random)
-{
-    struct member member = *member_of(pbt, trial);
-    stream_init(seed, trial, member.n_decided, ret_random);
-    member.score = pbt->spec->metric.goal == GOAL_MAXIMIZE ? -value : value;
-    member.tie = random_u64(ret_random);
-    return member;
-}
-
-static bool member_is_better(const struct member *a, uint32_t trial_a, const struct member *b,
-                             uint32_t trial_b)
-{
-    if (a->score != b->score && !(isnan(a->score) && isnan(b->score))) {
-        return a->score < b->score || isnan(b->score);
-    }
-    return a->tie != b->tie ? a->tie < b->tie : trial_a < trial_b;
-}
-
-/* How many ranked ones are better. */
-static uint32_t rank_find(const struct trial_scheduler *pbt, const struct member *member,
-                          uint32_t trial)
-{
-    uint32_t low = 0, high = pbt->n_ranked;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2, other = pbt->ranked[middle];
-        if (member_is_better(member_of(pbt, other), other, member, trial)) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-static void rank_add(struct trial_scheduler *pbt, uint32_t trial)
-{
-    struct member *member = member_of(pbt, trial);
-    uint32_t at = rank_find(pbt, member, trial);
-    memmove(&pbt->ranked[at + 1], &pbt->ranked[at], (pbt->n_ranked - at) * sizeof *pbt->ranked);
-    pbt->ranked[at] = trial;
-    pbt->n_ranked++;
-    member->is_ranked = true;
-}
-
-static void rank_remove(struct trial_scheduler *pbt, uint32_t trial)
-{
-    struct member *member = member_of(pbt, trial);
-    if (member->is_ranked) {
-        uint32_t at = rank_find(pbt, member, trial);
-        assert(pbt->ranked[at] == trial);
-        pbt->n_ranked--;
-        memmove(&pbt->ranked[at], &pbt->ranked[at + 1], (pbt->n_ranked - at) * sizeof *pbt->ranked);
-        member->is_ranked = false;
-    }
-}
 
 /* ---- lifecycle ---- */
 
@@ -189,7 +91,8 @@ static int64_t pbt_first_milestone(const struct trial_scheduler *pbt, uint32_t t
 static uint32_t pbt_room(const struct trial_scheduler *pbt, const struct sweep_view *view)
 {
     uint32_t alive = view->trials->n - view->trials->n_ended, max = pbt->spec->pbt.population;
-    uint32_t room = alive < max ? max - alive : 0, left = view->trials_max - view->trials->n;
+    uint32_t room = alive < max ? max - alive : 0;
+    uint32_t left = view->is_asking ? view->trials_max - view->trials->n : 0;
     return room < left ? room : left;
 }
 
@@ -197,7 +100,8 @@ static uint32_t pbt_room(const struct trial_scheduler *pbt, const struct sweep_v
 static uint32_t quantile_size(const struct trial_scheduler *pbt, uint32_t n)
 {
     double part = ceil(pbt->spec->pbt.quantile * n * (1 - QUANTILE_SLACK));
-    return part > n / 2 ? n / 2 : (uint32_t)part;
+    uint32_t half = n / 2;
+    return part > half ? half : (uint32_t)part;
 }
 
 struct donor {
@@ -205,13 +109,24 @@ struct donor {
     int64_t step;
 };
 
-static bool donor_is_good(const struct trial_scheduler *pbt, const struct tune_milestone *milestone,
-                          uint32_t trial, struct donor *ret_donor)
+/* Who trains no more has its snapshot for ever: those who fell behind it would come back to it
+ * again and again, and never get further. */
+static bool donor_moves_on(const struct sweep_view *view, uint32_t trial)
+{
+    const struct trial *donor = trials_find(view->trials, trial);
+    return donor->state == TRIAL_OPEN ||
+           (donor->state == TRIAL_HELD && donor->leaving != TUNE_GO); /* else people paused it */
+}
+
+static bool donor_is_good(const struct trial_scheduler *pbt, const struct sweep_view *view,
+                          const struct tune_milestone *milestone, uint32_t trial,
+                          struct donor *ret_donor)
 {
     struct donor donor = {.trial = trial};
     if (isnan(member_of(pbt, trial)->score) ||
         !milestone->donor(milestone->context, trial, &donor.ordinal, &donor.step) ||
-        donor.step >= pbt->spec->schedule.max) {
+        donor.step >= pbt->spec->schedule.max ||
+        (donor.step < milestone->step && !donor_moves_on(view, trial))) {
         return false;
     }
     *ret_donor = donor;
@@ -220,19 +135,20 @@ static bool donor_is_good(const struct trial_scheduler *pbt, const struct tune_m
 
 /* One of the best k but `own`, each of those that are good as likely as any. A few draws find one
  * where most are good; else all are looked at. */
-static bool donor_draw(const struct trial_scheduler *pbt, const struct tune_milestone *milestone,
-                       uint32_t own, uint32_t k, struct random *random, struct donor *ret_donor)
+static bool donor_draw(const struct trial_scheduler *pbt, const struct sweep_view *view,
+                       const struct tune_milestone *milestone, uint32_t own, uint32_t k,
+                       struct random *random, struct donor *ret_donor)
 {
     for (uint32_t i = 0; i < DONOR_DRAWS; i++) {
         uint32_t at = (uint32_t)random_below(random, k);
-        if (donor_is_good(pbt, milestone, pbt->ranked[at + (at >= own)], ret_donor)) {
+        if (donor_is_good(pbt, view, milestone, pbt->ranked[at + (at >= own)], ret_donor)) {
             return true;
         }
     }
     uint32_t n_good = 0;
     struct donor donor;
     for (uint32_t at = 0; at < k; at++) {
-        if (donor_is_good(pbt, milestone, pbt->ranked[at + (at >= own)], &donor) &&
+        if (donor_is_good(pbt, view, milestone, pbt->ranked[at + (at >= own)], &donor) &&
             random_below(random, ++n_good) == 0) {
             *ret_donor = donor;
         }
@@ -247,13 +163,13 @@ static bool pbt_exploits(const struct trial_scheduler *pbt, const struct sweep_v
 {
     const struct member *before = member_of(pbt, milestone->trial);
     struct member member =
-        member_valued(pbt, view->seed, milestone->trial, milestone->value, random);
-    uint32_t own = before->is_ranked ? rank_find(pbt, before, milestone->trial) : UINT32_MAX;
+        population_value(pbt, view->seed, milestone->trial, milestone->value, random);
+    uint32_t own = before->is_ranked ? population_rank(pbt, before, milestone->trial) : UINT32_MAX;
     uint32_t n = pbt->n_ranked + !before->is_ranked, k = quantile_size(pbt, n);
-    uint32_t better = rank_find(pbt, &member, milestone->trial);
+    uint32_t better = population_rank(pbt, &member, milestone->trial);
     better -= before->is_ranked && own < better;
     return milestone->donor != NULL && (milestone->can & TUNE_CAN_EXPLOIT) != 0 && k > 0 &&
-           better >= n - k && donor_draw(pbt, milestone, own, k, random, ret_donor);
+           better >= n - k && donor_draw(pbt, view, milestone, own, k, random, ret_donor);
 }
 
 /* Others wait for a place, or will once there is one. */
@@ -333,29 +249,6 @@ static bool pbt_wake(const struct trial_scheduler *pbt, const struct sweep_view 
 
 /* ---- entries ---- */
 
-/* An entry's texts are there for the call only: the spec has equal ones. */
-static struct value value_kept(const struct param_spec *param, struct value value)
-{
-    if (value.kind != VALUE_STR || param->kind == PARAM_CONSTANT) {
-        return value.kind != VALUE_STR ? value : param->constant;
-    }
-    for (uint32_t i = 0; i < param->n_values; i++) {
-        if (value_equal(param->values[i], value)) {
-            return param->values[i];
-        }
-    }
-    assert(false); /* tune_apply() lets no other through */
-    return value;
-}
-
-static void params_take(struct trial_scheduler *pbt, const struct tune_event *event)
-{
-    struct value *params = params_of(pbt, event->trial);
-    for (uint32_t i = 0; i < pbt->spec->n_parameters; i++) {
-        params[i] = value_kept(&pbt->spec->parameters[i], event->params[i]);
-    }
-}
-
 static error_code pbt_apply(struct trial_scheduler *pbt, const struct sweep_view *view,
                             int64_t judged, const struct tune_event *event, int64_t *ret_judged)
 {
@@ -366,14 +259,14 @@ static error_code pbt_apply(struct trial_scheduler *pbt, const struct sweep_view
         *ret_judged = judged;
         return OK;
     }
-    rank_remove(pbt, event->trial);
-    *member = member_valued(pbt, view->seed, event->trial, event->value, &random);
+    population_rank_remove(pbt, event->trial);
+    *member = population_value(pbt, view->seed, event->trial, event->value, &random);
     member->step = event->step;
     member->until = event->decision.until;
     member->n_decided++;
-    rank_add(pbt, event->trial);
+    population_rank_add(pbt, event->trial);
     if (event->decision.donor != 0) {
-        params_take(pbt, event);
+        population_params_take(pbt, event);
         member->until = milestone_behind(pbt, event->decision.donor_step);
     } else if (event->decision.act == TUNE_PAUSE) {
         member->until = milestone_behind(pbt, event->step);
@@ -382,32 +275,12 @@ static error_code pbt_apply(struct trial_scheduler *pbt, const struct sweep_view
     return OK;
 }
 
-static error_code members_reserve(struct trial_scheduler *pbt, uint32_t trial)
-{
-    if (trial <= pbt->cap) {
-        return OK;
-    }
-    uint32_t cap = pbt->cap == 0 ? CAP_FIRST : pbt->cap * 2;
-    size_t n_values = (size_t)cap * (pbt->spec->n_parameters > 0 ? pbt->spec->n_parameters : 1);
-    struct member *members = mem_realloc(pbt->members, cap * sizeof *members);
-    pbt->members = members != NULL ? members : pbt->members;
-    struct value *params = mem_realloc(pbt->params, n_values * sizeof *params);
-    pbt->params = params != NULL ? params : pbt->params;
-    uint32_t *ranked = mem_realloc(pbt->ranked, cap * sizeof *ranked);
-    pbt->ranked = ranked != NULL ? ranked : pbt->ranked;
-    if (members == NULL || params == NULL || ranked == NULL) {
-        return ERR_NO_MEMORY;
-    }
-    pbt->cap = cap;
-    return OK;
-}
-
 static error_code note_asked(struct trial_scheduler *pbt, const struct tune_event *event)
 {
-    error_code error = members_reserve(pbt, event->trial);
+    error_code error = population_reserve(pbt, event->trial);
     if (error == OK) {
         *member_of(pbt, event->trial) = (struct member){.until = milestone_behind(pbt, 0)};
-        params_take(pbt, event);
+        population_params_take(pbt, event);
     }
     return error;
 }
@@ -415,7 +288,7 @@ static error_code note_asked(struct trial_scheduler *pbt, const struct tune_even
 static error_code note_ended(struct trial_scheduler *pbt, const struct tune_event *event)
 {
     if (event->outcome == TUNE_OUTCOME_FAILED || event->outcome == TUNE_OUTCOME_INVALID) {
-        rank_remove(pbt, event->trial);
+        population_rank_remove(pbt, event->trial);
     }
     return OK;
 }
@@ -424,7 +297,7 @@ static error_code note_reopened(struct trial_scheduler *pbt, const struct tune_e
 {
     struct member *member = member_of(pbt, event->trial);
     if (member->n_decided > 0 && !member->is_ranked) {
-        rank_add(pbt, event->trial);
+        population_rank_add(pbt, event->trial);
     }
     if (member->until == INT64_MAX && member->step < pbt->spec->schedule.max) {
         member->until = milestone_behind(pbt, member->step);

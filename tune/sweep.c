@@ -299,7 +299,7 @@ static bool params_are_sound(const struct sweep_spec *spec, const struct tune_ev
            (event->params != NULL || event->n_params == 0) && config_is_inside(spec, event->params);
 }
 
-/* Before anything is written. */
+/* Before anything is written, but for a resume. */
 static error_code tuner_note(struct tuner *tuner, const struct tune_event *event)
 {
     struct sweep_view view = tuner_view(tuner);
@@ -451,9 +451,17 @@ static error_code apply_resumed(struct tuner *tuner, const struct tune_event *ev
     if (max < 0 || max > SPEC_TRIALS_MAX || (max > 0 && max < tuner->trials.n)) {
         return ERR_INVALID;
     }
+    uint32_t max_before = tuner->trials_max;
+    tune_why finishing_before = tuner->finishing;
     tuner->trials_max = (uint32_t)max;
-    tuner->failures_old = tuner->trials.n_outcome[TUNE_OUTCOME_FAILED];
     tuner->finishing = TUNE_WHY_NONE;
+    error_code error = tuner_note(tuner, event); /* it sees how many there will be */
+    if (error != OK) {
+        tuner->trials_max = max_before;
+        tuner->finishing = finishing_before;
+        return error;
+    }
+    tuner->failures_old = tuner->trials.n_outcome[TUNE_OUTCOME_FAILED];
     if (tuner->trials.n_ended >= tuner_trials_max(tuner)) {
         tuner_finish(tuner, TUNE_WHY_TRIALS);
     }

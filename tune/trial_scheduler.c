@@ -6,6 +6,9 @@ enum { MODES = SCHEDULE_PROMOTE + 1 };
 static const struct trial_scheduler_ops *const trial_schedulers[][MODES] = {
     [SCHEDULE_NONE] = {&trial_scheduler_none},
     [SCHEDULE_ASHA] = {&trial_scheduler_asha, &trial_scheduler_promote},
+    [SCHEDULE_SHA] = {&trial_scheduler_sha},
+    [SCHEDULE_HYPERBAND] = {&trial_scheduler_asha, &trial_scheduler_hyperband},
+    [SCHEDULE_MEDIAN] = {&trial_scheduler_median},
     [SCHEDULE_PBT] = {&trial_scheduler_pbt},
 };
 

@@ -42,7 +42,8 @@ struct trial_scheduler_ops {
     error_code (*apply)(struct trial_scheduler *scheduler, const struct sweep_view *view,
                         int64_t judged, const struct tune_event *event, int64_t *ret_judged);
     /* Optional: an ASKED, HELD, WOKEN, ENDED or REOPENED of the log, which the tuner has found
-     * sound and will take after this. On an error nothing is changed. */
+     * sound and will take after this; or a RESUMED, with the view as it will be. On an error
+     * nothing is changed. */
     error_code (*note)(struct trial_scheduler *scheduler, const struct sweep_view *view,
                        const struct tune_event *event);
     /* Optional: how many more trials may be asked for now, whatever limits there are beside it. */
@@ -57,7 +58,8 @@ struct trial_scheduler_ops {
 };
 
 extern const struct trial_scheduler_ops trial_scheduler_none, trial_scheduler_asha,
-    trial_scheduler_promote, trial_scheduler_pbt;
+    trial_scheduler_promote, trial_scheduler_sha, trial_scheduler_hyperband, trial_scheduler_median,
+    trial_scheduler_pbt;
 
 /* NULL for a type or mode that this build does not know. */
 const struct trial_scheduler_ops *trial_scheduler_find(const struct schedule_spec *schedule);

@@ -116,8 +116,10 @@ const struct spec_key schedule_keys[] = {
     {"type", key_read_word, AT(schedule.type), 0, 0, 0, sweep_schedule_words},
     {"mode", key_read_word, AT(schedule.mode), 0, 0, 0, sweep_mode_words},
     {"min", key_read_i64, AT(schedule.min), 1, STEP_MAX, 0, NULL},
-    {"max", key_read_i64, AT(schedule.max), 1, STEP_MAX, 0, NULL},
+    {"max", key_read_i64, AT(schedule.max), 1, STEP_MAX, KEY_NONE, NULL},
     {"eta", key_read_i64, AT(schedule.eta), 2, ETA_MAX, 0, NULL},
+    {"interval", key_read_i64, AT(schedule.interval), 1, STEP_MAX, 0, NULL},
+    {"startup", key_read_u32, AT(schedule.startup), 1, SPEC_TRIALS_MAX, 0, NULL},
     {.name = NULL},
 };
 
@@ -145,11 +147,23 @@ static const struct {
     const char *name;
     uint32_t types;
 } owners[] = {
-    {"mode", OF(ASHA)},
-    {"min", OF(ASHA)},
-    {"eta", OF(ASHA)},
-    {"max", OF(ASHA) | OF(PBT)},
+    {"mode", OF(ASHA) | OF(HYPERBAND)},
+    {"min", OF(ASHA) | OF(SHA) | OF(HYPERBAND) | OF(MEDIAN)},
+    {"max", OF(ASHA) | OF(SHA) | OF(HYPERBAND) | OF(MEDIAN) | OF(PBT)},
+    {"eta", OF(ASHA) | OF(SHA) | OF(HYPERBAND)},
+    {"interval", OF(MEDIAN)},
+    {"startup", OF(MEDIAN)},
 };
+
+bool spec_schedule_has(schedule_type type, const char *key)
+{
+    for (size_t i = 0; i < sizeof owners / sizeof owners[0]; i++) {
+        if (strcmp(owners[i].name, key) == 0) {
+            return (owners[i].types & 1U << type) != 0;
+        }
+    }
+    return false;
+}
 
 static const struct spec_node *entry_find(const struct spec_node *block, const char *name)
 {
@@ -187,23 +201,43 @@ static error_code owners_check(struct reader *r, const struct spec_node *block, 
     return OK;
 }
 
-static error_code max_check(struct reader *r, const struct spec_node *block,
-                            const struct sweep_spec *spec)
+/* What judges against others alone needs no last step: trials end by themselves. */
+static bool max_is_optional(const struct schedule_spec *schedule)
 {
-    const struct schedule_spec *schedule = &spec->schedule;
+    return schedule->type == SCHEDULE_MEDIAN ||
+           (schedule->type == SCHEDULE_HYPERBAND && schedule->mode == SCHEDULE_STOP);
+}
+
+static error_code max_check(struct reader *r, const struct spec_node *block,
+                            struct sweep_spec *spec)
+{
+    struct schedule_spec *schedule = &spec->schedule;
     const struct spec_node *max = entry_find(block, "max");
     if (schedule->type == SCHEDULE_NONE) {
         return OK;
     }
-    if (max == NULL) {
-        return reader_fail(r, block, ERR_INVALID,
+    if (schedule->max == 0 && !max_is_optional(schedule)) {
+        return reader_fail(r, max != NULL ? max : block, ERR_INVALID,
                            "the key `schedule.max` is missing: the last step of a trial");
     }
+    schedule->max = schedule->max == 0 ? INT64_MAX : schedule->max;
     if (schedule->type != SCHEDULE_PBT && schedule->max < schedule->min) {
         return reader_fail(r, max, ERR_INVALID, "`schedule.max` is %lld, less than min, %lld",
                            (long long)schedule->max, (long long)schedule->min);
     }
     return OK;
+}
+
+/* All its trials wait for each other: it has to be known how many there are. */
+static error_code sha_check(struct reader *r, const struct spec_node *block,
+                            const struct sweep_spec *spec)
+{
+    if (spec->schedule.type != SCHEDULE_SHA || spec->stop.trials > 0) {
+        return OK;
+    }
+    return reader_fail(r, block, ERR_INVALID,
+                       "`type: sha` needs `stop.trials`: its trials wait at a rung until all of "
+                       "them have a result there; or write `type: asha`, which does not wait");
 }
 
 /* ---- pbt ---- */
@@ -268,6 +302,12 @@ static error_code mutate_read(struct reader *r, const struct spec_node *list,
             return error;
         }
     }
+    /* A row changes as a whole, whichever of its columns was named. */
+    for (uint32_t i = 0; i < spec->n_parameters; i++) {
+        if (mutates[i] && spec->parameters[i].kind == PARAM_ROW) {
+            mutates[spec->parameters[i].row_first] = true;
+        }
+    }
     spec->pbt.mutates = mutates;
     return OK;
 }
@@ -322,9 +362,21 @@ static error_code pbt_check(struct reader *r, const struct spec_node *root,
 error_code schedule_check(struct reader *r, const struct spec_node *root, struct sweep_spec *spec)
 {
     const struct spec_node *block = entry_find(root, "schedule");
+    const struct spec_node *foreign = entry_find(root, "early_terminate");
+    if (block != NULL && foreign != NULL) {
+        return reader_fail(r, foreign->key, ERR_INVALID,
+                           "`early_terminate` and `schedule` say the same; keep one of them");
+    }
+    if (spec->schedule.type == SCHEDULE_HYPERBAND && foreign == NULL &&
+        entry_find(block, "mode") == NULL) {
+        spec->schedule.mode = SCHEDULE_PROMOTE;
+    }
     error_code error = owners_check(r, block, spec->schedule.type);
     if (error == OK) {
         error = max_check(r, block, spec);
+    }
+    if (error == OK) {
+        error = sha_check(r, block, spec);
     }
     return error == OK ? pbt_check(r, root, block, spec) : error;
 }

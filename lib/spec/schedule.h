@@ -9,6 +9,11 @@
 extern const struct spec_key schedule_keys[], pbt_keys[];
 extern const struct pbt_spec pbt_defaults;
 
+/* The block of a W&B sweep file, as `schedule` (early_terminate.c). */
+spec_key_read key_read_early_terminate;
+/* Has this key of `schedule` a meaning with the type? */
+bool spec_schedule_has(schedule_type type, const char *key);
+
 /* After all keys of the file (`root`) are read: fills in what follows from others, and refuses what
  * makes no sense together. */
 MUST_CHECK error_code schedule_check(struct reader *r, const struct spec_node *root,

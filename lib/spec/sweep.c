@@ -22,7 +22,7 @@ static const struct sweep_spec defaults = {
     .work = {.mode = WORKDIR_SNAPSHOT, .max_bytes = 200 << 20},
     .setup = "",
     .search = SEARCH_RANDOM,
-    .schedule = {.type = SCHEDULE_NONE, .min = 1, .eta = 3},
+    .schedule = {.type = SCHEDULE_NONE, .min = 1, .eta = 3, .interval = 1, .startup = 5},
     .resources = {.cpus = AMOUNT_ONE},
     .priority = PRIORITY_DEFAULT,
     .retries = {.max = 3,

@@ -50,10 +50,10 @@ const struct spec_word sweep_search_words[] = {
 };
 
 const struct spec_word sweep_schedule_words[] = {
-    {"none", SCHEDULE_NONE}, {"asha", SCHEDULE_ASHA},
-    {"sha", WORD_LATER},     {"hyperband", WORD_LATER},
-    {"median", WORD_LATER},  {"pbt", SCHEDULE_PBT},
-    {"pb2", WORD_LATER},     {NULL, 0},
+    {"none", SCHEDULE_NONE},     {"asha", SCHEDULE_ASHA},
+    {"sha", SCHEDULE_SHA},       {"hyperband", SCHEDULE_HYPERBAND},
+    {"median", SCHEDULE_MEDIAN}, {"pbt", SCHEDULE_PBT},
+    {"pb2", WORD_LATER},         {NULL, 0},
 };
 
 const struct spec_word sweep_checkpoint_words[] = {
@@ -234,7 +234,7 @@ const struct spec_key sweep_keys[] = {
     /* Of W&B's sweep files. */
     {"program", key_read_program, 0, 0, PATH_TEXT_MAX_BYTES, 0, NULL},
     LATER("method"),
-    LATER("early_terminate"),
+    {"early_terminate", key_read_early_terminate, 0, 0, 0, 0, NULL},
     LATER("run_cap"),
     END,
 };

@@ -6,6 +6,7 @@
 
 #include "spec/quantity.h"
 #include "spec/scalar.h"
+#include "spec/schedule.h"
 #include "spec/source.h"
 #include "spec/sweep.h"
 #include "spec/sweep_keys.h"
@@ -235,16 +236,28 @@ static void pbt_print(const struct sweep_spec *spec, struct buf *buf)
 static void schedule_print(const struct sweep_spec *spec, struct buf *buf)
 {
     const struct schedule_spec *schedule = &spec->schedule;
+    if (schedule->origin != NULL) {
+        put(buf,
+            "# Of %s. At a rung the best floor(n / eta) of n trials go on, by the value there,\n"
+            "# judged once; W&B lets one more pass, and looks at the best value so far unless it "
+            "is strict.\n",
+            schedule->origin);
+    }
     put(buf, "schedule: {type: %s", sweep_word(sweep_schedule_words, (int)schedule->type));
-    if (schedule->type == SCHEDULE_ASHA) {
-        put(buf, ", mode: %s, min: %lld", sweep_word(sweep_mode_words, (int)schedule->mode),
-            (long long)schedule->min);
+    if (spec_schedule_has(schedule->type, "mode")) {
+        put(buf, ", mode: %s", sweep_word(sweep_mode_words, (int)schedule->mode));
     }
-    if (schedule->type != SCHEDULE_NONE) {
-        put(buf, ", max: %lld", (long long)schedule->max);
+    if (spec_schedule_has(schedule->type, "min")) {
+        put(buf, ", min: %lld", (long long)schedule->min);
     }
-    if (schedule->type == SCHEDULE_ASHA) {
+    if (spec_schedule_has(schedule->type, "max")) {
+        count_print(", max", schedule->max == INT64_MAX ? 0 : (uint64_t)schedule->max, buf);
+    }
+    if (spec_schedule_has(schedule->type, "eta")) {
         put(buf, ", eta: %lld", (long long)schedule->eta);
+    }
+    if (spec_schedule_has(schedule->type, "interval")) {
+        put(buf, ", interval: %lld, startup: %u", (long long)schedule->interval, schedule->startup);
     }
     put(buf, "}\n");
     if (schedule->type == SCHEDULE_PBT) {

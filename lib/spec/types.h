@@ -206,6 +206,7 @@ struct schedule_spec {
     int64_t eta;      /* >= 2 */
     int64_t interval; /* MEDIAN: steps between two looks, >= 1 */
     uint32_t startup; /* MEDIAN: results of so many others are needed to judge one */
+    const char *origin; /* the key of a W\&B sweep file that it was read from; NULL: none */
 };
 
 /* Population-based training. */

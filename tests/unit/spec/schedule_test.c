@@ -10,32 +10,73 @@
 
 static const struct refused refused[] = {
     REFUSED(LEAST "schedule: {type: ASHA}", ERR_INVALID, 4, 18,
-            "`schedule.type` cannot be 'ASHA'; write none or asha or pbt; did you mean 'asha'?"),
+            "`schedule.type` cannot be 'ASHA'; write none or asha or sha or hyperband "
+            "or median or pbt; did you mean 'asha'?"),
     REFUSED(LEAST "schedule: {type: asha}", ERR_INVALID, 4, 11,
             "the key `schedule.max` is missing: the last step of a trial"),
     REFUSED(LEAST "schedule: {max: 9}", ERR_INVALID, 4, 12,
-            "`schedule.max` has no meaning with `type: none`; it belongs to asha, pbt"),
+            "`schedule.max` has no meaning with `type: none`; it belongs to asha, sha, hyperband, "
+            "median, pbt"),
     REFUSED(LEAST "schedule: {type: none, eta: 3}", ERR_INVALID, 4, 24,
-            "`schedule.eta` has no meaning with `type: none`; it belongs to asha"),
+            "`schedule.eta` has no meaning with `type: none`; it belongs to asha, sha, hyperband"),
     REFUSED(LEAST "schedule: {type: asha, max: 9, min: 10}", ERR_INVALID, 4, 29,
             "`schedule.max` is 9, less than min, 10"),
     REFUSED(LEAST "schedule: {type: asha, max: 9, eta: 1}", ERR_INVALID, 4, 37,
             "`schedule.eta` must be 2 to 1000000, not 1"),
     REFUSED(LEAST "schedule: {type: asha, max: 0}", ERR_INVALID, 4, 29,
-            "`schedule.max` must be 1 to 9007199254740992, not 0"),
+            "`schedule.max` must be 1 to 9007199254740992 or none, not 0"),
     REFUSED(LEAST "schedule: {type: asha, mode: stopp, max: 9}", ERR_INVALID, 4, 30,
             "`schedule.mode` cannot be 'stopp'; write stop or promote; did you mean 'stop'?"),
     REFUSED(LEAST "schedule: {mode: stop}", ERR_INVALID, 4, 12,
-            "`schedule.mode` has no meaning with `type: none`; it belongs to asha"),
+            "`schedule.mode` has no meaning with `type: none`; it belongs to asha, hyperband"),
     REFUSED(LEAST "schedule: {type: asha, max: 9.0}", ERR_INVALID, 4, 29,
             "`schedule.max` needs a whole number, not 9.0"),
 
+    REFUSED(LEAST "schedule: {type: asha, max: none}", ERR_INVALID, 4, 29,
+            "the key `schedule.max` is missing: the last step of a trial"),
+    REFUSED(LEAST "schedule: {type: hyperband, eta: 3}", ERR_INVALID, 4, 11,
+            "the key `schedule.max` is missing: the last step of a trial"),
+    REFUSED(LEAST "schedule: {type: sha}", ERR_INVALID, 4, 11,
+            "the key `schedule.max` is missing: the last step of a trial"),
+    REFUSED(POPULATION "stop: {wall: 1h}\nschedule: {type: sha, max: 9}", ERR_INVALID, 5, 11,
+            "`type: sha` needs `stop.trials`: its trials wait at a rung until all of them have a "
+            "result there; or write `type: asha`, which does not wait"),
+    REFUSED(LEAST "schedule: {type: sha, mode: promote, max: 9}", ERR_INVALID, 4, 23,
+            "`schedule.mode` has no meaning with `type: sha`; it belongs to asha, hyperband"),
+    REFUSED(
+        LEAST "schedule: {type: median, eta: 3}", ERR_INVALID, 4, 26,
+        "`schedule.eta` has no meaning with `type: median`; it belongs to asha, sha, hyperband"),
+    REFUSED(LEAST "schedule: {type: median, min: 8, max: 4}", ERR_INVALID, 4, 39,
+            "`schedule.max` is 4, less than min, 8"),
+    REFUSED(LEAST "schedule: {type: median, interval: 0}", ERR_INVALID, 4, 36,
+            "`schedule.interval` must be 1 to 9007199254740992, not 0"),
+    REFUSED(LEAST "schedule: {type: median, startup: 0}", ERR_INVALID, 4, 35,
+            "`schedule.startup` must be 1 to 10000000, not 0"),
+    REFUSED(LEAST "schedule: {type: asha, max: 9, startup: 2}", ERR_INVALID, 4, 32,
+            "`schedule.startup` has no meaning with `type: asha`; it belongs to median"),
+    REFUSED(LEAST "schedule: {type: asha, max: 9, interval: 2}", ERR_INVALID, 4, 32,
+            "`schedule.interval` has no meaning with `type: asha`; it belongs to median"),
+
     REFUSED(LEAST "pbt: {interval: 4}", ERR_INVALID, 4, 1,
             "`pbt` has no meaning without `schedule: {type: pbt, max: ...}`"),
+    REFUSED(LEAST "early_terminate: {type: hyperband}", ERR_INVALID, 4, 18,
+            "`early_terminate` needs `min_iter`, or `max_iter` and `s`"),
+    REFUSED(LEAST "early_terminate: {min_iter: 3}", ERR_INVALID, 4, 18,
+            "the key `early_terminate.type` is missing"),
+    REFUSED(LEAST "early_terminate: {type: hyperband, max_iter: 27}", ERR_INVALID, 4, 18,
+            "`early_terminate.max_iter` needs `s`: how many bands there are"),
+    REFUSED(LEAST "early_terminate: {type: hyperband, max_iter: 2, s: 3}", ERR_INVALID, 4, 18,
+            "`early_terminate` has no band below max_iter, 2: eta is 3"),
+    REFUSED(LEAST "early_terminate: {type: hyperband, min_iter: 3, eta: 1.5}", ERR_INVALID, 4, 54,
+            "`early_terminate.eta` needs a whole number, not 1.5"),
+    REFUSED(LEAST "schedule: {type: none}\nearly_terminate: {type: hyperband, min_iter: 3}",
+            ERR_INVALID, 5, 1, "`early_terminate` and `schedule` say the same; keep one of them"),
+
     REFUSED(POPULATION "schedule: {type: pbt}", ERR_INVALID, 4, 11,
             "the key `schedule.max` is missing: the last step of a trial"),
     REFUSED(POPULATION "schedule: {type: pbt, max: 9, min: 2}", ERR_INVALID, 4, 31,
-            "`schedule.min` has no meaning with `type: pbt`; it belongs to asha"),
+            "`schedule.min` has no meaning with `type: pbt`; it belongs to asha, sha, hyperband, "
+            "median"),
     REFUSED(PBT_LINES, ERR_INVALID, 4, 11,
             "the key `pbt.interval` is missing: the steps between two milestones of a trial"),
     REFUSED(PBT_LINES "pbt: {population: 4}", ERR_INVALID, 5, 6,
@@ -102,6 +143,77 @@ static void test_asha_keys_are_taken(void **state)
     arena_fini(&arena);
 }
 
+static void test_keys_of_the_others_are_taken(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct sweep_spec spec;
+    parsed(LEAST "schedule: {type: median, min: 8, max: 64, interval: 4, startup: 3}", &arena,
+           &spec);
+    assert_int_equal(spec.schedule.type, SCHEDULE_MEDIAN);
+    assert_int_equal(spec.schedule.min, 8);
+    assert_int_equal(spec.schedule.max, 64);
+    assert_int_equal(spec.schedule.interval, 4);
+    assert_int_equal(spec.schedule.startup, 3);
+    arena_fini(&arena);
+    parsed(LEAST "schedule: {type: median}", &arena, &spec);
+    assert_int_equal(spec.schedule.min, 1);
+    assert_true(spec.schedule.max == INT64_MAX);
+    assert_int_equal(spec.schedule.interval, 1);
+    assert_int_equal(spec.schedule.startup, 5);
+    arena_fini(&arena);
+    parsed(LEAST "schedule: {type: hyperband, max: 81}", &arena, &spec);
+    assert_int_equal(spec.schedule.mode, SCHEDULE_PROMOTE); /* as the paper's, unless said */
+    arena_fini(&arena);
+    parsed(LEAST "schedule: {type: hyperband, mode: stop, min: 3}", &arena, &spec);
+    assert_int_equal(spec.schedule.mode, SCHEDULE_STOP);
+    assert_true(spec.schedule.max == INT64_MAX);
+    arena_fini(&arena);
+    parsed(LEAST "schedule: {type: sha, min: 2, max: 64, eta: 4}", &arena, &spec);
+    assert_int_equal(spec.schedule.type, SCHEDULE_SHA);
+    assert_int_equal(spec.schedule.min, 2);
+    assert_int_equal(spec.schedule.eta, 4);
+    arena_fini(&arena);
+}
+
+/* Bands of W&B's own code: [3, 9, 27, ...], [3, 9], [11, 33], [1, 3]. */
+static void test_early_terminate_becomes_hyperband_that_stops(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t min, max, eta;
+        const char *printed;
+    } cases[] = {
+        {"{type: hyperband, min_iter: 3}", 3, INT64_MAX, 3, "# Of early_terminate. "},
+        {"{type: hyperband, min_iter: 4, eta: 2, strict: true}", 4, INT64_MAX, 2,
+         "# Of early_terminate, strict. "},
+        {"{type: hyperband, max_iter: 27, s: 2}", 3, 27, 3,
+         "schedule: {type: hyperband, mode: stop, min: 3, max: 27, eta: 3}"},
+        {"{type: hyperband, max_iter: 100, s: 2, eta: 3}", 11, 100, 3,
+         "schedule: {type: hyperband, mode: stop, min: 11, max: 100, eta: 3}"},
+        {"{type: hyperband, max_iter: 9, s: 20}", 1, 9, 3, "min: 1, max: 9"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[512];
+        struct arena arena;
+        struct sweep_spec spec;
+        struct buf buf;
+        snprintf(text, sizeof text, LEAST "early_terminate: %s\n", cases[i].text);
+        parsed(text, &arena, &spec);
+        assert_int_equal(spec.schedule.type, SCHEDULE_HYPERBAND);
+        assert_int_equal(spec.schedule.mode, SCHEDULE_STOP);
+        assert_int_equal(spec.schedule.min, cases[i].min);
+        assert_true(spec.schedule.max == cases[i].max);
+        assert_int_equal(spec.schedule.eta, cases[i].eta);
+        buf_init(&buf, SPEC_FILE_MAX_BYTES);
+        assert_int_equal(spec_sweep_print(&spec, &buf), OK);
+        assert_non_null(strstr(buf_text(&buf), cases[i].printed));
+        buf_fini(&buf);
+        arena_fini(&arena);
+    }
+}
+
 static void test_pbt_keys_are_taken(void **state)
 {
     (void)state;
@@ -150,6 +262,11 @@ static void test_schedules_are_printed_whole(void **state)
     static const char *const lines[] = {
         "schedule: {type: asha, mode: promote, min: 2, max: 54, eta: 4}\n",
         "schedule: {type: asha, mode: stop, min: 1, max: 9, eta: 3}\n",
+        "schedule: {type: sha, min: 1, max: 9, eta: 3}\n",
+        "schedule: {type: hyperband, mode: promote, min: 1, max: 81, eta: 3}\n",
+        "schedule: {type: hyperband, mode: stop, min: 3, max: none, eta: 2}\n",
+        "schedule: {type: median, min: 4, max: none, interval: 2, startup: 3}\n",
+        "schedule: {type: median, min: 1, max: 90, interval: 1, startup: 5}\n",
         "schedule: {type: pbt, max: 100}\npbt: {population: 3, interval: 4, quantile: 0.2, "
         "resample: 0.1, factors: [0.5, 2.0], mutate: [lr, bn]}\n",
         "schedule: {type: pbt, max: 100}\npbt: {population: 2, interval: 7, quantile: 0.25, "
@@ -205,6 +322,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_schedule_that_makes_no_sense_is_refused_at_its_place),
         cmocka_unit_test(test_asha_keys_are_taken),
+        cmocka_unit_test(test_keys_of_the_others_are_taken),
+        cmocka_unit_test(test_early_terminate_becomes_hyperband_that_stops),
         cmocka_unit_test(test_pbt_keys_are_taken),
         cmocka_unit_test(test_pbt_defaults_are_filled_in),
         cmocka_unit_test(test_schedules_are_printed_whole),

@@ -46,8 +46,6 @@ static const struct refused later[] = {
     REFUSED(LEAST "notify: []", ERR_UNSUPPORTED, 4, 1, "`notify` is not supported by this version"),
     REFUSED(LEAST "metrics: []", ERR_UNSUPPORTED, 4, 1,
             "`metrics` is not supported by this version"),
-    REFUSED(LEAST "early_terminate: {}", ERR_UNSUPPORTED, 4, 1,
-            "`early_terminate` is not supported by this version"),
     REFUSED(LEAST "run_cap: 3", ERR_UNSUPPORTED, 4, 1,
             "`run_cap` is not supported by this version"),
     REFUSED(LEAST "array: {}", ERR_UNSUPPORTED, 4, 1, "`array` is not supported by this version"),
