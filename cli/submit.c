@@ -26,6 +26,25 @@ static void schedule_foresee(const struct sweep_spec *spec)
     buf_fini(&text);
 }
 
+/* What the schedule cannot do with a trial that only prints: nobody can ask it to save. */
+static void schedule_note(const struct sweep_spec *spec)
+{
+    uint32_t printed = REPORT_FROM_STDOUT | REPORT_FROM_STDERR | REPORT_FROM_TENSORBOARD;
+    const struct schedule_spec *schedule = &spec->schedule;
+    bool is_pbt = schedule->type == SCHEDULE_PBT;
+    bool has_modes = schedule->type == SCHEDULE_ASHA || schedule->type == SCHEDULE_HYPERBAND;
+    bool waits =
+        schedule->type == SCHEDULE_SHA || (has_modes && schedule->mode == SCHEDULE_PROMOTE);
+    if ((spec->report.from & printed) == 0 || !(waits || is_pbt)) {
+        return;
+    }
+    fprintf(stderr,
+            "note: a trial that only prints is never waited for at a rung: %s; asha and hyperband "
+            "with `mode: stop` and median do all that they do\n",
+            is_pbt ? "with `schedule.type: pbt` it neither pauses nor goes on from another one"
+                   : "this schedule stops it where it would pause");
+}
+
 int verb_check(struct cli *cli)
 {
     struct sweep_file file;
@@ -47,6 +66,7 @@ int verb_check(struct cli *cli)
         printf("%s is a good sweep file: %u parameters, %s schedule\n", cli->arguments[0],
                file.spec.n_parameters, spec_schedule_word(file.spec.schedule.type));
         schedule_foresee(&file.spec);
+        schedule_note(&file.spec);
     }
     sweep_file_fini(&file);
     return code;

@@ -63,6 +63,7 @@ static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
     lease->report_err_rules = spec->report.err_rules;
     lease->n_report_err_rules = spec->report.n_err_rules;
     lease->metric_time = spec->metric.time;
+    lease->adopt = spec->checkpoints.adopt;
 }
 
 void lease_from_job(const struct work *work, struct msg_lease *lease)

@@ -62,6 +62,11 @@ const char *line_preset_name(uint32_t i)
     return presets[n].name;
 }
 
+bool line_name_equal(const char *a, const char *b)
+{
+    return found_name_equal(a, b);
+}
+
 bool line_rule_is_word(const char *rule)
 {
     return rule[strspn(rule, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] ==

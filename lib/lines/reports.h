@@ -60,6 +60,9 @@ const char *line_preset_name(uint32_t i);
 /* True: `rule` can only be meant as a preset's name. */
 bool line_rule_is_word(const char *rule);
 
+/* `val loss`, `val/loss` and `val_loss` are one name. */
+bool line_name_equal(const char *a, const char *b);
+
 /* Texts are copied. ERR_INVALID: a rule does not hold, see line_rule_check(). */
 MUST_CHECK error_code line_reports_new(const struct line_config *config,
                                        struct line_reports **ret_reports, struct report *report);

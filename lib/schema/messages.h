@@ -397,6 +397,7 @@ struct msg_lease {
     const char *const *report_err_rules;
     uint32_t n_report_err_rules;
     const char *metric_time; /* the name of what is the step; "": none */
+    const char *adopt; /* a pattern of paths: what appears there becomes snapshots; "": none */
 };
 
 struct msg_order {

@@ -31,7 +31,7 @@ static const struct sweep_spec defaults = {
                 .backoff_max_ms = 300000,
                 .node_failures = 3},
     .timeouts = {.grace_ms = 60000, .decision_ms = 60000},
-    .checkpoints = {.on = CHECKPOINT_ON_RUNG, .keep_last = 1, .keep_best = 1},
+    .checkpoints = {.on = CHECKPOINT_ON_RUNG, .keep_last = 1, .keep_best = 1, .adopt = ""},
     .logs_tail_bytes = 64 << 10,
     .metric = {.time = ""},
 };
@@ -92,6 +92,47 @@ static error_code stop_check(struct reader *r, const struct spec_node *root,
                        "or `metric.target`");
 }
 
+/* Paths that trials share say nothing of whose checkpoint lies there. */
+static error_code adopt_check(struct reader *r, const struct spec_node *root,
+                              const struct sweep_spec *spec)
+{
+    const char *adopt = spec->checkpoints.adopt;
+    const struct spec_node *block = entry_find(root, "checkpoints");
+    bool leads_out =
+        adopt[0] == '/' || strncmp(adopt, "../", 3) == 0 || strstr(adopt, "/../") != NULL;
+    if (adopt[0] == '\0' || block == NULL) {
+        return OK;
+    }
+    const struct spec_node *node = entry_find(block, "adopt");
+    node = node != NULL ? node : block;
+    if (spec->work.mode == WORKDIR_SHARED) {
+        return reader_fail(r, node, ERR_INVALID,
+                           "`checkpoints.adopt` needs `workdir.mode: snapshot`: in a folder that "
+                           "trials share nobody knows whose checkpoint it is");
+    }
+    if (leads_out) {
+        return reader_fail(r, node, ERR_INVALID,
+                           "`checkpoints.adopt` must stay in the trial's folder: write a path "
+                           "relative to it");
+    }
+    return OK;
+}
+
+static error_code tensorboard_check(struct reader *r, const struct spec_node *root,
+                                    const struct sweep_spec *spec)
+{
+    const struct spec_node *block = entry_find(root, "report");
+    const struct spec_node *from = block != NULL ? entry_find(block, "from") : NULL;
+    if (from == NULL || (spec->report.from & REPORT_FROM_TENSORBOARD) == 0 ||
+        spec->work.mode != WORKDIR_SHARED) {
+        return OK;
+    }
+    return reader_fail(
+        r, from, ERR_INVALID,
+        "`report.from: tensorboard` needs `workdir.mode: snapshot`: in a folder that "
+        "trials share nobody knows whose event files they are");
+}
+
 static error_code sweep_read(struct reader *r, const struct spec_node *root, const char *file_name,
                              struct sweep_spec *spec)
 {
@@ -112,6 +153,12 @@ static error_code sweep_read(struct reader *r, const struct spec_node *root, con
     }
     if (error == OK) {
         error = line_rules_check(r, root, spec);
+    }
+    if (error == OK) {
+        error = adopt_check(r, root, spec);
+    }
+    if (error == OK) {
+        error = tensorboard_check(r, root, spec);
     }
     if (error == OK) {
         error = command_macros_check(r, root, spec);

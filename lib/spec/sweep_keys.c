@@ -178,7 +178,7 @@ static const struct spec_key checkpoints_keys[] = {
     {"keep", key_read_block, 0, 0, 0, 0, keep_keys},
     LATER("store"),
     LATER("every"),
-    LATER("adopt"),
+    {"adopt", key_read_line, AT(checkpoints.adopt), 0, PATH_TEXT_MAX_BYTES, 0, NULL},
     END,
 };
 
@@ -191,8 +191,9 @@ static const struct spec_key logs_keys[] = {
 };
 
 const struct spec_word sweep_report_words[] = {
-    {"api", REPORT_FROM_API},    {"stdout", REPORT_FROM_STDOUT}, {"stderr", REPORT_FROM_STDERR},
-    {"tensorboard", WORD_LATER}, {"wandb", WORD_LATER},          {NULL, 0}};
+    {"api", REPORT_FROM_API},       {"stdout", REPORT_FROM_STDOUT},
+    {"stderr", REPORT_FROM_STDERR}, {"tensorboard", REPORT_FROM_TENSORBOARD},
+    {"wandb", REPORT_FROM_WANDB},   {NULL, 0}};
 
 static const struct spec_key report_keys[] = {
     {"from", key_read_bits, AT(report.from), 0, 0, 0, sweep_report_words},

@@ -320,8 +320,13 @@ static void checkpoints_print(const struct checkpoint_spec *checkpoints, struct 
             separator = ", ";
         }
     }
-    put(buf, "], keep: {trial_last: %u, trial_best: %u}}\n", checkpoints->keep_last,
+    put(buf, "], keep: {trial_last: %u, trial_best: %u}", checkpoints->keep_last,
         checkpoints->keep_best);
+    if (checkpoints->adopt[0] != '\0') {
+        put(buf, ", adopt: ");
+        text_print(checkpoints->adopt, buf);
+    }
+    put(buf, "}\n");
 }
 
 static void rules_print(const struct retry_spec *retries, struct buf *buf)

@@ -181,7 +181,13 @@ struct metric_spec {
 
 /* Where reports come from. The trial's socket is always listened to; an earlier one of these is
  * trusted more: what comes later is not listened to once it gave a value. */
-enum { REPORT_FROM_API = 1, REPORT_FROM_STDOUT = 2, REPORT_FROM_STDERR = 4 };
+enum {
+    REPORT_FROM_API = 1,
+    REPORT_FROM_STDOUT = 2,
+    REPORT_FROM_STDERR = 4,
+    REPORT_FROM_TENSORBOARD = 8, /* event files in the trial's folder */
+    REPORT_FROM_WANDB = 16,      /* a module called wandb, which speaks on the socket */
+};
 
 struct report_spec {
     uint32_t from;                /* REPORT_FROM_* bits */
@@ -252,6 +258,8 @@ struct timeout_spec {
 struct checkpoint_spec {
     uint32_t on; /* CHECKPOINT_ON_* bits; what is paused saves in any case */
     uint32_t keep_last, keep_best; /* per trial; default 1 and 1 */
+    const char
+        *adopt; /* a pattern of paths: what the program writes there are checkpoints; "": none */
 };
 
 /* Limits that hold whatever a file says. */

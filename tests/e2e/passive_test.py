@@ -135,6 +135,9 @@ report: {from: [stdout]}
     assert "report: {stdout: [muster]} would give 3 reports of loss" in said.stdout, said
     said = cluster.run("check", path, "--sample", log, "--stream", "err", code=2)
     assert "the file does not read stderr" in said.stderr, said.stderr
+    for schedule, has_note in (("{type: asha, mode: promote, max: 9}", True), ("{type: asha, max: 9}", False)):
+        said = cluster.run("check", path, "--set", "schedule=" + schedule)
+        assert ("this schedule stops it where it would pause" in said.stderr) == has_note, said
     said = cluster.run("check", path, "--sample", log + ".none", code=2)
     assert "cannot be read: No such file" in said.stderr, said.stderr
 
@@ -163,6 +166,132 @@ report: {from: [api, stderr]}
     cluster.run("sweep", "wait", str(number))
     found = rows(cluster, f"{number}.1")
     assert found == [(1, {"loss": 0.25}), (2, {"loss": 0.25})], found
+
+
+ADOPTS = r"""
+import argparse, os, sys, time
+parser = argparse.ArgumentParser()
+parser.add_argument("--resume")
+resume = parser.parse_args().resume
+first = 1
+if resume:
+    first = int(open(os.path.join(resume, "state.txt")).read()) + 1
+    assert os.listdir(os.path.join(resume, "more")) == ["x"]
+print("from %d" % first)
+for step in range(first, 7):
+    print("step=%d loss=%r" % (step, 1.0 / step))
+    os.makedirs("out/ckpt-%d/more" % step)
+    open("out/ckpt-%d/more/x" % step, "w").close()
+    with open("out/ckpt-%d/state.txt" % step, "w") as file:
+        file.write(str(step))
+    if step in (2, 4) and resume is None or step == 5 and first < 5:
+        time.sleep(0.1)
+        sys.exit(1)
+"""
+
+
+def test_passive_checkpoints_are_adopted_and_resumed(cluster):
+    """It fails twice; each next attempt goes on from what the one before had written, and counts its steps on."""
+    cluster.up("--cpus", "1")
+    folder(cluster, adopts__py=ADOPTS)
+    number = cluster.sweep("""
+name: adopts
+command: [/usr/bin/python3, adopts.py, "${restore:--resume {}}"]
+metric: {name: loss}
+stop: {trials: 1}
+retries: {max: 5, backoff: 0.1s}
+checkpoints: {adopt: 'out/ckpt-*'}
+report: {stdout: muster}
+""")
+    cluster.run("sweep", "wait", str(number))
+    trial = cluster.trials(number)[0]
+    assert trial["outcome"] == "done" and trial["attempts"] == 3 and trial["step"] == 6, trial
+    said = [cluster.run("trial", "logs", trial["id"], "--attempt", str(n)).stdout.splitlines()[0] for n in range(3)]
+    assert said == ["from 1", "from 3", "from 6"], said
+    items = json.loads(cluster.http("GET", f"/api/v1/trials/{trial['id']}/metrics")[1])["items"]
+    found = [(row["attempt"], row["step"]) for row in items]
+    assert found == [(0, 1), (0, 2), (1, 3), (1, 4), (1, 5), (2, 6)], found
+    assert trial["checkpoint"], trial
+
+
+# TFRecords by hand, so that no package is needed: length, its checksum, an Event, its checksum.
+WRITES_EVENTS = r"""
+import os, struct, time
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+def masked(data):
+    crc = crc32c(data)
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+def part(number, data):
+    return bytes([number << 3 | 2, len(data)]) + data
+
+os.makedirs("runs/validation")
+with open("runs/validation/events.out.tfevents.1.host", "wb") as file:
+    for step in range(1, 5):
+        for tag, value in ((b"lr", 0.5), (b"loss", 4.0 / step)):
+            event = bytes([2 << 3, step]) + part(5, part(1, part(1, tag) + bytes([2 << 3 | 5]) + struct.pack("<f", value)))
+            length = struct.pack("<Q", len(event))
+            file.write(length + masked(length) + event + masked(event))
+            file.flush()
+        time.sleep(0.6 if step == 2 else 0)
+"""
+
+
+def test_passive_event_files_of_tensorboard_are_reports(cluster):
+    cluster.up("--cpus", "1")
+    folder(cluster, writes__py=WRITES_EVENTS)
+    text = """
+name: tensorboard
+command: [/usr/bin/python3, writes.py]
+metric: {name: METRIC}
+stop: {trials: 1}
+report: {from: [tensorboard]}
+"""
+    for metric in ("loss", "validation/loss"):
+        number = cluster.sweep(text.replace("METRIC", metric))
+        cluster.run("sweep", "wait", str(number))
+        found = [(step, m[metric]) for step, m in rows(cluster, f"{number}.1")]
+        assert found == [(1, 4.0), (2, 2.0), (3, found[2][1]), (4, 1.0)], found
+        assert abs(found[2][1] - 4.0 / 3) < 1e-6, found
+    number = cluster.sweep(text.replace("METRIC", "nowhere"))
+    sweep = wait_for("its end", lambda: (lambda s: s if s["state"] != "running" else None)(cluster.sweep_of(number)))
+    assert "names in its lines: lr, loss" in cluster.trials(number)[0]["reason"], (sweep, cluster.trials(number))
+
+
+WANDB = r"""
+import wandb
+with wandb.init(project="x", config={"lr": 9.0, "epochs": 4}) as run:
+    for epoch in range(run.config.epochs):
+        wandb.log({"train/loss": 1.0}, step=epoch)
+        wandb.log({"val/loss": wandb.config.lr + epoch / 8, "epoch": epoch + 1}, step=epoch)
+"""
+
+
+def test_passive_wandb_log_is_a_report(cluster):
+    cluster.up("--cpus", "1")
+    number = sweep_in(cluster, """
+name: wandb
+program: script.py
+metric: {name: val/loss, time: epoch}
+workdir: {path: WORK, mode: shared}
+parameters: {lr: {values: [0.5]}}
+schedule: {type: asha, min: 1, max: 4, eta: 2}
+stop: {trials: 1}
+report: {from: [wandb]}
+""", script__py=WANDB)
+    cluster.run("sweep", "wait", str(number))
+    found = rows(cluster, f"{number}.1")
+    assert [(step, m["val/loss"]) for step, m in found] == [(1, 0.5), (2, 0.625), (3, 0.75), (4, 0.875)], found
+    trial = cluster.trials(number)[0]
+    assert trial["outcome"] == "done" and trial["best"]["metrics"]["val/loss"] == 0.5, trial
 
 
 if __name__ == "__main__":

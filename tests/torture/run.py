@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 
-ROOMS = ("base", "schema", "spec", "sys", "lines", "work", "net", "scheduler", "tune", "head/core", "worker/core")
+ROOMS = ("base", "lines", "schema", "spec", "sys", "work", "net", "scheduler", "tune", "head/core", "worker/core")
 RUNS = re.compile(r"^runs (\d+) findings (\d+) ", re.M)
 COUNTED = re.compile(r"\ballocations (\d+) stacks (\d+)$", re.M)
 FAILED = re.compile(r"\((\d+) inputs, (\d+) failed allocations\)")

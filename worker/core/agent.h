@@ -166,6 +166,12 @@ void on_exploit_proven(struct agent *agent, time_ms now, struct attempt_ref ref,
                        uint64_t connection, const char *dir, const char *error,
                        struct agent_outbox *out);
 
+/* What the program wrote is copied into the folder that attempt_save_commit() of the shell takes:
+ * it becomes a snapshot of the last step that was reported. False: not now, another one is under
+ * way. */
+MUST_CHECK bool on_checkpoint_copied(struct agent *agent, time_ms now, struct attempt_ref ref,
+                                     struct agent_outbox *out);
+
 /* ---- time and the end ---- */
 /* Timers: row blocks, alive lines, decision and other timeouts, grace, heartbeat, silence of the
  * head. Due at agent_next_deadline(); early calls are harmless and cheap. */

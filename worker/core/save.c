@@ -156,6 +156,28 @@ static const char *commit_refusal(const struct agent *agent, const struct attemp
     return NULL;
 }
 
+/* connection: who asked; 0: nobody did. ERR_LIMIT: nothing was begun. */
+static error_code commit_begin(struct agent *agent, struct attempt *attempt, uint64_t connection,
+                               int64_t step, struct agent_outbox *out)
+{
+    struct snapshot_name name = {attempt->ref.task, snapshot_ordinal_next(agent, attempt)};
+    /* Taken now: a later attempt of this task must not use it while the shell is writing. */
+    error_code error = snapshot_add(agent, name, false);
+    if (error == ERR_NO_MEMORY) {
+        agent_outbox_fail(out, error);
+    }
+    if (error != OK) {
+        return error;
+    }
+    attempt->last_ordinal = name.ordinal;
+    attempt->is_saving = false;
+    attempt->is_committing = true;
+    attempt->commit_ordinal = name.ordinal;
+    attempt->commit_step = step;
+    agent_outbox_commit(out, attempt->ref, connection, name.ordinal, step);
+    return OK;
+}
+
 void agent_commit(struct agent *agent, time_ms now, struct connection *connection, int64_t step,
                   struct agent_outbox *out)
 {
@@ -165,24 +187,26 @@ void agent_commit(struct agent *agent, time_ms now, struct connection *connectio
         agent_answer_error(agent, now, connection, "not_now", refusal, out);
         return;
     }
-    struct snapshot_name name = {attempt->ref.task, snapshot_ordinal_next(agent, attempt)};
-    /* Taken now: a later attempt of this task must not use it while the shell is writing. */
-    error_code error = snapshot_add(agent, name, false);
+    error_code error = commit_begin(agent, attempt, connection->id, step, out);
     if (error == ERR_LIMIT) {
         agent_answer_error(agent, now, connection, "no_space", "too many snapshots here", out);
-        return;
+    } else if (error == OK) {
+        agent_answer_add(agent, now, connection, ANSWER_COMMIT, 0, out);
     }
-    if (error != OK) {
-        agent_outbox_fail(out, error);
-        return;
+}
+
+bool on_checkpoint_copied(struct agent *agent, time_ms now, struct attempt_ref ref,
+                          struct agent_outbox *out)
+{
+    struct attempt *attempt = agent_attempt_find(agent, ref);
+    (void)now;
+    if (attempt == NULL || !agent_attempt_is_alive(attempt) || attempt->is_save_asked ||
+        attempt->is_saving || attempt->is_committing ||
+        agent->stream.kept_bytes > STREAM_NO_ROWS_BYTES) {
+        return false;
     }
-    attempt->last_ordinal = name.ordinal;
-    attempt->is_saving = false;
-    attempt->is_committing = true;
-    attempt->commit_ordinal = name.ordinal;
-    attempt->commit_step = step;
-    agent_outbox_commit(out, attempt->ref, connection->id, name.ordinal, step);
-    agent_answer_add(agent, now, connection, ANSWER_COMMIT, 0, out);
+    int64_t step = attempt->last_step > 0 ? attempt->last_step : 0;
+    return commit_begin(agent, attempt, 0, step, out) == OK;
 }
 
 static void commit_tell(struct agent *agent, time_ms now, struct attempt *attempt,

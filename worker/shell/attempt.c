@@ -45,6 +45,8 @@ const struct attempt_step attempt_steps[] = {
     {"snapshot", attempt_restore_prepare, NULL},
     {"socket", attempt_socket_prepare, attempt_socket_release},
     {"lines", attempt_lines_prepare, attempt_lines_release},
+    {"event files", attempt_events_prepare, attempt_events_release},
+    {"checkpoints", attempt_adopt_prepare, attempt_adopt_release},
     {"logs", attempt_logs_prepare, attempt_logs_release},
     {"process", attempt_process_prepare, attempt_process_release},
 };
@@ -193,6 +195,9 @@ void attempt_tree_gone(struct attempt_run *run)
 {
     if (run->is_lean) {
         lane_task_gone(run);
+        return;
+    }
+    if (attempt_events_last(run) || attempt_adopt_last(run)) {
         return;
     }
     struct worker *worker = run->worker;

@@ -9,6 +9,7 @@
 
 enum {
     ATTEMPT_TAIL_DONE_BYTES = 4 << 10, /* of each stream of an attempt that exited with 0 */
+    EVIDENCE_NAMES_MAX = 32,           /* as LINE_NAMES_MAX of lib/lines */
     ATTEMPT_PATH_MAX = FILES_PATH_MAX_BYTES,
     ATTEMPT_KILL_RETRY_MS = 200,
     ATTEMPT_LOG_READS_PER_TURN = 8, /* of 64 KiB */
@@ -16,6 +17,8 @@ enum {
 
 typedef enum { RUN_PREPARING, RUN_ALIVE, RUN_ENDING, RUN_ENDED } run_state;
 
+struct attempt_adopt;
+struct attempt_events;
 struct attempt_lines;
 struct attempt_logs;
 struct attempt_process;
@@ -46,7 +49,10 @@ struct attempt_run {
     /* of the socket */
     char socket_path[TRIAL_SOCKET_PATH_MAX + 1];
     struct trial_socket *socket;
-    struct attempt_lines *lines; /* NULL: nobody reads what it prints */
+    struct attempt_lines *lines;   /* NULL: nobody reads what it prints */
+    struct attempt_events *events; /* NULL: it writes none for TensorBoard */
+    const char *line_names[EVIDENCE_NAMES_MAX];
+    struct attempt_adopt *adopt; /* NULL: what it writes is nobody's business */
     /* of the logs */
     struct attempt_logs *logs;
     time_ms activity_told_at;
@@ -115,6 +121,28 @@ void attempt_lines_feed(struct attempt_run *run, uint32_t stream, struct bytes b
 /* All was fed: what was not final is. The names that were seen go into the facts; they are valid
  * until the release. */
 void attempt_lines_end(struct attempt_run *run, struct attempt_result *facts);
+
+/* All that is in the pipes is read, and the last values are told. */
+void attempt_lines_flush(struct attempt_run *run);
+
+/* ---- attempt_events.c ---- */
+error_code attempt_events_prepare(struct attempt_run *run, struct report *report);
+void attempt_events_release(struct attempt_run *run);
+/* Looks at what attempts write; when the next look is due. */
+time_ms attempts_events_turn(struct worker *worker, time_ms now);
+/* The process tree is empty. True: the rest is being read, attempt_tree_gone() comes again. */
+bool attempt_events_last(struct attempt_run *run);
+/* Tags that were seen are added, up to LINE_NAMES_MAX. */
+void attempt_events_names(struct attempt_run *run, const char **names, uint32_t *n_names);
+
+/* ---- attempt_adopt.c ---- */
+error_code attempt_adopt_prepare(struct attempt_run *run, struct report *report);
+void attempt_adopt_release(struct attempt_run *run);
+/* Looks after what attempts write; when the next look is due. */
+time_ms attempts_adopt_turn(struct worker *worker, time_ms now);
+/* The process tree is empty. True: its last checkpoint is being copied, attempt_tree_gone() comes
+ * again after it. */
+bool attempt_adopt_last(struct attempt_run *run);
 
 /* ---- attempt_logs.c ---- */
 error_code attempt_logs_prepare(struct attempt_run *run, struct report *report);

@@ -17,8 +17,8 @@ struct lines_stream {
 
 struct attempt_lines {
     struct lines_stream streams[STREAMS]; /* stdout, stderr */
-    const char *names[LINE_NAMES_MAX];
 };
+_Static_assert((int)EVIDENCE_NAMES_MAX == (int)LINE_NAMES_MAX, "the names of the lines have room");
 
 bool attempt_lines_are_read(const struct attempt_run *run)
 {
@@ -41,6 +41,16 @@ void attempt_lines_feed(struct attempt_run *run, uint32_t stream, struct bytes b
     }
 }
 
+void attempt_lines_flush(struct attempt_run *run)
+{
+    attempt_logs_drain(run);
+    for (uint32_t i = 0; run->lines != NULL && i < STREAMS; i++) {
+        if (run->lines->streams[i].reports != NULL) {
+            line_reports_end(run->lines->streams[i].reports);
+        }
+    }
+}
+
 void attempt_lines_end(struct attempt_run *run, struct attempt_result *facts)
 {
     struct attempt_lines *lines = run->lines;
@@ -53,10 +63,11 @@ void attempt_lines_end(struct attempt_run *run, struct attempt_result *facts)
         line_reports_end(reports);
         uint32_t n = line_reports_names(reports, &names);
         for (uint32_t k = 0; k < n && facts->n_line_names < LINE_NAMES_MAX; k++) {
-            lines->names[facts->n_line_names++] = names[k];
+            run->line_names[facts->n_line_names++] = names[k];
         }
-        facts->line_names = lines->names;
     }
+    attempt_events_names(run, run->line_names, &facts->n_line_names);
+    facts->line_names = run->line_names;
 }
 
 void attempt_lines_release(struct attempt_run *run)

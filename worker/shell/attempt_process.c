@@ -118,6 +118,14 @@ static void on_spawned(void *context, const struct spawn_result *result)
     attempt_step_done(run, error, &report);
 }
 
+static const char *attempt_start_folder(const struct attempt_run *run)
+{
+    const struct msg_lease *lease = run->lease;
+    bool has_work = lease->work != NULL && lease->work[0] != '\0';
+    bool has_workdir = !has_work && lease->workdir != NULL && lease->workdir[0] == '/';
+    return has_workdir ? lease->workdir : run->trial_dir;
+}
+
 static error_code process_request(struct attempt_run *run, struct spawn_request *ret_request,
                                   struct report *report)
 {
@@ -160,9 +168,7 @@ static error_code process_request(struct attempt_run *run, struct spawn_request 
     if (error == OK) {
         error = environment_make(lease, &facts, &run->arena, &ret_request->envp, report);
     }
-    bool has_work = lease->work != NULL && lease->work[0] != '\0';
-    bool has_workdir = !has_work && lease->workdir != NULL && lease->workdir[0] == '/';
-    ret_request->folder = has_workdir ? lease->workdir : run->trial_dir;
+    ret_request->folder = attempt_start_folder(run);
     ret_request->mark = run->mark.number;
     ret_request->nofile = worker->nofile;
     attempt_logs_fds(run, &ret_request->out_fd, &ret_request->err_fd);

@@ -96,6 +96,8 @@ static void on_turn(void *context, const struct loop_turn *turn)
     deadline = earlier(deadline, log_asks_turn(worker, turn->now));
     deadline = earlier(deadline, old_logs_turn(worker->old_logs, turn->now));
     deadline = earlier(deadline, usage_turn(worker->usage, turn->now));
+    deadline = earlier(deadline, attempts_adopt_turn(worker, turn->now));
+    deadline = earlier(deadline, attempts_events_turn(worker, turn->now));
     deadline = earlier(deadline, reach_turn(worker->reach, turn->now));
     loop_deadline_set(worker->loop, deadline > turn->now ? deadline : turn->now + 1);
 }
@@ -381,7 +383,7 @@ int worker_main(const struct worker_options *options)
     }
     worker->options = options;
     worker->lock_fd = -1;
-    worker->kill_retry_at = INT64_MAX;
+    worker->kill_retry_at = worker->adopt_at = worker->events_at = INT64_MAX;
     agent_outbox_init(&worker->out);
     signal(SIGPIPE, SIG_IGN);
     machine_memory_keep();

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "spec/macros.h"
+#include "spec/types.h"
 
 enum { ENVIRONMENT_OWN_MAX = 64 }; /* entries beside those of the lease and the parameters */
 
@@ -181,6 +182,20 @@ static void environment_append_folder(struct environment *env, const char *name,
     environment_set(env, name, longer);
 }
 
+/* A script that logs to W&B finds a module of that name which reports to muster. */
+static void environment_wandb(struct environment *env, const struct msg_lease *lease,
+                              const char *python_dir)
+{
+    if (!lease->is_trial || (lease->report_from & REPORT_FROM_WANDB) == 0 || python_dir == NULL) {
+        return;
+    }
+    const char *shims = arena_printf(env->arena, "%s/shims", python_dir);
+    env->failed = shims == NULL ? ERR_NO_MEMORY : env->failed;
+    environment_append_folder(env, "PYTHONPATH", shims);
+    environment_set_if(env, "MUSTER_METRIC", lease->metric);
+    environment_set_if(env, "MUSTER_METRIC_TIME", lease->metric_time);
+}
+
 static void environment_own(struct environment *env, const struct msg_lease *lease,
                             const struct environment_facts *facts)
 {
@@ -207,6 +222,7 @@ static void environment_own(struct environment *env, const struct msg_lease *lea
     }
     environment_append_folder(env, "PATH", facts->bin_dir);
     environment_append_folder(env, "PYTHONPATH", facts->python_dir);
+    environment_wandb(env, lease, facts->python_dir);
 }
 
 error_code environment_make(const struct msg_lease *lease, const struct environment_facts *facts,

@@ -52,6 +52,8 @@ struct worker {
     struct machine_meter meter;
     time_ms load_at;       /* the next look at the load */
     time_ms kill_retry_at; /* INT64_MAX: none */
+    time_ms events_at;     /* the next look at event files; INT64_MAX: none */
+    time_ms adopt_at;      /* the next look after what attempts write; INT64_MAX: none */
     uint64_t nofile;       /* the limit of open files that attempts get */
     uv_signal_t signals[2];
     uint32_t n_signals;

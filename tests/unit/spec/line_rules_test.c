@@ -69,6 +69,9 @@ static const struct refused refused[] = {
     REFUSED(LEAST "report: {stdout: ['(?P<los>\\d+)']}", ERR_INVALID, 4, 19,
             "`report.stdout`: no group of it is the metric 'loss', and it has no groups `name` "
             "and `value`"),
+    REFUSED(LEAST "workdir: {mode: shared}\nreport: {from: tensorboard}", ERR_INVALID, 5, 16,
+            "`report.from: tensorboard` needs `workdir.mode: snapshot`: in a folder that trials "
+            "share nobody knows whose event files they are"),
     REFUSED(LEAST "report: {stdout: []}", ERR_INVALID, 4, 18,
             "`report.stdout` is empty: nothing would be read of it; leave it out"),
     REFUSED(LEAST "report: {from: [stderr], stdout: [json]}", ERR_INVALID, 4, 26,

@@ -13,6 +13,7 @@ static const char *const files[] = {
     LEAST "limits: {gpus: 1.5, per_node: 4}\nretries: {node_failures: none, rules: [{match: "
           "'CUDA out of memory', do: fail}, {match: 'a\"b', do: free}, {do: retry, match: c}]}\n"
           "resources: {place: spread, prefer: [\"zone == a\", 'ssd', \"gpu not in (a, 'b c')\"]}\n",
+    LEAST "checkpoints: {adopt: 'out/ckpt-*', on: []}\nreport: {from: [wandb, stderr]}\n",
     LEAST "parameters: {a: .nan, b: -.inf, c: 1e300, d: 0.1, e: -0.0, f: 9223372036854775807}\n",
     LEAST "parameters: {a: {min: 1.0, max: 1e16}, b: {min: 1e-300, max: 5e-300, q: 1e-301}}\n",
     LEAST "parameters: {a: 'none', b: '', c: '\"', d: \"\\x85\\uFEFF\\uFFFF\", e: ' x ', f: "

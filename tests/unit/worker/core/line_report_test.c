@@ -160,6 +160,47 @@ static void test_line_names_are_told_only_without_the_metric(void **state)
     rig_end(&r);
 }
 
+static void test_checkpoint_copied_is_a_snapshot_of_the_last_step(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct msg_lease lease = lease_of();
+    lease.order.until = INT64_MAX;
+    running(&r, &lease);
+    line_report(&r, REPORT_FROM_STDOUT, 4, 0.5);
+    assert_true(on_checkpoint_copied(r.agent, r.now, RIG_REF, &r.out));
+    rig_turn(&r);
+    assert_int_equal(rig_next(&r, AGENT_SAVE_COMMIT)->effect.connection, 0);
+    /* One at a time. */
+    assert_false(on_checkpoint_copied(r.agent, r.now, RIG_REF, &r.out));
+    /* The result waits for it. */
+    rig_exited(&r, RIG_REF, 1);
+    rig_event(&r, EVENT_ROWS);
+    rig_none(&r);
+    const struct snapshot_ref snapshot = {.ordinal = 1, .step = 4, .bytes = 7, .dir = "/s/1"};
+    on_save_committed(r.agent, r.now, RIG_REF, 0, &snapshot, NULL, NULL, &r.out);
+    rig_turn(&r);
+    assert_int_equal(rig_event(&r, EVENT_SNAPSHOT)->snapshot.step, 4);
+    assert_int_equal(rig_event(&r, EVENT_RESULT)->result.exit_code, 1);
+    rig_end(&r);
+}
+
+static void test_checkpoint_copied_while_a_trainer_saves_is_refused(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct msg_lease lease = lease_of();
+    lease.order.until = INT64_MAX;
+    running(&r, &lease);
+    rig_open(&r, 1, RIG_REF);
+    const struct trainer_request save = {.kind = TRAINER_SAVE, .step = 1};
+    on_trainer_request(r.agent, r.now, 1, &save, &r.out);
+    rig_turn(&r);
+    rig_next(&r, AGENT_SAVE_BEGIN);
+    assert_false(on_checkpoint_copied(r.agent, r.now, RIG_REF, &r.out));
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +211,8 @@ int main(void)
         cmocka_unit_test(test_line_report_not_above_the_last_step_is_left_out),
         cmocka_unit_test(test_line_report_ends_the_wait_for_a_first_word),
         cmocka_unit_test(test_line_names_are_told_only_without_the_metric),
+        cmocka_unit_test(test_checkpoint_copied_is_a_snapshot_of_the_last_step),
+        cmocka_unit_test(test_checkpoint_copied_while_a_trainer_saves_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
