@@ -250,6 +250,8 @@ CLI_VERB(verb_trial_metrics);
 CLI_VERB(verb_trial_stop);
 CLI_VERB(verb_trial_cancel);
 CLI_VERB(verb_trial_retry);
+CLI_VERB(verb_trial_pause);
+CLI_VERB(verb_trial_resume);
 CLI_VERB(verb_trial_rerun);
 CLI_VERB(verb_task_list);
 CLI_VERB(verb_task_show);

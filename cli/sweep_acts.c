@@ -57,10 +57,11 @@ static int checked_run(struct cli *cli, const struct act *act)
 
 int verb_sweep_pause(struct cli *cli)
 {
-    static const struct act act = {.verb = "pause",
-                                   .past = "is paused: running trials finish; 'muster sweep "
-                                           "resume' goes on with it",
-                                   .on = ACT_ON_RUNNING};
+    static const struct act act = {
+        .verb = "pause",
+        .past = "is paused: running trials save and leave, or finish if they cannot; 'muster sweep "
+                "resume' goes on with it",
+        .on = ACT_ON_RUNNING};
     return checked_run(cli, &act);
 }
 
@@ -119,6 +120,21 @@ int verb_trial_cancel(struct cli *cli)
                                    .on = ACT_ON_RUNNING,
                                    .is_destructive = true,
                                    .body = grace_body};
+    return checked_run(cli, &act);
+}
+
+int verb_trial_pause(struct cli *cli)
+{
+    static const struct act act = {.verb = "pause",
+                                   .past =
+                                       "saves and leaves; 'muster trial resume' goes on with it",
+                                   .on = ACT_ON_RUNNING};
+    return checked_run(cli, &act);
+}
+
+int verb_trial_resume(struct cli *cli)
+{
+    static const struct act act = {.verb = "resume", .past = "goes on", .on = ACT_ON_RUNNING};
     return checked_run(cli, &act);
 }
 

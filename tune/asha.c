@@ -58,7 +58,7 @@ static void asha_free(struct trial_scheduler *asha)
     mem_free(asha);
 }
 
-static int64_t asha_first_milestone(const struct trial_scheduler *asha, int64_t judged)
+static int64_t asha_next_step(const struct trial_scheduler *asha, int64_t judged)
 {
     for (uint32_t i = 0; i < asha->n_rungs; i++) {
         if (asha->rungs[i].step > judged) {
@@ -66,6 +66,13 @@ static int64_t asha_first_milestone(const struct trial_scheduler *asha, int64_t 
         }
     }
     return INT64_MAX;
+}
+
+static int64_t asha_first_milestone(const struct trial_scheduler *asha, uint32_t trial,
+                                    int64_t judged)
+{
+    (void)trial;
+    return asha_next_step(asha, judged);
 }
 
 /* The rung that a report at `step` counts for: the highest one at or below it, unless the trial has
@@ -82,20 +89,26 @@ static bool asha_rung_find(const struct trial_scheduler *asha, int64_t judged, i
     return false;
 }
 
-static void asha_decide(const struct trial_scheduler *asha, int64_t judged, int64_t step,
-                        double value, struct tune_decision *ret_decision)
+static void asha_decide(const struct trial_scheduler *asha, const struct sweep_view *view,
+                        int64_t judged, const struct tune_milestone *milestone,
+                        struct tune_decision *ret_decision, struct value *ret_params)
 {
+    (void)view;
+    (void)ret_params;
     uint32_t index;
-    if (!asha_rung_find(asha, judged, step, &index)) {
-        *ret_decision =
-            (struct tune_decision){TUNE_GO, TUNE_WHY_NONE, asha_first_milestone(asha, judged)};
+    struct tune_decision decision = {.act = TUNE_GO, .until = INT64_MAX};
+    if (!asha_rung_find(asha, judged, milestone->step, &index)) {
+        decision.until = asha_next_step(asha, judged);
     } else if (index == asha->n_rungs - 1) {
-        *ret_decision = (struct tune_decision){TUNE_STOP, TUNE_WHY_MAX, INT64_MAX};
-    } else if (rung_would_keep(&asha->rungs[index], value)) {
-        *ret_decision = (struct tune_decision){TUNE_GO, TUNE_WHY_NONE, asha->rungs[index + 1].step};
+        decision.act = TUNE_STOP;
+        decision.why = TUNE_WHY_MAX;
+    } else if (rung_would_keep(&asha->rungs[index], milestone->value)) {
+        decision.until = asha->rungs[index + 1].step;
     } else {
-        *ret_decision = (struct tune_decision){TUNE_STOP, TUNE_WHY_RUNG, INT64_MAX};
+        decision.act = TUNE_STOP;
+        decision.why = TUNE_WHY_RUNG;
     }
+    *ret_decision = decision;
 }
 
 static error_code asha_apply(struct trial_scheduler *asha, int64_t judged,

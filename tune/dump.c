@@ -1,20 +1,24 @@
 /* tune/dump.c -- a tuner as text: whole, to compare two of them, and its rungs for people. */
 #include "tune/sweep.h"
 
-static const char *const state_words[] = {[TRIAL_OPEN] = "open", [TRIAL_ENDED] = "ended"};
+static const char *const state_words[] = {
+    [TRIAL_OPEN] = "open", [TRIAL_HELD] = "held", [TRIAL_ENDED] = "ended"};
+static const char *const leaving_words[] = {
+    [TUNE_GO] = "", [TUNE_STOP] = "stop", [TUNE_PAUSE] = "pause", [TUNE_EXPLOIT] = "exploit"};
 static const char *const outcome_words[] = {
     [TUNE_OUTCOME_DONE] = "done",       [TUNE_OUTCOME_STOPPED] = "stopped",
     [TUNE_OUTCOME_FAILED] = "failed",   [TUNE_OUTCOME_CANCELLED] = "cancelled",
     [TUNE_OUTCOME_INVALID] = "invalid",
 };
 
-/* [state, outcome, told, judged] */
+/* [state, outcome, told, leaving, judged] */
 static void trial_dump(const struct trial *trial, struct json_out *out)
 {
     json_array_begin(out, NULL);
     json_str(out, NULL, state_words[trial->state]);
     json_str(out, NULL, trial->state == TRIAL_ENDED ? outcome_words[trial->outcome] : NULL);
     json_str(out, NULL, tune_why_word((tune_why)trial->told));
+    json_str(out, NULL, leaving_words[trial->leaving]);
     json_i64(out, NULL, trial->judged);
     json_array_end(out);
 }

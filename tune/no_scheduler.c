@@ -14,21 +14,25 @@ static void none_free(struct trial_scheduler *scheduler)
     (void)scheduler;
 }
 
-static int64_t none_first_milestone(const struct trial_scheduler *scheduler, int64_t judged)
+static int64_t none_first_milestone(const struct trial_scheduler *scheduler, uint32_t trial,
+                                    int64_t judged)
 {
     (void)scheduler;
+    (void)trial;
     (void)judged;
     return INT64_MAX;
 }
 
-static void none_decide(const struct trial_scheduler *scheduler, int64_t judged, int64_t step,
-                        double value, struct tune_decision *ret_decision)
+static void none_decide(const struct trial_scheduler *scheduler, const struct sweep_view *view,
+                        int64_t judged, const struct tune_milestone *milestone,
+                        struct tune_decision *ret_decision, struct value *ret_params)
 {
     (void)scheduler;
+    (void)view;
     (void)judged;
-    (void)step;
-    (void)value;
-    *ret_decision = (struct tune_decision){TUNE_GO, TUNE_WHY_NONE, INT64_MAX};
+    (void)milestone;
+    (void)ret_params;
+    *ret_decision = (struct tune_decision){.act = TUNE_GO, .until = INT64_MAX};
 }
 
 static error_code none_apply(struct trial_scheduler *scheduler, int64_t judged,

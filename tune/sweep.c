@@ -16,7 +16,7 @@
 static const char *const why_words[] = {
     [TUNE_WHY_NONE] = "",         [TUNE_WHY_RUNG] = "rung",     [TUNE_WHY_MAX] = "max",
     [TUNE_WHY_TARGET] = "target", [TUNE_WHY_TRIALS] = "trials", [TUNE_WHY_FAILURES] = "failures",
-    [TUNE_WHY_WALL] = "wall",
+    [TUNE_WHY_WALL] = "wall",     [TUNE_WHY_MEDIAN] = "median",
 };
 
 /* Sweep-wide reasons that running trials are stopped for too. */
@@ -24,14 +24,15 @@ static const bool why_stops_all[] = {
     [TUNE_WHY_TARGET] = true,
     [TUNE_WHY_FAILURES] = true,
     [TUNE_WHY_WALL] = true,
+    [TUNE_WHY_MEDIAN] = false,
 };
 
-static_assert(sizeof why_words / sizeof why_words[0] == TUNE_WHY_WALL + 1, "a word a reason");
-static_assert(sizeof why_stops_all == TUNE_WHY_WALL + 1, "a line a reason");
+static_assert(sizeof why_words / sizeof why_words[0] == TUNE_WHY_MEDIAN + 1, "a word a reason");
+static_assert(sizeof why_stops_all == TUNE_WHY_MEDIAN + 1, "a line a reason");
 
 const char *tune_why_word(tune_why why)
 {
-    assert((unsigned)why <= TUNE_WHY_WALL);
+    assert((unsigned)why <= TUNE_WHY_MEDIAN);
     return why_words[why];
 }
 
@@ -164,7 +165,31 @@ void tune_suggest(const struct tuner *tuner, uint32_t trial, struct value *ret_p
 int64_t tune_first_milestone(const struct tuner *tuner, uint32_t trial)
 {
     const struct trial *found = trials_find(&tuner->trials, trial);
-    return tuner->scheduling->first_milestone(tuner->scheduler, found != NULL ? found->judged : 0);
+    return tuner->scheduling->first_milestone(tuner->scheduler, trial,
+                                              found != NULL ? found->judged : 0);
+}
+
+static struct sweep_view tuner_view(const struct tuner *tuner)
+{
+    return (struct sweep_view){
+        .spec = tuner->spec,
+        .seed = tuner->seed,
+        .trials = &tuner->trials,
+        .trials_max = tuner_trials_max(tuner),
+    };
+}
+
+bool tune_wants_snapshots(const struct tuner *tuner)
+{
+    return tuner->scheduling->wants_snapshots;
+}
+
+bool tune_wake_next(const struct tuner *tuner, uint32_t *ret_trial,
+                    struct tune_decision *ret_decision)
+{
+    struct sweep_view view = tuner_view(tuner);
+    return tuner->scheduling->wake != NULL && tuner->trials.n_held > 0 &&
+           tuner->scheduling->wake(tuner->scheduler, &view, ret_trial, ret_decision);
 }
 
 bool tune_reaches_target(const struct tuner *tuner, double value)
@@ -175,23 +200,26 @@ bool tune_reaches_target(const struct tuner *tuner, double value)
            (metric->goal == GOAL_MAXIMIZE ? value >= metric->target : value <= metric->target);
 }
 
-void tune_decide(const struct tuner *tuner, uint32_t trial, int64_t step, double value,
-                 struct tune_decision *ret_decision)
+void tune_decide(const struct tuner *tuner, const struct tune_milestone *milestone,
+                 struct tune_decision *ret_decision, struct value *ret_params)
 {
-    const struct trial *found = trials_find(&tuner->trials, trial);
+    const struct trial *found = trials_find(&tuner->trials, milestone->trial);
     if (found != NULL && found->told != TUNE_WHY_NONE) {
-        *ret_decision = (struct tune_decision){TUNE_STOP, (tune_why)found->told, INT64_MAX};
+        *ret_decision = (struct tune_decision){
+            .act = TUNE_STOP, .why = (tune_why)found->told, .until = INT64_MAX};
         return;
     }
     struct tune_decision decision;
-    tuner->scheduling->decide(tuner->scheduler, found != NULL ? found->judged : 0, step, value,
-                              &decision);
+    struct sweep_view view = tuner_view(tuner);
+    tuner->scheduling->decide(tuner->scheduler, &view, found != NULL ? found->judged : 0, milestone,
+                              &decision, ret_params);
     /* A trial that got to the top is done, whatever has become of its sweep. */
     if (decision.why != TUNE_WHY_MAX) {
-        if (why_stops_all[tuner->finishing]) {
-            decision = (struct tune_decision){TUNE_STOP, tuner->finishing, INT64_MAX};
-        } else if (tune_reaches_target(tuner, value)) {
-            decision = (struct tune_decision){TUNE_STOP, TUNE_WHY_TARGET, INT64_MAX};
+        tune_why why = why_stops_all[tuner->finishing]                ? tuner->finishing
+                       : tune_reaches_target(tuner, milestone->value) ? TUNE_WHY_TARGET
+                                                                      : TUNE_WHY_NONE;
+        if (why != TUNE_WHY_NONE) {
+            decision = (struct tune_decision){.act = TUNE_STOP, .why = why, .until = INT64_MAX};
         }
     }
     *ret_decision = decision;
@@ -224,6 +252,7 @@ void tune_counts_get(const struct tuner *tuner, struct tune_counts *ret_counts)
     *ret_counts = (struct tune_counts){
         .asked = trials->n,
         .running = trials_open_count(trials),
+        .held = trials->n_held,
         .ended = trials->n_ended,
         .done = trials->n_outcome[TUNE_OUTCOME_DONE],
         .stopped = trials->n_outcome[TUNE_OUTCOME_STOPPED],
@@ -265,29 +294,55 @@ static struct trial *tuner_open_trial(const struct tuner *tuner, uint32_t number
     return trial != NULL && trial->state == TRIAL_OPEN ? trial : NULL;
 }
 
+static bool params_are_sound(const struct sweep_spec *spec, const struct tune_event *event)
+{
+    return event->n_params == spec->n_parameters &&
+           (event->params != NULL || event->n_params == 0) &&
+           config_is_inside(spec, event->params);
+}
+
+/* Before anything is written. */
+static error_code tuner_note(struct tuner *tuner, const struct tune_event *event)
+{
+    struct sweep_view view = tuner_view(tuner);
+    return tuner->scheduling->note != NULL ? tuner->scheduling->note(tuner->scheduler, &view, event)
+                                           : OK;
+}
+
 static error_code apply_asked(struct tuner *tuner, const struct tune_event *event)
 {
-    const struct sweep_spec *spec = tuner->spec;
     if (event->trial != tune_next_trial(tuner) || tune_tickets(tuner) == 0 ||
-        event->n_params != spec->n_parameters || (event->params == NULL && event->n_params > 0) ||
-        !config_is_inside(spec, event->params)) {
+        !params_are_sound(tuner->spec, event)) {
         return ERR_INVALID;
     }
-    return trials_add(&tuner->trials);
+    error_code error = trials_reserve(&tuner->trials);
+    error = error == OK ? tuner_note(tuner, event) : error;
+    if (error == OK) {
+        trials_add(&tuner->trials);
+    }
+    return error;
 }
 
 /* An order that makes sense after a report at `step`, whoever decided it. */
-static bool decision_is_sound(const struct tune_decision *decision, int64_t step)
+static bool decision_is_sound(const struct tuner *tuner, const struct tune_event *event)
 {
+    const struct tune_decision *decision = &event->decision;
+    bool has_donor = decision->donor != 0;
+    bool is_donor_sound =
+        !has_donor || (decision->donor != event->trial && decision->donor <= tuner->trials.n &&
+                       params_are_sound(tuner->spec, event));
+    int64_t from = has_donor ? decision->donor_step : event->step;
+    bool is_ahead = decision->until > from || decision->until == INT64_MAX;
     switch (decision->act) {
     case TUNE_GO:
-        return decision->why == TUNE_WHY_NONE &&
-               (decision->until > step || decision->until == INT64_MAX);
+        return decision->why == TUNE_WHY_NONE && is_ahead && !has_donor;
     case TUNE_STOP:
-        return decision->why > TUNE_WHY_NONE && decision->why <= TUNE_WHY_WALL &&
-               decision->why != TUNE_WHY_TRIALS && decision->until == INT64_MAX;
+        return decision->why > TUNE_WHY_NONE && decision->why <= TUNE_WHY_MEDIAN &&
+               decision->why != TUNE_WHY_TRIALS && decision->until == INT64_MAX && !has_donor;
     case TUNE_PAUSE:
-        break; /* Nobody decides so. */
+        return decision->why == TUNE_WHY_NONE && is_donor_sound && decision->until == INT64_MAX;
+    case TUNE_EXPLOIT:
+        return decision->why == TUNE_WHY_NONE && has_donor && is_donor_sound && is_ahead;
     }
     return false;
 }
@@ -295,7 +350,7 @@ static bool decision_is_sound(const struct tune_decision *decision, int64_t step
 static error_code apply_milestone(struct tuner *tuner, const struct tune_event *event)
 {
     struct trial *trial = tuner_open_trial(tuner, event->trial);
-    if (trial == NULL || !event->has_value || !decision_is_sound(&event->decision, event->step) ||
+    if (trial == NULL || !event->has_value || !decision_is_sound(tuner, event) ||
         (trial->told != TUNE_WHY_NONE && event->decision.why != (tune_why)trial->told)) {
         return ERR_INVALID;
     }
@@ -304,16 +359,54 @@ static error_code apply_milestone(struct tuner *tuner, const struct tune_event *
     if (error != OK) {
         return error;
     }
+    bool is_leaving = event->decision.act == TUNE_PAUSE || event->decision.act == TUNE_EXPLOIT;
     trial->told = (uint8_t)event->decision.why;
+    trial->leaving = is_leaving ? (uint8_t)event->decision.act : TUNE_GO;
     tuner_value_take(tuner, event);
     return OK;
 }
 
-static error_code apply_ended(struct tuner *tuner, const struct tune_event *event)
+static error_code apply_held(struct tuner *tuner, const struct tune_event *event)
 {
     struct trial *trial = tuner_open_trial(tuner, event->trial);
-    if (trial == NULL || (unsigned)event->outcome > TUNE_OUTCOME_INVALID) {
+    if (trial == NULL) {
         return ERR_INVALID;
+    }
+    error_code error = tuner_note(tuner, event);
+    if (error == OK) {
+        trials_hold(&tuner->trials, trial);
+    }
+    return error;
+}
+
+static error_code apply_woken(struct tuner *tuner, const struct tune_event *event)
+{
+    struct trial *trial = trials_find(&tuner->trials, event->trial);
+    tune_act act = event->decision.act;
+    bool is_sound = (act == TUNE_GO && event->decision.why == TUNE_WHY_NONE) ||
+                    (act == TUNE_STOP && event->decision.why != TUNE_WHY_NONE &&
+                     event->decision.why <= TUNE_WHY_MEDIAN);
+    if (trial == NULL || trial->state != TRIAL_HELD || !is_sound || event->decision.donor != 0) {
+        return ERR_INVALID;
+    }
+    error_code error = tuner_note(tuner, event);
+    if (error == OK) {
+        trials_wake(&tuner->trials, trial);
+        trial->told = (uint8_t)event->decision.why;
+    }
+    return error;
+}
+
+static error_code apply_ended(struct tuner *tuner, const struct tune_event *event)
+{
+    struct trial *trial = trials_find(&tuner->trials, event->trial);
+    if (trial == NULL || trial->state == TRIAL_ENDED ||
+        (unsigned)event->outcome > TUNE_OUTCOME_INVALID) {
+        return ERR_INVALID;
+    }
+    error_code error = tuner_note(tuner, event);
+    if (error != OK) {
+        return error;
     }
     trials_end(&tuner->trials, trial, event->outcome);
     /* What a trial reported before it said that its parameters make no sense is no result. */
@@ -375,6 +468,10 @@ static error_code apply_reopened(struct tuner *tuner, const struct tune_event *e
     if (trial == NULL || trial->state != TRIAL_ENDED || event->step < 0 || event->step > 1) {
         return ERR_INVALID;
     }
+    error_code error = tuner_note(tuner, event);
+    if (error != OK) {
+        return error;
+    }
     trials_reopen(&tuner->trials, trial);
     if (event->step == 1) {
         tuner->finishing = TUNE_WHY_TRIALS;
@@ -386,7 +483,8 @@ static error_code (*const appliers[])(struct tuner *, const struct tune_event *)
     [TUNE_EVENT_ASKED] = apply_asked,       [TUNE_EVENT_MILESTONE] = apply_milestone,
     [TUNE_EVENT_ENDED] = apply_ended,       [TUNE_EVENT_TARGET] = apply_target,
     [TUNE_EVENT_WALL] = apply_wall,         [TUNE_EVENT_RESUMED] = apply_resumed,
-    [TUNE_EVENT_REOPENED] = apply_reopened,
+    [TUNE_EVENT_REOPENED] = apply_reopened, [TUNE_EVENT_HELD] = apply_held,
+    [TUNE_EVENT_WOKEN] = apply_woken,
 };
 
 error_code tune_apply(struct tuner *tuner, const struct tune_event *event)

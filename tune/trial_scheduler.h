@@ -5,28 +5,46 @@
 #define MUSTER_TUNE_TRIAL_SCHEDULER_H
 
 #include "base/json_out.h"
-#include "tune/tune.h"
+#include "tune/trials.h"
 
 /* Each file's own; it begins as it likes. */
 struct trial_scheduler;
 
+/* What a trial scheduler sees of its sweep: how many trials have which state, what was asked. */
+struct sweep_view {
+    const struct sweep_spec *spec;
+    uint64_t seed;
+    const struct trials *trials;
+    uint32_t trials_max; /* SPEC_TRIALS_MAX: no limit */
+};
+
 /* `judged` is the step of the highest rung that has the trial's result, 0 if none has; the tuner
- * keeps it. */
+ * keeps it. A trial scheduler without an optional function (NULL) pauses nobody. */
 struct trial_scheduler_ops {
     const char *name;
+    bool wants_snapshots; /* at each milestone */
     /* ERR_INVALID for a schedule that makes no sense, ERR_NO_MEMORY. `spec` outlives it. */
     error_code (*new)(const struct sweep_spec *spec, struct trial_scheduler **ret_scheduler);
     void (*free)(struct trial_scheduler *scheduler); /* NULL is fine */
     /* The first milestone of a trial that goes on behind `judged`; INT64_MAX: none. */
-    int64_t (*first_milestone)(const struct trial_scheduler *scheduler, int64_t judged);
-    /* What a trial should do that reports `value` at `step`; looks at results of trials only, the
-     * sweep's stop rules are the tuner's. */
-    void (*decide)(const struct trial_scheduler *scheduler, int64_t judged, int64_t step,
-                   double value, struct tune_decision *ret_decision);
+    int64_t (*first_milestone)(const struct trial_scheduler *scheduler, uint32_t trial,
+                               int64_t judged);
+    /* What a trial should do; looks at results of trials only, the sweep's stop rules are the
+     * tuner's. ret_params as of tune_decide(). */
+    void (*decide)(const struct trial_scheduler *scheduler, const struct sweep_view *view,
+                   int64_t judged, const struct tune_milestone *milestone,
+                   struct tune_decision *ret_decision, struct value *ret_params);
     /* A milestone of the log; the decision in it is told, not made again. ret_judged: the trial's
      * new `judged`. ERR_NO_MEMORY, ERR_LIMIT: nothing changed, nothing written. */
     error_code (*apply)(struct trial_scheduler *scheduler, int64_t judged,
                         const struct tune_event *event, int64_t *ret_judged);
+    /* Optional: an ASKED, HELD, WOKEN, ENDED or REOPENED of the log, which the tuner has found
+     * sound and will take after this. On an error nothing is changed. */
+    error_code (*note)(struct trial_scheduler *scheduler, const struct sweep_view *view,
+                       const struct tune_event *event);
+    /* Optional: tune_wake_next(), for trials that were told to pause. */
+    bool (*wake)(const struct trial_scheduler *scheduler, const struct sweep_view *view,
+                 uint32_t *ret_trial, struct tune_decision *ret_decision);
     /* An array of the rungs for people, or (is_whole) with every field. */
     void (*print)(const struct trial_scheduler *scheduler, bool is_whole, struct json_out *out,
                   const char *key);

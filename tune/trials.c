@@ -12,7 +12,7 @@ void trials_fini(struct trials *trials)
     *trials = (struct trials){0};
 }
 
-error_code trials_add(struct trials *trials)
+error_code trials_reserve(struct trials *trials)
 {
     if (trials->n == SPEC_TRIALS_MAX) {
         return ERR_LIMIT;
@@ -27,8 +27,13 @@ error_code trials_add(struct trials *trials)
         trials->items = items;
         trials->cap = cap;
     }
-    trials->items[trials->n++] = (struct trial){.state = TRIAL_OPEN, .told = TUNE_WHY_NONE};
     return OK;
+}
+
+void trials_add(struct trials *trials)
+{
+    assert(trials->n < trials->cap);
+    trials->items[trials->n++] = (struct trial){.state = TRIAL_OPEN, .told = TUNE_WHY_NONE};
 }
 
 struct trial *trials_find(const struct trials *trials, uint32_t number)
@@ -36,9 +41,25 @@ struct trial *trials_find(const struct trials *trials, uint32_t number)
     return number >= 1 && number <= trials->n ? &trials->items[number - 1] : NULL;
 }
 
-void trials_end(struct trials *trials, struct trial *trial, tune_outcome outcome)
+void trials_hold(struct trials *trials, struct trial *trial)
 {
     assert(trial->state == TRIAL_OPEN);
+    trial->state = TRIAL_HELD;
+    trials->n_held++;
+}
+
+void trials_wake(struct trials *trials, struct trial *trial)
+{
+    assert(trial->state == TRIAL_HELD);
+    trial->state = TRIAL_OPEN;
+    trial->leaving = TUNE_GO;
+    trials->n_held--;
+}
+
+void trials_end(struct trials *trials, struct trial *trial, tune_outcome outcome)
+{
+    assert(trial->state != TRIAL_ENDED);
+    trials->n_held -= trial->state == TRIAL_HELD;
     trial->state = TRIAL_ENDED;
     trial->outcome = (uint8_t)outcome;
     trials->n_outcome[outcome]++;
@@ -53,9 +74,10 @@ void trials_reopen(struct trials *trials, struct trial *trial)
     trial->state = TRIAL_OPEN;
     trial->outcome = 0;
     trial->told = TUNE_WHY_NONE;
+    trial->leaving = TUNE_GO;
 }
 
 uint32_t trials_open_count(const struct trials *trials)
 {
-    return trials->n - trials->n_ended;
+    return trials->n - trials->n_ended - trials->n_held;
 }

@@ -24,7 +24,9 @@ MUST_CHECK error_code tune_check(const struct sweep_spec *spec, struct report *r
 typedef enum {
     TUNE_GO = 0, /* go on; the next milestone is `until` */
     TUNE_STOP,   /* leave now: `why` says the reason */
-    TUNE_PAUSE,  /* save, leave, wait for the rung (no scheduler of this release decides so) */
+    TUNE_PAUSE, /* save, leave, be held until tune_wake_next() names it. With a donor: leave, and go
+                   on from the donor's snapshot with `params` then */
+    TUNE_EXPLOIT, /* go on from the donor's snapshot with `params`; the next milestone is `until` */
 } tune_act;
 
 typedef enum {
@@ -35,6 +37,7 @@ typedef enum {
     TUNE_WHY_TRIALS,   /* stop.trials trials ended */
     TUNE_WHY_FAILURES, /* stop.failures trials failed */
     TUNE_WHY_WALL,     /* stop.wall passed (told by TUNE_EVENT_WALL) */
+    TUNE_WHY_MEDIAN,   /* worse than the median of the others' running averages */
 } tune_why;
 
 const char *tune_why_word(tune_why why); /* "rung", "max", ...; "" for NONE */
@@ -43,12 +46,35 @@ const char *tune_why_word(tune_why why); /* "rung", "max", ...; "" for NONE */
 struct tune_decision {
     tune_act act;
     tune_why why;
-    int64_t until; /* next milestone step; INT64_MAX: none */
+    int64_t until; /* next milestone step, behind donor_step if there is a donor; INT64_MAX: none */
+    /* EXPLOIT, and PAUSE with a donor: whose snapshot, which of its, and the steps that its weights
+     * have done. */
+    uint32_t donor; /* a trial; 0: none */
+    uint32_t donor_ordinal;
+    int64_t donor_step;
+};
+
+enum { TUNE_CAN_PAUSE = 1, TUNE_CAN_EXPLOIT = 2 };
+
+/* What the caller knows of a trial's snapshots: true if `trial` has one that the asking trial could
+ * go on from, made with the parameters that the log gives `trial` now. */
+typedef bool tune_donor_fn(void *context, uint32_t trial, uint32_t *ret_ordinal, int64_t *ret_step);
+
+/* A report at or behind a milestone, and what its decision may look at. */
+struct tune_milestone {
+    uint32_t trial;
+    int64_t step;
+    double value;
+    uint32_t can;         /* TUNE_CAN_*: save and leave to go on later; load another's snapshot */
+    bool is_crowded;      /* some other trial of the sweep waits for a place */
+    tune_donor_fn *donor; /* NULL: nobody has a snapshot */
+    void *context;        /* of `donor` */
 };
 
 typedef enum {
     TUNE_EVENT_ASKED,     /* trial, params */
-    TUNE_EVENT_MILESTONE, /* trial, step, value, decision: as tune_decide() gave it */
+    TUNE_EVENT_MILESTONE, /* trial, step, value, decision: as tune_decide() gave it, and `params` if
+                             it has a donor */
     TUNE_EVENT_ENDED,     /* trial, outcome, and the last value if has_value */
     TUNE_EVENT_TARGET,    /* trial, step, value: a report below the milestone reached the target */
     TUNE_EVENT_WALL,      /* stop.wall passed */
@@ -56,6 +82,10 @@ typedef enum {
                              0: no limit. Failures count anew. */
     TUNE_EVENT_REOPENED, /* an ended trial runs again; step 1: its sweep had ended, and no new trial
                             is asked for */
+    TUNE_EVENT_HELD,  /* trial: it has left as told (PAUSE, or EXPLOIT by a new start), or somebody
+                         paused it; its place is free */
+    TUNE_EVENT_WOKEN, /* trial, decision: GO with `until`, it has a place again; or STOP with `why`,
+                         its end follows */
 } tune_event_kind;
 
 typedef enum {
@@ -105,11 +135,17 @@ void tune_suggest(const struct tuner *tuner, uint32_t trial, struct value *ret_p
  * after its last milestone: the first rung above the last one it was judged at; INT64_MAX if none.
  */
 int64_t tune_first_milestone(const struct tuner *tuner, uint32_t trial);
-/* What `trial` should do that reports `value` at `step` >= its milestone. Changes nothing.
- * A rung counts once a trial: a report at or below the last rung judged is TUNE_GO to the next one.
- */
-void tune_decide(const struct tuner *tuner, uint32_t trial, int64_t step, double value,
-                 struct tune_decision *ret_decision);
+/* What a trial should do that has reached its milestone. Changes nothing. A rung counts once a
+ * trial: a report at or below the last rung judged is TUNE_GO to the next one. ret_params: room for
+ * n_parameters, filled in if the decision has a donor; strings are borrowed from the spec. */
+void tune_decide(const struct tuner *tuner, const struct tune_milestone *milestone,
+                 struct tune_decision *ret_decision, struct value *ret_params);
+/* A held trial that should go on (GO) or end (STOP) now; false: none. Only those that were told to
+ * leave by a decision: what people paused, people resume. Asked again after each entry. */
+bool tune_wake_next(const struct tuner *tuner, uint32_t *ret_trial,
+                    struct tune_decision *ret_decision);
+/* True if a trial is to save at each milestone, whatever checkpoints.on says. */
+bool tune_wants_snapshots(const struct tuner *tuner);
 /* True if a report of `value` reaches metric.target. */
 bool tune_reaches_target(const struct tuner *tuner, double value);
 /* The only writer. ERR_INVALID for an entry that cannot follow this state, e.g. a trial asked
@@ -127,7 +163,7 @@ bool tune_best(const struct tuner *tuner, uint32_t *ret_trial, double *ret_value
                int64_t *ret_step);
 
 struct tune_counts {
-    uint32_t asked, running, ended, done, stopped, failed, cancelled, invalid;
+    uint32_t asked, running, held, ended, done, stopped, failed, cancelled, invalid;
 };
 void tune_counts_get(const struct tuner *tuner, struct tune_counts *ret_counts);
 /* Every field as JSON, in a fixed order: equal tuners print equal text. */

@@ -115,7 +115,8 @@ void on_events(struct core *core, time_ms now, uint64_t peer, const struct msg_e
 /* The peer that a node's agent speaks as; 0: none. */
 uint64_t core_node_peer(const struct core *core, const char *name);
 /* When each of so many agents is to speak: about 70 heartbeats a second in all, as long as that is
- * often enough for CORE_SUSPECT_MS, and some in the same moment: what they cost is the waking up. */
+ * often enough for CORE_SUSPECT_MS, and some in the same moment: what they cost is the waking up.
+ */
 struct core_heartbeat {
     int64_t interval_ms;
     int64_t in_ms; /* until the next one */
@@ -198,6 +199,9 @@ void on_sweep_resume(struct core *core, time_ms now, uint64_t request, uint32_t 
 /* An ended one is tried again. seen: its attempts that the caller saw: with more of them nothing is
  * done; -1: not said. */
 void on_task_retry(struct core *core, time_ms now, uint64_t request, task_id task, int64_t seen);
+/* It saves and leaves, and waits for on_trial_resume(); 409 for one that cannot save. */
+void on_trial_pause(struct core *core, time_ms now, uint64_t request, task_id trial);
+void on_trial_resume(struct core *core, time_ms now, uint64_t request, task_id trial);
 /* All that is kept of an ended sweep or job is deleted. Answered once it is certain to happen. */
 void on_work_remove(struct core *core, time_ms now, uint64_t request, uint32_t number,
                     bool is_sweep);

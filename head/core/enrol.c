@@ -34,11 +34,6 @@ static bool core_resources_are_good(const struct msg_enrol *msg)
     return is_good;
 }
 
-static bool core_text_equal(const char *a, const char *b)
-{
-    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
-}
-
 /* Another agent has this name and was heard of a moment ago. Its own next start is none: the lock
  * of its folder says that the one before it has ended. That one's last words may be read after. */
 static bool core_name_is_taken(const struct node *node, time_ms now, const struct msg_enrol *msg)
@@ -167,27 +162,10 @@ static void core_welcome(struct core *core, time_ms now, struct node *node,
     }
 }
 
-static bool core_snapshot_is_named(struct core *core, const struct node *node,
-                                   struct snapshot_name name)
-{
-    const struct task *task = core_task_find(core, name.task);
-    if (task == NULL) {
-        return false;
-    }
-    if (core_text_equal(task->r.best_node, node->r.name) &&
-        name.ordinal == task->r.best_snapshot.ordinal) {
-        return true;
-    }
-    /* One that is newer than the record: its event is still on its way. */
-    bool is_last = core_text_equal(task->r.snapshot_node, node->r.name);
-    return core_text_equal(task->r.node, node->r.name) &&
-           (is_last ? name.ordinal >= task->r.snapshot.ordinal : task->r.snapshot.ordinal == 0);
-}
-
 static void core_snapshots_sweep(struct core *core, struct node *node, const struct msg_enrol *msg)
 {
     for (uint32_t i = 0; i < msg->n_snapshots; i++) {
-        if (!core_snapshot_is_named(core, node, msg->snapshots[i])) {
+        if (!core_snapshot_is_wanted(core, node, msg->snapshots[i])) {
             struct msg_drop drop = {&msg->snapshots[i], 1};
             outbox_send(&core->out, node->peer, MSG_DROP, &drop);
         }

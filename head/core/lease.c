@@ -4,18 +4,24 @@
 
 #include "head/core/arrays.h"
 
+uint32_t core_task_params(const struct task *task, struct named_value *ret_params)
+{
+    const struct sweep_spec *spec = &task->work->sweep->spec;
+    uint32_t n = 0;
+    /* A parameter that is not active in this trial is not there for it. */
+    for (uint32_t i = 0; i < spec->n_parameters && i < task->r.n_params; i++) {
+        if (task->r.params[i].kind != VALUE_NONE) {
+            ret_params[n++] = (struct named_value){spec->parameters[i].name, task->r.params[i]};
+        }
+    }
+    return n;
+}
+
 static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
                              struct named_value *params, struct label_pair *env)
 {
     const struct sweep *sweep = task->work->sweep;
     const struct sweep_spec *spec = &sweep->spec;
-    /* A parameter that is not active in this trial is not there for it. */
-    for (uint32_t i = 0; i < spec->n_parameters && i < task->r.n_params; i++) {
-        if (task->r.params[i].kind != VALUE_NONE) {
-            params[lease->n_params++] =
-                (struct named_value){spec->parameters[i].name, task->r.params[i]};
-        }
-    }
     for (uint32_t i = 0; i < spec->n_env; i++) {
         env[i] = (struct label_pair){spec->env[i].name, spec->env[i].value};
     }
@@ -31,6 +37,8 @@ static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
     lease->env = env;
     lease->n_env = spec->n_env;
     lease->params = params;
+    lease->n_params = core_task_params(task, params);
+    lease->lineage = task->r.lineage;
     /* A trial's own seed: the same for every attempt; below 2^53 so that JSON keeps it. */
     lease->seed = (sweep->r.seed * 0x9E3779B97F4A7C15U + task->r.id.index) >> 11;
     lease->metric = spec->metric.name;
@@ -43,6 +51,10 @@ static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
     lease->timeout_start_ms = spec->timeouts.start_ms;
     lease->timeout_decision_ms = spec->timeouts.decision_ms;
     lease->checkpoints_on = spec->checkpoints.on;
+    /* core_lease_check() asks before there is a tuner. */
+    if (sweep->tuner != NULL && tune_wants_snapshots(sweep->tuner)) {
+        lease->checkpoints_on |= CHECKPOINT_ON_RUNG;
+    }
     lease->keep_last = spec->checkpoints.keep_last;
     lease->keep_best = spec->checkpoints.keep_best;
     lease->tail_bytes = spec->logs_tail_bytes;
@@ -173,8 +185,13 @@ static void core_task_lease(struct core *core, time_ms now, struct task *task,
     task->r.pid = 0;
     task->r.exit_code = task->r.signal = 0;
     task->r.last_seq = 0;
+    if (task->r.order.act == ACT_EXPLOIT) {
+        /* The lease itself says what to start from and with. */
+        task->r.order.n++;
+        task->r.order.act = ACT_GO;
+    }
     core_task_move(core, now, task, TASK_EVENT_LEASE);
-    if (task->r.order.act == ACT_STOP) {
+    if (core_order_is_leave(&task->r.order)) {
         /* It failed before it could be told; the order stays in force. */
         core_task_move(core, now, task, TASK_EVENT_TOLD);
     }

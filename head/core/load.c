@@ -204,6 +204,9 @@ static error_code load_work(struct core *core, time_ms now, struct work *work,
         core_remove_begin(core, work);
         return OK;
     }
+    if (work->sweep != NULL) {
+        core_snapshots_relink(core, work);
+    }
     if (work->sweep != NULL && work->sweep->r.state == SWEEP_RUNNING) {
         work->sweep->r.resumed_at = now; /* It did not run while the cluster was down. */
         core_sweep_dirty(core, work->sweep);

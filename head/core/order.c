@@ -9,8 +9,19 @@ void core_order_send(struct core *core, const struct task *task)
         core_array_order_send(core, task);
         return;
     }
-    struct msg_order msg = {task->r.id, task->r.attempt, task->r.order};
+    struct msg_order msg = {.task = task->r.id, .attempt = task->r.attempt, .order = task->r.order};
+    struct named_value params[SPEC_PARAMETERS_MAX];
+    if (task->r.order.act == ACT_EXPLOIT) {
+        msg.restore = task->r.snapshot;
+        msg.params = params;
+        msg.n_params = core_task_params(task, params);
+    }
     outbox_send(&core->out, task->node != NULL ? task->node->peer : 0, MSG_ORDER, &msg);
+}
+
+bool core_order_is_leave(const struct order *order)
+{
+    return order->act == ACT_STOP || order->act == ACT_PAUSE;
 }
 
 void core_order_next(struct core *core, time_ms now, struct task *task, order_act act,
@@ -42,9 +53,11 @@ void core_task_tell(struct core *core, time_ms now, struct task *task, order_why
         return;
     }
     /* Told already: only a cancel says more than what was said, or the same with less grace. */
-    bool is_told = task->r.order.act == ACT_STOP && core_task_is_on_node(task);
+    bool is_told = core_order_is_leave(&task->r.order) && core_task_is_on_node(task);
     bool is_sooner = grace_ms >= 0 && grace_ms < task->r.order.grace_ms;
-    if (is_told && (why != WHY_CANCEL || (task->r.order.why == WHY_CANCEL && !is_sooner))) {
+    bool is_for_good = task->r.order.act == ACT_STOP && task->r.order.why != WHY_EXPLOIT;
+    if (is_told && is_for_good &&
+        (why != WHY_CANCEL || (task->r.order.why == WHY_CANCEL && !is_sooner))) {
         return;
     }
     task->r.why = why;

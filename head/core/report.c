@@ -147,38 +147,12 @@ void on_event_rows(struct core *core, time_ms now, struct task *task,
     if (!core_rows_take(core, task, &event->rows)) {
         return;
     }
+    task->r.can = event->can;
     int metric = core_metric_index(task->work->sweep, &event->rows);
     if (metric >= 0) {
         core_target_check(core, now, task, &event->rows, (uint32_t)metric, event->rows.n_rows);
         core_sweep_advance(core, now, task->work->sweep);
     }
-}
-
-static void core_decide(struct core *core, time_ms now, struct task *task, int64_t step,
-                        double value)
-{
-    struct sweep *sweep = task->work->sweep;
-    struct tune_event event = {
-        .kind = TUNE_EVENT_MILESTONE,
-        .trial = task->r.id.index,
-        .step = step,
-        .has_value = true,
-        .value = value,
-    };
-    tune_decide(sweep->tuner, task->r.id.index, step, value, &event.decision);
-    core->decisions_total++;
-    core_sweep_log(core, now, sweep, &event, task->r.order.n + 1);
-    outbox_milestone(&core->out);
-    if (event.decision.act == TUNE_GO) {
-        core_order_next(core, now, task, ACT_GO, WHY_NONE, event.decision.until, 0);
-    } else {
-        task->r.why = core_why_from_tune(event.decision.why);
-        core_order_next(core, now, task, ACT_STOP, task->r.why, INT64_MAX,
-                        sweep->spec.timeouts.grace_ms);
-        core_task_move(core, now, task, TASK_EVENT_TOLD);
-    }
-    core_notice_best(core, now, sweep);
-    core_sweep_advance(core, now, sweep);
 }
 
 void on_event_milestone(struct core *core, time_ms now, struct task *task,
@@ -197,9 +171,10 @@ void on_event_milestone(struct core *core, time_ms now, struct task *task,
     if (metric >= 0) {
         core_target_check(core, now, task, rows, (uint32_t)metric, rows->n_rows - 1);
     }
+    task->r.can = event->can;
     /* A newer order was written while this report was on its way: that one answers. An order to
      * leave has no milestone: a trainer that reports for ever does not talk itself out of it. */
-    if (event->reached < task->r.order.n || task->r.order.act != ACT_GO) {
+    if (event->reached < task->r.order.n || core_order_is_leave(&task->r.order)) {
         core_order_send(core, task);
         core_sweep_advance(core, now, task->work->sweep);
         return;

@@ -88,7 +88,7 @@ static bool core_end_has_run(const struct task *task, const struct attempt_resul
  * refuses what it had started has failed it. */
 static attempt_end core_end_judge(const struct task *task, const struct attempt_result *result)
 {
-    bool is_told = task->r.order.act == ACT_STOP;
+    bool is_told = core_order_is_leave(&task->r.order);
     /* In a lane there are no numbered orders: what was told to leave and left was handed its. */
     bool is_handed =
         is_told && (core_task_is_in_lane(task) ? result->cause == CAUSE_TOLD || result->handed > 0
@@ -104,7 +104,8 @@ static attempt_end core_end_judge(const struct task *task, const struct attempt_
     if (is_handed || (is_told && task->r.order.why == WHY_CANCEL && !is_done)) {
         return END_TOLD;
     }
-    if (result->cause == CAUSE_AGENT_LEFT) {
+    bool has_lost = result->cause == CAUSE_CANNOT_START && result->is_restore_lost;
+    if (result->cause == CAUSE_AGENT_LEFT || has_lost) {
         return END_GIVEN_BACK;
     }
     if (result->bye == BYE_INVALID && has_run) {
@@ -229,7 +230,7 @@ void on_event_result(struct core *core, time_ms now, struct task *task,
     if (end == END_DONE && core_end_lacks_metric(task)) {
         end = END_NO_METRIC;
     }
-    if (end == END_REFUSED && result->is_restore_lost) {
+    if (result->is_restore_lost) {
         core_snapshot_lost(core, task);
     }
     core_evidence_store(core, task, result, end == END_FAILED || end == END_NO_METRIC);
@@ -245,6 +246,10 @@ void on_event_result(struct core *core, time_ms now, struct task *task,
         break;
     case END_TOLD:
         task->r.why = task->r.order.why;
+        if (task->r.order.act == ACT_PAUSE || task->r.why == WHY_EXPLOIT) {
+            core_task_hold(core, now, task);
+            break;
+        }
         core_task_end(core, now, task, TASK_EVENT_TOLD_ENDED, core_outcome_of_why(task->r.why));
         break;
     case END_INVALID:

@@ -81,6 +81,7 @@ static void resume_run(struct core *core, time_ms now, struct sweep *sweep, uint
     if (sweep->r.state != SWEEP_RUNNING) {
         core_sweep_move(core, now, sweep, SWEEP_RUNNING);
     }
+    core_sweep_wake_paused(core, now, sweep);
     core_sweep_dirty(core, sweep);
     core_sweep_advance(core, now, sweep);
 }

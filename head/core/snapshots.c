@@ -12,24 +12,61 @@ static bool snapshot_is_at(const struct snapshot_ref *snapshot, const char *wher
     return snapshot->ordinal != 0 && where != NULL && node != NULL && strcmp(where, node) == 0;
 }
 
-static bool snapshot_is_named(const struct task *task, uint32_t ordinal, const char *node)
+static bool snapshot_is(const struct snapshot_ref *snapshot, const char *where, uint32_t ordinal,
+                        const char *node)
 {
-    const struct record_task *r = &task->r;
-    return (snapshot_is_at(&r->snapshot, r->snapshot_node, node) &&
-            r->snapshot.ordinal == ordinal) ||
-           (snapshot_is_at(&r->best_snapshot, r->best_node, node) &&
-            r->best_snapshot.ordinal == ordinal);
+    return snapshot->ordinal == ordinal && snapshot_is_at(snapshot, where, node);
 }
 
-/* Unless a record names it still. */
-static void core_snapshot_drop(struct core *core, const struct task *task, uint32_t ordinal,
+/* By a record of the trial that made it, or of one that goes on from it. */
+static bool snapshot_is_named(const struct task *maker, uint32_t ordinal, const char *node)
+{
+    const struct record_task *r = &maker->r;
+    if ((r->snapshot.owner == 0 && snapshot_is(&r->snapshot, r->snapshot_node, ordinal, node)) ||
+        snapshot_is(&r->best_snapshot, r->best_node, ordinal, node)) {
+        return true;
+    }
+    list_each (&maker->lent, struct task, lent_link, to) {
+        if (snapshot_is(&to->r.snapshot, to->r.snapshot_node, ordinal, node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct task *maker_task(struct core *core, struct task *task,
+                               const struct snapshot_ref *snapshot)
+{
+    return snapshot->owner == 0 ? task
+                                : core_task_find(core, (task_id){task->r.id.job, snapshot->owner});
+}
+
+bool core_snapshot_is_wanted(struct core *core, const struct node *node, struct snapshot_name name)
+{
+    const struct task *task = core_task_find(core, name.task);
+    if (task == NULL) {
+        return false;
+    }
+    if (snapshot_is_named(task, name.ordinal, node->r.name)) {
+        return true;
+    }
+    /* One that is newer than the record: its event is still on its way. */
+    const struct snapshot_ref *last = &task->r.snapshot;
+    bool is_last = last->owner == 0 && core_text_equal(task->r.snapshot_node, node->r.name);
+    bool is_newer =
+        is_last ? name.ordinal >= last->ordinal : last->ordinal == 0 || last->owner != 0;
+    return core_text_equal(task->r.node, node->r.name) && is_newer;
+}
+
+/* Unless a record names it still. NULL: its maker is gone, and it with it. */
+static void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t ordinal,
                                const char *where)
 {
     const struct node *node = where != NULL ? core_node_find(core, where) : NULL;
-    if (ordinal == 0 || node == NULL || snapshot_is_named(task, ordinal, where)) {
+    if (maker == NULL || ordinal == 0 || node == NULL || snapshot_is_named(maker, ordinal, where)) {
         return;
     }
-    struct snapshot_name name = {task->r.id, ordinal};
+    struct snapshot_name name = {maker->r.id, ordinal};
     struct msg_drop msg = {&name, 1};
     outbox_send(&core->out, node->peer, MSG_DROP, &msg);
 }
@@ -38,14 +75,55 @@ static void core_snapshot_drop(struct core *core, const struct task *task, uint3
 static void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref *ref,
                               const char **ref_node, struct snapshot_ref to, const char *where)
 {
-    uint32_t old = ref->ordinal;
+    struct snapshot_ref old = *ref;
+    const struct task *maker = maker_task(core, task, &old);
     const char *old_node = TAKE(*ref_node);
     *ref = to;
     ref->dir = NULL; /* A folder's place follows from node, trial and number. */
+    if (old.owner != 0) {
+        list_remove(&task->lent_link);
+    }
+    if (to.owner != 0) {
+        list_push_back(&maker_task(core, task, &to)->lent, &task->lent_link);
+    }
     core_str_set(core, ref_node, where);
     core_task_dirty(core, task);
-    core_snapshot_drop(core, task, old, old_node);
+    core_snapshot_drop(core, maker, old.ordinal, old_node);
     core_str_clear(&old_node);
+}
+
+static void core_snapshot_clear(struct core *core, struct task *task, struct snapshot_ref *ref,
+                                const char **ref_node)
+{
+    core_snapshot_set(core, task, ref, ref_node, (struct snapshot_ref){0}, NULL);
+}
+
+void core_snapshot_borrow(struct core *core, struct task *task, struct task *donor)
+{
+    struct snapshot_ref from = donor->r.snapshot;
+    from.owner = donor->r.id.index;
+    from.lineage = task->r.lineage;
+    core_snapshot_set(core, task, &task->r.snapshot, &task->r.snapshot_node, from,
+                      donor->r.snapshot_node);
+}
+
+void core_snapshots_relink(struct core *core, struct work *work)
+{
+    for (uint32_t i = 0; i < work->n_tasks; i++) {
+        struct task *task = work->tasks[i];
+        struct task *maker = task != NULL ? maker_task(core, task, &task->r.snapshot) : NULL;
+        if (maker != NULL && maker != task) {
+            list_push_back(&maker->lent, &task->lent_link);
+        }
+    }
+}
+
+void core_snapshots_unlink(struct task *task)
+{
+    list_remove(&task->lent_link);
+    list_each (&task->lent, struct task, lent_link, to) {
+        list_remove(&to->lent_link);
+    }
 }
 
 void core_snapshots_move(struct core *core, struct task *task, const struct node *node)
@@ -53,47 +131,54 @@ void core_snapshots_move(struct core *core, struct task *task, const struct node
     bool is_left_behind = task->r.snapshot.ordinal != 0 &&
                           !snapshot_is_at(&task->r.snapshot, task->r.snapshot_node, node->r.name);
     if (is_left_behind) {
-        core_snapshot_set(core, task, &task->r.snapshot, &task->r.snapshot_node,
-                          (struct snapshot_ref){0}, NULL);
+        core_snapshot_clear(core, task, &task->r.snapshot, &task->r.snapshot_node);
     }
 }
 
+/* Of the parameters that it has now: older weights do not meet newer parameters. */
 struct snapshot_ref core_snapshot_to_restore(const struct task *task, const char *node)
 {
-    if (snapshot_is_at(&task->r.snapshot, task->r.snapshot_node, node)) {
-        return task->r.snapshot;
+    const struct record_task *r = &task->r;
+    if (r->snapshot.lineage == r->lineage && snapshot_is_at(&r->snapshot, r->snapshot_node, node)) {
+        return r->snapshot;
     }
-    if (snapshot_is_at(&task->r.best_snapshot, task->r.best_node, node)) {
-        return task->r.best_snapshot;
+    if (r->best_snapshot.lineage == r->lineage &&
+        snapshot_is_at(&r->best_snapshot, r->best_node, node)) {
+        return r->best_snapshot;
     }
     return (struct snapshot_ref){0};
 }
 
 void core_snapshot_lost(struct core *core, struct task *task)
 {
-    uint32_t ordinal = core_snapshot_to_restore(task, task->r.node).ordinal;
+    struct snapshot_ref lost = core_snapshot_to_restore(task, task->r.node);
     struct record_task *r = &task->r;
-    bool is_best = snapshot_is_at(&r->best_snapshot, r->best_node, r->node) &&
-                   r->best_snapshot.ordinal == ordinal;
-    if (is_best) {
-        core_snapshot_set(core, task, &r->best_snapshot, &r->best_node, (struct snapshot_ref){0},
-                          NULL);
+    if (lost.owner == 0 && snapshot_is(&r->best_snapshot, r->best_node, lost.ordinal, r->node)) {
+        core_snapshot_clear(core, task, &r->best_snapshot, &r->best_node);
     }
-    if (snapshot_is_at(&r->snapshot, r->snapshot_node, r->node) && r->snapshot.ordinal == ordinal) {
-        core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, (struct snapshot_ref){0},
-                          NULL);
+    if (r->snapshot.owner == lost.owner &&
+        snapshot_is(&r->snapshot, r->snapshot_node, lost.ordinal, r->node)) {
+        core_snapshot_clear(core, task, &r->snapshot, &r->snapshot_node);
     }
 }
 
+/* The whole work is removed, makers and borrowers. */
 void core_snapshots_drop(struct core *core, const struct task *task)
 {
-    struct task bare = {.r.id = task->r.id}; /* names nothing */
     const struct record_task *r = &task->r;
-    bool is_one = r->snapshot.ordinal == r->best_snapshot.ordinal && r->best_node != NULL &&
-                  snapshot_is_at(&r->snapshot, r->snapshot_node, r->best_node);
-    core_snapshot_drop(core, &bare, r->snapshot.ordinal, r->snapshot_node);
-    if (!is_one) {
-        core_snapshot_drop(core, &bare, r->best_snapshot.ordinal, r->best_node);
+    const struct snapshot_ref *refs[] = {&r->snapshot, &r->best_snapshot};
+    const char *const where[] = {r->snapshot_node, r->best_node};
+    for (int i = 0; i < 2; i++) {
+        const struct node *node = where[i] != NULL ? core_node_find(core, where[i]) : NULL;
+        bool is_same = i == 1 && r->snapshot.owner == 0 && core_text_equal(where[0], where[1]) &&
+                       refs[0]->ordinal == refs[1]->ordinal;
+        if (node == NULL || refs[i]->ordinal == 0 || is_same) {
+            continue;
+        }
+        uint32_t maker = refs[i]->owner != 0 ? refs[i]->owner : r->id.index;
+        struct snapshot_name name = {{r->id.job, maker}, refs[i]->ordinal};
+        struct msg_drop msg = {&name, 1};
+        outbox_send(&core->out, node->peer, MSG_DROP, &msg);
     }
 }
 
@@ -102,8 +187,8 @@ void core_snapshot_judge(struct core *core, struct task *task, int64_t step, dou
 {
     const struct sweep *sweep = task->work->sweep;
     struct record_task *r = &task->r;
-    if (r->snapshot.ordinal == 0 || r->snapshot.step != step || isnan(value) ||
-        sweep->spec.checkpoints.keep_best == 0) {
+    if (r->snapshot.ordinal == 0 || r->snapshot.owner != 0 || r->snapshot.step != step ||
+        isnan(value) || sweep->spec.checkpoints.keep_best == 0) {
         return;
     }
     bool is_maximize = sweep->spec.metric.goal == GOAL_MAXIMIZE;
@@ -120,7 +205,12 @@ void on_event_snapshot(struct core *core, time_ms now, struct task *task,
                        const struct node_event *event)
 {
     (void)now;
-    if (event->snapshot.ordinal <= task->r.snapshot.ordinal) {
+    if (task->r.snapshot.owner == 0 && event->snapshot.ordinal <= task->r.snapshot.ordinal) {
+        return;
+    }
+    if (event->snapshot.lineage != task->r.lineage) {
+        /* Saved before it took over another's weights. */
+        core_snapshot_drop(core, task, event->snapshot.ordinal, task->r.node);
         return;
     }
     core_snapshot_set(core, task, &task->r.snapshot, &task->r.snapshot_node, event->snapshot,

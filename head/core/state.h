@@ -77,9 +77,11 @@ struct task {
     struct list dirty_link;
     struct list backoff_link;
     struct waiting waiting;
-    time_ms avoid_until; /* it waits so long for another node than the one it failed on */
-    time_ms hold_until;  /* the next look for one */
-    UT_hash_handle hh;   /* by index; of an array */
+    time_ms avoid_until;   /* it waits so long for another node than the one it failed on */
+    time_ms hold_until;    /* the next look for one */
+    UT_hash_handle hh;     /* by index; of an array */
+    struct list lent;      /* tasks whose resume point is a snapshot of this one */
+    struct list lent_link; /* of the one that r.snapshot is of, if that is another */
 };
 
 enum { SWEEP_ARENA_MAX = 64 << 20, SWEEP_METRICS_MAX = 256 };
@@ -107,6 +109,8 @@ struct sweep {
     struct node_fault *faults;     /* node_faults.c */
     struct node_run *runs;         /* of failures, by node (bad_nodes.c) */
     time_ms stranded_since;        /* 0: it is not */
+    uint32_t turns;                /* that were given up, in this life of the head */
+    bool is_waking;
 };
 
 struct job {
@@ -201,6 +205,7 @@ struct core {
 /* ---- strings of records: owned copies ---- */
 /* Replaces *field by a copy; NULL text: NULL. Out of memory: core's failure, *field NULL. */
 void core_str_set(struct core *core, const char **field, const char *text);
+bool core_text_equal(const char *a, const char *b); /* NULL is "" */
 void core_str_clear(const char **field);
 /* Owned copies of lists of texts; an old list is freed. */
 void core_strs_set(struct core *core, const char *const **field, uint32_t *n,
@@ -358,6 +363,8 @@ void on_suggested(struct core *core, time_ms now, uint32_t sweep, uint32_t trial
                   const struct value *params, uint32_t n_params);
 
 /* ---- lease.c ---- */
+/* Its values under their names; those that are not active are left out. How many there are. */
+uint32_t core_task_params(const struct task *task, struct named_value *ret_params);
 void lease_from_job(const struct work *work, struct msg_lease *lease);
 void core_schedule(struct core *core, time_ms now);
 void core_lease_send(struct core *core, const struct task *task);
@@ -369,10 +376,24 @@ error_code core_lease_check(const struct work *work, struct report *report);
 void core_order_next(struct core *core, time_ms now, struct task *task, order_act act,
                      order_why why, int64_t until, int64_t grace_ms);
 void core_order_send(struct core *core, const struct task *task);
+bool core_order_is_leave(const struct order *order);
 /* Tells an active task to leave, or ends it if it does not run. */
 void core_task_tell(struct core *core, time_ms now, struct task *task, order_why why,
                     int64_t grace_ms);
 int64_t core_work_grace_ms(const struct work *work);
+
+/* ---- decide.c ---- */
+/* `step`, a milestone, got `value`. */
+void core_decide(struct core *core, time_ms now, struct task *task, int64_t step, double value);
+
+/* ---- hold.c ---- */
+/* A trial that has left as told waits, without a place. */
+void core_task_hold(struct core *core, time_ms now, struct task *task);
+/* Held trials that may go on do, and those that never will end. */
+void core_sweep_wake(struct core *core, time_ms now, struct sweep *sweep);
+/* People paused the sweep: what can saves and leaves. Or they let it go on. */
+void core_sweep_save(struct core *core, time_ms now, struct sweep *sweep);
+void core_sweep_wake_paused(struct core *core, time_ms now, struct sweep *sweep);
 
 /* ---- resume.c ---- */
 /* One more attempt of an ended task. */
@@ -441,6 +462,14 @@ void on_event_result(struct core *core, time_ms now, struct task *task,
 
 /* result.c: `step` got `value`; if the last snapshot is of that step, it may be the best one. */
 void core_snapshot_judge(struct core *core, struct task *task, int64_t step, double value);
+/* Its resume point is the donor's last snapshot from now on, which stays for as long. */
+void core_snapshot_borrow(struct core *core, struct task *task, struct task *donor);
+/* After recovery: who goes on from whose. */
+void core_snapshots_relink(struct core *core, struct work *work);
+/* The task is freed: it lends and borrows nothing. */
+void core_snapshots_unlink(struct task *task);
+/* True if a record names it, or may come to name it by an event that is under way. */
+bool core_snapshot_is_wanted(struct core *core, const struct node *node, struct snapshot_name name);
 /* It goes to `node`: the last snapshot of another one is given up, the best one stays where it
  * lies. */
 void core_snapshots_move(struct core *core, struct task *task, const struct node *node);

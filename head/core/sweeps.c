@@ -26,7 +26,7 @@ order_why core_why_from_tune(tune_why why)
         [TUNE_WHY_NONE] = WHY_NONE,   [TUNE_WHY_RUNG] = WHY_RUNG,
         [TUNE_WHY_MAX] = WHY_MAX,     [TUNE_WHY_TARGET] = WHY_TARGET,
         [TUNE_WHY_TRIALS] = WHY_NONE, [TUNE_WHY_FAILURES] = WHY_FAILURES,
-        [TUNE_WHY_WALL] = WHY_WALL,
+        [TUNE_WHY_WALL] = WHY_WALL,   [TUNE_WHY_MEDIAN] = WHY_MEDIAN,
     };
     return whys[why];
 }
@@ -124,7 +124,8 @@ void core_log_to_record(const struct tune_event *event, time_ms now, uint64_t or
         [TUNE_EVENT_ASKED] = LOG_ASKED,       [TUNE_EVENT_MILESTONE] = LOG_MILESTONE,
         [TUNE_EVENT_ENDED] = LOG_ENDED,       [TUNE_EVENT_TARGET] = LOG_TARGET,
         [TUNE_EVENT_WALL] = LOG_WALL,         [TUNE_EVENT_RESUMED] = LOG_RESUMED,
-        [TUNE_EVENT_REOPENED] = LOG_REOPENED,
+        [TUNE_EVENT_REOPENED] = LOG_REOPENED, [TUNE_EVENT_HELD] = LOG_HELD,
+        [TUNE_EVENT_WOKEN] = LOG_WOKEN,
     };
     static const task_outcome outcomes[] = {
         [TUNE_OUTCOME_DONE] = OUTCOME_DONE,       [TUNE_OUTCOME_STOPPED] = OUTCOME_STOPPED,
@@ -141,12 +142,20 @@ void core_log_to_record(const struct tune_event *event, time_ms now, uint64_t or
         .params = event->params,
         .n_params = event->n_params,
     };
-    if (event->kind == TUNE_EVENT_MILESTONE) {
-        static const order_act acts[] = {ACT_GO, ACT_STOP, ACT_PAUSE};
+    if (event->kind == TUNE_EVENT_MILESTONE || event->kind == TUNE_EVENT_WOKEN) {
+        static const order_act acts[] = {
+            [TUNE_GO] = ACT_GO,
+            [TUNE_STOP] = ACT_STOP,
+            [TUNE_PAUSE] = ACT_PAUSE,
+            [TUNE_EXPLOIT] = ACT_EXPLOIT,
+        };
         ret_record->act = acts[event->decision.act];
         ret_record->why = core_why_from_tune(event->decision.why);
         ret_record->until = event->decision.until;
         ret_record->order = order_n;
+        ret_record->donor = event->decision.donor;
+        ret_record->donor_ordinal = event->decision.donor_ordinal;
+        ret_record->donor_step = event->decision.donor_step;
     }
     if (event->kind == TUNE_EVENT_ENDED) {
         ret_record->outcome = outcomes[event->outcome];
@@ -170,14 +179,16 @@ void core_log_from_record(const struct record_log *record, struct tune_event *re
         [LOG_ASKED] = TUNE_EVENT_ASKED,       [LOG_MILESTONE] = TUNE_EVENT_MILESTONE,
         [LOG_ENDED] = TUNE_EVENT_ENDED,       [LOG_TARGET] = TUNE_EVENT_TARGET,
         [LOG_WALL] = TUNE_EVENT_WALL,         [LOG_RESUMED] = TUNE_EVENT_RESUMED,
-        [LOG_REOPENED] = TUNE_EVENT_REOPENED,
+        [LOG_REOPENED] = TUNE_EVENT_REOPENED, [LOG_HELD] = TUNE_EVENT_HELD,
+        [LOG_WOKEN] = TUNE_EVENT_WOKEN,
     };
     static const tune_why whys[] = {
         [WHY_NONE] = TUNE_WHY_NONE,         [WHY_RUNG] = TUNE_WHY_RUNG,
         [WHY_MAX] = TUNE_WHY_MAX,           [WHY_TARGET] = TUNE_WHY_TARGET,
         [WHY_FAILURES] = TUNE_WHY_FAILURES, [WHY_WALL] = TUNE_WHY_WALL,
         [WHY_CANCEL] = TUNE_WHY_NONE,       [WHY_STOP] = TUNE_WHY_NONE,
-        [WHY_PAUSE] = TUNE_WHY_NONE,
+        [WHY_PAUSE] = TUNE_WHY_NONE,        [WHY_MEDIAN] = TUNE_WHY_MEDIAN,
+        [WHY_EXPLOIT] = TUNE_WHY_NONE,
     };
     *ret_event = (struct tune_event){
         .kind = kinds[record->kind],
@@ -188,10 +199,21 @@ void core_log_from_record(const struct record_log *record, struct tune_event *re
         .params = record->params,
         .n_params = record->n_params,
     };
-    if (record->kind == LOG_MILESTONE) {
-        static const tune_act acts[] = {TUNE_GO, TUNE_STOP, TUNE_PAUSE};
-        ret_event->decision =
-            (struct tune_decision){acts[record->act], whys[record->why], record->until};
+    if (record->kind == LOG_MILESTONE || record->kind == LOG_WOKEN) {
+        static const tune_act acts[] = {
+            [ACT_GO] = TUNE_GO,
+            [ACT_STOP] = TUNE_STOP,
+            [ACT_PAUSE] = TUNE_PAUSE,
+            [ACT_EXPLOIT] = TUNE_EXPLOIT,
+        };
+        ret_event->decision = (struct tune_decision){
+            .act = acts[record->act],
+            .why = whys[record->why],
+            .until = record->until,
+            .donor = record->donor,
+            .donor_ordinal = record->donor_ordinal,
+            .donor_step = record->donor_step,
+        };
     }
     if (record->kind == LOG_ENDED) {
         ret_event->outcome = tune_outcome_of(record->outcome);
@@ -317,6 +339,7 @@ void core_sweep_advance(struct core *core, time_ms now, struct sweep *sweep)
     if (is_open && why != TUNE_WHY_NONE) {
         core_sweep_finish(core, now, sweep, core_why_from_tune(why), -1);
     }
+    core_sweep_wake(core, now, sweep);
     if (sweep->r.state == SWEEP_FINISHING && sweep->work->n_active == 0) {
         sweep_state verdict = core_sweep_verdict(sweep);
         core_sweep_move(core, now, sweep, verdict);

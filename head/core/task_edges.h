@@ -19,7 +19,9 @@
     X(DONE, "done")                                                                                \
     X(TOLD_ENDED, "left as told")                                                                  \
     X(INVALID, "invalid")                                                                          \
-    X(CANCEL, "cancelled before it ran")                                                           \
+    X(CANCEL, "cancelled while it did not run")                                                    \
+    X(HOLD, "left to wait")                                                                        \
+    X(WAKE, "goes on")                                                                             \
     X(RETRY, "explicit retry")
 
 typedef enum {

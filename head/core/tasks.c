@@ -72,6 +72,8 @@ struct task *core_task_add(struct core *core, struct work *work, uint32_t index)
     list_init(&task->node_link);
     list_init(&task->dirty_link);
     list_init(&task->backoff_link);
+    list_init(&task->lent);
+    list_init(&task->lent_link);
     scheduler_item_init(&task->waiting.item);
     task->waiting.task = task;
     return task;
@@ -96,6 +98,7 @@ void core_task_free(struct core *core, struct task *task)
     core_task_unplace(core, task);
     list_remove(&task->dirty_link);
     list_remove(&task->backoff_link);
+    core_snapshots_unlink(task);
     if (task->hh.tbl != NULL) {
         HASH_DELETE(hh, task->work->exceptions, task);
     }
@@ -289,6 +292,9 @@ void core_task_move(struct core *core, time_ms now, struct task *task, task_even
     } else if (edge->to == TASK_ENDED) {
         task->r.ended = now;
         task->work->n_active--;
+        list_remove(&task->backoff_link);
+        scheduler_dequeue(core->scheduler, &task->waiting.item);
+    } else if (edge->to == TASK_HELD) {
         list_remove(&task->backoff_link);
         scheduler_dequeue(core->scheduler, &task->waiting.item);
     }

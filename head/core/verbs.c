@@ -37,7 +37,7 @@ void core_answer_no_task(struct core *core, uint64_t request, task_id id)
     core_answer_missing(core, request, "task or trial", task_id_print(id, text));
 }
 
-/* No new trials, running ones finish. */
+/* No new trials; running ones save and leave, or finish if they cannot save. */
 static error_code core_sweep_pause_asked(struct core *core, time_ms now, struct sweep *sweep,
                                          struct report *report)
 {
@@ -50,6 +50,7 @@ static error_code core_sweep_pause_asked(struct core *core, time_ms now, struct 
     }
     sweep->r.why = WHY_PAUSE;
     core_sweep_move(core, now, sweep, SWEEP_PAUSED);
+    core_sweep_save(core, now, sweep);
     return OK;
 }
 

@@ -17,6 +17,11 @@ void core_str_clear(const char **field)
     *field = NULL;
 }
 
+bool core_text_equal(const char *a, const char *b)
+{
+    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
 void core_str_set(struct core *core, const char **field, const char *text)
 {
     char *copy = NULL;

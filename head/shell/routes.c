@@ -180,6 +180,8 @@ static const struct {
     {HTTP_POST, "/api/v1/jobs/#/rm", post_job_rm},
     {HTTP_POST, "/api/v1/trials/@/cancel", post_task_cancel},
     {HTTP_POST, "/api/v1/trials/@/stop", post_task_stop},
+    {HTTP_POST, "/api/v1/trials/@/pause", post_trial_pause},
+    {HTTP_POST, "/api/v1/trials/@/resume", post_trial_resume},
     {HTTP_POST, "/api/v1/trials/@/retry", post_task_retry},
     {HTTP_POST, "/api/v1/tasks/@/cancel", post_task_cancel},
     {HTTP_POST, "/api/v1/tasks/@/retry", post_task_retry},

@@ -63,6 +63,16 @@ void post_task_stop(struct route_call *call)
     on_task_verb(call->head->core, call->now, call->request->id, call->id, VERB_STOP, -1);
 }
 
+void post_trial_pause(struct route_call *call)
+{
+    on_trial_pause(call->head->core, call->now, call->request->id, call->id);
+}
+
+void post_trial_resume(struct route_call *call)
+{
+    on_trial_resume(call->head->core, call->now, call->request->id, call->id);
+}
+
 /* `attempts`: how many of them the caller saw; with more, it was tried again already. */
 void post_task_retry(struct route_call *call)
 {

@@ -2,9 +2,9 @@
  * it came in; numbers are never reused. */
 #include "schema/parts.h"
 
-const char *const order_act_names[] = {"go", "stop", "pause"};
-const char *const order_why_names[] = {"",     "rung",   "max",  "target", "failures",
-                                       "wall", "cancel", "stop", "pause"};
+const char *const order_act_names[] = {"go", "stop", "pause", "exploit"};
+const char *const order_why_names[] = {"",       "rung", "max",   "target", "failures", "wall",
+                                       "cancel", "stop", "pause", "median", "exploit"};
 const char *const event_kind_names[] = {"started", "rows",     "milestone", "snapshot", "bye",
                                         "result",  "draining", "tasks",     "returned"};
 const char *const bye_word_names[] = {"", "done", "paused", "invalid", "error"};
@@ -57,6 +57,8 @@ static const struct field snapshot_ref_fields[] = {
     F_U32(struct snapshot_ref, attempt, 3, 1),
     F_U64(struct snapshot_ref, bytes, 4, 1),
     F_STR(struct snapshot_ref, dir, 5, 1, PATH_BYTES_MAX),
+    F_U32(struct snapshot_ref, owner, 6, 1),
+    F_U64(struct snapshot_ref, lineage, 7, 1),
 };
 const struct schema snapshot_ref_schema =
     SCHEMA("snapshot_ref", struct snapshot_ref, 1, snapshot_ref_fields);
@@ -152,6 +154,7 @@ static const struct field node_event_fields[] = {
     F_BYTES(struct node_event, array_rows, 14, 1, RESULT_ROWS_MAX *RESULT_ROW_BYTES),
     F_LIST(struct node_event, ranges, n_ranges, 15, 1, ARRAY_RANGES_MAX, &array_range_schema),
     F_LIST(struct node_event, lanes, n_lanes, 16, 1, ATTEMPTS_MAX, &array_lane_schema),
+    F_U32(struct node_event, can, 17, 1),
 };
 const struct schema node_event_schema =
     SCHEMA("node_event", struct node_event, 1, node_event_fields);
@@ -250,6 +253,7 @@ static const struct field msg_lease_fields[] = {
     F_TEXT(struct msg_lease, work, 28, 1, 64),
     F_TEXT(struct msg_lease, setup, 29, 1, SETUP_MAX_BYTES),
     F_U64(struct msg_lease, work_bytes, 120, 1),
+    F_U64(struct msg_lease, lineage, 121, 1),
 };
 const struct schema msg_lease_schema = SCHEMA("lease", struct msg_lease, 1, msg_lease_fields);
 
@@ -257,6 +261,8 @@ static const struct field msg_order_fields[] = {
     F_TASK_ID(struct msg_order, task, 1, 1),
     F_U32(struct msg_order, attempt, 2, 1),
     F_STRUCT(struct msg_order, order, 3, 1, &order_schema),
+    F_STRUCT(struct msg_order, restore, 4, 1, &snapshot_ref_schema),
+    F_NAMED(struct msg_order, params, n_params, 5, 1, PARAMS_MAX),
 };
 const struct schema msg_order_schema = SCHEMA("order", struct msg_order, 1, msg_order_fields);
 

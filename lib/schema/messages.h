@@ -88,9 +88,12 @@ message_type message_type_of(struct bytes frame);
 
 /* ---- parts ---- */
 
+/* What a trainer says of itself in its hello. */
+enum { CAN_CHECKPOINT = 1, CAN_PAUSE = 2, CAN_EXPLOIT = 4 };
+
 /* A durable decision for a trial or task. n grows; the highest n holds until the trainer has acted
  * on it. */
-typedef enum { ACT_GO, ACT_STOP, ACT_PAUSE } order_act;
+typedef enum { ACT_GO, ACT_STOP, ACT_PAUSE, ACT_EXPLOIT } order_act;
 typedef enum {
     WHY_NONE,
     WHY_RUNG,     /* early stopping */
@@ -100,10 +103,12 @@ typedef enum {
     WHY_WALL,     /* the sweep's time is up */
     WHY_CANCEL,   /* the user cancelled: outcome cancelled */
     WHY_STOP,     /* the user stopped it */
-    WHY_PAUSE,
+    WHY_PAUSE,    /* the user paused it */
+    WHY_MEDIAN,   /* worse than the median */
+    WHY_EXPLOIT,  /* to start again from another trial's snapshot */
 } order_why;
-extern const char *const order_act_names[3];
-extern const char *const order_why_names[9];
+extern const char *const order_act_names[4];
+extern const char *const order_why_names[11];
 
 struct order {
     uint64_t n; /* >= 1 */
@@ -146,7 +151,15 @@ struct snapshot_ref {
     uint32_t attempt; /* that committed it */
     uint64_t bytes;
     const char *dir; /* absolute, on the node that committed it */
+    uint32_t owner;  /* the trial of the same sweep that made it; 0: the one whose ref it is */
+    uint64_t
+        lineage; /* with which parameters: n of the trial's last order to exploit; 0: its own */
 };
+
+static inline task_id snapshot_maker(task_id task, const struct snapshot_ref *snapshot)
+{
+    return snapshot->owner == 0 ? task : (task_id){task.job, snapshot->owner};
+}
 
 struct snapshot_name {
     task_id task;
@@ -299,6 +312,7 @@ struct node_event {
     uint32_t n_ranges;
     const struct array_lane *lanes; /* TASKS: closed; without GPUs */
     uint32_t n_lanes;
+    uint32_t can; /* ROWS, MILESTONE: CAN_* bits of the trainer's hello */
 };
 
 struct msg_events {
@@ -371,12 +385,16 @@ struct msg_lease {
     const char *work;    /* the packed work folder's hash; "": it starts in `workdir` itself */
     const char *setup;   /* for the shell, once for each node and sweep; "": none */
     uint64_t work_bytes; /* of the packed folder */
+    uint64_t lineage;    /* of `params`, as of a snapshot */
 };
 
 struct msg_order {
     task_id task;
     uint32_t attempt;
     struct order order;
+    struct snapshot_ref restore;      /* EXPLOIT: to go on from */
+    const struct named_value *params; /* EXPLOIT: and with */
+    uint32_t n_params;
 };
 
 struct msg_ack {
@@ -384,7 +402,7 @@ struct msg_ack {
     uint64_t applied;               /* every event up to this number is on disk */
     const struct running_ref *byes; /* attempts whose BYE is among them, for their held answers */
     uint32_t n_byes;
-    int64_t heartbeat_ms; /* from now on; 0: as before. Then: */
+    int64_t heartbeat_ms;    /* from now on; 0: as before. Then: */
     int64_t heartbeat_in_ms; /* until the next one */
 };
 

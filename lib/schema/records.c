@@ -27,8 +27,8 @@ const char *const user_role_names[] = {
     USER_ROLES(X)
 #undef X
 };
-const char *const log_kind_names[] = {"asked", "milestone", "ended",   "target",
-                                      "wall",  "resumed",   "reopened"};
+const char *const log_kind_names[] = {"asked",   "milestone", "ended", "target", "wall",
+                                      "resumed", "reopened",  "held",  "woken"};
 
 static const struct field set_aside_fields[] = {
     F_STR(struct set_aside, node, 1, 1, NODE_NAME_MAX),
@@ -165,6 +165,8 @@ static const struct field record_task_fields[] = {
     F_TIME(struct record_task, best_time, 130, 1),
     F_STR(struct record_task, snapshot_node, 131, 1, NODE_NAME_MAX),
     F_STR(struct record_task, best_node, 132, 1, NODE_NAME_MAX),
+    F_U64(struct record_task, lineage, 133, 1),
+    F_U32(struct record_task, can, 134, 1),
 };
 const struct schema record_task_schema =
     SCHEMA_CHECKED("task", struct record_task, 1, record_task_fields, record_task_check);
@@ -235,5 +237,8 @@ static const struct field record_log_fields[] = {
     F_U64(struct record_log, order, 10, 1),
     F_ENUM(struct record_log, outcome, 11, 1, task_outcome_names),
     F_VALUES(struct record_log, params, n_params, 12, 1, PARAMS_MAX),
+    F_U32(struct record_log, donor, 13, 1),
+    F_U32(struct record_log, donor_ordinal, 14, 1),
+    F_I64(struct record_log, donor_step, 15, 1),
 };
 const struct schema record_log_schema = SCHEMA("log", struct record_log, 1, record_log_fields);

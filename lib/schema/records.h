@@ -221,6 +221,8 @@ struct record_task {
     const char *snapshot_node; /* where `snapshot` lies */
     const char *best_node;     /* where `best_snapshot` lies */
     const char *failure; /* what its last failure said: the last line of stderr, or the reason */
+    uint64_t lineage; /* of `params`: n of its last order to exploit; 0: those it was asked with */
+    uint32_t can;     /* CAN_* of its trainer, as its last milestone told */
 };
 
 struct record_attempt {
@@ -300,9 +302,11 @@ typedef enum {
     LOG_TARGET,
     LOG_WALL,
     LOG_RESUMED,
-    LOG_REOPENED
+    LOG_REOPENED,
+    LOG_HELD,
+    LOG_WOKEN,
 } log_kind;
-extern const char *const log_kind_names[7];
+extern const char *const log_kind_names[9];
 
 struct record_log {
     log_kind kind;
@@ -316,8 +320,11 @@ struct record_log {
     int64_t until;              /* MILESTONE */
     uint64_t order;             /* MILESTONE: n of the order it brought */
     task_outcome outcome;       /* ENDED */
-    const struct value *params; /* ASKED */
+    const struct value *params; /* ASKED; MILESTONE with a donor */
     uint32_t n_params;
+    uint32_t donor;         /* MILESTONE: the trial whose snapshot is taken over; 0: none */
+    uint32_t donor_ordinal; /* which of its snapshots */
+    int64_t donor_step;     /* the steps that its weights have done */
 };
 
 extern const struct schema record_sweep_schema, record_job_schema, record_task_schema,

@@ -72,6 +72,7 @@ static void effect_check(const struct agent_effect *effect)
         break;
     case AGENT_SAVE_BEGIN:
     case AGENT_SAVE_COMMIT:
+    case AGENT_SNAPSHOT_PROVE:
         day.save = *effect;
         break;
     case AGENT_RECONNECT:
@@ -296,7 +297,7 @@ static void step_shell(struct fuzz_input *in)
     uint64_t connection = day.open[fuzz_byte(in) % CONNECTIONS];
     struct snapshot_ref snapshot = {.ordinal = pick % 5U, .step = pick, .dir = "/s"};
     const char *error = (pick & 0x40) != 0 ? "no_space" : NULL;
-    switch (fuzz_byte(in) % 12) {
+    switch (fuzz_byte(in) % 13) {
     case 0:
     case 1:
     case 2:
@@ -333,6 +334,13 @@ static void step_shell(struct fuzz_input *in)
         break;
     case 10:
         agent_tree_lost(day.agent, day.tree);
+        break;
+    case 11:
+        if ((pick & 0x80) == 0) {
+            ref = day.save.ref;
+            connection = day.save.connection;
+        }
+        on_exploit_proven(day.agent, day.now, ref, connection, "/s/1", error, &day.out);
         break;
     default:
         on_load(day.agent, pick, pick);

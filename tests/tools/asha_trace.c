@@ -16,7 +16,9 @@ static int trace(struct tuner *tuner)
                 return 1;
             }
         }
-        tune_decide(tuner, event.trial, event.step, event.value, &event.decision);
+        struct tune_milestone milestone = {
+            .trial = event.trial, .step = event.step, .value = event.value};
+        tune_decide(tuner, &milestone, &event.decision, NULL);
         if (tune_apply(tuner, &event) != OK) {
             return 1;
         }

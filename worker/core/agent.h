@@ -118,7 +118,6 @@ typedef enum {
     TRAINER_BAD, /* the shell could not decode the line: `error` is the word to answer */
 } trainer_request_kind;
 
-enum { CAN_CHECKPOINT = 1, CAN_PAUSE = 2, CAN_EXPLOIT = 4 };
 enum {
     TRAINER_ACT_CHECKPOINT = 1,
     TRAINER_ACT_PAUSE = 2,
@@ -154,6 +153,11 @@ void on_save_begun(struct agent *agent, time_ms now, struct attempt_ref ref, uin
 void on_save_committed(struct agent *agent, time_ms now, struct attempt_ref ref,
                        uint64_t connection, const struct snapshot_ref *snapshot, const char *error,
                        const char *error_text, struct agent_outbox *out);
+
+/* Answers to AGENT_SNAPSHOT_PROVE: `dir` is where it lies. error: NULL, or a sentence. */
+void on_exploit_proven(struct agent *agent, time_ms now, struct attempt_ref ref,
+                       uint64_t connection, const char *dir, const char *error,
+                       struct agent_outbox *out);
 
 /* ---- time and the end ---- */
 /* Timers: row blocks, alive lines, decision and other timeouts, grace, heartbeat, silence of the

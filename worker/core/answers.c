@@ -21,7 +21,7 @@ static struct json_out line_begin(struct agent *agent, bool is_ok)
 static void line_milestone(struct json_out *json, const struct attempt *attempt)
 {
     bool has_milestone = attempt->lease->is_trial && !agent_order_is_leave(&attempt->order) &&
-                         attempt->order.until != INT64_MAX;
+                         !agent_exploit_is_due(attempt) && attempt->order.until != INT64_MAX;
     if (has_milestone) {
         json_i64(json, "milestone", attempt->order.until);
     } else {
@@ -35,8 +35,8 @@ static void line_milestone(struct json_out *json, const struct attempt *attempt)
 static void line_save(struct json_out *json, const struct attempt *attempt, bool is_hello)
 {
     bool is_wanted = attempt->lease->is_trial && !agent_order_is_leave(&attempt->order) &&
-                     attempt->order.until != INT64_MAX && attempt->lease->checkpoints_on != 0 &&
-                     (attempt->can & CAN_CHECKPOINT) != 0;
+                     !agent_exploit_is_due(attempt) && attempt->order.until != INT64_MAX &&
+                     attempt->lease->checkpoints_on != 0 && (attempt->can & CAN_CHECKPOINT) != 0;
     if (is_wanted) {
         json_i64(json, "save", attempt->order.until);
     } else if (is_hello) {
@@ -44,23 +44,42 @@ static void line_save(struct json_out *json, const struct attempt *attempt, bool
     }
 }
 
+void agent_answer_params(struct json_out *json, const struct attempt *attempt)
+{
+    const struct msg_order *taken = attempt->taken.message;
+    const struct named_value *params = taken != NULL ? taken->params : attempt->lease->params;
+    uint32_t n = taken != NULL ? taken->n_params : attempt->lease->n_params;
+    json_object_begin(json, "params");
+    for (uint32_t i = 0; i < n; i++) {
+        json_value(json, params[i].name, params[i].value);
+    }
+    json_object_end(json);
+}
+
+void agent_answer_weights(struct json_out *json, const struct attempt *attempt)
+{
+    const struct msg_order *taken = attempt->taken.message;
+    int64_t step = taken != NULL ? taken->restore.step : attempt->lease->restore.step;
+    json_str(json, "restore", attempt->restore_dir);
+    json_i64(json, "step", attempt->restore_dir != NULL ? step : 0);
+}
+
+void agent_answer_ahead(struct json_out *json, const struct attempt *attempt)
+{
+    line_milestone(json, attempt);
+    line_save(json, attempt, true);
+}
+
 static void line_hello(struct agent *agent, struct attempt *attempt)
 {
-    const struct msg_lease *lease = attempt->lease;
     struct json_out json = line_begin(agent, true);
     json_i64(&json, "act", agent_order_hand(attempt, false));
-    json_object_begin(&json, "params");
-    for (uint32_t i = 0; i < lease->n_params; i++) {
-        json_value(&json, lease->params[i].name, lease->params[i].value);
-    }
-    json_object_end(&json);
-    json_str(&json, "restore", attempt->restore_dir);
-    json_i64(&json, "step", attempt->restore_dir != NULL ? lease->restore.step : 0);
+    agent_answer_params(&json, attempt);
+    agent_answer_weights(&json, attempt);
     json_task_id(&json, "trial", attempt->ref.task);
     json_u64(&json, "attempt", attempt->ref.attempt);
-    json_u64(&json, "seed", lease->seed);
-    line_milestone(&json, attempt);
-    line_save(&json, attempt, true);
+    json_u64(&json, "seed", attempt->lease->seed);
+    agent_answer_ahead(&json, attempt);
     json_object_end(&json);
 }
 
@@ -133,6 +152,7 @@ static bool answer_is_ready(const struct agent *agent, const struct connection *
         return agent->stream.acked >= answer->n;
     case ANSWER_SAVE:
     case ANSWER_COMMIT:
+    case ANSWER_EXPLOIT:
         return answer->text != NULL;
     }
     return false;

@@ -35,6 +35,8 @@ void agent_attempt_free(struct agent *agent, struct attempt *attempt)
     agent_rows_fini(&attempt->block);
     agent_rows_fini(&attempt->thinned);
     mem_free(attempt->note);
+    exploit_fini(&attempt->told);
+    exploit_fini(&attempt->taken);
     arena_fini(&attempt->arena);
     mem_free(attempt);
 }
@@ -61,14 +63,14 @@ static error_code attempt_restore_find(const struct agent *agent, struct attempt
     if (restore->ordinal == 0) {
         return OK;
     }
-    attempt->last_ordinal = restore->ordinal;
+    attempt->last_ordinal = restore->owner == 0 ? restore->ordinal : 0;
     attempt->last_step = restore->step;
     attempt->restore_dir = restore->dir;
     if (restore->dir == NULL && agent->snapshots_dir != NULL) {
         char task[TASK_ID_TEXT_MAX];
-        attempt->restore_dir =
-            arena_printf(&attempt->arena, "%s/%s/%u", agent->snapshots_dir,
-                         task_id_print(attempt->ref.task, task), restore->ordinal);
+        attempt->restore_dir = arena_printf(
+            &attempt->arena, "%s/%s/%u", agent->snapshots_dir,
+            task_id_print(snapshot_maker(attempt->ref.task, restore), task), restore->ordinal);
         return attempt->restore_dir == NULL ? ERR_NO_MEMORY : OK;
     }
     return OK;
@@ -79,7 +81,7 @@ static void attempt_init(struct attempt *attempt, struct attempt_ref ref, const 
     arena_init(&attempt->arena, ATTEMPT_ARENA_MAX_BYTES);
     attempt->ref = ref;
     attempt->order = *order;
-    attempt->last_step = -1;
+    attempt->last_step = attempt->saved_step = -1;
     attempt->term_at = attempt->kill_at = attempt->tell_at = AGENT_NEVER;
     list_init(&attempt->link);
     list_init(&attempt->connections);
@@ -92,6 +94,7 @@ static struct attempt *attempt_new(const struct agent *agent, const struct msg_l
         return NULL;
     }
     attempt_init(attempt, (struct attempt_ref){lease->task, lease->attempt}, &lease->order);
+    attempt->lineage = lease->lineage;
     attempt->lease = agent_message_copy(MSG_LEASE, lease, &attempt->arena);
     if (attempt->lease == NULL || attempt_restore_find(agent, attempt) != OK) {
         arena_fini(&attempt->arena);
@@ -408,6 +411,7 @@ void agent_attempt_settle(struct agent *agent, time_ms now, struct attempt *atte
         result.reason = attempt->reason;
     }
     result.has_started = attempt->has_started;
+    result.is_restore_lost = attempt->is_restore_lost;
     result.handed = attempt->handed;
     result.bye = attempt->bye;
     result.note = attempt->note;

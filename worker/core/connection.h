@@ -18,6 +18,7 @@ typedef enum {
     ANSWER_BYE,       /* ready when event `n` is acknowledged */
     ANSWER_SAVE,      /* becomes TEXT when the shell has answered */
     ANSWER_COMMIT,
+    ANSWER_EXPLOIT,
 } answer_kind;
 
 struct answer {

@@ -65,6 +65,8 @@ static void dump_attempt(struct json_out *json, const struct attempt *attempt)
     json_u64(json, "rows_waiting", attempt->block.n_rows);
     json_bool(json, "has_spoken", attempt->has_spoken);
     json_bool(json, "is_committing", attempt->is_committing);
+    json_u64(json, "lineage", attempt->lineage);
+    json_u64(json, "exploit_told", attempt->told.n);
     json_str(json, "bye", bye_word_names[attempt->bye]);
     json_str(json, "reason", attempt->has_cause ? attempt->reason : NULL);
     json_time(json, "term_at", attempt->term_at == AGENT_NEVER ? 0 : attempt->term_at);

@@ -121,6 +121,17 @@ void agent_outbox_commit(struct agent_outbox *out, struct attempt_ref ref, uint6
                         .snapshot = {.ordinal = ordinal, .step = step, .attempt = ref.attempt}});
 }
 
+void agent_outbox_prove(struct agent_outbox *out, struct attempt_ref ref, uint64_t connection,
+                        const struct snapshot_ref *snapshot)
+{
+    outbox_add(out, (struct agent_effect){
+                        .kind = AGENT_SNAPSHOT_PROVE,
+                        .ref = ref,
+                        .connection = connection,
+                        .snapshot = {.ordinal = snapshot->ordinal, .owner = snapshot->owner},
+                    });
+}
+
 void agent_outbox_drop(struct agent_outbox *out, struct snapshot_name name)
 {
     outbox_add(out, (struct agent_effect){.kind = AGENT_DROP,

@@ -22,6 +22,8 @@ void agent_outbox_save(struct agent_outbox *out, struct attempt_ref ref, uint64_
                        int64_t step);
 void agent_outbox_commit(struct agent_outbox *out, struct attempt_ref ref, uint64_t connection,
                          uint32_t ordinal, int64_t step);
+void agent_outbox_prove(struct agent_outbox *out, struct attempt_ref ref, uint64_t connection,
+                        const struct snapshot_ref *snapshot);
 void agent_outbox_drop(struct agent_outbox *out, struct snapshot_name name);
 void agent_outbox_clean(struct agent_outbox *out, struct attempt_ref ref);
 /* AGENT_BLOB_DROP and AGENT_TREE_*; lease: NULL but for SETUP. */

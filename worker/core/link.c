@@ -238,6 +238,9 @@ static void head_order(struct agent *agent, time_ms now, const void *message,
     struct attempt *attempt =
         agent_attempt_find(agent, (struct attempt_ref){order->task, order->attempt});
     if (attempt != NULL && attempt->state != ATTEMPT_DISOWNED) {
+        if (order->order.act == ACT_EXPLOIT) {
+            agent_exploit_told(attempt, order, out);
+        }
         agent_order_apply(agent, now, attempt, &order->order, out);
     }
 }

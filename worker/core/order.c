@@ -3,14 +3,16 @@
 
 bool agent_order_is_leave(const struct order *order)
 {
-    return order->act != ACT_GO;
+    return order->act == ACT_STOP || order->act == ACT_PAUSE;
 }
 
 bool agent_order_is_reached(const struct attempt *attempt, int64_t step)
 {
     /* Once per order: after a late answer the trainer trains on, and its next reports are rows. */
-    return attempt->lease->is_trial && attempt->order.act == ACT_GO &&
-           step >= attempt->order.until && attempt->reached < attempt->order.n;
+    bool goes_on = attempt->order.act == ACT_GO ||
+                   (attempt->order.act == ACT_EXPLOIT && !agent_exploit_is_due(attempt));
+    return attempt->lease->is_trial && goes_on && step >= attempt->order.until &&
+           attempt->reached < attempt->order.n;
 }
 
 /* A trainer that never spoke cannot hear of the order on its socket, and a task's orders are
@@ -83,8 +85,11 @@ static uint32_t order_leave_bits(struct attempt *attempt, bool is_report)
         return act;
     }
     attempt->leave_told = attempt->order.n;
-    bool wants_checkpoint = attempt->order.act == ACT_PAUSE ||
-                            (attempt->lease->checkpoints_on & CHECKPOINT_ON_END) != 0;
+    /* What it saved before the milestone is of this very step. */
+    bool is_saved = attempt->saved_step == attempt->last_step;
+    bool wants_checkpoint =
+        !is_saved && (attempt->order.act == ACT_PAUSE ||
+                      (attempt->lease->checkpoints_on & CHECKPOINT_ON_END) != 0);
     if (wants_checkpoint && (attempt->can & CAN_CHECKPOINT) != 0) {
         act |= TRAINER_ACT_CHECKPOINT;
     }
@@ -108,6 +113,8 @@ uint32_t agent_order_hand(struct attempt *attempt, bool is_report)
         act |= order_leave_bits(attempt, is_report);
     } else if (attempt->is_told_by_drain) {
         act |= order_drain_bits(attempt, is_report);
+    } else if (agent_exploit_is_due(attempt)) {
+        act |= TRAINER_ACT_EXPLOIT;
     }
     attempt->handed = attempt->order.n;
     return act;

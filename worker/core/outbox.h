@@ -17,10 +17,12 @@ typedef enum {
     AGENT_CLOSE,  /* connection */
     AGENT_READ_STOP, /* connection: owes too much; read no more from it until AGENT_READ_START */
     AGENT_READ_START,
-    AGENT_SAVE_BEGIN,  /* ref, connection, step: make an empty folder -> on_save_begun */
-    AGENT_SAVE_COMMIT, /* ref, connection, snapshot (ordinal, step): fsync, manifest, rename ->
-                          on_save_committed */
-    AGENT_DROP,        /* ref.task, snapshot.ordinal: delete this snapshot */
+    AGENT_SAVE_BEGIN,     /* ref, connection, step: make an empty folder -> on_save_begun */
+    AGENT_SAVE_COMMIT,    /* ref, connection, snapshot (ordinal, step): fsync, manifest, rename ->
+                             on_save_committed */
+    AGENT_SNAPSHOT_PROVE, /* ref, connection, snapshot (owner, ordinal): prove it by its checksums
+                             -> on_exploit_proven */
+    AGENT_DROP,           /* ref.task, snapshot.ordinal: delete this snapshot */
     AGENT_CLEAN, /* ref: the result is on disk at the head; remove the attempt's private folder */
     AGENT_EXIT,  /* code: leave */
     AGENT_BLOB_WRITE,  /* text: hash, offset, sum, frame: a piece, the `data` of its MSG_BLOB, which

@@ -4,6 +4,7 @@
 #ifndef MUSTER_WORKER_CORE_PARTS_H
 #define MUSTER_WORKER_CORE_PARTS_H
 
+#include "base/json_out.h"
 #include "worker/core/effects.h"
 #include "worker/core/state.h"
 
@@ -75,6 +76,10 @@ void agent_answers_gone(struct agent *agent, struct attempt *attempt, struct age
 void agent_answers_drop(struct agent *agent, struct connection *connection);
 void agent_answers_tick(struct agent *agent, time_ms now, struct agent_outbox *out);
 time_ms agent_answers_deadline(const struct agent *agent);
+/* What holds, as keys of an answer: params; restore and step; milestone and save. */
+void agent_answer_params(struct json_out *json, const struct attempt *attempt);
+void agent_answer_weights(struct json_out *json, const struct attempt *attempt);
+void agent_answer_ahead(struct json_out *json, const struct attempt *attempt);
 /* "error" line into agent->line; returns its text. */
 const char *agent_answer_error_print(struct agent *agent, const char *error, const char *text);
 /* ---- trainer.c ---- */
@@ -91,6 +96,15 @@ void agent_commit(struct agent *agent, time_ms now, struct connection *connectio
                   struct agent_outbox *out);
 void agent_snapshots_drop(struct agent *agent, const struct msg_drop *drop,
                           struct agent_outbox *out);
+/* ---- exploit.c ---- */
+void exploit_fini(struct exploit *exploit);
+/* An order to exploit has come that the trainer has not acted on. */
+bool agent_exploit_is_due(const struct attempt *attempt);
+/* Before agent_order_apply() of the message's order. */
+void agent_exploit_told(struct attempt *attempt, const struct msg_order *message,
+                        struct agent_outbox *out);
+void agent_exploit(struct agent *agent, time_ms now, struct connection *connection,
+                   struct agent_outbox *out);
 /* ---- drain.c ---- */
 void agent_leave(struct agent *agent, time_ms now, struct agent_outbox *out);
 void agent_hand_back(struct agent *agent, time_ms now, int64_t grace_ms, struct agent_outbox *out);

@@ -20,11 +20,11 @@ void agent_report_flush(struct agent *agent, time_ms now, struct attempt *attemp
                         struct agent_outbox *out)
 {
     if (attempt->block.n_rows > 0) {
-        struct node_event event = {.kind = EVENT_ROWS};
+        struct node_event event = {.kind = EVENT_ROWS, .can = attempt->can};
         report_rows_tell(agent, now, attempt, &attempt->block, &event, out);
     }
     if (is_last && attempt->thinned.n_rows > 0) {
-        struct node_event event = {.kind = EVENT_ROWS};
+        struct node_event event = {.kind = EVENT_ROWS, .can = attempt->can};
         report_rows_tell(agent, now, attempt, &attempt->thinned, &event, out);
     }
 }
@@ -79,7 +79,8 @@ static void report_milestone(struct agent *agent, time_ms now, struct attempt *a
     if (attempt->block.n_rows == 0) {
         return; /* no memory: noted */
     }
-    struct node_event event = {.kind = EVENT_MILESTONE, .reached = attempt->reached};
+    struct node_event event = {
+        .kind = EVENT_MILESTONE, .reached = attempt->reached, .can = attempt->can};
     attempt->reached_number = report_rows_tell(agent, now, attempt, &attempt->block, &event, out);
 }
 

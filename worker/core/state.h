@@ -54,6 +54,14 @@ struct known_snapshot {
     bool is_committed; /* false: its ordinal is taken, the shell is writing it */
 };
 
+/* Another trial's snapshot and the parameters to go on with. */
+struct exploit {
+    struct arena arena;
+    uint64_t n;                      /* of the order; 0: none */
+    const struct msg_order *message; /* in the arena */
+    const char *dir;                 /* of the snapshot, in the arena; NULL: not proven yet */
+};
+
 struct lane;
 struct agent_array;
 
@@ -79,6 +87,10 @@ struct attempt {
     uint64_t reached_number; /* of the event that told it */
     uint64_t handed;         /* the highest order that the trainer was told (answer or signal) */
     uint64_t leave_told;     /* the order to leave whose checkpoint bit was given; 0: none */
+    struct exploit told;     /* what the order to exploit says, until the trainer has acted on it */
+    struct exploit taken;    /* what it goes on from and with since the last one */
+    bool is_proving;         /* the shell proves the snapshot of `told` */
+    uint64_t lineage;        /* of the parameters that hold, for what it saves */
 
     /* the trainer */
     uint32_t can;
@@ -97,6 +109,7 @@ struct attempt {
     bool is_committing;
     uint32_t commit_ordinal;
     int64_t commit_step;
+    int64_t saved_step; /* of the last commit on disk; -1: none */
     uint32_t last_ordinal;
 
     /* the end */

@@ -119,7 +119,7 @@ static void request_exploit(struct agent *agent, time_ms now, struct connection 
                             const struct trainer_request *request, struct agent_outbox *out)
 {
     (void)request;
-    agent_answer_error(agent, now, connection, "not_now", "no exploit was ordered", out);
+    agent_exploit(agent, now, connection, out);
 }
 
 /* Told once; a second good-bye is answered when the first is durable. */

@@ -35,6 +35,8 @@ struct attempt_run {
     char params_file[ATTEMPT_PATH_MAX + 16];
     char tmp_dir[ATTEMPT_PATH_MAX + 16];
     char save_dir[ATTEMPT_PATH_MAX + 32]; /* of the save under way */
+    uint64_t prove_connection;            /* that asked to go on from another trial's snapshot */
+    char prove_dir[FILES_PATH_MAX_BYTES]; /* of that snapshot */
     uint32_t n_saves;
     char tree[WORK_TREE_NAME_MAX + 1]; /* of which ${trial.dir} is a copy, in use; "": none */
     bool has_spare;                    /* the folder was one */
@@ -94,6 +96,8 @@ void attempt_folder_copied(struct attempt_run *run, error_code error, const stru
 
 /* ---- attempt_restore.c ---- */
 error_code attempt_restore_prepare(struct attempt_run *run, struct report *report);
+void attempt_prove(struct worker *worker, struct attempt_ref ref, uint64_t connection,
+                   const struct snapshot_ref *snapshot);
 void attempt_save_begin(struct worker *worker, struct attempt_ref ref, uint64_t connection);
 void attempt_save_commit(struct worker *worker, struct attempt_ref ref, uint64_t connection,
                          const struct snapshot_ref *snapshot);

@@ -30,23 +30,75 @@ static void on_restore_verified(void *context, struct attempt_ref ref, error_cod
     attempt_step_done(run, error, &told);
 }
 
+static error_code snapshot_place(const struct attempt_run *run, const struct snapshot_ref *snapshot,
+                                 char ret_path[FILES_PATH_MAX_BYTES], struct report *report)
+{
+    char id[TASK_ID_TEXT_MAX];
+    int n =
+        snprintf(ret_path, FILES_PATH_MAX_BYTES, "%s/snapshots/%s/%" PRIu32, run->worker->node_dir,
+                 task_id_print(snapshot_maker(run->ref.task, snapshot), id), snapshot->ordinal);
+    return n > 0 && n < FILES_PATH_MAX_BYTES
+               ? OK
+               : report_fail(report, ERR_LIMIT, "the path of its snapshot is too long");
+}
+
 /* A snapshot is proven before a trainer sees it. What is damaged is never handed to one: the
  * attempt does not start, and the head, told so, falls back on another snapshot or on none. */
 error_code attempt_restore_prepare(struct attempt_run *run, struct report *report)
 {
-    char path[FILES_PATH_MAX_BYTES], id[TASK_ID_TEXT_MAX];
+    char path[FILES_PATH_MAX_BYTES];
     const struct snapshot_ref *restore = &run->lease->restore;
     if (restore->ordinal == 0) {
         return OK;
     }
-    int n = snprintf(path, sizeof path, "%s/snapshots/%s/%" PRIu32, run->worker->node_dir,
-                     task_id_print(run->ref.task, id), restore->ordinal);
-    if (n < 0 || (size_t)n >= sizeof path) {
-        return report_fail(report, ERR_LIMIT, "the path of its snapshot is too long");
+    error_code placed = snapshot_place(run, restore, path, report);
+    if (placed != OK) {
+        return placed;
     }
     error_code error =
         snapshots_verify(run->worker->snapshots, path, run->ref, on_restore_verified, run->worker);
     return error == OK ? ERR_AGAIN : error;
+}
+
+/* ---- another trial's, to go on from while it runs ---- */
+
+static void prove_tell(struct worker *worker, struct attempt_ref ref, uint64_t connection,
+                       const char *dir, error_code error, const struct report *report)
+{
+    char text[1024];
+    ignore_error(snprintf(text, sizeof text, "the snapshot to go on from cannot be used: %.900s",
+                          report->text) < 0,
+                 "stays short");
+    on_exploit_proven(worker->agent, clock_now(), ref, connection, dir, error == OK ? NULL : text,
+                      &worker->out);
+}
+
+static void on_exploit_verified(void *context, struct attempt_ref ref, error_code error,
+                                const struct report *report)
+{
+    struct worker *worker = context;
+    struct attempt_run *run = attempt_run_find(worker, ref);
+    if (run != NULL) {
+        prove_tell(worker, ref, run->prove_connection, run->prove_dir, error, report);
+    }
+}
+
+void attempt_prove(struct worker *worker, struct attempt_ref ref, uint64_t connection,
+                   const struct snapshot_ref *snapshot)
+{
+    struct attempt_run *run = attempt_run_find(worker, ref);
+    struct report report = {0};
+    error_code error = ERR_NOT_FOUND;
+    if (run != NULL) {
+        run->prove_connection = connection;
+        error = snapshot_place(run, snapshot, run->prove_dir, &report);
+        error = error == OK ? snapshots_verify(worker->snapshots, run->prove_dir, ref,
+                                               on_exploit_verified, worker)
+                            : error;
+    }
+    if (error != OK) {
+        prove_tell(worker, ref, connection, "", error, &report);
+    }
 }
 
 /* ---- those that it makes ---- */

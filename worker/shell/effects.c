@@ -71,6 +71,11 @@ static void effect_save_commit(struct worker *worker, const struct agent_effect 
     attempt_save_commit(worker, effect->ref, effect->connection, &effect->snapshot);
 }
 
+static void effect_prove(struct worker *worker, const struct agent_effect *effect)
+{
+    attempt_prove(worker, effect->ref, effect->connection, &effect->snapshot);
+}
+
 static void effect_drop(struct worker *worker, const struct agent_effect *effect)
 {
     snapshots_drop(worker->snapshots,
@@ -159,6 +164,7 @@ static effect_fn *const effect_table[] = {
     [AGENT_READ_START] = effect_read_start,
     [AGENT_SAVE_BEGIN] = effect_save_begin,
     [AGENT_SAVE_COMMIT] = effect_save_commit,
+    [AGENT_SNAPSHOT_PROVE] = effect_prove,
     [AGENT_DROP] = effect_drop,
     [AGENT_CLEAN] = effect_clean,
     [AGENT_EXIT] = effect_exit,

@@ -43,14 +43,14 @@ static void test_apply_milestone_refuses_unknown_trials_and_odd_orders(void **st
 {
     (void)state;
     static const struct tune_decision odd[] = {
-        {TUNE_GO, TUNE_WHY_NONE, 1}, /* not behind the report */
-        {TUNE_GO, TUNE_WHY_RUNG, 3}, /* a reason to go on */
-        {TUNE_STOP, TUNE_WHY_NONE, INT64_MAX},
-        {TUNE_STOP, TUNE_WHY_TRIALS, INT64_MAX}, /* lets them finish */
-        {TUNE_STOP, (tune_why)99, INT64_MAX},
-        {TUNE_STOP, TUNE_WHY_RUNG, 3},
-        {TUNE_PAUSE, TUNE_WHY_RUNG, INT64_MAX}, /* nobody pauses */
-        {(tune_act)99, TUNE_WHY_NONE, INT64_MAX},
+        {.act = TUNE_GO, .why = TUNE_WHY_NONE, .until = 1}, /* not behind the report */
+        {.act = TUNE_GO, .why = TUNE_WHY_RUNG, .until = 3}, /* a reason to go on */
+        {.act = TUNE_STOP, .why = TUNE_WHY_NONE, .until = INT64_MAX},
+        {.act = TUNE_STOP, .why = TUNE_WHY_TRIALS, .until = INT64_MAX}, /* lets them finish */
+        {.act = TUNE_STOP, .why = (tune_why)99, .until = INT64_MAX},
+        {.act = TUNE_STOP, .why = TUNE_WHY_RUNG, .until = 3},
+        {.act = TUNE_PAUSE, .why = TUNE_WHY_RUNG, .until = INT64_MAX}, /* a reason to wait */
+        {.act = (tune_act)99, .why = TUNE_WHY_NONE, .until = INT64_MAX},
     };
     struct sweep_spec spec = rig_spec();
     struct tuner *tuner = rig_tuner(&spec);
@@ -70,11 +70,12 @@ static void test_apply_milestone_refuses_unknown_trials_and_odd_orders(void **st
     struct tune_event empty = event;
     empty.has_value = false;
     rig_refused(tuner, empty);
-    event.decision = (struct tune_decision){TUNE_STOP, TUNE_WHY_RUNG, INT64_MAX};
+    event.decision =
+        (struct tune_decision){.act = TUNE_STOP, .why = TUNE_WHY_RUNG, .until = INT64_MAX};
     assert_int_equal(tune_apply(tuner, &event), OK);
     /* It was told to leave. */
     event.step = 3;
-    event.decision = (struct tune_decision){TUNE_GO, TUNE_WHY_NONE, 9};
+    event.decision = (struct tune_decision){.act = TUNE_GO, .why = TUNE_WHY_NONE, .until = 9};
     rig_refused(tuner, event);
     tune_free(tuner);
 }

@@ -46,8 +46,9 @@ static void assert_same_future(const struct tuner *a, const struct tuner *b)
     }
     for (uint32_t trial = 1; trial < next; trial++) {
         struct tune_decision a_decides, b_decides;
-        tune_decide(a, trial, 3, 5, &a_decides);
-        tune_decide(b, trial, 3, 5, &b_decides);
+        struct tune_milestone milestone = {.trial = trial, .step = 3, .value = 5};
+        tune_decide(a, &milestone, &a_decides, NULL);
+        tune_decide(b, &milestone, &b_decides, NULL);
         rig_assert_decision(a_decides, b_decides.act, b_decides.why, b_decides.until);
         assert_int_equal(tune_first_milestone(a, trial), tune_first_milestone(b, trial));
     }
@@ -147,7 +148,7 @@ static void test_restore_tells_only_and_never_decides_again(void **state)
     uint32_t trial = rig_ask(tuner);
     struct tune_event event = rig_milestone(tuner, trial, 1, 0.9);
     assert_int_equal(event.decision.act, TUNE_STOP);
-    event.decision = (struct tune_decision){TUNE_GO, TUNE_WHY_NONE, 3};
+    event.decision = (struct tune_decision){.act = TUNE_GO, .why = TUNE_WHY_NONE, .until = 3};
     assert_int_equal(tune_apply(tuner, &event), OK);
     rig_assert_decision(rig_report(tuner, trial, 3, 0.8), TUNE_GO, TUNE_WHY_NONE, 9);
     tune_free(tuner);

@@ -46,7 +46,9 @@ static error_code tell(struct history *h, struct tune_event event)
     }
     if (event.kind == TUNE_EVENT_MILESTONE) {
         event.has_value = true;
-        tune_decide(h->tuner, event.trial, event.step, event.value, &event.decision);
+        struct tune_milestone milestone = {
+            .trial = event.trial, .step = event.step, .value = event.value};
+        tune_decide(h->tuner, &milestone, &event.decision, NULL);
     }
     error_code error = tune_apply(h->tuner, &event);
     if (error == OK) {

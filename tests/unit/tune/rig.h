@@ -106,7 +106,9 @@ static UNUSED struct tune_event rig_milestone(const struct tuner *tuner, uint32_
                                .step = step,
                                .has_value = true,
                                .value = value};
-    tune_decide(tuner, trial, step, value, &event.decision);
+    struct value params[SPEC_PARAMETERS_MAX];
+    struct tune_milestone milestone = {.trial = trial, .step = step, .value = value};
+    tune_decide(tuner, &milestone, &event.decision, params);
     return event;
 }
 

@@ -220,7 +220,8 @@ static void model_welcome(struct model *m, const struct msg_enrol *enrol)
         if (named == NULL) {
             model_lease_send(m, index);
         } else if (named->order < holds[i].order) {
-            struct msg_order order = {model_ref(index).task, 0, m->attempts[index].order};
+            struct msg_order order = {.task = model_ref(index).task,
+                                      .order = m->attempts[index].order};
             model_tell(m, MSG_ORDER, &order);
         }
     }
@@ -256,7 +257,8 @@ static void model_event(struct model *m, const struct node_event *event)
         attempt->order.grace_ms = INT64_C(1) << 40;
         m->durable = m->received; /* order and event are one batch */
     }
-    struct msg_order order = {event->task, event->attempt, attempt->order};
+    struct msg_order order = {
+        .task = event->task, .attempt = event->attempt, .order = attempt->order};
     model_tell(m, MSG_ORDER, &order);
 }
 

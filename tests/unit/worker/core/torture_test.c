@@ -93,7 +93,7 @@ static void step_exploit(struct torture *t)
 
 static void step_order(struct torture *t)
 {
-    struct msg_order order = {RIG_REF.task, 0, {.n = 2, .until = 5}};
+    struct msg_order order = {.task = RIG_REF.task, .order = {.n = 2, .until = 5}};
     on_head_message(t->agent, t->now, MSG_ORDER, &order, &t->out);
 }
 
