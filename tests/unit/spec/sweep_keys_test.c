@@ -4,7 +4,7 @@
 static const struct refused later[] = {
     REFUSED("pbt: {population: 4}", ERR_UNSUPPORTED, 1, 1,
             "`pbt` is not supported by this version"),
-    REFUSED("method: random", ERR_UNSUPPORTED, 1, 1, "`method` is not supported by this version"),
+    REFUSED("method: tpe", ERR_UNSUPPORTED, 1, 9, "`method: tpe` is not supported by this version"),
     REFUSED("program: train.py", ERR_UNSUPPORTED, 1, 1,
             "`program` is not supported by this version"),
     REFUSED("tasks: []", ERR_UNSUPPORTED, 1, 1, "`tasks` is not supported by this version"),
@@ -54,8 +54,6 @@ static const struct refused later[] = {
             "`metrics` is not supported by this version"),
     REFUSED(LEAST "early_terminate: {}", ERR_UNSUPPORTED, 4, 1,
             "`early_terminate` is not supported by this version"),
-    REFUSED(LEAST "run_cap: 3", ERR_UNSUPPORTED, 4, 1,
-            "`run_cap` is not supported by this version"),
     REFUSED(LEAST "array: {}", ERR_UNSUPPORTED, 4, 1, "`array` is not supported by this version"),
     REFUSED(LEAST "parameters: {lr: {distribution: beta}}", ERR_UNSUPPORTED, 4, 33,
             "`parameters.lr.distribution: beta` is not supported by this version"),
