@@ -2,6 +2,7 @@
  * what a choice brings, rows. */
 #include "spec/parameters.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -70,6 +71,7 @@ static error_code name_meets(const struct space *space, const struct spec_node *
                              const struct param_spec *param, struct param_spec *other)
 {
     char name[MACROS_ENV_NAME_MAX], other_name[MACROS_ENV_NAME_MAX];
+    assert(other->name != NULL && param->name != NULL);
     bool is_same = strcmp(other->name, param->name) == 0;
     if (is_same && are_exclusive(space, param, other)) {
         if (other->same == 0) {
