@@ -21,6 +21,7 @@ enum {
     EXIT_WAITED_FAILED = 5, /* the waited-for thing failed */
     EXIT_CANCELLED = 6,     /* cancelled or stopped */
     EXIT_NEVER = 7,         /* nothing can ever run it */
+    /* 10 to 13: trial_acts.h */
     EXIT_TIMEOUT = 124,
     EXIT_CANNOT_RUN = 125,  /* run: the command could not be run */
     EXIT_INTERRUPTED = 130, /* the work goes on */
@@ -279,5 +280,10 @@ CLI_VERB(verb_key_list);
 CLI_VERB(verb_key_revoke);
 CLI_VERB(verb_version);
 CLI_VERB(verb_debug_failpoints);
+CLI_VERB(verb_report);
+CLI_VERB(verb_save);
+CLI_VERB(verb_commit);
+CLI_VERB(verb_exploit);
+CLI_VERB(verb_trial_env);
 
 #endif

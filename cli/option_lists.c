@@ -159,6 +159,8 @@ const struct cli_option submit_options[] = {
 };
 const struct cli_option check_options[] = {
     {"print", 0, NULL, "the normalised file, every default filled in"},
+    {"sample", 0, "LOG", "what this log's lines would report, by `report` of the file"},
+    {"stream", 0, "out|err", "of --sample: by the rules of stdout (default) or stderr"},
     {"preview", 0, NULL, "how many trials, and the first configurations"},
     {"set", 0, "PATH=VALUE", "as for sweep run; may be given several times"},
     {0},
@@ -225,6 +227,29 @@ const struct cli_option rerun_options[] = {
     {"keep", 0, NULL, "keep the scratch folder"},
     {0},
 };
+/* ---- of verbs that a trainer in shell calls ---- */
+
+#define STEP_OPTION                                                                                \
+    {                                                                                              \
+        "step", 0, "N", "the step that these weights have done"                                    \
+    }
+#define ACTS_OPTION                                                                                \
+    {                                                                                              \
+        "acts", 0, NULL, "print what is to be done, as words: checkpoint exploit pause stop"       \
+    }
+const struct cli_option trial_env_options[] = {
+    {"can", 0, "A,B", "what the trainer can do: checkpoint, pause (both the default), exploit"},
+    {0},
+};
+const struct cli_option report_options[] = {STEP_OPTION, ACTS_OPTION, {0}};
+const struct cli_option save_options[] = {
+    STEP_OPTION,
+    {"due", 0, NULL, "only if a snapshot of this step is wanted; else exit code 1, without a word"},
+    {"last", 0, NULL, "with --due: it is the last step, which a sweep may want to keep"},
+    {0},
+};
+const struct cli_option commit_options[] = {STEP_OPTION, ACTS_OPTION, {0}};
+
 const struct cli_option drain_options[] = {
     {"deadline", 0, "S", "running attempts may go on for so long (default 60s)"},
     {"reason", 0, "TEXT", "shown with the node"},

@@ -93,7 +93,8 @@ int plan_make(const struct msg_lease *lease, const struct plan_places *places, s
                                    .trial_id = id,
                                    .trial_dir = places->trial_dir,
                                    .index = places->index,
-                                   .line = places->line};
+                                   .line = places->line,
+                                   .params_file = places->params_file};
     error_code error = macros_expand(lease->words, lease->n_words, lease->is_shell, &values, arena,
                                      &plan.argv, &plan.argc, &report);
     if (error == OK) {

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "cli/plan.h"
+#include "cli/sample.h"
 #include "cli/signals.h"
 #include "cli/submit.h"
 #include "cli/sweep_file.h"
@@ -26,6 +27,8 @@ int verb_check(struct cli *cli)
             code = cli_fail(EXIT_REQUEST, "the file is too large to print");
         }
         buf_fini(&text);
+    } else if (code == EXIT_OK && cli_option(cli, "sample") != NULL) {
+        code = sample_print(cli, &file, cli_option(cli, "sample"));
     } else if (code == EXIT_OK && cli_option(cli, "preview") != NULL) {
         code = preview_print(&file);
     } else if (code == EXIT_OK) {

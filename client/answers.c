@@ -92,10 +92,12 @@ void trial_owed_take(muster_trial *t, unsigned left)
 
 bool trial_exchange(muster_trial *t, const char *text, size_t n)
 {
+    return connection_write(&t->connection, text, n) && trial_answer_wait(t);
+}
+
+bool trial_answer_wait(muster_trial *t)
+{
     struct connection *c = &t->connection;
-    if (!connection_write(c, text, n)) {
-        return false;
-    }
     while (connection_owed(c) > 1 && owed_one_take(t, true)) {
     }
     return connection_owed(c) == 1 && connection_read(c, true);

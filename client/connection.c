@@ -218,6 +218,13 @@ uint64_t connection_owed(const struct connection *c)
     return c->sent > settled ? c->sent - settled : 0;
 }
 
+void connection_keep_last(struct connection *c)
+{
+    if (c->fd >= 0 && c->sent > c->answered) {
+        c->given_up = c->sent - 1;
+    }
+}
+
 struct json_span connection_answer(const struct connection *c)
 {
     return (struct json_span){c->line, c->line + strlen(c->line)};

@@ -47,6 +47,8 @@ bool connection_write(struct connection *c, const char *text, size_t n);
 bool connection_read(struct connection *c, bool can_wait);
 /* Answers that somebody still wants. */
 uint64_t connection_owed(const struct connection *c);
+/* After a silence: the answer to the last request is wanted all the same, whenever it comes. */
+void connection_keep_last(struct connection *c);
 /* The last answer as a value. */
 struct json_span connection_answer(const struct connection *c);
 /* c->error, and `code` back. */

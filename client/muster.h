@@ -14,10 +14,18 @@
  *             const char *folder = muster_save_begin(t, step);
  *             if (folder != NULL && write_model(folder) == 0) muster_save_commit(t);
  *         }
- *         if (muster_report(t, step, 1, (const char *[]){"loss"}, &loss) & (MUSTER_STOP |
- * MUSTER_PAUSE)) break;
+ *         int acts = muster_report(t, step, 1, (const char *[]){"loss"}, &loss);
+ *         if (acts < 0) { fprintf(stderr, "%s\n", muster_error(t)); continue; }
+ *         if (acts & MUSTER_CHECKPOINT) save(t, step);                 (as above)
+ *         if (acts & MUSTER_EXPLOIT && muster_exploit(t) == 0) {    (MUSTER_CAN_EXPLOIT)
+ *             load(muster_restore(t));
+ *             muster_f64(t, "lr", &lr);
+ *             step = muster_step(t);
+ *         }
+ *         outcome = acts & MUSTER_PAUSE ? MUSTER_PAUSED : MUSTER_DONE;
+ *         if (acts & (MUSTER_PAUSE | MUSTER_STOP)) break;
  *     }
- *     muster_close(t, MUSTER_DONE, NULL);
+ *     muster_close(t, outcome, NULL);
  *
  * Without MUSTER_SOCKET in the environment the same program runs by itself: parameters come from
  * MUSTER_P_<name> if set, reports go to stderr, nothing asks it to stop.
@@ -86,7 +94,8 @@ MUSTER_API uint64_t muster_seed(muster_trial *trial);
 /* Folder of the snapshot to start from (read only), or NULL; valid until the trial is closed or
  * exploits. */
 MUSTER_API const char *muster_restore(muster_trial *trial);
-/* Steps done by the weights in muster_restore(); 0 from nothing. Reports do not change it. */
+/* Steps done by the weights in muster_restore(); 0 from nothing. Reports do not change it, an
+ * exploit does. */
 MUSTER_API int64_t muster_step(muster_trial *trial);
 
 /* Metrics after `step` (> every step reported before). Returns the act bits (>= 0), or
@@ -107,8 +116,15 @@ MUSTER_API int muster_save_due(muster_trial *trial, int64_t step, int is_last);
 MUSTER_API const char *muster_save_begin(muster_trial *trial, int64_t step);
 /* The folder is complete: it becomes a snapshot, whole or not at all. 0, or a negative result. */
 MUSTER_API int muster_save_commit(muster_trial *trial);
-/* In-place exploit: asks for the new parameters and snapshot. 0, MUSTER_ERR_REFUSED where no
- * exploit was ordered, or MUSTER_ERR_SILENT. */
+/* In-place exploit, after MUSTER_EXPLOIT: asks for the donor's snapshot and the new parameters.
+ * After 0 muster_restore(), muster_step(), muster_f64() and the others give the new ones, and the
+ * next report is of the step after muster_step(). A parameter that is not among the new ones does
+ * not exist any more. MUSTER_ERR_REFUSED: none was ordered, or it is not wanted any more;
+ * everything is as it was. MUSTER_ERR_SILENT: no answer yet. Training may go on, but until this
+ * call gives 0 or MUSTER_ERR_REFUSED nothing of it is told (muster could not know of whose weights
+ * it is): muster_report() returns MUSTER_EXPLOIT at once, and the next muster_exploit() waits for
+ * the same answer. Where the connection is gone altogether it stays MUSTER_ERR_SILENT. No other
+ * thread may report or save meanwhile: it could only speak of the old weights. */
 MUSTER_API int muster_exploit(muster_trial *trial);
 /* Words for the last negative result, NULL or silence; "" if there was none. The caller's thread
  * keeps them until its next call of muster_error(). */

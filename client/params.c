@@ -54,6 +54,7 @@ void params_take(struct params *params, struct json_span object)
     struct json_span key, value;
     const char *at = object.begin;
     params_clear(params);
+    params->is_told = object.begin != NULL;
     while (at != NULL && json_next(object, &at, &key, &value)) {
         struct param *param = params_add(params, span_text(key), span_text(value));
         if (param == NULL) {
@@ -95,5 +96,5 @@ const struct param *params_find(struct params *params, const char *name)
             return &params->items[i];
         }
     }
-    return params_from_environment(params, name);
+    return params->is_told ? NULL : params_from_environment(params, name);
 }

@@ -17,6 +17,8 @@ struct param {
 struct params {
     struct param items[PARAMS_MAX];
     size_t n;
+    bool is_told; /* by an answer: what it does not name does not exist, whatever the environment
+                     has from an answer before */
 };
 
 void params_clear(struct params *params);

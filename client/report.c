@@ -97,6 +97,8 @@ int muster_report(muster_trial *t, int64_t step, size_t n, const char *const nam
     trial_lock(t);
     if (t->is_alone) {
         report_alone(step, n, names, values);
+    } else if (t->is_exploit_owed) {
+        acts = MUSTER_EXPLOIT | t->acts; /* of weights that are given up: not told */
     } else if (t->connection.fd >= 0) {
         size_t length = report_print(line, sizeof line, step, n, names, values);
         if (length == 0) {
@@ -125,11 +127,22 @@ int64_t muster_save_at(muster_trial *t)
 int muster_save_due(muster_trial *t, int64_t step, int is_last)
 {
     trial_lock(t);
+    bool is_told = t->connection.fd >= 0 && !t->is_exploit_owed;
     bool is_asked = t->save_at >= 0 && step >= t->save_at && t->saved < t->save_at;
     bool is_end = is_last && t->keeps_end && t->saved != step;
-    int is_due = t->connection.fd >= 0 && (is_asked || is_end);
+    int is_due = is_told && (is_asked || is_end);
     trial_unlock(t);
     return is_due;
+}
+
+/* What is said between the question and the answer of an exploit would be taken as said of the new
+ * weights. */
+static bool exploit_is_owed(muster_trial *t)
+{
+    if (t->is_exploit_owed) {
+        connection_error(&t->connection, 0, "muster_exploit() has no answer yet; ask it again");
+    }
+    return t->is_exploit_owed;
 }
 
 const char *muster_save_begin(muster_trial *t, int64_t step)
@@ -140,7 +153,7 @@ const char *muster_save_begin(muster_trial *t, int64_t step)
     int n = snprintf(line, sizeof line, "{\"save\":{\"step\":%lld}}\n", (long long)step);
     if (t->connection.fd < 0) {
         connection_error(&t->connection, 0, "there is no muster to save to");
-    } else if (trial_exchange(t, line, (size_t)n) && trial_answer_is_ok(t)) {
+    } else if (!exploit_is_owed(t) && trial_exchange(t, line, (size_t)n) && trial_answer_is_ok(t)) {
         struct json_span dir = json_find(connection_answer(&t->connection), "dir");
         has_folder = json_text(dir, t->save_dir, sizeof t->save_dir);
         t->save_step = step;
@@ -166,7 +179,7 @@ int muster_save_commit(muster_trial *t)
     char line[96];
     trial_lock(t);
     int n = snprintf(line, sizeof line, "{\"commit\":{\"step\":%lld}}\n", (long long)t->save_step);
-    int code = request(t, line, (size_t)n);
+    int code = exploit_is_owed(t) ? MUSTER_ERR_SILENT : request(t, line, (size_t)n);
     if (code == 0) {
         t->saved = t->save_step;
     }
@@ -174,13 +187,40 @@ int muster_save_commit(muster_trial *t)
     return code;
 }
 
-int muster_exploit(muster_trial *t)
+/* ---- exploit ---- */
+
+/* The agent takes every later line as said of the donor's weights. So a question that was asked is
+ * never given up: its answer is waited for again by the next call. */
+static int exploit_ask(muster_trial *t)
 {
     static const char line[] = "{\"exploit\":1}\n";
+    struct connection *c = &t->connection;
+    if (c->fd < 0) {
+        return connection_error(c, MUSTER_ERR_SILENT, "there is no muster to ask");
+    }
+    t->is_exploit_owed = t->is_exploit_owed || connection_write(c, line, sizeof line - 1);
+    if (!t->is_exploit_owed) {
+        return MUSTER_ERR_SILENT;
+    }
+    if (!trial_answer_wait(t)) {
+        connection_keep_last(c);
+        t->is_exploit_owed = c->fd >= 0;
+        return MUSTER_ERR_SILENT;
+    }
+    t->is_exploit_owed = false;
+    return trial_answer_is_ok(t) ? 0 : MUSTER_ERR_REFUSED;
+}
+
+int muster_exploit(muster_trial *t)
+{
     trial_lock(t);
-    int code = request(t, line, sizeof line - 1);
+    int code = exploit_ask(t);
     if (code == 0) {
         trial_start_take(t);
+        /* Of the old weights nothing is wanted any more. */
+        t->acts &= ~(MUSTER_CHECKPOINT | MUSTER_EXPLOIT);
+    } else if (code == MUSTER_ERR_SILENT && t->connection.fd >= 0) {
+        t->acts |= MUSTER_EXPLOIT;
     }
     trial_unlock(t);
     return code;

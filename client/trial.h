@@ -24,13 +24,14 @@ struct muster_trial {
     char restore[PATH_TEXT_MAX];
     bool has_restore;
     int64_t step;
-    int64_t milestone;   /* INT64_MAX: none */
-    int64_t save_at;     /* -1: none */
-    int64_t saved;       /* the step of the last snapshot, -1: none */
-    int acts;            /* of answers taken below the milestone, until a report returns them */
-    bool is_refused;     /* a report was, and no report has returned that yet */
-    char told[TOLD_MAX]; /* the last answer to a report that was taken; "": it counts no more */
-    int told_acts;       /* its act bits */
+    int64_t milestone;    /* INT64_MAX: none */
+    int64_t save_at;      /* -1: none */
+    int64_t saved;        /* the step of the last snapshot, -1: none */
+    int acts;             /* of answers taken below the milestone, until a report returns them */
+    bool is_refused;      /* a report was, and no report has returned that yet */
+    char told[TOLD_MAX];  /* the last answer to a report that was taken; "": it counts no more */
+    int told_acts;        /* its act bits */
+    bool is_exploit_owed; /* asked for, and its answer did not come yet */
     uint64_t seed;
     bool keeps_end;
     char save_dir[PATH_TEXT_MAX];
@@ -53,5 +54,7 @@ int trial_report_answer(muster_trial *t);
 void trial_owed_take(muster_trial *t, unsigned left);
 /* One line out, its own answer in, after all that is owed before it; false: none came. */
 bool trial_exchange(muster_trial *t, const char *text, size_t n);
+/* Its second half: what is owed before the last request's answer, then that answer. */
+bool trial_answer_wait(muster_trial *t);
 
 #endif

@@ -52,7 +52,7 @@ def python_put(folder):
 
 def documents_put(folder):
     """The pages for users."""
-    for name in ("START.md", "CLI.md", "SWEEP-FILE.md", "TRAINER.md", "PYTHON.md", "API.md", "STATES.md", "RELIABILITY.md"):
+    for name in ("START.md", "CLI.md", "SWEEP-FILE.md", "TRAINER.md", "C-API.md", "PYTHON.md", "API.md", "STATES.md", "RELIABILITY.md"):
         path = os.path.join(ROOT, "docs", name)
         if os.path.exists(path):
             put(path, os.path.join(folder, name))

@@ -177,8 +177,8 @@ void sim_look_after(struct sim *sim)
         if (sweep->r.state == SWEEP_PAUSED && sim_chance(sim, 100)) {
             sim_trace(sim, "people  resume sweep %u: %s", sweep->r.number,
                       sweep->r.error != NULL ? sweep->r.error : "");
-            core_sweep_move(core, sim->now, sweep, SWEEP_RUNNING);
-            core_sweep_advance(core, sim->now, sweep);
+            struct sweep_resume resume = {.seen = -1};
+            on_sweep_resume(core, sim->now, ++sim->requests, sweep->r.number, &resume);
             sim->counts.paused++;
         }
     }

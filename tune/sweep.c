@@ -297,8 +297,7 @@ static struct trial *tuner_open_trial(const struct tuner *tuner, uint32_t number
 static bool params_are_sound(const struct sweep_spec *spec, const struct tune_event *event)
 {
     return event->n_params == spec->n_parameters &&
-           (event->params != NULL || event->n_params == 0) &&
-           config_is_inside(spec, event->params);
+           (event->params != NULL || event->n_params == 0) && config_is_inside(spec, event->params);
 }
 
 /* Before anything is written. */

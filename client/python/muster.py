@@ -5,6 +5,9 @@
     with muster.trial() as t:
         model = load(t.restore) if t.restore else build(t.params)
         while t.next(until=t.params.epochs):        # t.step is the step to train now; false when told to leave
+            if t.changed:                           # only with can=(..., "exploit"): another trial's weights, other parameters
+                model = load(t.restore)
+                set_hyperparameters(model, t.params)
             loss = train_one(model)
             if t.save_due:
                 with t.save() as folder:
@@ -90,6 +93,11 @@ class _Connection:
     def give_up(self):
         """Nobody waits for what is owed."""
         self.given_up = self.sent
+
+    def keep_last(self):
+        """After a silence: the answer to the last request is wanted all the same, whenever it comes."""
+        if self.sent > self.answered:
+            self.given_up = self.sent - 1
 
     def _silent(self):
         self.give_up()
@@ -190,16 +198,18 @@ class Trial:
     step     the step to train now (inside `while t.next()`); else the steps done by the weights
     id       "12.41", or "" when it runs by itself
     seed     the trial's own seed, the same in every attempt (0 by itself without MUSTER_SEED)
-    changed  parameters and restore are new ones since the last next()
+    changed  true once after an exploit: parameters, restore and step are another trial's, and the weights must be loaded
     """
 
-    def __init__(self, defaults=None, can=("checkpoint",)):
+    def __init__(self, defaults=None, can=("checkpoint", "pause")):
         self.params = Params(defaults or {})
-        self.restore = None
+        self._restore = None
         self.step = 0
         self.id = ""
         self.seed = int(os.environ.get("MUSTER_SEED", "0") or 0)
-        self.changed = False
+        self._changed = False
+        self._is_taken = True  # the trainer has looked at what an exploit brought
+        self._is_exploit_owed = False
         self._acts = 0
         self._milestone = None
         self._save_at = None
@@ -275,6 +285,19 @@ class Trial:
             except Refused as why:
                 refused.append(why)
 
+    def _own_answer(self, refused):
+        """What is owed before the last request's answer, then that answer; None: muster is silent."""
+        connection = self._connection
+        while connection.owed > 1:
+            answer = connection.read(wait=True)
+            if answer is None:
+                return None
+            try:
+                self._told(answer)
+            except Refused as why:
+                refused.append(why)
+        return connection.read(wait=True) if connection.owed else None
+
     def _ask(self, message):
         """Writes a request, takes what is owed before it, then its own answer; None: none came. Under the lock.
 
@@ -284,15 +307,7 @@ class Trial:
         try:
             if not connection.write(message):
                 return None, refused
-            while connection.owed > 1:
-                answer = connection.read(wait=True)
-                if answer is None:
-                    return None, refused
-                try:
-                    self._told(answer)
-                except Refused as why:
-                    refused.append(why)
-            return connection.read(wait=True) if connection.owed else None, refused
+            return self._own_answer(refused), refused
         except (OSError, ValueError) as error:
             self._drop(error)
             return None, refused
@@ -314,25 +329,73 @@ class Trial:
 
     def _start(self, answer):
         self.params = Params(answer.get("params") or {})
-        self.restore = answer.get("restore")
+        self._restore = answer.get("restore")
         self.step = answer.get("step", 0)
-        self._saved = self.step if self.restore else None
+        self._saved = self.step if self._restore else None
         self._milestone = answer.get("milestone")
         self._save_at = answer.get("save")
 
+    def _exploit_wait(self):
+        """The answer to an exploit, or None: not yet. The agent takes every later line as said of the donor's weights, so a
+        question that was asked is never given up: the next call waits for the same answer."""
+        connection, refused = self._connection, []
+        if not self._is_exploit_owed:
+            if not connection.write({"exploit": 1}):
+                return None
+            self._is_exploit_owed = True
+        answer = None
+        try:
+            answer = self._own_answer(refused)
+        finally:
+            if answer is None:
+                connection.keep_last()
+        for why in refused:
+            print(f"muster: a report was refused: {why}", file=sys.stderr)
+        if answer is not None:
+            self._is_exploit_owed = False
+        return answer
+
+    def _exploit(self):
+        with self._lock:
+            if not self._is_open():
+                self._acts &= ~EXPLOIT
+                return
+            try:
+                answer = self._exploit_wait()
+            except (OSError, ValueError) as error:
+                self._drop(error)
+                self._acts &= ~EXPLOIT
+                return
+            if answer is None:
+                return  # asked again by the next next()
+            self._acts &= ~EXPLOIT
+            try:
+                self._start(self._check(answer))
+            except Refused as why:
+                print(f"muster: the exploit was refused: {why}; training goes on", file=sys.stderr)
+                return
+            self._acts &= ~CHECKPOINT  # of the old weights nothing is wanted any more
+            self._changed, self._is_taken = True, False
+
     # ---- what a trainer calls ----
+
+    @property
+    def changed(self):
+        self._is_taken = True
+        return self._changed
+
+    @property
+    def restore(self):
+        self._is_taken = True
+        return self._restore
 
     def next(self, until=None):
         """Moves to the next step. False when `until` steps are done or the trial is told to leave; t.step is then what the
         weights have done, and save_due says whether a snapshot of them is wanted."""
         self._until = until
-        self.changed = False
+        self._changed = False
         if self._acts & EXPLOIT:
-            self._acts &= ~EXPLOIT
-            answer = self._exchange({"exploit": 1})
-            if answer is not None:
-                self._start(answer)
-                self.changed = True
+            self._exploit()
         if self._acts & (STOP | PAUSE):
             return False
         if until is not None and self.step >= until:
@@ -344,7 +407,7 @@ class Trial:
     def save_due(self):
         """True when a snapshot of this step is wanted: before its report, and once more after the loop. False once it is
         committed."""
-        if not self._is_open() or self._saved == self.step:
+        if not self._is_open() or self._is_exploit_owed or self._saved == self.step:
             return False
         asked = self._save_at is not None and self.step >= self._save_at and (self._saved is None or self._saved < self._save_at)
         is_last = self._until is not None and self.step >= self._until
@@ -355,6 +418,9 @@ class Trial:
         """An empty folder to write the snapshot into; it is committed, whole, when the block ends without an exception, and
         never if it ends with one. Refused if muster takes none now. Where no muster answers, the folder is thrown away."""
         step = self.step if step is None else _whole(step)
+        self._check_taken()
+        if self._is_exploit_owed and self._is_open():
+            raise Refused("an exploit waits for its answer: these weights are given up")
         answer = self._exchange({"save": {"step": step}})
         if answer is None:
             import tempfile  # its import is slow, and this is rare
@@ -370,17 +436,24 @@ class Trial:
         self._saved = step
         self._acts &= ~CHECKPOINT
 
+    def _check_taken(self):
+        """New hyperparameters on old weights would be another experiment under the donor's name."""
+        if not self._is_taken:
+            raise RuntimeError("an exploit brought another trial's weights, and neither t.changed nor t.restore was looked at: "
+                               "load t.restore where t.changed is true, or leave \"exploit\" out of `can`")
+
     def report(self, /, step=None, **metrics):
         """Metrics after this step; names that are no Python names as **{"val/loss": x}. Returns the act bits; next() obeys stop
         and pause by itself. Refused if muster did not take this report, or one before it whose answer came only now: this one
         is then told nevertheless."""
         step = self.step if step is None else _whole(step)
         values = {name: _metric(name, value) for name, value in metrics.items()}
+        self._check_taken()
         with self._lock:
             if self._is_alone:
                 print(f"step={step} " + " ".join(f"{name}={float(value):.6g}" for name, value in values.items()), file=sys.stderr)
             refused = []
-            if self._is_open():
+            if self._is_open() and not self._is_exploit_owed:
                 refused = self._report({"report": {"step": step, "m": values}}, step)
             self.step = step
             if self._saved == step:
@@ -429,11 +502,11 @@ def _exit_word(code, told):
 
 
 @contextlib.contextmanager
-def trial(defaults=None, can=("checkpoint",)):
+def trial(defaults=None, can=("checkpoint", "pause")):
     """Opens the trial of this process, and says good-bye when the block ends.
 
     defaults  parameters for a run by itself, {name: value}
-    can       what the trainer is able to do: "checkpoint", "pause", "exploit"
+    can       what the trainer is able to do: "checkpoint", "pause", and "exploit" if it loads t.restore where t.changed is true
 
     An exception inside is told as `error` and raised again, Ctrl-C too; muster.Invalid is told as `invalid` and ends the block
     quietly; sys.exit() is told as what its code means.

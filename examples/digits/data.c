@@ -11,14 +11,14 @@ static int pixel_of(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'g' ? c - 'a' + 10 : -1;
 }
 
-static int image_read(const char *line, float *image, uint8_t *label)
+static int image_read(const char *line, real *image, uint8_t *label)
 {
     for (int i = 0; i < DIGITS_INPUTS; i++) {
         int pixel = pixel_of(line[i]);
         if (pixel < 0) {
             return -1;
         }
-        image[i] = (float)pixel / 16.0F;
+        image[i] = (real)pixel / 16;
     }
     int digit = line[DIGITS_INPUTS] == ' ' ? line[DIGITS_INPUTS + 1] - '0' : -1;
     if (digit < 0 || digit >= DIGITS_CLASSES) {
@@ -33,19 +33,11 @@ static void dataset_split(struct dataset *all, struct dataset *train, struct dat
 {
     struct rng rng = {1797};
     int order[DIGITS_IMAGES_MAX];
-    for (int i = 0; i < all->n; i++) {
-        order[i] = i;
-    }
-    for (int i = all->n - 1; i > 0; i--) {
-        int j = (int)(rng_u64(&rng) % (uint64_t)(i + 1));
-        int swap = order[i];
-        order[i] = order[j];
-        order[j] = swap;
-    }
+    rng_permute(&rng, order, all->n);
     for (int i = 0; i < all->n; i++) {
         struct dataset *to = i % VALIDATION_EVERY == 0 ? validation : train;
         memcpy(to->images + (size_t)to->n * DIGITS_INPUTS,
-               all->images + (size_t)order[i] * DIGITS_INPUTS, DIGITS_INPUTS * sizeof(float));
+               all->images + (size_t)order[i] * DIGITS_INPUTS, DIGITS_INPUTS * sizeof(real));
         to->labels[to->n++] = all->labels[order[i]];
     }
 }
@@ -53,7 +45,7 @@ static void dataset_split(struct dataset *all, struct dataset *train, struct dat
 static int dataset_init(struct dataset *data)
 {
     *data = (struct dataset){
-        .images = calloc((size_t)DIGITS_IMAGES_MAX * DIGITS_INPUTS, sizeof(float)),
+        .images = calloc((size_t)DIGITS_IMAGES_MAX * DIGITS_INPUTS, sizeof(real)),
         .labels = calloc(DIGITS_IMAGES_MAX, 1),
     };
     return data->images != NULL && data->labels != NULL ? 0 : -1;

@@ -3,6 +3,8 @@
 
     python3 digits.py [digits.txt]          by itself
     muster sweep run digits-py.yaml         as a sweep
+
+With --no-exploit it says that it cannot exploit in place, and is started again from the donor's snapshot instead.
 """
 import os
 import sys
@@ -106,28 +108,41 @@ def log_softmax(logits):
     return z - np.log(np.exp(z).sum(1, keepdims=True))
 
 
+def start(t):
+    """(parameters, model, random numbers): those of the trial as it is now."""
+    p = muster.Params({**DEFAULTS, **t.params})
+    rng = np.random.default_rng(t.seed)
+    model = Model(p.layers, p.width, rng)
+    if t.restore:
+        model.load(t.restore, rng)
+    return p, model, rng
+
+
+def save(t, model, rng):
+    if t.save_due:
+        with t.save() as folder:
+            model.save(folder, rng)
+
+
 def main():
-    train, validation = load_digits(sys.argv[1] if len(sys.argv) > 1 else "digits.txt")
-    with muster.trial(DEFAULTS) as t:
-        p = muster.Params({**DEFAULTS, **t.params})
-        rng = np.random.default_rng(t.seed)
-        model = Model(p.layers, p.width, rng)
-        if t.restore:
-            model.load(t.restore, rng)
+    words = [word for word in sys.argv[1:] if word != "--no-exploit"]
+    can = ("checkpoint", "pause") if "--no-exploit" in sys.argv else ("checkpoint", "pause", "exploit")
+    train, validation = load_digits(words[0] if words else "digits.txt")
+    with muster.trial(DEFAULTS, can=can) as t:
+        p, model, rng = start(t)
         while t.next(until=p.epochs):
+            if t.changed:  # another trial's weights, with parameters near its own
+                p, model, rng = start(t)
+                print(f"exploit: from step {t.step - 1}", flush=True)
             order = rng.permutation(len(train[1]))
             for at in range(0, len(order) - p.batch + 1, p.batch):
                 batch = order[at : at + p.batch]
                 model.update(model.grads(train[0][batch], train[1][batch]), p)
             loss, accuracy = model.loss(*validation)
-            if t.save_due:
-                with t.save() as folder:
-                    model.save(folder, rng)
+            save(t, model, rng)
             t.report(val_loss=loss, val_acc=accuracy)
             print(f"epoch {t.step}  val_loss {loss:.4f}  val_acc {accuracy:.4f}", flush=True)
-        if t.save_due:  # told to leave between two milestones
-            with t.save() as folder:
-                model.save(folder, rng)
+            save(t, model, rng)  # a checkpoint of the weights that were reported, before they are left or given up
 
 
 if __name__ == "__main__":

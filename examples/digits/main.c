@@ -1,13 +1,16 @@
 /* Trains a perceptron on the digits and reports validation loss and accuracy after each epoch.
  * Parameters: epochs, optimizer (sgd | adamw), lr, momentum, wd, layers (0..5), width, batch. Each
- * has a default, so
- * `./digits [digits.txt]` runs by itself too. */
+ * has a default, so `./digits [digits.txt]` runs by itself too. With --no-exploit it says that it
+ * cannot exploit in place, and is started again from the donor's snapshot instead. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "digits.h"
 #include "muster.h"
+
+static const char MAGIC[] = "digits1";
 
 struct settings {
     int64_t epochs, layers, width, batch;
@@ -19,8 +22,8 @@ struct training {
     struct dataset train, validation;
     struct model model;
     struct optimizer optimizer;
-    float *m, *v;
-    float *images; /* one batch */
+    real *m, *v;
+    real *images; /* one batch */
     uint8_t *labels;
     int *order;
     struct snapshot at;
@@ -76,9 +79,9 @@ static int training_init(struct training *t, const struct settings *s, const cha
     t->optimizer.lr = s->lr > 0 ? s->lr : t->optimizer.lr;
     t->optimizer.momentum = s->momentum;
     t->optimizer.weight_decay = s->wd >= 0 ? s->wd : t->optimizer.weight_decay;
-    t->m = calloc(t->model.n_params, sizeof(float));
-    t->v = calloc(t->model.n_params, sizeof(float));
-    t->images = calloc((size_t)s->batch * DIGITS_INPUTS, sizeof(float));
+    t->m = calloc(t->model.n_params, sizeof(real));
+    t->v = calloc(t->model.n_params, sizeof(real));
+    t->images = calloc((size_t)s->batch * DIGITS_INPUTS, sizeof(real));
     t->labels = calloc((size_t)s->batch, 1);
     t->order = calloc((size_t)t->train.n, sizeof(int));
     return t->m != NULL && t->v != NULL && t->images != NULL && t->labels != NULL &&
@@ -102,19 +105,12 @@ static void training_fini(struct training *t)
 static void epoch_train(struct training *t, int batch)
 {
     int n = t->train.n;
-    for (int i = 0; i < n; i++) {
-        t->order[i] = i;
-    }
-    for (int i = n - 1; i > 0; i--) {
-        int j = (int)(rng_u64(&t->at.rng) % (uint64_t)(i + 1)), swap = t->order[i];
-        t->order[i] = t->order[j];
-        t->order[j] = swap;
-    }
+    rng_permute(&t->at.rng, t->order, n);
     for (int at = 0; at + batch <= n; at += batch) {
         for (int i = 0; i < batch; i++) {
             size_t from = (size_t)t->order[at + i];
             memcpy(t->images + (size_t)i * DIGITS_INPUTS, t->train.images + from * DIGITS_INPUTS,
-                   DIGITS_INPUTS * sizeof(float));
+                   DIGITS_INPUTS * sizeof(real));
             t->labels[i] = t->train.labels[from];
         }
         model_loss_and_grads(&t->model, t->images, t->labels, batch);
@@ -127,7 +123,9 @@ static void epoch_train(struct training *t, int batch)
 static void training_save(muster_trial *trial, struct training *t)
 {
     const char *folder = muster_save_begin(trial, t->at.step);
-    bool is_saved = folder != NULL && snapshot_write(folder, &t->model, t->m, t->v, &t->at) == 0 &&
+    bool is_saved = folder != NULL &&
+                    snapshot_write(folder, MAGIC, t->model.params, t->m, t->v, t->model.n_params,
+                                   &t->at) == 0 &&
                     muster_save_commit(trial) == 0;
     if (!is_saved) {
         fprintf(stderr, "digits: no snapshot at step %lld: %s\n", (long long)t->at.step,
@@ -135,55 +133,96 @@ static void training_save(muster_trial *trial, struct training *t)
     }
 }
 
-static void training_run(muster_trial *trial, struct training *t, const struct settings *s)
+/* What the trial is now: its parameters and, if it has one, its snapshot. At the start, and again
+ * after an exploit, which may bring another shape too. NULL, or what is wrong. */
+static const char *training_start(muster_trial *trial, struct training *t, struct settings *s,
+                                  const char *data, bool *ret_is_invalid)
+{
+    const char *wrong = settings_read(trial, s);
+    *ret_is_invalid = wrong != NULL;
+    if (wrong != NULL) {
+        return wrong;
+    }
+    training_fini(t);
+    const char *folder = muster_restore(trial);
+    if (training_init(t, s, data, muster_seed(trial)) != 0) {
+        return "no data or no memory: see the log";
+    }
+    if (folder != NULL &&
+        snapshot_read(folder, MAGIC, t->model.params, t->m, t->v, t->model.n_params, &t->at) != 0) {
+        return "the snapshot cannot be read: see the log";
+    }
+    return NULL;
+}
+
+/* One epoch and its report; the act bits. */
+static int epoch_run(muster_trial *trial, struct training *t, const struct settings *s)
 {
     static const char *const names[] = {"val_loss", "val_acc"};
-    while (t->at.step < s->epochs) {
-        double values[2];
-        epoch_train(t, (int)s->batch);
-        t->at.step++;
-        values[1] = model_accuracy(&t->model, &t->validation, &values[0]);
-        if (muster_save_due(trial, t->at.step, t->at.step == s->epochs)) {
-            training_save(trial, t);
-        }
-        int acts = muster_report(trial, t->at.step, 2, names, values);
-        printf("epoch %lld  val_loss %.4f  val_acc %.4f\n", (long long)t->at.step, values[0],
-               values[1]);
-        fflush(stdout);
-        if (acts > 0 && (acts & MUSTER_CHECKPOINT) != 0) {
-            training_save(trial, t);
-        }
-        if (acts > 0 && (acts & (MUSTER_STOP | MUSTER_PAUSE)) != 0) {
-            return;
-        }
+    double values[2];
+    epoch_train(t, (int)s->batch);
+    t->at.step++;
+    values[1] = model_accuracy(&t->model, &t->validation, &values[0]);
+    if (muster_save_due(trial, t->at.step, t->at.step == s->epochs)) {
+        training_save(trial, t);
     }
+    int acts = muster_report(trial, t->at.step, 2, names, values);
+    printf("epoch %lld  val_loss %.4f  val_acc %.4f\n", (long long)t->at.step, values[0],
+           values[1]);
+    fflush(stdout);
+    if (acts < 0) {
+        fprintf(stderr, "digits: %s\n", muster_error(trial));
+        return 0;
+    }
+    return acts;
+}
+
+/* Until it is trained or told to leave: the outcome, with `why` where it is none of these. */
+static int training_run(muster_trial *trial, const char *data, const char **ret_why)
+{
+    struct training t = {0};
+    struct settings s;
+    bool is_invalid;
+    int outcome = MUSTER_DONE, acts = 0;
+    *ret_why = training_start(trial, &t, &s, data, &is_invalid);
+    while (*ret_why == NULL && t.at.step < s.epochs && (acts & (MUSTER_PAUSE | MUSTER_STOP)) == 0) {
+        acts = epoch_run(trial, &t, &s);
+        /* In this order: a checkpoint is of the weights that were reported. */
+        if ((acts & MUSTER_CHECKPOINT) != 0) {
+            training_save(trial, &t);
+        }
+        if ((acts & MUSTER_EXPLOIT) != 0 && muster_exploit(trial) == 0) {
+            printf("exploit: from step %lld\n", (long long)muster_step(trial));
+            *ret_why = training_start(trial, &t, &s, data, &is_invalid);
+        }
+        outcome = (acts & MUSTER_PAUSE) != 0 ? MUSTER_PAUSED : MUSTER_DONE;
+    }
+    if (*ret_why != NULL) {
+        outcome = is_invalid ? MUSTER_INVALID : MUSTER_ERROR;
+    }
+    training_fini(&t);
+    return outcome;
 }
 
 int main(int argc, char **argv)
 {
-    struct settings settings;
-    struct training training = {0};
-    muster_trial *trial = muster_open(MUSTER_CAN_CHECKPOINT);
+    const char *data = "digits.txt", *why;
+    unsigned can = MUSTER_CAN_CHECKPOINT | MUSTER_CAN_PAUSE | MUSTER_CAN_EXPLOIT;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--no-exploit") == 0) {
+            can &= ~(unsigned)MUSTER_CAN_EXPLOIT;
+        } else {
+            data = argv[i];
+        }
+    }
+    muster_trial *trial = muster_open(can);
     if (trial == NULL) {
         return 1;
     }
-    const char *wrong = settings_read(trial, &settings);
-    if (wrong != NULL) {
-        fprintf(stderr, "digits: %s\n", wrong);
-        muster_close(trial, MUSTER_INVALID, wrong);
-        return 0;
+    int outcome = training_run(trial, data, &why);
+    if (why != NULL) {
+        fprintf(stderr, "digits: %s\n", why);
     }
-    int code =
-        training_init(&training, &settings, argc > 1 ? argv[1] : "digits.txt", muster_seed(trial));
-    if (code == 0 && muster_restore(trial) != NULL) {
-        code = snapshot_read(muster_restore(trial), &training.model, training.m, training.v,
-                             &training.at);
-    }
-    if (code == 0) {
-        training_run(trial, &training, &settings);
-    }
-    training_fini(&training);
-    muster_close(trial, code == 0 ? MUSTER_DONE : MUSTER_ERROR,
-                 code == 0 ? NULL : "no training: see the log");
-    return code == 0 ? 0 : 1;
+    muster_close(trial, outcome, why);
+    return outcome == MUSTER_ERROR ? 1 : 0;
 }

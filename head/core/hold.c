@@ -5,14 +5,6 @@
 
 /* ---- told by a decision ---- */
 
-void core_task_hold(struct core *core, time_ms now, struct task *task)
-{
-    struct tune_event event = {.kind = TUNE_EVENT_HELD, .trial = task->r.id.index};
-    core_task_move(core, now, task, TASK_EVENT_HOLD);
-    core_sweep_log(core, now, task->work->sweep, &event, 0);
-    core_sweep_advance(core, now, task->work->sweep);
-}
-
 static void hold_end(struct core *core, time_ms now, struct task *task, order_why why)
 {
     task->r.why = why;
@@ -78,6 +70,13 @@ static bool is_paused_by_people(const struct task *task)
     return task->r.state == TASK_HELD && task->r.why == WHY_PAUSE;
 }
 
+/* It saves and leaves since people paused it. Its `why` is none once they have let it go on. */
+static bool is_leaving_for_people(const struct task *task)
+{
+    return task->r.state == TASK_STOPPING && task->r.order.act == ACT_PAUSE &&
+           task->r.order.why == WHY_PAUSE;
+}
+
 /* It saves and leaves, or does not begin. One that cannot save would lose what it did: it stays. */
 static bool hold_for_people(struct core *core, time_ms now, struct task *task)
 {
@@ -110,6 +109,29 @@ static void wake_for_people(struct core *core, time_ms now, struct task *task)
     hold_wake(core, now, task, &event.decision);
 }
 
+static void go_on_after_all(struct core *core, time_ms now, struct task *task)
+{
+    if (is_paused_by_people(task)) {
+        wake_for_people(core, now, task);
+    } else if (is_leaving_for_people(task)) {
+        task->r.why = WHY_NONE;
+        core_task_dirty(core, task);
+    }
+}
+
+void core_task_hold(struct core *core, time_ms now, struct task *task)
+{
+    struct tune_event event = {.kind = TUNE_EVENT_HELD, .trial = task->r.id.index};
+    bool goes_on = is_leaving_for_people(task) && task->r.why == WHY_NONE;
+    task->r.why = task->r.order.act == ACT_GO ? task->r.why : task->r.order.why;
+    core_task_move(core, now, task, TASK_EVENT_HOLD);
+    core_sweep_log(core, now, task->work->sweep, &event, 0);
+    if (goes_on) {
+        wake_for_people(core, now, task);
+    }
+    core_sweep_advance(core, now, task->work->sweep);
+}
+
 void core_sweep_save(struct core *core, time_ms now, struct sweep *sweep)
 {
     struct work *work = sweep->work;
@@ -124,10 +146,8 @@ void core_sweep_save(struct core *core, time_ms now, struct sweep *sweep)
 void core_sweep_wake_paused(struct core *core, time_ms now, struct sweep *sweep)
 {
     struct work *work = sweep->work;
-    for (uint32_t i = 0; i < work->n_tasks && work->states[TASK_HELD] > 0; i++) {
-        if (is_paused_by_people(work->tasks[i])) {
-            wake_for_people(core, now, work->tasks[i]);
-        }
+    for (uint32_t i = 0; i < work->n_tasks && work->n_active > 0; i++) {
+        go_on_after_all(core, now, work->tasks[i]);
     }
 }
 
@@ -180,8 +200,8 @@ void on_trial_resume(struct core *core, time_ms now, uint64_t request, task_id i
         core_answer_no_task(core, request, id);
         return;
     }
-    if (is_paused_by_people(task)) {
-        wake_for_people(core, now, task);
+    if (is_paused_by_people(task) || is_leaving_for_people(task)) {
+        go_on_after_all(core, now, task);
     } else if (task->r.state == TASK_HELD) {
         error_code error =
             report_fail(&report, ERR_CONFLICT,

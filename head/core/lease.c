@@ -58,6 +58,12 @@ static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
     lease->keep_last = spec->checkpoints.keep_last;
     lease->keep_best = spec->checkpoints.keep_best;
     lease->tail_bytes = spec->logs_tail_bytes;
+    lease->report_from = spec->report.from;
+    lease->report_out_rules = spec->report.out_rules;
+    lease->n_report_out_rules = spec->report.n_out_rules;
+    lease->report_err_rules = spec->report.err_rules;
+    lease->n_report_err_rules = spec->report.n_err_rules;
+    lease->metric_time = spec->metric.time;
 }
 
 void lease_from_job(const struct work *work, struct msg_lease *lease)

@@ -186,6 +186,10 @@ static void core_task_take_off(struct core *core, time_ms now, struct task *task
                                const char *reason)
 {
     core_str_set(core, &task->r.reason, reason);
+    if (task->r.state == TASK_STOPPING && core_order_is_to_wait(&task->r.order)) {
+        core_task_hold(core, now, task);
+        return;
+    }
     if (task->r.state == TASK_STOPPING) {
         task_outcome outcome = task->r.order.why == WHY_CANCEL ? OUTCOME_CANCELLED
                                : task->r.order.why == WHY_MAX  ? OUTCOME_DONE

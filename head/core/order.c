@@ -24,6 +24,11 @@ bool core_order_is_leave(const struct order *order)
     return order->act == ACT_STOP || order->act == ACT_PAUSE;
 }
 
+bool core_order_is_to_wait(const struct order *order)
+{
+    return order->act == ACT_PAUSE || (order->act == ACT_STOP && order->why == WHY_EXPLOIT);
+}
+
 void core_order_next(struct core *core, time_ms now, struct task *task, order_act act,
                      order_why why, int64_t until, int64_t grace_ms)
 {

@@ -194,19 +194,51 @@ static bool core_end_lacks_metric(const struct task *task)
     return lacks;
 }
 
-static void core_end_without_metric(struct core *core, time_ms now, struct task *task)
+enum { NAMES_TEXT_MAX = 256 };
+
+static void names_print(const char *const *names, uint32_t n_names, char text[NAMES_TEXT_MAX])
 {
-    char names[256] = "nothing";
     size_t n = 0;
-    for (uint32_t i = 0; i < task->r.n_metric_names && n < sizeof names - 1; i++) {
-        int more = snprintf(names + n, sizeof names - n, "%s%s", i > 0 ? ", " : "",
-                            task->r.metric_names[i]);
+    snprintf(text, NAMES_TEXT_MAX, "nothing");
+    for (uint32_t i = 0; i < n_names && n < NAMES_TEXT_MAX - 1; i++) {
+        int more = snprintf(text + n, NAMES_TEXT_MAX - n, "%s%s", i > 0 ? ", " : "", names[i]);
         n += more > 0 ? (size_t)more : 0;
     }
-    core_reason(core, task, "exit 0 without a value of '%s' (metric.name); it reported: %s",
-                task->work->sweep->spec.metric.name, names);
+}
+
+/* Of the first trial whose lines are read: those after it would print the same. */
+static bool core_end_is_first(const struct sweep *sweep)
+{
+    struct tune_counts counts;
+    tune_counts_get(sweep->tuner, &counts);
+    return sweep->r.state == SWEEP_RUNNING && sweep->spec.report.from != REPORT_FROM_API &&
+           counts.done + counts.stopped + counts.failed + counts.invalid == 0;
+}
+
+static void core_end_without_metric(struct core *core, time_ms now, struct task *task,
+                                    const struct attempt_result *result)
+{
+    struct sweep *sweep = task->work->sweep;
+    char names[NAMES_TEXT_MAX], seen[NAMES_TEXT_MAX + 64] = "";
+    bool is_first = core_end_is_first(sweep);
+    names_print(task->r.metric_names, task->r.n_metric_names, names);
+    if (result->n_line_names > 0) {
+        char in_lines[NAMES_TEXT_MAX];
+        names_print(result->line_names, result->n_line_names, in_lines);
+        snprintf(seen, sizeof seen, "; names in its lines: %s", in_lines);
+    }
+    core_reason(core, task, "exit 0 without a value of '%s' (metric.name); it reported: %s%s",
+                sweep->spec.metric.name, names, seen);
     core_str_set(core, &task->r.failure, task->r.reason);
     core_task_end(core, now, task, TASK_EVENT_FAILED, OUTCOME_FAILED);
+    if (is_first && sweep->r.state == SWEEP_RUNNING) {
+        char reason[2 * NAMES_TEXT_MAX + 256], id[TASK_ID_TEXT_MAX];
+        snprintf(reason, sizeof reason,
+                 "trial %s, the first to end, printed no value of '%s' that `report` finds%s; "
+                 "`muster check FILE --sample LOG` shows what its lines give",
+                 task_id_print(task->r.id, id), sweep->spec.metric.name, seen);
+        core_sweep_pause(core, now, sweep, reason);
+    }
 }
 
 /* What the end says of its node, while the task is still there. */
@@ -245,11 +277,11 @@ void on_event_result(struct core *core, time_ms now, struct task *task,
         core_task_end(core, now, task, TASK_EVENT_DONE, OUTCOME_DONE);
         break;
     case END_TOLD:
-        task->r.why = task->r.order.why;
-        if (task->r.order.act == ACT_PAUSE || task->r.why == WHY_EXPLOIT) {
+        if (core_order_is_to_wait(&task->r.order)) {
             core_task_hold(core, now, task);
             break;
         }
+        task->r.why = task->r.order.why;
         core_task_end(core, now, task, TASK_EVENT_TOLD_ENDED, core_outcome_of_why(task->r.why));
         break;
     case END_INVALID:
@@ -268,7 +300,7 @@ void on_event_result(struct core *core, time_ms now, struct task *task,
         core_end_failed(core, now, task, result);
         break;
     case END_NO_METRIC: /* The next attempt would do the same. */
-        core_end_without_metric(core, now, task);
+        core_end_without_metric(core, now, task, result);
         break;
     }
 }

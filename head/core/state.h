@@ -377,6 +377,7 @@ void core_order_next(struct core *core, time_ms now, struct task *task, order_ac
                      order_why why, int64_t until, int64_t grace_ms);
 void core_order_send(struct core *core, const struct task *task);
 bool core_order_is_leave(const struct order *order);
+bool core_order_is_to_wait(const struct order *order); /* to leave, and to be held then */
 /* Tells an active task to leave, or ends it if it does not run. */
 void core_task_tell(struct core *core, time_ms now, struct task *task, order_why why,
                     int64_t grace_ms);

@@ -133,6 +133,7 @@ static const struct field attempt_result_fields[] = {
     F_BYTES(struct attempt_result, err_tail, 15, 1, TAIL_MAX_BYTES),
     F_BOOL(struct attempt_result, is_nodes_fault, 20, 1),
     F_BOOL(struct attempt_result, is_restore_lost, 30, 1),
+    F_STRS(struct attempt_result, line_names, n_line_names, 40, 1, LINE_NAMES_LIMIT),
 };
 const struct schema attempt_result_schema =
     SCHEMA("attempt_result", struct attempt_result, 1, attempt_result_fields);
@@ -254,6 +255,11 @@ static const struct field msg_lease_fields[] = {
     F_TEXT(struct msg_lease, setup, 29, 1, SETUP_MAX_BYTES),
     F_U64(struct msg_lease, work_bytes, 120, 1),
     F_U64(struct msg_lease, lineage, 121, 1),
+    /* printed lines as reports */
+    F_U32(struct msg_lease, report_from, 140, 1),
+    F_STRS(struct msg_lease, report_out_rules, n_report_out_rules, 141, 1, LINE_RULES_LIMIT),
+    F_STRS(struct msg_lease, report_err_rules, n_report_err_rules, 142, 1, LINE_RULES_LIMIT),
+    F_TEXT(struct msg_lease, metric_time, 143, 1, SCHEMA_TEXT_MAX),
 };
 const struct schema msg_lease_schema = SCHEMA("lease", struct msg_lease, 1, msg_lease_fields);
 

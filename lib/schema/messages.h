@@ -291,6 +291,8 @@ struct attempt_result {
     bool
         is_nodes_fault; /* CANNOT_START for want of something on the node: not the task's failure */
     bool is_restore_lost; /* CANNOT_START: the snapshot it was to start from is damaged or gone */
+    const char *const *line_names; /* with values in its printed lines, if none was the metric */
+    uint32_t n_line_names;
 };
 
 struct node_event {
@@ -386,6 +388,14 @@ struct msg_lease {
     const char *setup;   /* for the shell, once for each node and sweep; "": none */
     uint64_t work_bytes; /* of the packed folder */
     uint64_t lineage;    /* of `params`, as of a snapshot */
+
+    /* printed lines as reports */
+    uint32_t report_from;                /* REPORT_FROM_* of spec/types.h; 0: its socket alone */
+    const char *const *report_out_rules; /* presets and patterns, for stdout */
+    uint32_t n_report_out_rules;
+    const char *const *report_err_rules;
+    uint32_t n_report_err_rules;
+    const char *metric_time; /* the name of what is the step; "": none */
 };
 
 struct msg_order {

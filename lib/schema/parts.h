@@ -29,6 +29,8 @@ enum {
     ATTEMPTS_MAX = 100000, /* of one node */
     ARRAY_RANGES_MAX = 100000,
     JOB_NODES_MAX = 20000,
+    LINE_RULES_LIMIT = 16, /* as LINE_RULES_MAX of lib/lines */
+    LINE_NAMES_LIMIT = 32, /* as LINE_NAMES_MAX */
 };
 
 /* Every row has one value for each name. */

@@ -22,17 +22,29 @@ static const struct macro {
     {"trial.dir", false, false, MACRO_TRIAL_DIR, false},
     {"index", false, false, MACRO_INDEX, true},
     {"line", false, false, MACRO_LINE, true},
-    {"args_no_hyphens", true, false, 0, false},
-    {"args_no_boolean_flags", true, false, 0, false},
-    {"args_json_file", true, false, 0, false},
-    {"env", true, false, 0, false},
-    {"program", true, false, 0, false},
-    {"interpreter", true, false, 0, false},
+    {"args_no_hyphens", false, false, MACRO_ARGS_NO_HYPHENS, false},
+    {"args_no_boolean_flags", false, false, MACRO_ARGS_NO_BOOLEAN_FLAGS, false},
+    {"args_json_file", false, false, MACRO_ARGS_JSON_FILE, false},
+    {"env", false, false, MACRO_ENV, false},
+    {"interpreter", false, false, MACRO_INTERPRETER, false},
+    {"restore", false, false, MACRO_RESTORE, false},
+    {"restore", false, true, MACRO_RESTORE, false},
+    {"program", false, false, MACRO_PROGRAM, false},
     {"envvar", true, true, 0, false},
-    {"restore", true, false, 0, false},
-    {"restore", true, true, 0, false},
 };
 enum { N_MACROS = sizeof macros / sizeof macros[0] };
+
+/* The } that closes the macro: its text may have pairs of its own, ${restore:--resume {}}. */
+static const char *macro_end(const char *at)
+{
+    for (int depth = 1; *at != '\0'; at++) {
+        depth += *at == '{' ? 1 : *at == '}' ? -1 : 0;
+        if (depth == 0) {
+            return at;
+        }
+    }
+    return NULL;
+}
 
 struct piece macro_scan_next(const char **at)
 {
@@ -45,7 +57,7 @@ struct piece macro_scan_next(const char **at)
         return (struct piece){PIECE_TEXT, c + 1, 2};
     }
     if (strncmp(c, "${", 2) == 0) {
-        const char *end = strchr(c, '}');
+        const char *end = macro_end(c + 2);
         if (end == NULL) {
             return (struct piece){.kind = PIECE_UNCLOSED};
         }
@@ -113,13 +125,17 @@ static error_code fail_undefined(const char *name, const struct macro_scope *sco
     return error;
 }
 
-/* The one macro that becomes several items must be alone in its item. */
-static error_code args_place_check(const char *text, macros_place place, struct report *report)
+/* A macro that becomes an item for each parameter must be alone in its item. */
+static error_code args_place_check(const char *text, const struct macro *macro, macros_place place,
+                                   struct report *report)
 {
-    if (place == MACROS_ITEM && strcmp(text, "${args}") != 0) {
+    bool is_alone = strncmp(text, "${", 2) == 0 && macro_end(text + 2) != NULL &&
+                    macro_end(text + 2)[1] == '\0';
+    if (place == MACROS_ITEM && !is_alone) {
         return report_fail(report, ERR_INVALID,
-                           "${args} must be an item of its own in a list command; or write the "
-                           "command as one string");
+                           "${%s} must be an item of its own in a list command; or write the "
+                           "command as one string",
+                           macro->name);
     }
     return OK;
 }
@@ -140,13 +156,19 @@ error_code macro_find(const char *text, const struct piece *piece, macros_place 
                            "the macro ${%s%s} is not supported by this version", macro->name,
                            macro->takes_text ? ":..." : "");
     }
+    if (macro != NULL && macro->id == MACRO_PROGRAM) {
+        return report_fail(report, ERR_INVALID,
+                           "the macro ${program} has nothing to stand for: the file has no key "
+                           "`program`");
+    }
     if (macro != NULL && macro->id == MACRO_LINE && !scope->has_lines) {
         return report_fail(report, ERR_INVALID,
                            "the macro ${line} has nothing to stand for: give the array a line for "
                            "each task, with --each-line FILE or --from-json FILE");
     }
     if (macro != NULL) {
-        error_code error = macro->id == MACRO_ARGS ? args_place_check(text, place, report) : OK;
+        error_code error =
+            macro_is_args(macro->id) ? args_place_check(text, macro, place, report) : OK;
         if (error == OK) {
             *ret_macro = macro->id;
         }

@@ -39,13 +39,26 @@ struct macro_scope {
 
 typedef enum {
     MACRO_ARGS,
+    MACRO_ARGS_NO_HYPHENS,
+    MACRO_ARGS_NO_BOOLEAN_FLAGS,
     MACRO_ARGS_JSON,
+    MACRO_ARGS_JSON_FILE,
+    MACRO_ENV,
+    MACRO_INTERPRETER,
+    MACRO_RESTORE,
+    MACRO_PROGRAM, /* put in when the file is read (program.c): nobody expands it */
     MACRO_TRIAL_ID,
     MACRO_TRIAL_DIR,
     MACRO_INDEX,
     MACRO_LINE,
     MACRO_PARAMETER
 } macro_id;
+
+/* It is one item for each parameter. */
+static inline bool macro_is_args(macro_id macro)
+{
+    return macro <= MACRO_ARGS_NO_BOOLEAN_FLAGS;
+}
 
 /* What the macro `piece` of `text` is; *ret_parameter is the parameter's index for MACRO_PARAMETER.
  * Errors and their texts as macros_check(). */

@@ -117,6 +117,8 @@ struct expansion {
     macros_place place;
     struct buf out;
     struct buf piece;
+    macro_id macro; /* being written, and where it stands */
+    struct piece macro_piece;
     struct report *report;
 };
 
@@ -163,24 +165,96 @@ static void piece_write(struct expansion *e)
     buf_reset(&e->piece);
 }
 
-static void argument_print(const struct named_value *param, struct buf *buf)
+/* One argument of a parameter; false: it is left out. */
+static bool argument_print(macro_id macro, const struct named_value *param, struct buf *buf)
 {
-    ignore_error(buf_append_text(buf, "--"), "sticky");
+    bool is_flag = macro == MACRO_ARGS_NO_BOOLEAN_FLAGS && param->value.kind == VALUE_BOOL;
+    if (is_flag && !param->value.boolean) {
+        return false;
+    }
+    if (macro != MACRO_ARGS_NO_HYPHENS) {
+        ignore_error(buf_append_text(buf, "--"), "sticky");
+    }
     ignore_error(buf_append_text(buf, param->name), "sticky");
-    ignore_error(buf_append_byte(buf, '='), "sticky");
-    ignore_error(value_print(param->value, buf), "sticky");
+    if (!is_flag) {
+        ignore_error(buf_append_byte(buf, '='), "sticky");
+        ignore_error(value_print(param->value, buf), "sticky");
+    }
+    return true;
 }
 
 static void args_write(struct expansion *e, uint32_t parameter)
 {
+    bool is_first = true;
     (void)parameter;
     for (uint32_t i = 0; i < e->values->n_params; i++) {
-        if (i > 0) {
+        if (!argument_print(e->macro, &e->values->params[i], &e->piece)) {
+            continue;
+        }
+        if (!is_first) {
             ignore_error(buf_append_byte(&e->out, ' '), "sticky");
         }
-        argument_print(&e->values->params[i], &e->piece);
+        is_first = false;
         piece_write(e);
     }
+}
+
+/* The next word of the text of ${restore:TEXT}, with the folder for each {}; false: there is none.
+ */
+static bool restore_word(const struct piece *piece, const char **at, const char *dir,
+                         struct buf *buf)
+{
+    const char *end = piece->text + piece->len, *c = *at;
+    while (c < end && (*c == ' ' || *c == '\t')) {
+        c++;
+    }
+    bool has_word = c < end;
+    while (c < end && *c != ' ' && *c != '\t') {
+        bool is_folder = c + 1 < end && c[0] == '{' && c[1] == '}';
+        if (is_folder) {
+            ignore_error(buf_append_text(buf, dir), "sticky");
+        } else {
+            ignore_error(buf_append_byte(buf, (uint8_t)*c), "sticky");
+        }
+        c += is_folder ? 2 : 1;
+    }
+    *at = c;
+    return has_word;
+}
+
+/* Where its text begins; ${restore} alone is ${restore:{}}. */
+static struct piece restore_text(struct piece piece)
+{
+    static const char folder[] = "{}";
+    const char *colon = memchr(piece.text, ':', piece.len);
+    if (colon == NULL) {
+        return (struct piece){PIECE_TEXT, folder, 2};
+    }
+    return (struct piece){PIECE_TEXT, colon + 1, (size_t)(piece.text + piece.len - colon) - 1};
+}
+
+static void restore_write(struct expansion *e, uint32_t parameter)
+{
+    struct piece text = restore_text(e->macro_piece);
+    const char *at = text.text, *dir = e->values->restore_dir;
+    (void)parameter;
+    for (bool is_first = true; dir != NULL && restore_word(&text, &at, dir, &e->piece);
+         is_first = false) {
+        if (!is_first) {
+            ignore_error(buf_append_byte(&e->out, ' '), "sticky");
+        }
+        piece_write(e);
+    }
+}
+
+static void fixed_write(struct expansion *e, uint32_t parameter)
+{
+    const char *text = e->macro == MACRO_ENV           ? "/usr/bin/env"
+                       : e->macro == MACRO_INTERPRETER ? "python3"
+                                                       : e->values->params_file;
+    (void)parameter;
+    ignore_error(buf_append_text(&e->piece, text != NULL ? text : ""), "sticky");
+    piece_write(e);
 }
 
 static void args_json_write(struct expansion *e, uint32_t parameter)
@@ -225,9 +299,18 @@ static void parameter_write(struct expansion *e, uint32_t parameter)
 }
 
 static void (*const writers[])(struct expansion *e, uint32_t parameter) = {
-    [MACRO_ARGS] = args_write,           [MACRO_ARGS_JSON] = args_json_write,
-    [MACRO_TRIAL_ID] = trial_id_write,   [MACRO_TRIAL_DIR] = trial_dir_write,
-    [MACRO_INDEX] = index_write,         [MACRO_LINE] = line_write,
+    [MACRO_ARGS] = args_write,
+    [MACRO_ARGS_NO_HYPHENS] = args_write,
+    [MACRO_ARGS_NO_BOOLEAN_FLAGS] = args_write,
+    [MACRO_ARGS_JSON] = args_json_write,
+    [MACRO_ARGS_JSON_FILE] = fixed_write,
+    [MACRO_ENV] = fixed_write,
+    [MACRO_INTERPRETER] = fixed_write,
+    [MACRO_RESTORE] = restore_write,
+    [MACRO_TRIAL_ID] = trial_id_write,
+    [MACRO_TRIAL_DIR] = trial_dir_write,
+    [MACRO_INDEX] = index_write,
+    [MACRO_LINE] = line_write,
     [MACRO_PARAMETER] = parameter_write,
 };
 
@@ -253,6 +336,8 @@ static error_code pieces_write(struct expansion *e, const char *text)
         if (error != OK) {
             return error;
         }
+        e->macro = macro;
+        e->macro_piece = piece;
         writers[macro](e, parameter);
     }
     return OK;
@@ -296,38 +381,97 @@ error_code macros_env_expand(const char *text, const struct macros_values *value
     return text_expand(text, MACROS_ENV, values, arena, ret_text, report);
 }
 
-static error_code args_expand(const struct macros_values *values, struct arena *arena,
-                              const char **ret_items, struct report *report)
+/* An item that is one macro and becomes several items, or none. */
+static bool item_is_split(const char *word, const struct macros_values *values, macro_id *ret_macro,
+                          struct piece *ret_piece)
+{
+    const struct macro_scope scope = {
+        .parameters = {values->params, sizeof *values->params, values->n_params},
+        .is_array = values->index > 0,
+        .has_lines = values->line != NULL,
+    };
+    const char *at = word;
+    uint32_t parameter;
+    *ret_piece = macro_scan_next(&at);
+    return ret_piece->kind == PIECE_MACRO && *at == '\0' &&
+           macro_find(word, ret_piece, MACROS_ITEM, &scope, ret_macro, &parameter, NULL) == OK &&
+           (macro_is_args(*ret_macro) || *ret_macro == MACRO_RESTORE);
+}
+
+static error_code args_expand(macro_id macro, const struct macros_values *values,
+                              struct arena *arena, const char **ret_items, uint32_t *ret_n,
+                              struct report *report)
 {
     struct buf buf;
     error_code error = OK;
     buf_init(&buf, MACROS_TEXT_MAX_BYTES);
+    *ret_n = 0;
     for (uint32_t i = 0; error == OK && i < values->n_params; i++) {
         buf_reset(&buf);
-        argument_print(&values->params[i], &buf);
-        error = buf_keep(&buf, arena, &ret_items[i], report);
+        if (argument_print(macro, &values->params[i], &buf)) {
+            error = buf_keep(&buf, arena, &ret_items[(*ret_n)++], report);
+        }
     }
     buf_fini(&buf);
     return error;
 }
 
-static bool is_args(const char *word)
+static error_code restore_expand(const struct piece *piece, const struct macros_values *values,
+                                 struct arena *arena, const char **ret_items, uint32_t *ret_n,
+                                 struct report *report)
 {
-    return strcmp(word, "${args}") == 0;
+    struct buf buf;
+    struct piece text = restore_text(*piece);
+    const char *at = text.text;
+    error_code error = OK;
+    buf_init(&buf, MACROS_TEXT_MAX_BYTES);
+    *ret_n = 0;
+    while (error == OK && values->restore_dir != NULL &&
+           restore_word(&text, &at, values->restore_dir, &buf)) {
+        error = buf_keep(&buf, arena, &ret_items[(*ret_n)++], report);
+        buf_reset(&buf);
+    }
+    buf_fini(&buf);
+    return error;
+}
+
+/* At most so many items come of a word. */
+static uint32_t items_most(const char *word, const struct macros_values *values)
+{
+    macro_id macro;
+    struct piece piece;
+    if (!item_is_split(word, values, &macro, &piece)) {
+        return 1;
+    }
+    return macro == MACRO_RESTORE ? (uint32_t)piece.len : values->n_params;
+}
+
+static error_code item_expand(const char *word, const struct macros_values *values,
+                              struct arena *arena, const char **ret_items, uint32_t *ret_n,
+                              struct report *report)
+{
+    macro_id macro;
+    struct piece piece;
+    if (!item_is_split(word, values, &macro, &piece)) {
+        *ret_n = 1;
+        return text_expand(word, MACROS_ITEM, values, arena, ret_items, report);
+    }
+    return macro == MACRO_RESTORE ? restore_expand(&piece, values, arena, ret_items, ret_n, report)
+                                  : args_expand(macro, values, arena, ret_items, ret_n, report);
 }
 
 error_code macros_expand(const char *const *words, uint32_t n_words, bool is_shell,
                          const struct macros_values *values, struct arena *arena,
                          const char *const **ret_argv, uint32_t *ret_argc, struct report *report)
 {
-    uint32_t argc = is_shell ? 2 : 0;
+    uint32_t most = 2;
     if (n_words == 0 || n_words > SPEC_WORDS_MAX) {
         return report_fail(report, ERR_INVALID, "a command needs 1 to %d words", SPEC_WORDS_MAX);
     }
     for (uint32_t i = 0; i < n_words; i++) {
-        argc += !is_shell && is_args(words[i]) ? values->n_params : 1;
+        most += is_shell ? 1 : items_most(words[i], values);
     }
-    const char **argv = arena_calloc(arena, (size_t)argc + 1, sizeof *argv);
+    const char **argv = arena_calloc(arena, (size_t)most + 1, sizeof *argv);
     if (argv == NULL) {
         return report_fail(report, ERR_NO_MEMORY, "out of memory");
     }
@@ -336,16 +480,16 @@ error_code macros_expand(const char *const *words, uint32_t n_words, bool is_she
         argv[n] = shell_words[n];
     }
     for (uint32_t i = 0; i < n_words; i++) {
-        bool is_split = !is_shell && is_args(words[i]);
-        error_code error = is_split ? args_expand(values, arena, &argv[n], report)
-                                    : text_expand(words[i], is_shell ? MACROS_SHELL : MACROS_ITEM,
-                                                  values, arena, &argv[n], report);
+        uint32_t more = 1;
+        error_code error =
+            is_shell ? text_expand(words[i], MACROS_SHELL, values, arena, &argv[n], report)
+                     : item_expand(words[i], values, arena, &argv[n], &more, report);
         if (error != OK) {
             return error;
         }
-        n += is_split ? values->n_params : 1;
+        n += more;
     }
     *ret_argv = argv;
-    *ret_argc = argc;
+    *ret_argc = n;
     return OK;
 }

@@ -2,7 +2,13 @@
  * nothing blocks.
  *
  *   ${args}       --name=value for each parameter, in the file's order
+ *   ${args_no_hyphens}        name=value, as Hydra wants it
+ *   ${args_no_boolean_flags}  --name=value, but --name alone for true and nothing for false
  *   ${args_json}  one JSON object of the parameters
+ *   ${args_json_file}         a file with it
+ *   ${env} ${interpreter}     /usr/bin/env, python3
+ *   ${restore}    the folder of the checkpoint to go on from; nothing at the beginning
+ *   ${restore:--resume {}}    this text with {} replaced by that folder; nothing at the beginning
  *   ${lr}         the value of parameter lr
  *   ${trial.id} ${trial.dir}
  *   ${index} ${line}   of a task of an array: its number, and its line of the items
@@ -11,10 +17,12 @@
  * A parameter that some trials only have is none. Any other `$` stands for itself. Values
  * are not expanded again.
  *
- * In a list command each macro gives text inside its item; only an item that is exactly ${args}
- * becomes one item for each parameter (none without parameters), and ${args} cannot stand
- * elsewhere. In a string command every expansion is quoted for the shell where it needs to be, so
- * it is written without quotes around it. In an environment value the items of
+ * In a list command each macro gives text inside its item; only an item that is exactly ${args} or
+ * one of the two like it becomes one item for each parameter (none without parameters), and they
+ * cannot stand elsewhere; an item that is exactly ${restore} or ${restore:TEXT} becomes one item
+ * for each word of the text, or none. In a string command every expansion is quoted for the shell
+ * where it needs to be, so it is written without quotes around it. In an environment value the
+ * items of
  * ${args} are joined by blanks. */
 #ifndef MUSTER_SPEC_MACROS_H
 #define MUSTER_SPEC_MACROS_H
@@ -42,10 +50,12 @@ typedef enum {
 struct macros_values {
     const struct named_value *params;
     uint32_t n_params;
-    const char *trial_id;  /* "12.41" */
-    const char *trial_dir; /* absolute */
-    uint32_t index;        /* of a task of an array, >= 1; 0: there is no array */
-    const char *line;      /* its line; NULL: its array has none */
+    const char *trial_id;    /* "12.41" */
+    const char *trial_dir;   /* absolute */
+    uint32_t index;          /* of a task of an array, >= 1; 0: there is no array */
+    const char *line;        /* its line; NULL: its array has none */
+    const char *params_file; /* absolute; NULL: there is none */
+    const char *restore_dir; /* absolute; NULL: from the beginning */
 };
 
 /* Would `text` expand at this place with these parameters (only names are looked at)? ERR_INVALID

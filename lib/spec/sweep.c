@@ -32,6 +32,7 @@ static const struct sweep_spec defaults = {
     .timeouts = {.grace_ms = 60000, .decision_ms = 60000},
     .checkpoints = {.on = CHECKPOINT_ON_RUNG, .keep_last = 1, .keep_best = 1},
     .logs_tail_bytes = 64 << 10,
+    .metric = {.time = ""},
 };
 
 static const struct spec_node *entry_find(const struct spec_node *block, const char *name)
@@ -124,8 +125,8 @@ static error_code wandb_check(struct reader *r, const struct spec_node *root)
     return OK;
 }
 
-/* A sweep must end by itself: only a grid runs out of configurations. A file of W&B's runs as there,
- * until it is stopped. */
+/* A sweep must end by itself: only a grid runs out of configurations. A file of W&B's runs as
+ * there, until it is stopped. */
 static error_code stop_check(struct reader *r, const struct spec_node *root,
                              const struct sweep_spec *spec)
 {
@@ -161,6 +162,9 @@ static error_code sweep_read(struct reader *r, const struct spec_node *root, con
         error = stop_check(r, root, spec);
     }
     if (error == OK) {
+        error = line_rules_check(r, root, spec);
+    }
+    if (error == OK) {
         error = command_macros_check(r, root, spec);
     }
     if (error == OK && spec->name == NULL) {
@@ -194,6 +198,9 @@ error_code spec_sweep_parse_set(const char *text, size_t len, const char *file_n
     error_code error = spec_tree_parse(text, len, &scratch, &root, report);
     if (error == OK && set != NULL) {
         error = spec_set_apply(set, root, &scratch, report);
+    }
+    if (error == OK) {
+        error = program_apply(root, &scratch, report);
     }
     if (error == OK) {
         error = sweep_read(&reader, root, file_name, &spec);

@@ -88,7 +88,7 @@ static const struct spec_key metric_keys[] = {
     {"name", key_read_line, AT(metric.name), 0, NAME_MAX_BYTES, KEY_REQUIRED, NULL},
     {"goal", key_read_word, AT(metric.goal), 0, 0, 0, sweep_goal_words},
     {"target", key_read_target, 0, 0, 0, KEY_NONE, NULL},
-    LATER("time"),
+    {"time", key_read_line, AT(metric.time), 0, NAME_MAX_BYTES, 0, NULL},
     LATER("summary"),
     LATER("on_nan"),
     END,
@@ -202,6 +202,17 @@ static const struct spec_key logs_keys[] = {
     END,
 };
 
+const struct spec_word sweep_report_words[] = {
+    {"api", REPORT_FROM_API},    {"stdout", REPORT_FROM_STDOUT}, {"stderr", REPORT_FROM_STDERR},
+    {"tensorboard", WORD_LATER}, {"wandb", WORD_LATER},          {NULL, 0}};
+
+static const struct spec_key report_keys[] = {
+    {"from", key_read_bits, AT(report.from), 0, 0, 0, sweep_report_words},
+    {"stdout", key_read_line_rules, offsetof(struct report_spec, out_rules), 0, 0, 0, NULL},
+    {"stderr", key_read_line_rules, offsetof(struct report_spec, err_rules), 0, 0, 0, NULL},
+    END,
+};
+
 const struct spec_key sweep_keys[] = {
     {"name", key_read_line, AT(name), 0, NAME_MAX_BYTES, 0, NULL},
     {"project", key_read_line, AT(project), 0, NAME_MAX_BYTES, 0, NULL},
@@ -224,15 +235,15 @@ const struct spec_key sweep_keys[] = {
     {"timeouts", key_read_block, 0, 0, 0, 0, timeouts_keys},
     {"checkpoints", key_read_block, 0, 0, 0, 0, checkpoints_keys},
     {"logs", key_read_block, 0, 0, 0, 0, logs_keys},
+    {"report", key_read_block, 0, 0, 0, 0, report_keys},
     LATER("secrets"),
     LATER("metrics"),
     LATER("pbt"),
-    LATER("report"),
     LATER("notify"),
     LATER("tasks"),
     LATER("array"),
     /* Of W&B's sweep files. */
-    LATER("program"),
+    {"program", key_read_program, 0, 0, PATH_TEXT_MAX_BYTES, 0, NULL},
     {"method", key_read_word, AT(search), 0, 0, 0, sweep_search_words},
     LATER("early_terminate"),
     {"run_cap", key_read_u32, AT(stop.trials), 1, SPEC_TRIALS_MAX, 0, NULL},

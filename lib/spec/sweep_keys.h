@@ -18,11 +18,23 @@ extern const struct spec_word sweep_checkpoint_words[];
 extern const struct spec_word sweep_place_words[];
 extern const struct spec_word sweep_retry_words[];
 extern const struct spec_word sweep_workdir_words[];
+extern const struct spec_word sweep_report_words[];
 
 /* Of the work folder (workdir.c). */
 spec_key_read key_read_workdir; /* a path alone, or a block */
 spec_key_read key_read_ignore;  /* work.ignore, work.n_ignore */
 spec_key_read key_read_setup;   /* one command, or a list of them */
+/* Of W&B's `program` (program.c). */
+spec_key_read key_read_program; /* its place is the command: kept nowhere */
+/* Before the keys are read: what `program` says goes into the command. The tree and what is added
+ * to it live in `arena`. */
+MUST_CHECK error_code program_apply(const struct spec_node *root, struct arena *arena,
+                                    struct report *report);
+/* Of printed lines (line_rules.c). */
+spec_key_read key_read_line_rules; /* of report: out_rules, n_out_rules, or those of stderr */
+/* What the keys of `report` say of one another, and of the metric; the defaults are filled in. */
+MUST_CHECK error_code line_rules_check(struct reader *r, const struct spec_node *root,
+                                       struct sweep_spec *spec);
 /* Readers of fields that no other key is like (sweep_fields.c). */
 spec_key_read key_read_labels;  /* labels, n_labels */
 spec_key_read key_read_target;  /* metric.target, metric.has_target */

@@ -172,6 +172,38 @@ static void metric_print(const struct sweep_spec *spec, struct buf *buf)
     } else {
         put(buf, "none");
     }
+    if (spec->metric.time[0] != '\0') {
+        put(buf, ", time: ");
+        text_print(spec->metric.time, buf);
+    }
+    put(buf, "}\n");
+}
+
+static void line_rules_print(const char *key, const char *const *rules, uint32_t n, struct buf *buf)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (i == 0) {
+            put(buf, ", %s: [", key);
+        }
+        put(buf, "%s", i > 0 ? ", " : "");
+        text_print(rules[i], buf);
+    }
+    put(buf, "%s", n > 0 ? "]" : "");
+}
+
+static void printed_lines_print(const struct report_spec *report, struct buf *buf)
+{
+    const char *separator = "";
+    put(buf, "report: {from: [");
+    for (const struct spec_word *word = sweep_report_words; word->name != NULL; word++) {
+        if (word->value != WORD_LATER && (report->from & (uint32_t)word->value) != 0) {
+            put(buf, "%s%s", separator, word->name);
+            separator = ", ";
+        }
+    }
+    put(buf, "]");
+    line_rules_print("stdout", report->out_rules, report->n_out_rules, buf);
+    line_rules_print("stderr", report->err_rules, report->n_err_rules, buf);
     put(buf, "}\n");
 }
 
@@ -273,6 +305,7 @@ static void running_print(const struct sweep_spec *spec, struct buf *buf)
     checkpoints_print(&spec->checkpoints, buf);
     quantity_size_print(spec->logs_tail_bytes, low);
     put(buf, "logs: {tail: %s}\n", low);
+    printed_lines_print(&spec->report, buf);
 }
 
 error_code spec_sweep_print(const struct sweep_spec *spec, struct buf *buf)

@@ -167,6 +167,19 @@ struct metric_spec {
     metric_goal goal;
     bool has_target;
     double target;
+    const char *time; /* the name of what counts the steps in printed lines; "": none */
+};
+
+/* Where reports come from. The trial's socket is always listened to; an earlier one of these is
+ * trusted more: what comes later is not listened to once it gave a value. */
+enum { REPORT_FROM_API = 1, REPORT_FROM_STDOUT = 2, REPORT_FROM_STDERR = 4 };
+
+struct report_spec {
+    uint32_t from;                /* REPORT_FROM_* bits */
+    const char *const *out_rules; /* presets and patterns for stdout (lib/lines) */
+    uint32_t n_out_rules;
+    const char *const *err_rules;
+    uint32_t n_err_rules;
 };
 
 struct schedule_spec {
@@ -286,6 +299,7 @@ struct sweep_spec {
     struct timeout_spec timeouts;
     struct checkpoint_spec checkpoints;
     uint32_t logs_tail_bytes; /* default 64 KiB: kept in the store of a failed attempt */
+    struct report_spec report;
 };
 
 #endif

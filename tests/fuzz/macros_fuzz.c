@@ -34,7 +34,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                    "12.41",
                                    "/tmp/t/12.41",
                                    (data[0] & 2) != 0 ? 7 : 0,
-                                   has_line ? "a 'line' of $it" : NULL};
+                                   has_line ? "a 'line' of $it" : NULL,
+                                   (data[0] & 8) != 0 ? "/tmp/t/params.json" : NULL,
+                                   (data[0] & 16) != 0 ? "/tmp/s n" : NULL};
     char *text = fuzz_text(data + 1, size - 1);
     const char *words[WORDS_MAX];
     uint32_t n = 0;

@@ -77,8 +77,8 @@ bool agent_lease_is_lean(const struct msg_lease *lease);
  * another one. */
 void agent_restore_lost(struct agent *agent, struct attempt_ref ref);
 /* The main process has exited and the process tree is empty. Only cause EXIT, SIGNAL or OOM,
- * exit_code, signal, cpu_ms, rss_peak_bytes, started_at and the tails are the shell's; the core
- * fills in the rest. */
+ * exit_code, signal, cpu_ms, rss_peak_bytes, started_at, line_names and the tails are the shell's;
+ * the core fills in the rest. */
 void on_attempt_exited(struct agent *agent, time_ms now, struct attempt_ref ref,
                        const struct attempt_result *facts, struct agent_outbox *out);
 /* Its process tree takes more memory than it may: it is killed at once, cause OOM. reason: one
@@ -137,6 +137,13 @@ struct trainer_request {
     const char *error; /* BAD: bad_json, too_long, bad_name */
     const char *error_text;
 };
+
+/* A final value of the metric that its printed lines gave. `source`: REPORT_FROM_* of
+ * spec/types.h; once one gave a value those with a higher bit are left out. `step` may have a
+ * fraction; what is not above the last one is left out. Nobody waits for an answer: at a milestone
+ * it goes on, and an order to leave is a signal. */
+void on_line_report(struct agent *agent, time_ms now, struct attempt_ref ref, uint32_t source,
+                    double step, double value, struct agent_outbox *out);
 
 /* connection: a number that the shell gives, never used twice. */
 void on_trainer_open(struct agent *agent, time_ms now, uint64_t connection, struct attempt_ref ref,

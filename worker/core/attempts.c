@@ -65,6 +65,7 @@ static error_code attempt_restore_find(const struct agent *agent, struct attempt
     }
     attempt->last_ordinal = restore->owner == 0 ? restore->ordinal : 0;
     attempt->last_step = restore->step;
+    attempt->last_time = (double)restore->step;
     attempt->restore_dir = restore->dir;
     if (restore->dir == NULL && agent->snapshots_dir != NULL) {
         char task[TASK_ID_TEXT_MAX];
@@ -82,6 +83,7 @@ static void attempt_init(struct attempt *attempt, struct attempt_ref ref, const 
     attempt->ref = ref;
     attempt->order = *order;
     attempt->last_step = attempt->saved_step = -1;
+    attempt->last_time = -1;
     attempt->term_at = attempt->kill_at = attempt->tell_at = AGENT_NEVER;
     list_init(&attempt->link);
     list_init(&attempt->connections);
@@ -446,6 +448,24 @@ static error_code attempt_tail_copy(struct attempt *attempt, struct bytes *tail)
     return OK;
 }
 
+/* What its lines named, if none of it was the metric. */
+static error_code attempt_names_copy(struct attempt *attempt, const struct attempt_result *facts)
+{
+    attempt->facts.line_names = NULL;
+    attempt->facts.n_line_names = 0;
+    if (attempt->source != 0 || facts->n_line_names == 0) {
+        return OK;
+    }
+    const char **names = arena_calloc(&attempt->arena, facts->n_line_names, sizeof *names);
+    for (uint32_t i = 0; names != NULL && i < facts->n_line_names; i++) {
+        names[i] = arena_strdup(&attempt->arena, facts->line_names[i]);
+        names = names[i] != NULL ? names : NULL;
+    }
+    attempt->facts.line_names = names;
+    attempt->facts.n_line_names = names != NULL ? facts->n_line_names : 0;
+    return names != NULL ? OK : ERR_NO_MEMORY;
+}
+
 void on_attempt_exited(struct agent *agent, time_ms now, struct attempt_ref ref,
                        const struct attempt_result *facts, struct agent_outbox *out)
 {
@@ -471,6 +491,7 @@ void on_attempt_exited(struct agent *agent, time_ms now, struct attempt_ref ref,
     }
     if (attempt_tail_copy(attempt, &attempt->facts.out_tail) != OK ||
         attempt_tail_copy(attempt, &attempt->facts.err_tail) != OK ||
+        attempt_names_copy(attempt, facts) != OK ||
         (facts->reason != NULL && attempt->facts.reason == NULL)) {
         agent_outbox_fail(out, ERR_NO_MEMORY);
         attempt->facts.out_tail = attempt->facts.err_tail = (struct bytes){0};

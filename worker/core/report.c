@@ -1,7 +1,9 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "spec/types.h"
 #include "worker/core/parts.h"
 
 /* One event of the block's rows, and its number; the block is empty after it. */
@@ -84,6 +86,54 @@ static void report_milestone(struct agent *agent, time_ms now, struct attempt *a
     attempt->reached_number = report_rows_tell(agent, now, attempt, &attempt->block, &event, out);
 }
 
+/* True: it is at the milestone. */
+static bool report_take(struct agent *agent, time_ms now, struct attempt *attempt, double time,
+                        const struct trainer_request *request, struct agent_outbox *out)
+{
+    attempt->seq++;
+    attempt->last_step = request->step;
+    attempt->last_time = time;
+    if (agent_order_is_reached(attempt, request->step)) {
+        report_milestone(agent, now, attempt, request, out);
+        return true;
+    }
+    report_received(agent, now, attempt, request, out);
+    return false;
+}
+
+static bool report_has_metric(const struct attempt *attempt, const struct trainer_request *request)
+{
+    const char *metric = attempt->lease->metric;
+    for (uint32_t i = 0; metric != NULL && i < request->n_metrics; i++) {
+        if (strcmp(request->names[i], metric) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void on_line_report(struct agent *agent, time_ms now, struct attempt_ref ref, uint32_t source,
+                    double step, double value, struct agent_outbox *out)
+{
+    struct attempt *attempt = agent_attempt_find(agent, ref);
+    assert(step >= 0 && step <= (double)(1LL << 53));
+    if (attempt == NULL || !agent_attempt_is_alive(attempt)) {
+        return;
+    }
+    bool is_trusted = attempt->source == 0 || source <= attempt->source;
+    if (!is_trusted || step <= attempt->last_time || attempt->lease->metric == NULL) {
+        return;
+    }
+    const struct trainer_request request = {.kind = TRAINER_REPORT,
+                                            .step = (int64_t)step,
+                                            .names = &attempt->lease->metric,
+                                            .values = &value,
+                                            .n_metrics = 1};
+    attempt->source = source;
+    attempt->last_activity = now;
+    report_take(agent, now, attempt, step, &request, out);
+}
+
 void agent_report(struct agent *agent, time_ms now, struct connection *connection,
                   const struct trainer_request *request, struct agent_outbox *out)
 {
@@ -97,13 +147,12 @@ void agent_report(struct agent *agent, time_ms now, struct connection *connectio
         agent_answer_error(agent, now, connection, "bad_step", text, out);
         return;
     }
-    attempt->seq++;
-    attempt->last_step = request->step;
-    if (agent_order_is_reached(attempt, request->step)) {
-        report_milestone(agent, now, attempt, request, out);
+    if (report_has_metric(attempt, request)) {
+        attempt->source = REPORT_FROM_API;
+    }
+    if (report_take(agent, now, attempt, (double)request->step, request, out)) {
         agent_answer_add(agent, now, connection, ANSWER_MILESTONE, attempt->reached, out);
     } else {
-        report_received(agent, now, attempt, request, out);
         agent_answer_add(agent, now, connection, ANSWER_RECEIVED, 0, out);
     }
 }

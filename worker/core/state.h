@@ -95,6 +95,8 @@ struct attempt {
     /* the trainer */
     uint32_t can;
     bool has_spoken;
+    uint32_t source;  /* the most trusted one that gave the metric, REPORT_FROM_*; 0: none did */
+    double last_time; /* last_step, with a fraction if it came from a printed line */
     uint64_t seq;
     int64_t last_step;
     struct row_block block; /* rows without a number yet */

@@ -37,10 +37,10 @@ static void attempt_timeouts(const struct attempt *attempt, struct attempt_timeo
                                                attempt->last_activity,
                                                is_judged && !attempt_waits_for_us(attempt),
                                                "no output or report for %g s (timeouts.silent)"};
-    ret_timeouts[2] =
-        (struct attempt_timeout){CAUSE_TIMEOUT_START, lease->timeout_start_ms, attempt->clock_start,
-                                 is_judged && lease->is_trial && !attempt->has_spoken,
-                                 "no word on its socket for %g s after its start (timeouts.start)"};
+    ret_timeouts[2] = (struct attempt_timeout){
+        CAUSE_TIMEOUT_START, lease->timeout_start_ms, attempt->clock_start,
+        is_judged && lease->is_trial && !attempt->has_spoken && attempt->source == 0,
+        "no word on its socket for %g s after its start (timeouts.start)"};
 }
 
 static time_ms timeout_at(const struct attempt_timeout *timeout)

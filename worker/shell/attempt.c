@@ -44,6 +44,7 @@ const struct attempt_step attempt_steps[] = {
     {"folder", attempt_folder_prepare, attempt_folder_release},
     {"snapshot", attempt_restore_prepare, NULL},
     {"socket", attempt_socket_prepare, attempt_socket_release},
+    {"lines", attempt_lines_prepare, attempt_lines_release},
     {"logs", attempt_logs_prepare, attempt_logs_release},
     {"process", attempt_process_prepare, attempt_process_release},
 };
@@ -200,6 +201,7 @@ void attempt_tree_gone(struct attempt_run *run)
     attempt_facts_read(run, &facts, reason, sizeof reason);
     attempt_logs_drain(run);
     trial_socket_drain(run->socket);
+    attempt_lines_end(run, &facts);
     attempt_logs_tails(run, &facts.out_tail, &facts.err_tail);
     if (facts.cause == CAUSE_EXIT && facts.exit_code == 0) {
         tail_shorten(&facts.out_tail);

@@ -16,6 +16,7 @@ enum {
 
 typedef enum { RUN_PREPARING, RUN_ALIVE, RUN_ENDING, RUN_ENDED } run_state;
 
+struct attempt_lines;
 struct attempt_logs;
 struct attempt_process;
 struct lane_here;
@@ -41,9 +42,11 @@ struct attempt_run {
     char tree[WORK_TREE_NAME_MAX + 1]; /* of which ${trial.dir} is a copy, in use; "": none */
     bool has_spare;                    /* the folder was one */
     struct spare spare;                /* its dir is `dir` now */
+    const char *restore_dir; /* in the arena: the snapshot that it starts from; NULL: none */
     /* of the socket */
     char socket_path[TRIAL_SOCKET_PATH_MAX + 1];
     struct trial_socket *socket;
+    struct attempt_lines *lines; /* NULL: nobody reads what it prints */
     /* of the logs */
     struct attempt_logs *logs;
     time_ms activity_told_at;
@@ -101,6 +104,17 @@ void attempt_prove(struct worker *worker, struct attempt_ref ref, uint64_t conne
 void attempt_save_begin(struct worker *worker, struct attempt_ref ref, uint64_t connection);
 void attempt_save_commit(struct worker *worker, struct attempt_ref ref, uint64_t connection,
                          const struct snapshot_ref *snapshot);
+
+/* ---- attempt_lines.c ---- */
+error_code attempt_lines_prepare(struct attempt_run *run, struct report *report);
+void attempt_lines_release(struct attempt_run *run);
+/* Its output goes through terminals. */
+bool attempt_lines_are_read(const struct attempt_run *run);
+/* What came of stdout (0) or stderr (1); not before the attempt has started. */
+void attempt_lines_feed(struct attempt_run *run, uint32_t stream, struct bytes bytes);
+/* All was fed: what was not final is. The names that were seen go into the facts; they are valid
+ * until the release. */
+void attempt_lines_end(struct attempt_run *run, struct attempt_result *facts);
 
 /* ---- attempt_logs.c ---- */
 error_code attempt_logs_prepare(struct attempt_run *run, struct report *report);

@@ -1,5 +1,6 @@
-/* What an attempt prints goes through two pipes into bounded files. The loop reads in shares, so
- * that a trainer that prints without end costs itself time and nobody else. */
+/* What an attempt prints goes through two pipes, or two terminals where its lines are read, into
+ * bounded files. The loop reads in shares, so that a trainer that prints without end costs itself
+ * time and nobody else. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,9 +11,10 @@
 #include "base/mem.h"
 #include "sys/clock.h"
 #include "sys/logfile.h"
+#include "sys/pty.h"
 #include "worker/shell/arrays.h"
 
-enum { STREAMS = 2, READ_BYTES = 64 << 10, ACTIVITY_MS = 1000 };
+enum { STREAMS = 2, READ_BYTES = 64 << 10, ACTIVITY_MS = 1000, TERMINAL_COLUMNS = 512 };
 
 struct log_stream {
     struct attempt_logs *logs;
@@ -76,6 +78,8 @@ static bool stream_read(struct log_stream *stream)
         if (file != NULL) {
             logfile_write(file, (struct bytes){read_block, (size_t)n});
         }
+        attempt_lines_feed(stream->logs->run, (uint32_t)(stream - stream->logs->streams),
+                           (struct bytes){read_block, (size_t)n});
         activity_tell(stream->logs->run);
         return true;
     }
@@ -180,13 +184,14 @@ void attempt_logs_started(struct attempt_run *run)
 {
     for (int i = 0; run->logs != NULL && i < STREAMS; i++) {
         fd_close(&run->logs->streams[i].write_fd);
+        /* Reports may not come before the news of the start, which this turn brings. */
+        uv_poll_start(&run->logs->streams[i].poll, UV_READABLE, on_stream_poll);
     }
 }
 
 /* ---- the beginning ---- */
 
-static error_code stream_open(struct attempt_run *run, struct log_stream *stream,
-                              struct report *report)
+static error_code stream_pipe(struct log_stream *stream, struct report *report)
 {
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) != 0) {
@@ -196,13 +201,26 @@ static error_code stream_open(struct attempt_run *run, struct log_stream *stream
     stream->read_fd = fds[0];
     stream->write_fd = fds[1];
     /* Only our end: the trainer's would fail writes that it has no room for. */
-    if (fcntl(fds[0], F_SETFL, O_NONBLOCK) != 0 ||
-        uv_poll_init(loop_uv(run->worker->loop), &stream->poll, fds[0]) != 0) {
+    if (fcntl(fds[0], F_SETFL, O_NONBLOCK) != 0) {
+        return report_fail(report, ERR_SYSTEM, "cannot wait for its output");
+    }
+    return OK;
+}
+
+static error_code stream_open(struct attempt_run *run, struct log_stream *stream,
+                              struct report *report)
+{
+    error_code error = attempt_lines_are_read(run)
+                           ? pty_open(TERMINAL_COLUMNS, &stream->read_fd, &stream->write_fd, report)
+                           : stream_pipe(stream, report);
+    if (error != OK) {
+        return error;
+    }
+    if (uv_poll_init(loop_uv(run->worker->loop), &stream->poll, stream->read_fd) != 0) {
         return report_fail(report, ERR_SYSTEM, "cannot wait for its output");
     }
     run->logs->n_handles++;
     stream->poll.data = stream;
-    uv_poll_start(&stream->poll, UV_READABLE, on_stream_poll);
     return OK;
 }
 

@@ -138,6 +138,8 @@ static error_code process_request(struct attempt_run *run, struct spawn_request 
         .trial_dir = run->trial_dir,
         .index = lease->is_trial ? 0 : run->ref.task.index,
         .line = line,
+        .params_file = run->params_file,
+        .restore_dir = run->restore_dir,
     };
     const struct environment_facts facts = {
         .socket = run->socket_path,
@@ -148,6 +150,7 @@ static error_code process_request(struct attempt_run *run, struct spawn_request 
         .bin_dir = worker->bin_dir[0] != '\0' ? worker->bin_dir : NULL,
         .python_dir = worker->python_dir[0] != '\0' ? worker->python_dir : NULL,
         .line = line,
+        .restore_dir = run->restore_dir,
     };
     error = macros_expand(lease->words, lease->n_words, lease->is_shell, &values, &run->arena,
                           &ret_request->argv, &argc, report);

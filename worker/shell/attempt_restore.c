@@ -55,6 +55,10 @@ error_code attempt_restore_prepare(struct attempt_run *run, struct report *repor
     if (placed != OK) {
         return placed;
     }
+    run->restore_dir = arena_strdup(&run->arena, path);
+    if (run->restore_dir == NULL) {
+        return report_fail(report, ERR_NO_MEMORY, "no memory for the path of its snapshot");
+    }
     error_code error =
         snapshots_verify(run->worker->snapshots, path, run->ref, on_restore_verified, run->worker);
     return error == OK ? ERR_AGAIN : error;

@@ -94,6 +94,8 @@ static error_code environment_lease(struct environment *env, const struct msg_le
         .trial_dir = facts->trial_dir != NULL ? facts->trial_dir : "",
         .index = lease->is_trial ? 0 : lease->task.index,
         .line = facts->line,
+        .params_file = facts->params_file,
+        .restore_dir = facts->restore_dir,
     };
     for (uint32_t i = 0; i < lease->n_env; i++) {
         const char *name = lease->env[i].name, *text = lease->env[i].value, *value;

@@ -12,10 +12,11 @@ struct environment_facts {
     const char *params_file;
     const char *trial_dir;
     const char *tmp_dir;
-    const char *mark;       /* the value of MUSTER_ATTEMPT, by which its processes are found */
-    const char *bin_dir;    /* of the muster command; NULL: none */
-    const char *python_dir; /* of the muster module; NULL: none */
-    const char *line;       /* of a task of an array; NULL: there is none */
+    const char *mark;        /* the value of MUSTER_ATTEMPT, by which its processes are found */
+    const char *bin_dir;     /* of the muster command; NULL: none */
+    const char *python_dir;  /* of the muster module; NULL: none */
+    const char *line;        /* of a task of an array; NULL: there is none */
+    const char *restore_dir; /* the checkpoint that it goes on from; NULL: there is none */
 };
 
 enum { ENVIRONMENT_MAX_BYTES = 4 << 20 };

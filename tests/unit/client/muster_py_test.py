@@ -543,6 +543,156 @@ class Snapshots(Case):
                 t.report(step=4, loss=1)
                 self.assertFalse(t.next())
                 self.assertEqual((t.changed, t.step, t.restore, t.params.lr), (True, 2, "/donor", 0.5))
+                self.assertFalse(t.save_due)  # the donor's snapshot is one already
+
+    EXPLOITED = {"ok": 1, "params": {"lr": 0.5}, "restore": "/donor", "step": 2, "milestone": 8, "save": 8}
+
+    def test_exploit_in_the_loop_goes_on_from_the_donors_step(self):
+        def play(agent):
+            agent.hello(milestone=4, save=4)
+            agent.save(4)
+            agent.expect({"commit": {"step": 4}})
+            agent.say({"ok": 1, "id": "1.1@4.1"})
+            agent.expect({"report": {"step": 4, "m": {"loss": 0.01}}})
+            agent.say({"ok": 1, "act": muster.EXPLOIT, "milestone": None})
+            agent.expect({"exploit": 1})
+            agent.say(self.EXPLOITED)
+            for step in (3, 4):  # again a step 4, of other weights; the first snapshot of it counts no more
+                agent.expect({"report": {"step": step, "m": {"loss": 0.5}}})
+                agent.say({"ok": 1, "act": 0, "milestone": 8, "save": 8})
+            agent.bye("done")
+        with Agent(play):
+            steps = []
+            with muster.trial(can=("checkpoint", "pause", "exploit")) as t:
+                t.step = 3
+                lr = t.params.lr
+                while t.next(until=4):
+                    if t.changed:
+                        steps.append(t.restore)
+                        lr = t.params.lr
+                    if t.save_due:
+                        with t.save():
+                            pass
+                    t.report(loss=lr)
+                    steps.append(t.step)
+        self.assertEqual(steps, [4, "/donor", 3, 4])
+
+    def test_exploit_with_checkpoint_saves_the_old_weights_if_asked_after_the_report(self):
+        def play(agent):
+            agent.hello(milestone=4)
+            agent.read()
+            agent.say({"ok": 1, "act": muster.EXPLOIT | muster.CHECKPOINT, "milestone": None})
+            agent.save(4)
+            agent.expect({"commit": {"step": 4}})
+            agent.say({"ok": 1, "id": "1.1@4.1"})
+            agent.expect({"exploit": 1})
+            agent.say(self.EXPLOITED)
+            agent.bye("done")
+        with Agent(play):
+            with muster.trial(can=("checkpoint", "exploit")) as t:
+                t.report(step=4, loss=1)
+                self.assertTrue(t.save_due)
+                with t.save():
+                    pass
+                self.assertTrue(t.next())
+                self.assertTrue(t.changed)
+                self.assertFalse(t.save_due)
+
+    def test_exploit_that_the_trainer_does_not_look_at_is_an_error(self):
+        def play(agent):
+            agent.hello(milestone=4)
+            agent.read()
+            agent.say({"ok": 1, "act": muster.EXPLOIT, "milestone": None})
+            agent.expect({"exploit": 1})
+            agent.say(self.EXPLOITED)
+            agent.bye("error")
+        with Agent(play):
+            with self.assertRaisesRegex(RuntimeError, "neither t.changed nor t.restore was looked at"):
+                with muster.trial(can=("checkpoint", "exploit")) as t:
+                    t.report(step=4, loss=1)
+                    while t.next():
+                        t.report(loss=1)
+
+    def test_exploit_refused_leaves_everything_as_it_was(self):
+        def play(agent):
+            agent.hello(milestone=4)
+            agent.read()
+            agent.say({"ok": 1, "act": muster.EXPLOIT, "milestone": None})
+            agent.expect({"exploit": 1})
+            agent.say({"ok": 0, "error": "not_now", "text": "no exploit was ordered"})
+            agent.expect({"report": {"step": 5, "m": {"loss": 1.0}}})
+            agent.say(RECEIVED)
+            agent.bye("done")
+        with Agent(play):
+            with muster.trial(can=("checkpoint", "exploit")) as t:
+                t.report(step=4, loss=1)
+                self.assertTrue(t.next())
+                self.assertEqual((t.changed, t.step, t.params.lr), (False, 5, 0.01))
+                t.report(loss=1)
+        self.assertIn("the exploit was refused: not_now", self.stderr.getvalue())
+
+    def test_exploit_after_a_silence_is_asked_once_and_nothing_is_told_meanwhile(self):
+        def play(agent):
+            agent.hello(milestone=4)
+            agent.read()
+            agent.say({"ok": 1, "act": muster.EXPLOIT, "milestone": None})
+            agent.expect({"exploit": 1})
+            agent.wait(agent.go)
+            agent.say(self.EXPLOITED)
+            agent.done.set()
+            agent.expect({"report": {"step": 3, "m": {"loss": 1.0}}})
+            agent.say(RECEIVED)
+            agent.bye("done")
+        with Agent(play) as agent:
+            with muster.trial(can=("checkpoint", "exploit")) as t:
+                t.report(step=4, loss=1)
+                for _ in range(2):
+                    self.assertTrue(t.next())
+                    self.assertFalse(t.changed)
+                    self.assertFalse(t.save_due)
+                    with self.assertRaises(muster.Refused):
+                        with t.save():
+                            pass
+                    self.assertTrue(t.report(loss=9) & muster.EXPLOIT)
+                agent.go.set()
+                agent.done.wait(DEADLINE)
+                self.assertTrue(t.next())
+                self.assertEqual((t.changed, t.step, t.params.lr), (True, 3, 0.5))
+                t.report(loss=1)
+
+    def test_exploit_of_an_agent_that_goes_away_lets_training_go_on(self):
+        def play(agent):
+            agent.hello(milestone=4)
+            agent.read()
+            agent.say({"ok": 1, "act": muster.EXPLOIT, "milestone": None})
+            agent.expect({"exploit": 1})
+        with Agent(play):
+            with muster.trial(can=("checkpoint", "exploit")) as t:
+                t.report(step=4, loss=1)
+                self.assertTrue(t.next())
+                self.assertEqual((t.changed, t.step, t.report(loss=1)), (False, 5, 0))
+        self.assertIn("training goes on", self.stderr.getvalue())
+
+    def test_pause_with_checkpoint_is_left_by_next_and_saved_after_the_loop(self):
+        def play(agent):
+            agent.expect({"hello": 1, "can": ["checkpoint", "pause"]})
+            agent.say({**HELLO, "milestone": 2})
+            agent.read()
+            agent.say(RECEIVED)
+            agent.read()
+            agent.say({"ok": 1, "act": muster.PAUSE | muster.CHECKPOINT, "milestone": None})
+            agent.save(2)
+            agent.expect({"commit": {"step": 2}})
+            agent.say({"ok": 1, "id": "1.1@2.1"})
+            agent.bye("paused")
+        with Agent(play):
+            with muster.trial() as t:
+                while t.next(until=9):
+                    t.report(loss=1)
+                self.assertEqual(t.step, 2)
+                if t.save_due:
+                    with t.save():
+                        pass
 
 
 class Ends(Case):

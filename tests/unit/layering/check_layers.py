@@ -19,14 +19,15 @@ import tempfile
 
 EXIT_SKIPPED = 77
 
-LIB = {"lib/base", "lib/schema", "lib/spec", "lib/sys", "lib/net", "lib/work"}
-PURE_LIB = {"lib/base", "lib/schema", "lib/spec"}
+LIB = {"lib/base", "lib/lines", "lib/schema", "lib/spec", "lib/sys", "lib/net", "lib/work"}
+PURE_LIB = {"lib/base", "lib/lines", "lib/schema", "lib/spec"}
 
 # folder -> the folders that it may include besides itself. "lib/spec/types.h": that header alone.
 MAY_INCLUDE = {
     "lib/base": set(),
     "lib/schema": {"lib/base"},
-    "lib/spec": {"lib/base"},
+    "lib/lines": {"lib/base"},
+    "lib/spec": {"lib/base", "lib/lines"},
     "lib/sys": {"lib/base"},
     "lib/work": {"lib/base", "lib/sys"},
     "lib/net": {"lib/base", "lib/schema", "lib/spec", "lib/sys"},
@@ -49,6 +50,7 @@ MAY_INCLUDE = {
 # Folder -> its static archive. These do no I/O.
 PURE_ARCHIVES = {
     "lib/base": "libmuster_base.a",
+    "lib/lines": "libmuster_lines.a",
     "lib/schema": "libmuster_schema.a",
     "lib/spec": "libmuster_spec.a",
     "scheduler": "libmuster_scheduler.a",
@@ -61,11 +63,11 @@ PURE_ARCHIVES = {
 PURE_SYSTEM_HEADERS = {
     "assert.h", "ctype.h", "errno.h", "float.h", "inttypes.h", "limits.h", "math.h", "stdalign.h", "stdarg.h",
     "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h", "strings.h",
-    "uthash.h", "utlist.h", "msgpack.h", "yaml.h", "jansson.h", "xxhash.h",
+    "uthash.h", "utlist.h", "pcre2.h", "msgpack.h", "yaml.h", "jansson.h", "xxhash.h",
     "signal.h",  # the numbers; kill and sigaction would show among the symbols
 }
 
-# What pure code may leave to libc, libm, msgpack-c, libyaml and jansson.
+# What pure code may leave to libc, libm, msgpack-c, libyaml, PCRE2 and jansson.
 SYMBOLS = set("""
     __assert_fail __errno_location __stack_chk_fail __ctype_b_loc __ctype_tolower_loc __ctype_toupper_loc
     _GLOBAL_OFFSET_TABLE_ __isoc99_sscanf __isoc23_sscanf __isoc23_strtol __isoc23_strtoll __isoc23_strtoul
@@ -76,7 +78,7 @@ SYMBOLS = set("""
     fmod frexp isfinite isinf isnan ldexp llround log log10 log1p log2 lround modf nearbyint nextafter pow rint
     bcmp htonl htons ntohl ntohs round scalbn signbit sin sqrt trunc ilogb cbrt __isnan __isinf __finite __signbit
 """.split())
-SYMBOL_PREFIXES = ("msgpack_", "yaml_", "json_", "XXH", "__asan_", "__ubsan_", "__tsan_", "__sanitizer_", "__gcov_",
+SYMBOL_PREFIXES = ("msgpack_", "yaml_", "json_", "pcre2_", "XXH", "__asan_", "__ubsan_", "__tsan_", "__sanitizer_", "__gcov_",
                    "__llvm_")
 # Of these libraries, what reads or writes files.
 SYMBOLS_REFUSED = re.compile(r"_file$|_output_file|_input_file|json_loadfd|json_dumpfd|msgpack_object_print$")

@@ -9,7 +9,7 @@ static const char file_full[] =
     "command: [python3, train.py, \"${args}\", --id, \"${trial.id}\"]\n"
     "workdir: {path: \"../a b\", mode: shared}\n"
     "env: {OMP_NUM_THREADS: \"1\", DIR: \"${trial.dir}/x\", JSON: \"${args_json}\"}\n"
-    "metric: {name: val_loss, goal: maximize, target: 0.05}\n"
+    "metric: {name: val_loss, goal: maximize, target: 0.05, time: epoch}\n"
     "parameters:\n"
     "  epochs: 27\n"
     "  lr:     {min: 1e-5, max: 1e-1, log: true}\n"
@@ -28,7 +28,8 @@ static const char file_full[] =
     "retries:  {max: 2, crash_limit: 9, backoff: 10s..5m}\n"
     "checkpoints: {on: [end, rung], keep: {trial_last: 1, trial_best: 0}}\n"
     "timeouts: {trial: 6h, silent: 30m, grace: 90, start: 5m, decision: 250ms}\n"
-    "logs:     {tail: 16K}\n";
+    "logs:     {tail: 16K}\n"
+    "report:   {from: [stderr, stdout], stdout: [keras, \"(?P<val_loss>\\\\d+)\"], stderr: hf}\n";
 
 /* Every form of a parameter, constraints and baselines. */
 static const char file_space[] =

@@ -32,14 +32,13 @@ static const struct refused refused[] = {
             "undefined macro ${foo}; write $${foo} for a literal ${foo}"),
     REFUSED("command: x ${envvar:HOME}" REST, ERR_UNSUPPORTED, 1, 10,
             "the macro ${envvar:...} is not supported by this version"),
-    REFUSED("command: x ${args_json_file}" REST, ERR_UNSUPPORTED, 1, 10,
-            "the macro ${args_json_file} is not supported by this version"),
-    REFUSED("command: x ${restore}" REST, ERR_UNSUPPORTED, 1, 10,
-            "the macro ${restore} is not supported by this version"),
-    REFUSED("command: 'x ${restore:--resume {}}'" REST, ERR_UNSUPPORTED, 1, 10,
-            "the macro ${restore:...} is not supported by this version"),
-    REFUSED("command: x ${program}" REST, ERR_UNSUPPORTED, 1, 10,
-            "the macro ${program} is not supported by this version"),
+    REFUSED("command: x ${program}" REST, ERR_INVALID, 1, 10,
+            "the macro ${program} has nothing to stand for: the file has no key `program`"),
+    REFUSED("command: x ${restore:--resume {}" REST, ERR_INVALID, 1, 10,
+            "${ without its }; write $${ for a literal ${"),
+    REFUSED("command: [x, 'a${args_no_hyphens}']" REST, ERR_INVALID, 1, 14,
+            "${args_no_hyphens} must be an item of its own in a list command; or write the command "
+            "as one string"),
 };
 
 static void test_macros_bad_one_is_refused_at_its_scalar(void **state)
@@ -166,13 +165,14 @@ static void test_macros_env_joins_args(void **state)
 static void test_macros_expand_undefined_is_refused(void **state)
 {
     (void)state;
-    const char *const undefined = "${widht}", *const unclosed = "${lr", *const later = "${env}";
+    const char *const undefined = "${widht}", *const unclosed = "${lr",
+                      *const later = "${envvar:A}";
     assert_string_equal(expanded(&undefined, 1, false, &values),
                         "undefined macro ${widht}; did you mean ${width}?");
     assert_string_equal(expanded(&unclosed, 1, false, &values),
                         "${ without its }; write $${ for a literal ${");
     assert_string_equal(expanded(&later, 1, true, &values),
-                        "the macro ${env} is not supported by this version");
+                        "the macro ${envvar:...} is not supported by this version");
     assert_string_equal(expanded(&later, 0, true, &values), "a command needs 1 to 1024 words");
 }
 
@@ -273,9 +273,66 @@ static void test_macros_expand_without_memory_fails_cleanly(void **state)
     }
 }
 
+static void test_macros_args_in_other_forms(void **state)
+{
+    (void)state;
+    static const struct named_value few[] = {
+        {"lr", {.kind = VALUE_REAL, .real = 0.5}},
+        {"fast", {.kind = VALUE_BOOL, .boolean = true}},
+        {"slow", {.kind = VALUE_BOOL, .boolean = false}},
+        {"name", {.kind = VALUE_STR, .str = "a b"}},
+    };
+    const struct macros_values with = {.params = few,
+                                       .n_params = 4,
+                                       .trial_id = "1.1",
+                                       .trial_dir = "/t",
+                                       .params_file = "/t/p.json"};
+    static const struct {
+        const char *word;
+        bool is_shell;
+        const char *want;
+    } rows[] = {
+        {"${args_no_hyphens}", false, "lr=0.5|fast=True|slow=False|name=a b"},
+        {"${args_no_boolean_flags}", false, "--lr=0.5|--fast|--name=a b"},
+        {"x ${args_no_hyphens}", true, "/bin/sh|-c|x lr=0.5 fast=True slow=False 'name=a b'"},
+        {"x ${args_no_boolean_flags}", true, "/bin/sh|-c|x --lr=0.5 --fast '--name=a b'"},
+        {"${args_json_file}", false, "/t/p.json"},
+        {"${env} ${interpreter}", true, "/bin/sh|-c|/usr/bin/env python3"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_string_equal(expanded(&rows[i].word, 1, rows[i].is_shell, &with), rows[i].want);
+    }
+}
+
+static void test_macros_restore_vanishes_at_the_beginning(void **state)
+{
+    (void)state;
+    const struct macros_values fresh = {.trial_id = "1.1", .trial_dir = "/t"};
+    const struct macros_values again = {
+        .trial_id = "1.1", .trial_dir = "/t", .restore_dir = "/s n/7"};
+    static const struct {
+        const char *word;
+        bool is_shell;
+        const char *fresh, *again;
+    } rows[] = {
+        {"${restore}", false, "", "/s n/7"},
+        {"${restore:--resume {}}", false, "", "--resume|/s n/7"},
+        {"${restore: --resume={}/a  -v }", false, "", "--resume=/s n/7/a|-v"},
+        {"--from=${restore}", false, "--from=", "--from=/s n/7"},
+        {"x ${restore:--resume {}} y", true, "/bin/sh|-c|x  y", "/bin/sh|-c|x --resume '/s n/7' y"},
+        {"${restore:}", false, "", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_string_equal(expanded(&rows[i].word, 1, rows[i].is_shell, &fresh), rows[i].fresh);
+        assert_string_equal(expanded(&rows[i].word, 1, rows[i].is_shell, &again), rows[i].again);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_macros_args_in_other_forms),
+        cmocka_unit_test(test_macros_restore_vanishes_at_the_beginning),
         cmocka_unit_test(test_macros_bad_one_is_refused_at_its_scalar),
         cmocka_unit_test(test_macros_list_item_args_splits),
         cmocka_unit_test(test_macros_list_item_expands_in_place),

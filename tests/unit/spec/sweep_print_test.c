@@ -59,7 +59,7 @@ static void test_print_full_file_is_this_text(void **state)
         "  OMP_NUM_THREADS: \"1\"\n"
         "  DIR: \"${trial.dir}/x\"\n"
         "  JSON: \"${args_json}\"\n"
-        "metric: {name: val_loss, goal: maximize, target: 0.05}\n"
+        "metric: {name: val_loss, goal: maximize, target: 0.05, time: epoch}\n"
         "parameters:\n"
         "  epochs: 27\n"
         "  lr: {min: 1e-05, max: 0.1, type: float, log: true}\n"
@@ -86,7 +86,9 @@ static void test_print_full_file_is_this_text(void **state)
         "retries: {max: 2, crash_limit: 9, backoff: 10s..5m, node_failures: 3, rules: []}\n"
         "timeouts: {trial: 6h, silent: 30m, start: 5m, grace: 90s, decision: 250ms}\n"
         "checkpoints: {on: [rung, end], keep: {trial_last: 1, trial_best: 0}}\n"
-        "logs: {tail: 16K}\n";
+        "logs: {tail: 16K}\n"
+        "report: {from: [api, stdout, stderr], stdout: [keras, \"(?P<val_loss>\\\\d+)\"], "
+        "stderr: [hf]}\n";
     struct buf text;
     sweep_printed(file_full, &text);
     assert_string_equal(buf_text(&text), want);
