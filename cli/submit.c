@@ -33,7 +33,7 @@ int verb_check(struct cli *cli)
         code = preview_print(&file);
     } else if (code == EXIT_OK) {
         printf("%s is a good sweep file: %u parameters, %s schedule\n", cli->arguments[0],
-               file.spec.n_parameters, file.spec.schedule.type == SCHEDULE_ASHA ? "asha" : "no");
+               file.spec.n_parameters, spec_schedule_word(file.spec.schedule.type));
     }
     sweep_file_fini(&file);
     return code;

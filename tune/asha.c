@@ -5,7 +5,8 @@
  * s = 0 (one bracket) and r = schedule.min; schedule.max is the top one even where it is no such
  * power. The paper pauses a trial at a rung and promotes it once it is in the top 1/eta; here, as
  * in Ray Tune and Optuna, a trial is judged once, when its result comes, and goes on or is stopped
- * for good: no trial waits, none has to be able to resume. It goes on if it is among the best
+ * for good: no trial waits, none has to be able to resume (mode promote, the paper's, is in
+ * promote.c). It goes on if it is among the best
  * max(1, floor(n / eta)) of the n results of its rung, its own included, ties to the earlier: the
  * paper's top_k of |rung| / eta, and at least one, so that a rung's first trials are not all
  * stopped.
@@ -13,36 +14,31 @@
  * A report that jumped past several rungs is judged at the highest rung <= step, and its result
  * stands at that rung only: its value at a lower rung's step is not known, and a value of more
  * training would be unfair to those there. */
-#include <assert.h>
-
 #include "base/mem.h"
+#include "tune/ladder.h"
 #include "tune/rung.h"
 #include "tune/trial_scheduler.h"
 
-enum { ASHA_RUNGS_MAX = 64 }; /* eta >= 2, steps below 2^63 */
-
 struct trial_scheduler {
-    uint32_t n_rungs;
-    struct rung rungs[ASHA_RUNGS_MAX]; /* by step, the top one last */
+    struct ladder ladder;
+    struct rung rungs[LADDER_RUNGS_MAX]; /* of the same steps */
 };
 
 static error_code asha_new(const struct sweep_spec *spec, struct trial_scheduler **ret_scheduler)
 {
-    const struct schedule_spec *schedule = &spec->schedule;
-    if (schedule->min < 1 || schedule->max < schedule->min || schedule->eta < 2) {
-        return ERR_INVALID;
+    struct ladder ladder;
+    error_code error = ladder_init(&ladder, &spec->schedule);
+    if (error != OK) {
+        return error;
     }
     struct trial_scheduler *asha = mem_zalloc(sizeof *asha);
     if (asha == NULL) {
         return ERR_NO_MEMORY;
     }
-    int64_t step = schedule->min;
-    while (step < schedule->max) {
-        assert(asha->n_rungs < ASHA_RUNGS_MAX - 1);
-        rung_init(&asha->rungs[asha->n_rungs++], step, schedule->eta, spec->metric.goal);
-        step = step > schedule->max / schedule->eta ? schedule->max : step * schedule->eta;
+    asha->ladder = ladder;
+    for (uint32_t i = 0; i < ladder.n; i++) {
+        rung_init(&asha->rungs[i], ladder.steps[i], spec->schedule.eta, spec->metric.goal, 1);
     }
-    rung_init(&asha->rungs[asha->n_rungs++], schedule->max, schedule->eta, spec->metric.goal);
     *ret_scheduler = asha;
     return OK;
 }
@@ -52,41 +48,17 @@ static void asha_free(struct trial_scheduler *asha)
     if (asha == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < asha->n_rungs; i++) {
+    for (uint32_t i = 0; i < asha->ladder.n; i++) {
         rung_fini(&asha->rungs[i]);
     }
     mem_free(asha);
-}
-
-static int64_t asha_next_step(const struct trial_scheduler *asha, int64_t judged)
-{
-    for (uint32_t i = 0; i < asha->n_rungs; i++) {
-        if (asha->rungs[i].step > judged) {
-            return asha->rungs[i].step;
-        }
-    }
-    return INT64_MAX;
 }
 
 static int64_t asha_first_milestone(const struct trial_scheduler *asha, uint32_t trial,
                                     int64_t judged)
 {
     (void)trial;
-    return asha_next_step(asha, judged);
-}
-
-/* The rung that a report at `step` counts for: the highest one at or below it, unless the trial has
- * been judged there or above. false: none. */
-static bool asha_rung_find(const struct trial_scheduler *asha, int64_t judged, int64_t step,
-                           uint32_t *ret_index)
-{
-    for (uint32_t i = asha->n_rungs; i-- > 0;) {
-        if (asha->rungs[i].step <= step) {
-            *ret_index = i;
-            return asha->rungs[i].step > judged;
-        }
-    }
-    return false;
+    return ladder_next(&asha->ladder, judged);
 }
 
 static void asha_decide(const struct trial_scheduler *asha, const struct sweep_view *view,
@@ -97,13 +69,13 @@ static void asha_decide(const struct trial_scheduler *asha, const struct sweep_v
     (void)ret_params;
     uint32_t index;
     struct tune_decision decision = {.act = TUNE_GO, .until = INT64_MAX};
-    if (!asha_rung_find(asha, judged, milestone->step, &index)) {
-        decision.until = asha_next_step(asha, judged);
-    } else if (index == asha->n_rungs - 1) {
+    if (!ladder_find(&asha->ladder, judged, milestone->step, &index)) {
+        decision.until = ladder_next(&asha->ladder, judged);
+    } else if (index == asha->ladder.n - 1) {
         decision.act = TUNE_STOP;
         decision.why = TUNE_WHY_MAX;
     } else if (rung_would_keep(&asha->rungs[index], milestone->value)) {
-        decision.until = asha->rungs[index + 1].step;
+        decision.until = asha->ladder.steps[index + 1];
     } else {
         decision.act = TUNE_STOP;
         decision.why = TUNE_WHY_RUNG;
@@ -111,11 +83,12 @@ static void asha_decide(const struct trial_scheduler *asha, const struct sweep_v
     *ret_decision = decision;
 }
 
-static error_code asha_apply(struct trial_scheduler *asha, int64_t judged,
-                             const struct tune_event *event, int64_t *ret_judged)
+static error_code asha_apply(struct trial_scheduler *asha, const struct sweep_view *view,
+                             int64_t judged, const struct tune_event *event, int64_t *ret_judged)
 {
     uint32_t index;
-    if (!asha_rung_find(asha, judged, event->step, &index)) {
+    (void)view;
+    if (!ladder_find(&asha->ladder, judged, event->step, &index)) {
         *ret_judged = judged;
         return OK;
     }
@@ -135,7 +108,7 @@ static void asha_print(const struct trial_scheduler *asha, bool is_whole, struct
                        const char *key)
 {
     json_array_begin(out, key);
-    for (uint32_t i = 0; i < asha->n_rungs; i++) {
+    for (uint32_t i = 0; i < asha->ladder.n; i++) {
         rung_print(&asha->rungs[i], is_whole, out);
     }
     json_array_end(out);

@@ -23,8 +23,20 @@ static void trial_dump(const struct trial *trial, struct json_out *out)
     json_array_end(out);
 }
 
+static void line_dump(const struct trials *trials, const struct line *line, struct json_out *out,
+                      const char *key)
+{
+    json_array_begin(out, key);
+    for (uint32_t trial = line->first; trial != 0; trial = trials->links[trial - 1].behind) {
+        json_u64(out, NULL, trial);
+    }
+    json_array_end(out);
+}
+
 static void trials_dump(const struct trials *trials, struct json_out *out)
 {
+    line_dump(trials, &trials->exploiting, out, "exploiting");
+    line_dump(trials, &trials->pausing, out, "pausing");
     json_u64(out, "n_ended", trials->n_ended);
     json_object_begin(out, "outcomes");
     for (uint32_t i = 0; i <= TUNE_OUTCOME_INVALID; i++) {

@@ -35,10 +35,11 @@ static void none_decide(const struct trial_scheduler *scheduler, const struct sw
     *ret_decision = (struct tune_decision){.act = TUNE_GO, .until = INT64_MAX};
 }
 
-static error_code none_apply(struct trial_scheduler *scheduler, int64_t judged,
-                             const struct tune_event *event, int64_t *ret_judged)
+static error_code none_apply(struct trial_scheduler *scheduler, const struct sweep_view *view,
+                             int64_t judged, const struct tune_event *event, int64_t *ret_judged)
 {
     (void)scheduler;
+    (void)view;
     (void)event;
     *ret_judged = judged;
     return OK;

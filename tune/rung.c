@@ -6,21 +6,22 @@
 
 enum { RUNG_CAP_FIRST = 8 };
 
-typedef bool (*score_order)(double a, double b);
+typedef bool (*result_order)(struct result a, struct result b);
 
-static bool score_is_better(double a, double b)
+bool result_is_better(struct result a, struct result b)
 {
-    return a < b || (isnan(b) && !isnan(a));
+    bool is_tie = a.score == b.score || (isnan(a.score) && isnan(b.score));
+    return is_tie ? a.order < b.order : a.score < b.score || isnan(b.score);
 }
 
-static bool score_is_worse(double a, double b)
+static bool result_is_worse(struct result a, struct result b)
 {
-    return score_is_better(b, a);
+    return result_is_better(b, a);
 }
 
 /* ---- a heap: no item is `above` its parent ---- */
 
-static error_code heap_reserve(struct score_heap *heap)
+static error_code heap_reserve(struct result_heap *heap)
 {
     if (heap->n < heap->cap) {
         return OK;
@@ -30,7 +31,7 @@ static error_code heap_reserve(struct score_heap *heap)
     }
     uint32_t cap = heap->cap == 0 ? RUNG_CAP_FIRST : heap->cap * 2;
     cap = cap > SPEC_TRIALS_MAX ? SPEC_TRIALS_MAX : cap;
-    double *items = mem_realloc(heap->items, cap * sizeof *items);
+    struct result *items = mem_realloc(heap->items, cap * sizeof *items);
     if (items == NULL) {
         return ERR_NO_MEMORY;
     }
@@ -39,32 +40,33 @@ static error_code heap_reserve(struct score_heap *heap)
     return OK;
 }
 
-static void heap_push(struct score_heap *heap, double score, score_order is_above)
+static void heap_push(struct result_heap *heap, struct result result, result_order is_above)
 {
     uint32_t at = heap->n++;
-    while (at > 0 && is_above(score, heap->items[(at - 1) / 2])) {
+    while (at > 0 && is_above(result, heap->items[(at - 1) / 2])) {
         heap->items[at] = heap->items[(at - 1) / 2];
         at = (at - 1) / 2;
     }
-    heap->items[at] = score;
+    heap->items[at] = result;
 }
 
-/* The top leaves, `score` comes in. */
-static double heap_swap_top(struct score_heap *heap, double score, score_order is_above)
+/* The top leaves, `result` comes in. */
+static struct result heap_swap_top(struct result_heap *heap, struct result result,
+                                   result_order is_above)
 {
-    double top = heap->items[0];
+    struct result top = heap->items[0];
     uint32_t at = 0;
     for (uint32_t child = 1; child < heap->n; child = 2 * at + 1) {
         if (child + 1 < heap->n && is_above(heap->items[child + 1], heap->items[child])) {
             child++;
         }
-        if (!is_above(heap->items[child], score)) {
+        if (!is_above(heap->items[child], result)) {
             break;
         }
         heap->items[at] = heap->items[child];
         at = child;
     }
-    heap->items[at] = score;
+    heap->items[at] = result;
     return top;
 }
 
@@ -73,7 +75,7 @@ static double heap_swap_top(struct score_heap *heap, double score, score_order i
 static uint32_t rung_places(const struct rung *rung, uint32_t n)
 {
     int64_t places = n / rung->eta;
-    return places < 1 ? 1 : (uint32_t)places;
+    return places < rung->k_min ? rung->k_min : (uint32_t)places;
 }
 
 static double rung_score(const struct rung *rung, double value)
@@ -81,9 +83,9 @@ static double rung_score(const struct rung *rung, double value)
     return rung->goal == GOAL_MAXIMIZE ? -value : value;
 }
 
-void rung_init(struct rung *rung, int64_t step, int64_t eta, metric_goal goal)
+void rung_init(struct rung *rung, int64_t step, int64_t eta, metric_goal goal, uint32_t k_min)
 {
-    *rung = (struct rung){.step = step, .eta = eta, .goal = goal};
+    *rung = (struct rung){.step = step, .eta = eta, .goal = goal, .k_min = k_min};
 }
 
 void rung_fini(struct rung *rung)
@@ -98,19 +100,34 @@ uint32_t rung_count(const struct rung *rung)
     return rung->best.n + rung->others.n;
 }
 
-/* The result that a new one has to beat for a place among the best; NULL: there is a free place. */
-static const double *rung_bar(const struct rung *rung)
+struct result rung_result(const struct rung *rung, double value)
 {
-    if (rung_places(rung, rung_count(rung) + 1) == rung->best.n) {
-        return &rung->best.items[0];
-    }
-    return rung->others.n > 0 ? &rung->others.items[0] : NULL;
+    return (struct result){rung_score(rung, value), rung_count(rung)};
 }
 
 bool rung_would_keep(const struct rung *rung, double value)
 {
-    const double *bar = rung_bar(rung);
-    return bar == NULL || score_is_better(rung_score(rung, value), *bar);
+    struct result result = rung_result(rung, value);
+    uint32_t places = rung_places(rung, rung_count(rung) + 1);
+    if (places == 0) {
+        return false;
+    }
+    /* Without a new place it has to beat the worst of the best, else the best of the others. */
+    const struct result_heap *heap = places == rung->best.n ? &rung->best : &rung->others;
+    return heap->n == 0 || result_is_better(result, heap->items[0]);
+}
+
+bool rung_would_keep_one(const struct rung *rung, double value)
+{
+    bool is_without_best =
+        rung->best.n == 0 &&
+        (rung->others.n == 0 || result_is_better(rung_result(rung, value), rung->others.items[0]));
+    return is_without_best || rung_would_keep(rung, value);
+}
+
+bool rung_keeps(const struct rung *rung, struct result result)
+{
+    return rung->best.n > 0 && !result_is_better(rung->best.items[0], result);
 }
 
 error_code rung_add(struct rung *rung, double value)
@@ -126,28 +143,28 @@ error_code rung_add(struct rung *rung, double value)
         return error;
     }
 
-    double score = rung_score(rung, value);
+    struct result result = rung_result(rung, value);
     bool is_kept = rung_would_keep(rung, value);
     bool has_new_place = rung_places(rung, rung_count(rung) + 1) > rung->best.n;
     if (is_kept && has_new_place) {
-        heap_push(&rung->best, score, score_is_worse);
+        heap_push(&rung->best, result, result_is_worse);
     } else if (is_kept) {
-        double leaves = heap_swap_top(&rung->best, score, score_is_worse);
-        heap_push(&rung->others, leaves, score_is_better);
+        struct result leaves = heap_swap_top(&rung->best, result, result_is_worse);
+        heap_push(&rung->others, leaves, result_is_better);
     } else if (has_new_place) {
-        double enters = heap_swap_top(&rung->others, score, score_is_better);
-        heap_push(&rung->best, enters, score_is_worse);
+        struct result enters = heap_swap_top(&rung->others, result, result_is_better);
+        heap_push(&rung->best, enters, result_is_worse);
     } else {
-        heap_push(&rung->others, score, score_is_better);
+        heap_push(&rung->others, result, result_is_better);
     }
     return OK;
 }
 
-static void heap_print(const struct score_heap *heap, struct json_out *out, const char *key)
+static void heap_print(const struct result_heap *heap, struct json_out *out, const char *key)
 {
     json_array_begin(out, key);
     for (uint32_t i = 0; i < heap->n; i++) {
-        json_out_real(out, NULL, heap->items[i]);
+        json_out_real(out, NULL, heap->items[i].score);
     }
     json_array_end(out);
 }

@@ -41,7 +41,7 @@ const char *tune_why_word(tune_why why)
 static error_code spec_check(const struct sweep_spec *spec)
 {
     if (spec->n_parameters > SPEC_PARAMETERS_MAX || spec->stop.trials > SPEC_TRIALS_MAX ||
-        searcher_find(spec->search) == NULL || trial_scheduler_find(spec->schedule.type) == NULL) {
+        searcher_find(spec->search) == NULL || trial_scheduler_find(&spec->schedule) == NULL) {
         return ERR_INVALID;
     }
     for (uint32_t i = 0; i < spec->n_parameters; i++) {
@@ -74,7 +74,7 @@ error_code tune_new(const struct sweep_spec *spec, uint64_t seed, struct tuner *
     tuner->seed = seed;
     tuner->trials_max = spec->stop.trials;
     tuner->searcher = searcher_find(spec->search);
-    tuner->scheduling = trial_scheduler_find(spec->schedule.type);
+    tuner->scheduling = trial_scheduler_find(&spec->schedule);
     if (tuner->searcher->new != NULL) {
         error = tuner->searcher->new (spec, seed, &tuner->search, NULL);
     }
@@ -129,6 +129,19 @@ static uint32_t tuner_trials_max(const struct tuner *tuner)
     return max > 0 ? max : SPEC_TRIALS_MAX;
 }
 
+struct sweep_view tuner_view(const struct tuner *tuner)
+{
+    uint32_t max = tuner_trials_max(tuner), concurrency = tuner->spec->concurrency;
+    return (struct sweep_view){
+        .spec = tuner->spec,
+        .seed = tuner->seed,
+        .trials = &tuner->trials,
+        .trials_max = max,
+        .is_asking = tuner->finishing == TUNE_WHY_NONE && tuner->trials.n < max,
+        .has_place = concurrency == 0 || trials_open_count(&tuner->trials) < concurrency,
+    };
+}
+
 uint32_t tune_tickets(const struct tuner *tuner)
 {
     uint32_t concurrency = tuner->spec->concurrency;
@@ -137,7 +150,11 @@ uint32_t tune_tickets(const struct tuner *tuner)
     if (tuner->finishing != TUNE_WHY_NONE || left == 0) {
         return 0;
     }
-    if (tune_trials_max(tuner) == 0) {
+    if (tuner->scheduling->room != NULL) {
+        struct sweep_view view = tuner_view(tuner);
+        uint32_t room = tuner->scheduling->room(tuner->scheduler, &view);
+        left = room < left ? room : left;
+    } else if (tune_trials_max(tuner) == 0) {
         left = UINT32_MAX;
     }
     if (concurrency == 0) {
@@ -169,27 +186,9 @@ int64_t tune_first_milestone(const struct tuner *tuner, uint32_t trial)
                                               found != NULL ? found->judged : 0);
 }
 
-static struct sweep_view tuner_view(const struct tuner *tuner)
+bool tuner_stops_all(const struct tuner *tuner)
 {
-    return (struct sweep_view){
-        .spec = tuner->spec,
-        .seed = tuner->seed,
-        .trials = &tuner->trials,
-        .trials_max = tuner_trials_max(tuner),
-    };
-}
-
-bool tune_wants_snapshots(const struct tuner *tuner)
-{
-    return tuner->scheduling->wants_snapshots;
-}
-
-bool tune_wake_next(const struct tuner *tuner, uint32_t *ret_trial,
-                    struct tune_decision *ret_decision)
-{
-    struct sweep_view view = tuner_view(tuner);
-    return tuner->scheduling->wake != NULL && tuner->trials.n_held > 0 &&
-           tuner->scheduling->wake(tuner->scheduler, &view, ret_trial, ret_decision);
+    return why_stops_all[tuner->finishing];
 }
 
 bool tune_reaches_target(const struct tuner *tuner, double value)
@@ -215,7 +214,7 @@ void tune_decide(const struct tuner *tuner, const struct tune_milestone *milesto
                               &decision, ret_params);
     /* A trial that got to the top is done, whatever has become of its sweep. */
     if (decision.why != TUNE_WHY_MAX) {
-        tune_why why = why_stops_all[tuner->finishing]                ? tuner->finishing
+        tune_why why = tuner_stops_all(tuner)                         ? tuner->finishing
                        : tune_reaches_target(tuner, milestone->value) ? TUNE_WHY_TARGET
                                                                       : TUNE_WHY_NONE;
         if (why != TUNE_WHY_NONE) {
@@ -353,8 +352,9 @@ static error_code apply_milestone(struct tuner *tuner, const struct tune_event *
         (trial->told != TUNE_WHY_NONE && event->decision.why != (tune_why)trial->told)) {
         return ERR_INVALID;
     }
+    struct sweep_view view = tuner_view(tuner);
     error_code error =
-        tuner->scheduling->apply(tuner->scheduler, trial->judged, event, &trial->judged);
+        tuner->scheduling->apply(tuner->scheduler, &view, trial->judged, event, &trial->judged);
     if (error != OK) {
         return error;
     }

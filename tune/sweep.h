@@ -23,4 +23,9 @@ struct tuner {
     int64_t best_step;
 };
 
+/* As a trial scheduler sees it. */
+struct sweep_view tuner_view(const struct tuner *tuner);
+/* True once a reason holds that running trials are stopped for too. */
+bool tuner_stops_all(const struct tuner *tuner);
+
 #endif

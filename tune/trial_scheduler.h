@@ -16,6 +16,8 @@ struct sweep_view {
     uint64_t seed;
     const struct trials *trials;
     uint32_t trials_max; /* SPEC_TRIALS_MAX: no limit */
+    bool is_asking;      /* there are trials to be asked for yet, now or once a place is free */
+    bool has_place;      /* one more trial may run */
 };
 
 /* `judged` is the step of the highest rung that has the trial's result, 0 if none has; the tuner
@@ -23,6 +25,7 @@ struct sweep_view {
 struct trial_scheduler_ops {
     const char *name;
     bool wants_snapshots; /* at each milestone */
+    bool takes_turns;     /* whoever pauses goes behind all others that wait for a place */
     /* ERR_INVALID for a schedule that makes no sense, ERR_NO_MEMORY. `spec` outlives it. */
     error_code (*new)(const struct sweep_spec *spec, struct trial_scheduler **ret_scheduler);
     void (*free)(struct trial_scheduler *scheduler); /* NULL is fine */
@@ -36,13 +39,16 @@ struct trial_scheduler_ops {
                    struct tune_decision *ret_decision, struct value *ret_params);
     /* A milestone of the log; the decision in it is told, not made again. ret_judged: the trial's
      * new `judged`. ERR_NO_MEMORY, ERR_LIMIT: nothing changed, nothing written. */
-    error_code (*apply)(struct trial_scheduler *scheduler, int64_t judged,
-                        const struct tune_event *event, int64_t *ret_judged);
+    error_code (*apply)(struct trial_scheduler *scheduler, const struct sweep_view *view,
+                        int64_t judged, const struct tune_event *event, int64_t *ret_judged);
     /* Optional: an ASKED, HELD, WOKEN, ENDED or REOPENED of the log, which the tuner has found
      * sound and will take after this. On an error nothing is changed. */
     error_code (*note)(struct trial_scheduler *scheduler, const struct sweep_view *view,
                        const struct tune_event *event);
-    /* Optional: tune_wake_next(), for trials that were told to pause. */
+    /* Optional: how many more trials may be asked for now, whatever limits there are beside it. */
+    uint32_t (*room)(const struct trial_scheduler *scheduler, const struct sweep_view *view);
+    /* Optional: tune_wake_next(), for trials that were told to pause: GO only if there is a place.
+     */
     bool (*wake)(const struct trial_scheduler *scheduler, const struct sweep_view *view,
                  uint32_t *ret_trial, struct tune_decision *ret_decision);
     /* An array of the rungs for people, or (is_whole) with every field. */
@@ -50,9 +56,10 @@ struct trial_scheduler_ops {
                   const char *key);
 };
 
-extern const struct trial_scheduler_ops trial_scheduler_none, trial_scheduler_asha;
+extern const struct trial_scheduler_ops trial_scheduler_none, trial_scheduler_asha,
+    trial_scheduler_promote, trial_scheduler_pbt;
 
-/* NULL for a type that this build does not know. */
-const struct trial_scheduler_ops *trial_scheduler_find(schedule_type type);
+/* NULL for a type or mode that this build does not know. */
+const struct trial_scheduler_ops *trial_scheduler_find(const struct schedule_spec *schedule);
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef MUSTER_TUNE_TRIALS_H
 #define MUSTER_TUNE_TRIALS_H
 
+#include "tune/line.h"
 #include "tune/tune.h"
 
 /* A trial has a place from its asking to its end, but for the time in which it is held. */
@@ -18,12 +19,16 @@ struct trial {
 };
 
 struct trials {
-    struct trial *items; /* owned; trial t stands at t - 1 */
+    struct trial *items;     /* owned; trial t stands at t - 1 */
+    struct line_link *links; /* owned; of the lines below */
     uint32_t n;
     uint32_t cap;
     uint32_t n_outcome[TUNE_OUTCOME_INVALID + 1]; /* ended ones, by outcome */
     uint32_t n_ended;
     uint32_t n_held;
+    /* Held ones that a decision told to leave, as they came: those that have to start anew with
+     * another's snapshot, and those that wait to be woken. People's are in neither. */
+    struct line exploiting, pausing;
 };
 
 void trials_fini(struct trials *trials); /* takes zeroed and fini'd ones */
@@ -40,5 +45,7 @@ void trials_end(struct trials *trials, struct trial *trial, tune_outcome outcome
 void trials_reopen(struct trials *trials, struct trial *trial);
 /* Trials that have a place: neither ended nor held. */
 uint32_t trials_open_count(const struct trials *trials);
+/* Held ones that people paused. */
+uint32_t trials_aside_count(const struct trials *trials);
 
 #endif

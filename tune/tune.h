@@ -146,6 +146,8 @@ bool tune_wake_next(const struct tuner *tuner, uint32_t *ret_trial,
                     struct tune_decision *ret_decision);
 /* True if a trial is to save at each milestone, whatever checkpoints.on says. */
 bool tune_wants_snapshots(const struct tuner *tuner);
+/* True if a trial that pauses goes behind the sweep's others that wait for a place. */
+bool tune_takes_turns(const struct tuner *tuner);
 /* True if a report of `value` reaches metric.target. */
 bool tune_reaches_target(const struct tuner *tuner, double value);
 /* The only writer. ERR_INVALID for an entry that cannot follow this state, e.g. a trial asked

@@ -29,12 +29,18 @@ start() {
     if [ -n "$MUSTER_RESTORE" ]; then
         cp "$MUSTER_RESTORE/weights" "$model/weights" || exit 1
     fi
-    step=${MUSTER_STEP:-0}
+    step=${MUSTER_STEP:-0} saved=
+    [ -z "$MUSTER_RESTORE" ] || saved=$step
     epochs=${MUSTER_P_epochs:-9} lr=${MUSTER_P_lr:-0.02} decay=${MUSTER_P_decay:-0}
 }
 
+# A snapshot of this step, unless there is one; with --due only if one is wanted.
 save() {
-    folder=$(muster save --step "$step" "$@") && cp "$model/weights" "$folder/" && muster commit --step "$step"
+    [ "$saved" = "$step" ] && return
+    if folder=$(muster save --step "$step" "$@") && cp "$model/weights" "$folder/"; then
+        muster commit --step "$step"
+        case $? in 0 | 1[0-3]) saved=$step ;; esac
+    fi
 }
 
 eval "$(muster trial env --can $can)"
@@ -49,17 +55,14 @@ while [ "$step" -lt "$epochs" ]; do
     # shellcheck disable=SC2086 # words: --last or nothing, val_loss=x val_acc=y
     save --due $last
     # shellcheck disable=SC2086
-    muster report --step "$step" $metrics
-    act=$?
+    acts=$(muster report --step "$step" --acts $metrics)
     echo "epoch $step  $metrics"
-    if [ $act = 10 ]; then # a checkpoint of these weights; commit says what is to be done after it
-        save
-        act=$?
-    fi
-    case $act in
-    13)
-        environment=$(muster exploit) && eval "$environment" && start && echo "exploit: from step $step"
-        ;;
-    11 | 12) break ;; # pause, stop: what is wanted of these weights is saved
-    esac
+    for act in $acts; do # in the order in which they are to be obeyed
+        case $act in
+        checkpoint) save ;;
+        exploit) environment=$(muster exploit) && eval "$environment" && start && echo "exploit: from step $step" ;;
+        pause) exit 75 ;; # give me back later: a script has no other good-bye
+        stop) exit 0 ;;
+        esac
+    done
 done

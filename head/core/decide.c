@@ -88,12 +88,15 @@ static void order_stop(struct core *core, time_ms now, struct task *task,
     leave_order(core, now, task, ACT_STOP, core_why_from_tune(event->decision.why));
 }
 
-/* It goes to the end of the sweep's line. With a donor there is nothing to save. */
+/* Where trials take turns it goes to the end of the sweep's line. With a donor there is nothing to
+ * save. */
 static void order_pause(struct core *core, time_ms now, struct task *task,
                         const struct tune_event *event)
 {
     struct sweep *sweep = task->work->sweep;
-    task->r.age = (uint64_t)sweep->r.number << 32 | (SPEC_TRIALS_MAX + ++sweep->turns);
+    if (tune_takes_turns(sweep->tuner)) {
+        task->r.age = (uint64_t)sweep->r.number << 32 | (SPEC_TRIALS_MAX + ++sweep->turns);
+    }
     if (event->decision.donor == 0) {
         leave_order(core, now, task, ACT_PAUSE, WHY_RUNG);
         return;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "head/core/job_views.h"
+#include "spec/sweep.h"
 
 /* Of the snapshot to use: the best one, else the last. */
 static const char *checkpoint_node(const struct task *task)
@@ -181,7 +182,7 @@ void api_sweep_fill(const struct core *core, const struct sweep *sweep, time_ms 
         .metric = sweep->spec.metric.name,
         .goal = sweep->spec.metric.goal == GOAL_MAXIMIZE ? "maximize" : "minimize",
         .search = tune_searcher_name(sweep->tuner),
-        .schedule = sweep->spec.schedule.type == SCHEDULE_ASHA ? "asha" : "none",
+        .schedule = spec_schedule_word(sweep->spec.schedule.type),
         .seed = sweep->r.seed,
         .trials = tune_trials_max(sweep->tuner),
         .asked = counts.asked,

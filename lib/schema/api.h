@@ -109,7 +109,7 @@ struct api_sweep {
     const char *metric;
     const char *goal;     /* minimize | maximize */
     const char *search;   /* random */
-    const char *schedule; /* none | asha */
+    const char *schedule; /* schedule.type */
     uint64_t seed;
     uint32_t trials; /* asked for in all; 0: no limit */
     uint32_t asked, waiting, running, done, stopped, failed, cancelled, invalid;

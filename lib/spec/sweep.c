@@ -6,6 +6,7 @@
 #include "spec/command.h"
 #include "spec/parameters.h"
 #include "spec/reader.h"
+#include "spec/schedule.h"
 #include "spec/set.h"
 #include "spec/source.h"
 #include "spec/sweep_keys.h"
@@ -34,15 +35,6 @@ static const struct sweep_spec defaults = {
     .logs_tail_bytes = 64 << 10,
     .metric = {.time = ""},
 };
-
-static const struct spec_node *entry_find(const struct spec_node *block, const char *name)
-{
-    const struct spec_node *node = block->first;
-    while (node != NULL && strcmp(node->key->text, name) != 0) {
-        node = node->next;
-    }
-    return node;
-}
 
 /* ---- the default name ---- */
 
@@ -77,36 +69,6 @@ static const char *name_default(struct arena *arena, const char *file_name)
 
 /* ---- rules between keys ---- */
 
-static error_code schedule_check(struct reader *r, const struct spec_node *root,
-                                 struct sweep_spec *spec)
-{
-    static const char *const of_asha[] = {"mode", "min", "max", "eta"};
-    const struct spec_node *block = entry_find(root, "schedule");
-    if (block == NULL) {
-        return OK;
-    }
-    for (size_t i = 0; spec->schedule.type == SCHEDULE_NONE && i < 4; i++) {
-        const struct spec_node *entry = entry_find(block, of_asha[i]);
-        if (entry != NULL) {
-            return reader_fail(r, entry->key, ERR_INVALID,
-                               "`schedule.%s` has no meaning without `type: asha`", of_asha[i]);
-        }
-    }
-    if (spec->schedule.type == SCHEDULE_NONE) {
-        return OK;
-    }
-    const struct spec_node *max = entry_find(block, "max");
-    if (max == NULL) {
-        return reader_fail(r, block, ERR_INVALID,
-                           "the key `schedule.max` is missing: the last step of a trial");
-    }
-    if (spec->schedule.max < spec->schedule.min) {
-        return reader_fail(r, max, ERR_INVALID, "`schedule.max` is %lld, less than min, %lld",
-                           (long long)spec->schedule.max, (long long)spec->schedule.min);
-    }
-    return OK;
-}
-
 /* W&B's keys say what keys of ours say too: once is enough. */
 static error_code wandb_check(struct reader *r, const struct spec_node *root)
 {
@@ -114,9 +76,9 @@ static error_code wandb_check(struct reader *r, const struct spec_node *root)
         const char *key, *block, *name;
     } pairs[] = {{"method", "search", "method"}, {"run_cap", "stop", "trials"}};
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
-        const struct spec_node *key = entry_find(root, pairs[i].key);
-        const struct spec_node *block = entry_find(root, pairs[i].block);
-        if (key != NULL && block != NULL && entry_find(block, pairs[i].name) != NULL) {
+        const struct spec_node *key = spec_node_entry(root, pairs[i].key);
+        const struct spec_node *block = spec_node_entry(root, pairs[i].block);
+        if (key != NULL && block != NULL && spec_node_entry(block, pairs[i].name) != NULL) {
             return reader_fail(r, key->key, ERR_INVALID,
                                "both `%s` and `%s.%s` are there; leave one out", pairs[i].key,
                                pairs[i].block, pairs[i].name);
@@ -130,9 +92,9 @@ static error_code wandb_check(struct reader *r, const struct spec_node *root)
 static error_code stop_check(struct reader *r, const struct spec_node *root,
                              const struct sweep_spec *spec)
 {
-    const struct spec_node *stop = entry_find(root, "stop");
+    const struct spec_node *stop = spec_node_entry(root, "stop");
     if (spec->stop.trials > 0 || spec->stop.wall_ms > 0 || spec->metric.has_target ||
-        spec->search == SEARCH_GRID || entry_find(root, "method") != NULL) {
+        spec->search == SEARCH_GRID || spec_node_entry(root, "method") != NULL) {
         return OK;
     }
     return reader_fail(r, stop != NULL ? stop : root, ERR_INVALID,
@@ -177,10 +139,7 @@ static error_code sweep_read(struct reader *r, const struct spec_node *root, con
 /* A test is one trial to its first rung; without rungs to its first report. */
 static void sweep_make_test(struct sweep_spec *spec)
 {
-    if (spec->schedule.type == SCHEDULE_NONE) {
-        spec->schedule = (struct schedule_spec){.type = SCHEDULE_ASHA, .min = 1, .eta = 2};
-    }
-    spec->schedule.max = spec->schedule.min;
+    schedule_make_test(spec);
     spec->stop.trials = 1;
     spec->concurrency = 1;
     spec->retries.max = 0;
@@ -195,6 +154,7 @@ error_code spec_sweep_parse_set(const char *text, size_t len, const char *file_n
     struct arena scratch;
     struct reader reader = {.arena = arena, .report = report};
     arena_init(&scratch, TREE_ARENA_MAX_BYTES);
+    spec.pbt = pbt_defaults;
     error_code error = spec_tree_parse(text, len, &scratch, &root, report);
     if (error == OK && set != NULL) {
         error = spec_set_apply(set, root, &scratch, report);

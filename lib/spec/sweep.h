@@ -44,6 +44,9 @@ MUST_CHECK error_code spec_sweep_parse_set(const char *text, size_t len, const c
  * again. Errors are the buffer's: ERR_LIMIT or ERR_NO_MEMORY. */
 error_code spec_sweep_print(const struct sweep_spec *spec, struct buf *buf);
 
+/* The word of schedule.type: "asha". */
+const char *spec_schedule_word(schedule_type type);
+
 /* One demand on labels: `zone == a`, `zone != a`, `zone in (a, b)`, `zone not in (a, b)`, `ssd`. A
  * label or value is made of letters, digits and _ . : / @ + -; a value may stand in quotes. Strings
  * of ret_require live in `arena`. */

@@ -7,14 +7,6 @@
 #include "spec/sweep.h"
 #include "spec/sweep_keys.h"
 
-error_code key_read_fixed(struct reader *r, const struct spec_node *node,
-                          const struct spec_key *key, void *base)
-{
-    int only_choice;
-    (void)base;
-    return key_read_word(r, node, key, &only_choice);
-}
-
 error_code key_read_labels(struct reader *r, const struct spec_node *node,
                            const struct spec_key *key, void *base)
 {

@@ -4,6 +4,7 @@
 
 #include "spec/command.h"
 #include "spec/parameters.h"
+#include "spec/schedule.h"
 
 #define DURATION_MAX_MS (3650LL * 86400 * 1000)
 #define DAY_MS (86400LL * 1000)
@@ -17,7 +18,6 @@ enum {
     NODE_FAILURES_MAX = 32,
     KEEP_MAX = 1, /* the last and the best */
     CONCURRENCY_MAX = 1000000,
-    ETA_MAX = 1000000,
     TAIL_MAX_BYTES = 64 << 10,
 };
 
@@ -52,7 +52,7 @@ const struct spec_word sweep_search_words[] = {
 const struct spec_word sweep_schedule_words[] = {
     {"none", SCHEDULE_NONE}, {"asha", SCHEDULE_ASHA},
     {"sha", WORD_LATER},     {"hyperband", WORD_LATER},
-    {"median", WORD_LATER},  {"pbt", WORD_LATER},
+    {"median", WORD_LATER},  {"pbt", SCHEDULE_PBT},
     {"pb2", WORD_LATER},     {NULL, 0},
 };
 
@@ -64,9 +64,6 @@ const struct spec_word sweep_place_words[] = {
 
 const struct spec_word sweep_workdir_words[] = {
     {"snapshot", WORKDIR_SNAPSHOT}, {"shared", WORKDIR_SHARED}, {NULL, 0}};
-
-static const struct spec_word schedule_mode_words[] = {
-    {"stop", 0}, {"promote", WORD_LATER}, {NULL, 0}};
 
 const char *sweep_word(const struct spec_word *words, int value)
 {
@@ -97,15 +94,6 @@ static const struct spec_key metric_keys[] = {
 static const struct spec_key search_keys[] = {
     {"method", key_read_word, AT(search), 0, 0, 0, sweep_search_words},
     {"seed", key_read_seed, 0, 0, STEP_MAX, KEY_NONE, NULL},
-    END,
-};
-
-static const struct spec_key schedule_keys[] = {
-    {"type", key_read_word, AT(schedule.type), 0, 0, 0, sweep_schedule_words},
-    {"mode", key_read_fixed, 0, 0, 0, 0, schedule_mode_words},
-    {"min", key_read_i64, AT(schedule.min), 1, STEP_MAX, 0, NULL},
-    {"max", key_read_i64, AT(schedule.max), 1, STEP_MAX, 0, NULL},
-    {"eta", key_read_i64, AT(schedule.eta), 2, ETA_MAX, 0, NULL},
     END,
 };
 
@@ -238,7 +226,7 @@ const struct spec_key sweep_keys[] = {
     {"report", key_read_block, 0, 0, 0, 0, report_keys},
     LATER("secrets"),
     LATER("metrics"),
-    LATER("pbt"),
+    {"pbt", key_read_block, 0, 0, 0, 0, pbt_keys},
     LATER("notify"),
     LATER("tasks"),
     LATER("array"),

@@ -14,6 +14,7 @@ const char *sweep_word(const struct spec_word *words, int value);
 extern const struct spec_word sweep_goal_words[];
 extern const struct spec_word sweep_search_words[];
 extern const struct spec_word sweep_schedule_words[];
+extern const struct spec_word sweep_mode_words[];
 extern const struct spec_word sweep_checkpoint_words[];
 extern const struct spec_word sweep_place_words[];
 extern const struct spec_word sweep_retry_words[];
@@ -45,6 +46,5 @@ spec_key_read key_read_require; /* resources.require */
 spec_key_read key_read_prefer;  /* resources.prefer */
 spec_key_read key_read_rules;   /* retries.rules; `more`: the keys of one */
 spec_key_read key_read_backoff; /* retries.backoff_min_ms, backoff_max_ms */
-spec_key_read key_read_fixed;   /* a word that is checked and kept nowhere: there is one choice */
 
 #endif

@@ -207,6 +207,51 @@ static void printed_lines_print(const struct report_spec *report, struct buf *bu
     put(buf, "}\n");
 }
 
+static void pbt_print(const struct sweep_spec *spec, struct buf *buf)
+{
+    const struct pbt_spec *pbt = &spec->pbt;
+    put(buf, "pbt: {population: %u, interval: %lld, quantile: ", pbt->population,
+        (long long)pbt->interval);
+    real_write(pbt->quantile, buf);
+    put(buf, ", resample: ");
+    real_write(pbt->resample, buf);
+    put(buf, ", factors: [");
+    for (uint32_t i = 0; i < pbt->n_factors; i++) {
+        put(buf, "%s", i > 0 ? ", " : "");
+        real_write(pbt->factors[i], buf);
+    }
+    put(buf, "], mutate: [");
+    const char *separator = "";
+    for (uint32_t i = 0; i < spec->n_parameters; i++) {
+        if (pbt->mutates[i]) {
+            put(buf, "%s", separator);
+            text_print(spec->parameters[i].name, buf);
+            separator = ", ";
+        }
+    }
+    put(buf, "]}\n");
+}
+
+static void schedule_print(const struct sweep_spec *spec, struct buf *buf)
+{
+    const struct schedule_spec *schedule = &spec->schedule;
+    put(buf, "schedule: {type: %s", sweep_word(sweep_schedule_words, (int)schedule->type));
+    if (schedule->type == SCHEDULE_ASHA) {
+        put(buf, ", mode: %s, min: %lld", sweep_word(sweep_mode_words, (int)schedule->mode),
+            (long long)schedule->min);
+    }
+    if (schedule->type != SCHEDULE_NONE) {
+        put(buf, ", max: %lld", (long long)schedule->max);
+    }
+    if (schedule->type == SCHEDULE_ASHA) {
+        put(buf, ", eta: %lld", (long long)schedule->eta);
+    }
+    put(buf, "}\n");
+    if (schedule->type == SCHEDULE_PBT) {
+        pbt_print(spec, buf);
+    }
+}
+
 static void tuning_print(const struct sweep_spec *spec, struct buf *buf)
 {
     /* Without a word of its end it can only be a file with W&B's key. */
@@ -215,12 +260,8 @@ static void tuning_print(const struct sweep_spec *spec, struct buf *buf)
     put(buf, is_endless ? "method: %s\nsearch: {" : "search: {method: %s, ",
         sweep_word(sweep_search_words, (int)spec->search));
     put(buf, spec->has_seed ? "seed: %llu}\n" : "seed: none}\n", (unsigned long long)spec->seed);
-    put(buf, "schedule: {type: %s", sweep_word(sweep_schedule_words, (int)spec->schedule.type));
-    if (spec->schedule.type == SCHEDULE_ASHA) {
-        put(buf, ", mode: stop, min: %lld, max: %lld, eta: %lld", (long long)spec->schedule.min,
-            (long long)spec->schedule.max, (long long)spec->schedule.eta);
-    }
-    put(buf, "}\nstop: {");
+    schedule_print(spec, buf);
+    put(buf, "stop: {");
     count_print("trials", spec->stop.trials, buf);
     count_print(", failures", spec->stop.failures, buf);
     limit_print(", wall", spec->stop.wall_ms, buf);

@@ -159,7 +159,16 @@ struct baseline {
 
 typedef enum { GOAL_MINIMIZE, GOAL_MAXIMIZE } metric_goal;
 typedef enum { SEARCH_RANDOM, SEARCH_GRID, SEARCH_SOBOL, SEARCH_AUTO } search_method;
-typedef enum { SCHEDULE_NONE, SCHEDULE_ASHA } schedule_type;
+typedef enum {
+    SCHEDULE_NONE,
+    SCHEDULE_ASHA,
+    SCHEDULE_SHA,
+    SCHEDULE_HYPERBAND,
+    SCHEDULE_MEDIAN,
+    SCHEDULE_PBT,
+} schedule_type;
+/* At a rung a trial is judged once and for all, or it waits there until it may go on. */
+typedef enum { SCHEDULE_STOP, SCHEDULE_PROMOTE } schedule_mode;
 enum { CHECKPOINT_ON_RUNG = 1, CHECKPOINT_ON_END = 2 };
 
 struct metric_spec {
@@ -184,9 +193,24 @@ struct report_spec {
 
 struct schedule_spec {
     schedule_type type;
-    int64_t min; /* first rung's step, >= 1 */
-    int64_t max; /* the last step of a trial; its top rung */
-    int64_t eta; /* >= 2 */
+    schedule_mode mode; /* ASHA, HYPERBAND */
+    int64_t min;        /* first rung's step, >= 1; MEDIAN: below it no trial is judged */
+    int64_t max;      /* the last step of a trial; its top rung. INT64_MAX: none (MEDIAN, HYPERBAND
+                         that stops) */
+    int64_t eta;      /* >= 2 */
+    int64_t interval; /* MEDIAN: steps between two looks, >= 1 */
+    uint32_t startup; /* MEDIAN: results of so many others are needed to judge one */
+};
+
+/* Population-based training. */
+struct pbt_spec {
+    uint32_t population;   /* members at a time, >= 1 */
+    int64_t interval;      /* steps between two milestones of a member, >= 1 */
+    double quantile;       /* of the members: those that copy, and those that are copied; 0..0.5 */
+    double resample;       /* how likely a parameter is drawn anew, 0..1 */
+    const double *factors; /* else a number is multiplied with one of them; above 0 */
+    uint32_t n_factors;
+    const bool *mutates; /* by parameter: it is changed at an exploit */
 };
 
 struct stop_spec {
@@ -247,6 +271,7 @@ enum {
     SPEC_REQUIRE_MAX = 32,
     SPEC_PREFER_MAX = 32,
     SPEC_RULES_MAX = 32,
+    SPEC_FACTORS_MAX = 16,
     SPEC_MATCH_MAX_BYTES = 1024,
     SPEC_CONSTRAINTS_MAX = 64,
     SPEC_CONSTRAINT_MAX_BYTES = 1024,
@@ -289,6 +314,7 @@ struct sweep_spec {
     bool has_seed;
     uint64_t seed; /* <= 2^53 */
     struct schedule_spec schedule;
+    struct pbt_spec pbt; /* SCHEDULE_PBT */
     struct stop_spec stop;
     uint32_t concurrency; /* 0: as many as fit */
     uint32_t per_node;    /* trials on one node; 0: as many as fit */

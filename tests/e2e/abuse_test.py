@@ -149,7 +149,7 @@ def test_wrong_files_say_where_and_what(cluster):
     cases = [
         ("name: x\nparamters: {}\n", "unknown key 'paramters'", ":2:1", "did you mean 'parameters'"),
         ("name: [\n", None, ":", None),
-        (steady() + "pbt: {population: 4}\n", "`pbt` is not supported by this version", ":", None),
+        (steady() + "notify: []\n", "`notify` is not supported by this version", ":", None),
         (steady().replace("max: 1.0", "max: -1.0"), None, ":", None),
         (steady() + "name: again\n", "duplicate", ":", None),
         (steady().replace(PYTHON + ",", "no-such-program,"), "no-such-program", "", None),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Trainers in C (libmuster) and in Python against the real agent: what a kill leaves, and what a stop leaves.
+"""Trainers in C (libmuster), in Python and in shell against the real agent: what a kill leaves, and what a stop leaves.
 
-Both are the trainers of examples/digits, on real data. A trainer's curve is a function of its parameters and seed, so an attempt
+All are the trainers of examples/digits, on real data. A trainer's curve is a function of its parameters and seed, so an attempt
 that continued from a snapshot has the curve of one that was never broken, to the last bit."""
 import glob
 import json
@@ -14,7 +14,9 @@ DATA = os.path.join(SOURCE, "examples/digits/digits.txt")
 LANGUAGES = {
     "c": ([DIGITS, DATA], 640),
     "python": ([PYTHON, os.path.join(SOURCE, "examples/digits/digits.py"), DATA], 192),
+    "shell": (["/bin/sh", os.path.join(SOURCE, "examples/digits/digits.sh"), DATA], 64),  # it has no width
 }
+BYE = {"c": "done", "python": "done", "shell": None}  # the shell leaves with its exit code
 EPOCHS = 9
 
 SWEEP = """
@@ -95,7 +97,7 @@ def killed_goes_on(cluster, language):
     assert told["checkpoint_step"] in (1, 3, EPOCHS), told
     assert manifests(cluster, trial)[-1]["step"] == EPOCHS, manifests(cluster, trial)
     evidence = attempt_words(cluster, trial)
-    assert [(a["attempt"], a["signal"], a["bye"] or None) for a in evidence] == [(0, 9, None), (1, 0, "done")], evidence
+    assert [(a["attempt"], a["signal"], a["bye"] or None) for a in evidence] == [(0, 9, None), (1, 0, BYE[language])], evidence
 
 
 def test_trainer_in_c_killed_goes_on_from_its_snapshot(cluster):
@@ -104,6 +106,10 @@ def test_trainer_in_c_killed_goes_on_from_its_snapshot(cluster):
 
 def test_trainer_in_python_killed_goes_on_from_its_snapshot(cluster):
     killed_goes_on(cluster, "python")
+
+
+def test_trainer_in_shell_killed_goes_on_from_its_snapshot(cluster):
+    killed_goes_on(cluster, "shell")
 
 
 def stopped_keeps_its_last(cluster, language):
@@ -123,15 +129,56 @@ def stopped_keeps_its_last(cluster, language):
         assert kept[-1]["ordinal"] == {1: 1, 3: 2, 9: 3}[trial["step"]], (trial, kept)
         assert trial["checkpoint"] and os.path.isdir(trial["checkpoint"]), trial
         assert rows(cluster, trial["id"])[0][-1][0] == trial["step"]
-        assert attempt_words(cluster, trial["id"])[0]["bye"] == "done"
+        assert attempt_words(cluster, trial["id"])[0]["bye"] == (BYE[language] or "")
 
 
 def test_trainer_in_c_stopped_at_a_rung_keeps_its_last_snapshot(cluster):
     stopped_keeps_its_last(cluster, "c")
 
 
+def test_trainer_in_shell_stopped_at_a_rung_keeps_its_last_snapshot(cluster):
+    stopped_keeps_its_last(cluster, "shell")
+
+
 def test_trainer_in_python_stopped_at_a_rung_keeps_its_last_snapshot(cluster):
     stopped_keeps_its_last(cluster, "python")
+
+
+def paused_goes_on(cluster, language, epochs):
+    """Paused by its owner and resumed: two attempts, no step lost or done twice, and the curve of one that was left alone."""
+    need(language)
+    cluster.up("--cpus", "1")
+    unbroken = cluster.sweep(sweep_of(language, schedule="{type: none}", epochs=epochs))
+    cluster.run("sweep", "wait", str(unbroken))
+    curve = rows(cluster, f"{unbroken}.1")[0]
+    assert [step for step, _ in curve] == list(range(1, epochs + 1)), curve
+
+    number = cluster.sweep(sweep_of(language, schedule="{type: none}", epochs=epochs))
+    trial = f"{number}.1"
+    wait_for("a step", lambda: cluster.trials(number)[0]["last"])
+    cluster.run("trial", "pause", trial)
+    wait_for("the pause", lambda: cluster.trials(number)[0]["state"] == "held")
+    at = manifests(cluster, trial)[-1]["step"]
+    cluster.run("trial", "resume", trial)
+    cluster.run("sweep", "wait", str(number))
+
+    told = cluster.trials(number)[0]
+    assert (told["state"], told["outcome"], told["attempts"], told["failures"]) == ("ended", "done", 2, 0), told
+    by_attempt = rows(cluster, trial)
+    assert 1 <= at < epochs and by_attempt == {0: curve[:at], 1: curve[at:]}, (at, by_attempt, curve)
+    assert [a["bye"] or None for a in attempt_words(cluster, trial)] == [BYE[language] and "paused", BYE[language]], attempt_words(cluster, trial)
+
+
+def test_trainer_in_c_paused_and_resumed_loses_no_step(cluster):
+    paused_goes_on(cluster, "c", 60)
+
+
+def test_trainer_in_python_paused_and_resumed_loses_no_step(cluster):
+    paused_goes_on(cluster, "python", 27)
+
+
+def test_trainer_in_shell_paused_and_resumed_loses_no_step(cluster):
+    paused_goes_on(cluster, "shell", 12)
 
 
 def cancelled_saves(cluster, language):

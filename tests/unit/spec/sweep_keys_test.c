@@ -2,8 +2,6 @@
 
 /* Every key and value that only a later release knows: refused by name, never ignored. */
 static const struct refused later[] = {
-    REFUSED("pbt: {population: 4}", ERR_UNSUPPORTED, 1, 1,
-            "`pbt` is not supported by this version"),
     REFUSED("method: tpe", ERR_UNSUPPORTED, 1, 9, "`method: tpe` is not supported by this version"),
     REFUSED("tasks: []", ERR_UNSUPPORTED, 1, 1, "`tasks` is not supported by this version"),
     REFUSED("command: x\nmetric: {name: l, summary: last}", ERR_UNSUPPORTED, 2, 19,
@@ -14,10 +12,8 @@ static const struct refused later[] = {
             "`stop.plateau` is not supported by this version"),
     REFUSED(LEAST "search: {method: tpe}", ERR_UNSUPPORTED, 4, 18,
             "`search.method: tpe` is not supported by this version"),
-    REFUSED(LEAST "schedule: {type: pbt}", ERR_UNSUPPORTED, 4, 18,
-            "`schedule.type: pbt` is not supported by this version"),
-    REFUSED(LEAST "schedule: {type: asha, mode: promote, max: 9}", ERR_UNSUPPORTED, 4, 30,
-            "`schedule.mode: promote` is not supported by this version"),
+    REFUSED(LEAST "schedule: {type: pb2}", ERR_UNSUPPORTED, 4, 18,
+            "`schedule.type: pb2` is not supported by this version"),
     REFUSED(LEAST "resources: {gpu_memory: 20G}", ERR_UNSUPPORTED, 4, 13,
             "`resources.gpu_memory` is not supported by this version"),
     REFUSED(LEAST "resources: {any_of: []}", ERR_UNSUPPORTED, 4, 13,

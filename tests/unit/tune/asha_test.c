@@ -36,8 +36,8 @@ static void test_rungs_are_powers_of_eta_with_max_on_top(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sweep_spec spec = rig_spec();
-        spec.schedule =
-            (struct schedule_spec){SCHEDULE_ASHA, cases[i].min, cases[i].max, cases[i].eta};
+        spec.schedule = (struct schedule_spec){
+            .type = SCHEDULE_ASHA, .min = cases[i].min, .max = cases[i].max, .eta = cases[i].eta};
         struct tuner *tuner = rig_tuner(&spec);
         uint32_t trial = rig_ask(tuner);
         for (const int64_t *step = cases[i].steps; *step != 0; step++) {
@@ -58,10 +58,13 @@ static void test_schedule_that_makes_no_sense_is_refused(void **state)
 {
     (void)state;
     static const struct schedule_spec schedules[] = {
-        {SCHEDULE_ASHA, 0, 27, 3},
-        {SCHEDULE_ASHA, 9, 3, 3},
-        {SCHEDULE_ASHA, 1, 27, 1},
-        {SCHEDULE_ASHA + 7, 1, 27, 3},
+        {.type = SCHEDULE_ASHA, .min = 0, .max = 27, .eta = 3},
+        {.type = SCHEDULE_ASHA, .min = 9, .max = 3, .eta = 3},
+        {.type = SCHEDULE_ASHA, .min = 1, .max = 27, .eta = 1},
+        {.type = SCHEDULE_PBT + 7, .min = 1, .max = 27, .eta = 3},
+        {.type = SCHEDULE_ASHA, .mode = SCHEDULE_PROMOTE, .min = 0, .max = 27, .eta = 3},
+        {.type = SCHEDULE_ASHA, .mode = SCHEDULE_PROMOTE + 1, .min = 1, .max = 27, .eta = 3},
+        {.type = SCHEDULE_NONE, .mode = SCHEDULE_PROMOTE, .min = 1, .max = 27, .eta = 3},
     };
     for (size_t i = 0; i < sizeof schedules / sizeof schedules[0]; i++) {
         struct sweep_spec spec = rig_spec();
@@ -207,7 +210,8 @@ static void naive_history(uint64_t history)
     };
     struct sweep_spec spec = rig_spec();
     spec.metric.goal = naive.goal;
-    spec.schedule = (struct schedule_spec){SCHEDULE_ASHA, naive.min, naive.max, naive.eta};
+    spec.schedule = (struct schedule_spec){
+        .type = SCHEDULE_ASHA, .min = naive.min, .max = naive.max, .eta = naive.eta};
     struct tuner *tuner = rig_tuner(&spec);
     uint64_t spread = 1 + random_below(&random, 200);
 

@@ -28,7 +28,7 @@ static void test_rung_keeps_the_best_as_sorting_would(void **state)
         uint64_t spread = 1 + random_below(&random, 300); /* a small one makes many ties */
         double values[200];
         struct rung rung;
-        rung_init(&rung, 1, eta, goal);
+        rung_init(&rung, 1, eta, goal, 1);
         for (uint32_t i = 0; i < 200; i++) {
             uint64_t dice = random_below(&random, spread + 10);
             values[i] = dice == spread       ? NAN
@@ -54,7 +54,7 @@ static void test_rung_of_a_million_results_holds_its_order(void **state)
     struct rung rung;
     struct random random;
     random_init(&random, 5, 0);
-    rung_init(&rung, 1, 3, GOAL_MINIMIZE);
+    rung_init(&rung, 1, 3, GOAL_MINIMIZE, 1);
     uint32_t n_kept = 0;
     for (uint32_t i = 0; i < RESULTS; i++) {
         double value = random_unit(&random);
@@ -64,9 +64,9 @@ static void test_rung_of_a_million_results_holds_its_order(void **state)
     assert_int_equal(rung.best.n, RESULTS / 3);
     /* Each of them was kept with a probability of a third; five standard deviations. */
     assert_true(fabs(n_kept - RESULTS / 3.0) < 5 * sqrt(RESULTS * 2.0 / 9));
-    double worst = rung.best.items[0];
+    double worst = rung.best.items[0].score;
     for (uint32_t i = 0; i < rung.others.n; i++) {
-        assert_true(rung.others.items[i] >= worst);
+        assert_true(rung.others.items[i].score >= worst);
     }
     rung_fini(&rung);
 }
@@ -75,7 +75,7 @@ static void test_rung_without_memory_is_unchanged(void **state)
 {
     (void)state;
     struct rung rung;
-    rung_init(&rung, 1, 2, GOAL_MINIMIZE);
+    rung_init(&rung, 1, 2, GOAL_MINIMIZE, 1);
     for (uint32_t i = 0; i < 40; i++) {
         for (uint64_t k = 1;; k++) {
             mem_fail_at(k);
