@@ -37,7 +37,8 @@ static void metric_add(struct sim *sim, struct sim_client *client)
         add_number(sim, client, ", target: 0.0%llu", 0, 8);
     }
     add(client, "}\nparameters:\n  lr: {min: 1e-4, max: 1e-1, log: true}\n"
-                "  layers: {min: 1, max: 4}\n  opt: {values: [sgd, adamw]}\n");
+                "  layers: {min: 1, max: 4}\n"
+                "  opt: {values: {sgd: {m: {min: 0.5, max: 0.99}}, adamw: }}\n");
 }
 
 static void bounds_add(struct sim *sim, struct sim_client *client)

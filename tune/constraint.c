@@ -135,6 +135,7 @@ static bool constraint_holds(const struct sweep_spec *spec, const struct constra
 {
     struct item stack[SPEC_CONSTRAINT_OPS_MAX];
     uint32_t n = 0;
+    memset(stack, 0, constraint->n_ops * sizeof *stack);
     for (uint32_t i = 0; i < constraint->n_ops; i++) {
         const struct constraint_op *op = &constraint->ops[i];
         struct value value;

@@ -2,6 +2,8 @@
  * digits of a number, the last one of the file fastest; what a choice brings counts only where it
  * is chosen. Configurations that constraints refuse are left out. */
 
+#include <string.h>
+
 #include "base/mem.h"
 #include "tune/config.h"
 #include "tune/searcher.h"
@@ -95,6 +97,7 @@ static void point_fill(const struct searcher_state *state, uint64_t number,
 {
     const struct sweep_spec *spec = state->spec;
     uint64_t digits[SPEC_PARAMETERS_MAX];
+    memset(digits, 0, spec->n_parameters * sizeof *digits);
     digits_fill(state, 0, 0, number, digits);
     for (uint32_t i = 0; i < spec->n_parameters; i++) {
         const struct param_spec *param = &spec->parameters[i];

@@ -52,13 +52,25 @@ class Invalid(Exception):
 
 
 class Params(dict):
-    """The trial's parameters, by name: p["lr"] or p.lr."""
+    """The trial's parameters, by name: p["lr"] or p.lr, of a group p["augment.mixup"] or p.augment.mixup."""
 
     def __getattr__(self, name):
         try:
             return self[name]
         except KeyError:
+            group = Params((key[len(name) + 1:], value) for key, value in self.items() if key.startswith(name + "."))
+            if group:
+                return group
             raise AttributeError(f"there is no parameter '{name}'; there are: {', '.join(sorted(self)) or 'none'}") from None
+
+
+def _flat(params, prefix=""):
+    """Nested JSON as names with dots."""
+    for name, value in params.items():
+        if isinstance(value, dict):
+            yield from _flat(value, prefix + name + ".")
+        else:
+            yield prefix + name, value
 
 
 class _Connection:
@@ -238,7 +250,7 @@ class Trial:
     def _params_of_environment(self):
         """What holds by itself, and for a trial whose muster does not answer."""
         if os.environ.get("MUSTER_PARAMS"):
-            self.params.update(json.loads(os.environ["MUSTER_PARAMS"]))
+            self.params.update(_flat(json.loads(os.environ["MUSTER_PARAMS"])))
         for name in list(self.params):
             text = os.environ.get("MUSTER_P_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in name))
             if text is not None:

@@ -8,6 +8,7 @@ uint32_t core_task_params(const struct task *task, struct named_value *ret_param
 {
     const struct sweep_spec *spec = &task->work->sweep->spec;
     uint32_t n = 0;
+    /* A parameter that is not active in this trial is not there for it. */
     for (uint32_t i = 0; i < spec->n_parameters && i < task->r.n_params; i++) {
         if (task->r.params[i].kind != VALUE_NONE) {
             ret_params[n++] = (struct named_value){spec->parameters[i].name, task->r.params[i]};

@@ -35,15 +35,9 @@ static const struct snapshot_ref *checkpoint_of(const struct task *task)
 static void trial_params(const struct task *task, struct arena *arena,
                          const struct named_value **ret_params, uint32_t *ret_n)
 {
-    const struct sweep_spec *spec = &task->work->sweep->spec;
     struct named_value *params = arena_calloc(arena, task->r.n_params, sizeof *params);
-    *ret_n = 0;
+    *ret_n = params != NULL ? core_task_params(task, params) : 0;
     *ret_params = params;
-    for (uint32_t i = 0; params != NULL && i < task->r.n_params; i++) {
-        if (task->r.params[i].kind != VALUE_NONE) {
-            params[(*ret_n)++] = (struct named_value){spec->parameters[i].name, task->r.params[i]};
-        }
-    }
 }
 
 static void trial_points(const struct task *task, struct arena *arena, struct api_trial *trial)

@@ -11,7 +11,7 @@
 struct items {
     struct reader *r;
     const struct sweep_spec *spec;
-    struct baseline_item *list; /* room for n_parameters */
+    struct baseline_item *list; /* room for every scalar of its block */
     uint32_t n;
 };
 
@@ -61,7 +61,7 @@ static error_code item_read(struct items *items, const struct spec_node *node, c
     error_code error = param_value_read(items->r, node, &item.value);
     reader_path_leave(items->r, length);
     if (error == OK) {
-        items->list[items->n++] = item; /* different parameters: there is room */
+        items->list[items->n++] = item;
     }
     return error;
 }
@@ -88,6 +88,15 @@ static error_code entries_read(struct items *items, const struct spec_node *bloc
     return OK;
 }
 
+static uint32_t scalars_count(const struct spec_node *block)
+{
+    uint32_t n = 0;
+    for (const struct spec_node *node = block->first; node != NULL; node = node->next) {
+        n += node->kind == NODE_BLOCK ? scalars_count(node) : 1;
+    }
+    return n;
+}
+
 static error_code baseline_read(struct reader *r, const struct spec_node *node,
                                 const struct sweep_spec *spec, struct baseline *baseline)
 {
@@ -98,7 +107,7 @@ static error_code baseline_read(struct reader *r, const struct spec_node *node,
         return reader_fail(r, node, ERR_INVALID, "a baseline of `%s` says nothing", r->path);
     }
     struct items items = {.r = r, .spec = spec};
-    items.list = arena_calloc(r->arena, spec->n_parameters, sizeof *items.list);
+    items.list = arena_calloc(r->arena, scalars_count(node), sizeof *items.list);
     if (items.list == NULL) {
         return reader_no_memory(r);
     }

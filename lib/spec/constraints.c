@@ -40,18 +40,6 @@ struct part {
     unsigned kinds;
 };
 
-const struct param_spec *space_param_find(const struct sweep_spec *spec, const char *name,
-                                          size_t len)
-{
-    for (uint32_t i = 0; i < spec->n_parameters; i++) {
-        const char *known = spec->parameters[i].name;
-        if (strlen(known) == len && memcmp(known, name, len) == 0) {
-            return &spec->parameters[i];
-        }
-    }
-    return NULL;
-}
-
 /* ---- errors ---- */
 
 /* Columns count characters. The place is that of the byte where the text is one line as written,

@@ -83,8 +83,7 @@ static const struct spec_node *form_node(const struct param_draft *draft, param_
     return NULL;
 }
 
-static error_code form_find(struct reader *r, const struct spec_node *node,
-                            struct param_draft *draft)
+static error_code form_find(struct reader *r, struct param_draft *draft)
 {
     const struct {
         const char *name;
@@ -119,6 +118,11 @@ static error_code form_find(struct reader *r, const struct spec_node *node,
                                "`%s` has both `%s` and `%s`; leave one out", r->path,
                                first->key->text, pieces[i].name);
         }
+        if (draft->distribution != NULL) {
+            return reader_fail(r, piece->key, ERR_INVALID,
+                               "`%s.%s` does not go with `distribution: %s`", r->path,
+                               pieces[i].name, draft->distribution_node->text);
+        }
         return reader_fail(r, piece->key, ERR_INVALID, "`%s.%s` has no meaning without `%s`",
                            r->path, pieces[i].name,
                            piece == draft->probabilities ? "values`, `rows` or `also" : "values");
@@ -128,7 +132,6 @@ static error_code form_find(struct reader *r, const struct spec_node *node,
                            "`%s.distribution: %s` does not go with `%s`", r->path,
                            draft->distribution_node->text, first->key->text);
     }
-    (void)node;
     return OK;
 }
 
@@ -136,16 +139,16 @@ static error_code form_find(struct reader *r, const struct spec_node *node,
 static error_code distribution_check(struct reader *r, const struct param_draft *draft)
 {
     const struct distribution *d = draft->distribution;
-    const struct spec_node *twice = d == NULL                 ? NULL
-                                    : draft->log_node != NULL ? draft->log_node
-                                    : d->type != TYPE_UNSAID && draft->type_node != NULL
-                                        ? draft->type_node
-                                        : NULL;
-    if (twice == NULL) {
+    const struct spec_node *twice = draft->log_node;
+    if (d != NULL && twice == NULL && d->type != TYPE_UNSAID) {
+        twice = draft->type_node;
+    }
+    if (d == NULL || twice == NULL) {
         return OK;
     }
-    return reader_fail(r, twice->key, ERR_INVALID, "`%s` has both `distribution: %s` and `%s`; %s",
-                       r->path, draft->distribution_node->text, twice->key->text, "leave one out");
+    return reader_fail(r, twice->key, ERR_INVALID,
+                       "`%s` has both `distribution: %s` and `%s`; leave one out", r->path,
+                       draft->distribution_node->text, twice->key->text);
 }
 
 error_code param_draft_read(struct reader *r, const struct spec_node *node,
@@ -161,7 +164,7 @@ error_code param_draft_read(struct reader *r, const struct spec_node *node,
         error = distribution_find(r, &draft);
     }
     if (error == OK) {
-        error = form_find(r, node, &draft);
+        error = form_find(r, &draft);
     }
     if (error == OK) {
         error = distribution_check(r, &draft);

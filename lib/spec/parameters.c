@@ -2,12 +2,12 @@
  * what a choice brings, rows. */
 #include "spec/parameters.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "spec/constraints.h"
 #include "spec/macros.h"
 #include "spec/param_block.h"
 #include "spec/scalar.h"
@@ -70,6 +70,7 @@ static error_code name_meets(const struct space *space, const struct spec_node *
                              const struct param_spec *param, struct param_spec *other)
 {
     char name[MACROS_ENV_NAME_MAX], other_name[MACROS_ENV_NAME_MAX];
+    assert(other->name != NULL && param->name != NULL);
     bool is_same = strcmp(other->name, param->name) == 0;
     if (is_same && are_exclusive(space, param, other)) {
         if (other->same == 0) {
@@ -169,15 +170,6 @@ static error_code branches_read(struct space *space, const struct spec_node *val
 
 /* ---- rows ---- */
 
-static const struct spec_node *entry_find(const struct spec_node *block, const char *name)
-{
-    const struct spec_node *node = block->first;
-    while (node != NULL && strcmp(node->key->text, name) != 0) {
-        node = node->next;
-    }
-    return node;
-}
-
 static error_code rows_check(struct reader *r, const struct spec_node *rows)
 {
     if (rows->kind != NODE_LIST) {
@@ -193,7 +185,7 @@ static error_code rows_check(struct reader *r, const struct spec_node *rows)
             return reader_fail(r, row, ERR_INVALID, "`%s` needs rows like {a: 1, b: 2}", r->path);
         }
         for (const struct spec_node *cell = row->first; cell != NULL; cell = cell->next) {
-            if (entry_find(rows->first, cell->key->text) == NULL) {
+            if (spec_node_entry(rows->first, cell->key->text) == NULL) {
                 char excerpt[EXCERPT_MAX];
                 return reader_fail(r, cell->key, ERR_INVALID,
                                    "`%s`: the first row has no '%s'; every row has the same names",
@@ -219,7 +211,7 @@ static error_code column_read(struct space *space, const struct spec_node *rows,
         return reader_no_memory(space->r);
     }
     for (const struct spec_node *row = rows->first; row != NULL; row = row->next, n++) {
-        error_code error = param_value_read(space->r, entry_find(row, name), &values[n]);
+        error_code error = param_value_read(space->r, spec_node_entry(row, name), &values[n]);
         if (error != OK) {
             return error;
         }
@@ -384,35 +376,4 @@ error_code key_read_parameters(struct reader *r, const struct spec_node *node,
     }
     mem_free(space.params);
     return error;
-}
-
-error_code key_read_space(struct reader *r, const struct spec_node *node,
-                          const struct spec_key *key, void *base)
-{
-    (void)r;
-    (void)node;
-    (void)key;
-    (void)base;
-    return OK;
-}
-
-error_code space_rules_read(struct reader *r, const struct spec_node *root, struct sweep_spec *spec)
-{
-    static const struct {
-        const char *name;
-        error_code (*read)(struct reader *, const struct spec_node *, struct sweep_spec *);
-    } blocks[] = {{"constraints", constraints_read}, {"baselines", baselines_read}};
-    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
-        const struct spec_node *node = entry_find(root, blocks[i].name);
-        if (node == NULL) {
-            continue;
-        }
-        size_t length = reader_path_enter(r, blocks[i].name);
-        error_code error = blocks[i].read(r, node, spec);
-        reader_path_leave(r, length);
-        if (error != OK) {
-            return error;
-        }
-    }
-    return OK;
 }

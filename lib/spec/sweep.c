@@ -36,15 +36,6 @@ static const struct sweep_spec defaults = {
     .metric = {.time = ""},
 };
 
-static const struct spec_node *entry_find(const struct spec_node *block, const char *name)
-{
-    const struct spec_node *node = block->first;
-    while (node != NULL && strcmp(node->key->text, name) != 0) {
-        node = node->next;
-    }
-    return node;
-}
-
 /* ---- the default name ---- */
 
 static bool name_is_fit(const char *name, size_t len)
@@ -78,13 +69,32 @@ static const char *name_default(struct arena *arena, const char *file_name)
 
 /* ---- rules between keys ---- */
 
-/* A sweep must end by itself: only a grid runs out of configurations. */
+/* W&B's keys say what keys of ours say too: once is enough. */
+static error_code wandb_check(struct reader *r, const struct spec_node *root)
+{
+    static const struct {
+        const char *key, *block, *name;
+    } pairs[] = {{"method", "search", "method"}, {"run_cap", "stop", "trials"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        const struct spec_node *key = spec_node_entry(root, pairs[i].key);
+        const struct spec_node *block = spec_node_entry(root, pairs[i].block);
+        if (key != NULL && block != NULL && spec_node_entry(block, pairs[i].name) != NULL) {
+            return reader_fail(r, key->key, ERR_INVALID,
+                               "both `%s` and `%s.%s` are there; leave one out", pairs[i].key,
+                               pairs[i].block, pairs[i].name);
+        }
+    }
+    return OK;
+}
+
+/* A sweep must end by itself: only a grid runs out of configurations. A file of W&B's runs as
+ * there, until it is stopped. */
 static error_code stop_check(struct reader *r, const struct spec_node *root,
                              const struct sweep_spec *spec)
 {
-    const struct spec_node *stop = entry_find(root, "stop");
+    const struct spec_node *stop = spec_node_entry(root, "stop");
     if (spec->stop.trials > 0 || spec->stop.wall_ms > 0 || spec->metric.has_target ||
-        spec->search == SEARCH_GRID) {
+        spec->search == SEARCH_GRID || spec_node_entry(root, "method") != NULL) {
         return OK;
     }
     return reader_fail(r, stop != NULL ? stop : root, ERR_INVALID,
@@ -147,6 +157,9 @@ static error_code sweep_read(struct reader *r, const struct spec_node *root, con
     }
     if (error == OK) {
         error = schedule_check(r, root, spec);
+    }
+    if (error == OK) {
+        error = wandb_check(r, root);
     }
     if (error == OK) {
         error = stop_check(r, root, spec);

@@ -233,8 +233,8 @@ const struct spec_key sweep_keys[] = {
     LATER("array"),
     /* Of W&B's sweep files. */
     {"program", key_read_program, 0, 0, PATH_TEXT_MAX_BYTES, 0, NULL},
-    LATER("method"),
+    {"method", key_read_word, AT(search), 0, 0, 0, sweep_search_words},
     {"early_terminate", key_read_early_terminate, 0, 0, 0, 0, NULL},
-    LATER("run_cap"),
+    {"run_cap", key_read_u32, AT(stop.trials), 1, SPEC_TRIALS_MAX, 0, NULL},
     END,
 };

@@ -267,7 +267,11 @@ static void schedule_print(const struct sweep_spec *spec, struct buf *buf)
 
 static void tuning_print(const struct sweep_spec *spec, struct buf *buf)
 {
-    put(buf, "search: {method: %s, ", sweep_word(sweep_search_words, (int)spec->search));
+    /* Without a word of its end it can only be a file with W&B's key. */
+    bool is_endless = spec->stop.trials == 0 && spec->stop.wall_ms == 0 &&
+                      !spec->metric.has_target && spec->search != SEARCH_GRID;
+    put(buf, is_endless ? "method: %s\nsearch: {" : "search: {method: %s, ",
+        sweep_word(sweep_search_words, (int)spec->search));
     put(buf, spec->has_seed ? "seed: %llu}\n" : "seed: none}\n", (unsigned long long)spec->seed);
     schedule_print(spec, buf);
     put(buf, "stop: {");

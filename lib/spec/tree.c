@@ -316,3 +316,12 @@ error_code spec_tree_parse(const char *text, size_t len, struct arena *arena,
     }
     return error;
 }
+
+const struct spec_node *spec_node_entry(const struct spec_node *block, const char *name)
+{
+    const struct spec_node *node = block->first;
+    while (node != NULL && strcmp(node->key->text, name) != 0) {
+        node = node->next;
+    }
+    return node;
+}

@@ -117,11 +117,13 @@ class Case(unittest.TestCase):
 
 class Alone(Case):
     def test_alone_runs_on_defaults_and_environment(self):
-        os.environ.update(MUSTER_PARAMS='{"epochs": 3, "opt": "sgd"}', MUSTER_P_opt="adamw", MUSTER_P_aug_mix="0.5", MUSTER_SEED="5")
+        os.environ.update(MUSTER_PARAMS='{"epochs": 3, "opt": "sgd", "g": {"x": 1, "h": {"y": 2}}}', MUSTER_P_g_h_y="3", MUSTER_P_opt="adamw", MUSTER_P_aug_mix="0.5", MUSTER_SEED="5")
         with muster.trial({"epochs": 2, "lr": 0.1, "aug.mix": 0.0}) as t:
-            self.assertEqual(t.params, {"epochs": 3, "lr": 0.1, "opt": "adamw", "aug.mix": 0.5})
+            self.assertEqual(t.params, {"epochs": 3, "lr": 0.1, "opt": "adamw", "aug.mix": 0.5, "g.x": 1, "g.h.y": 3})
             self.assertEqual((t.params.lr, t.params["aug.mix"], t.seed, t.id, t.restore), (0.1, 0.5, 5, "", None))
-            with self.assertRaisesRegex(AttributeError, "no parameter 'lrr'; there are: aug.mix, epochs, lr, opt"):
+            self.assertEqual((t.params["g.x"], t.params.g.x, t.params.g.h.y, t.params["g.h.y"], t.params.g["h.y"]), (1, 1, 3, 3, 3))
+            self.assertRaises(AttributeError, lambda: t.params.g.z)
+            with self.assertRaisesRegex(AttributeError, "no parameter 'lrr'; there are: aug.mix, epochs, g.h.y, g.x, lr, opt"):
                 t.params.lrr
             steps = []
             while t.next(until=t.params.epochs):

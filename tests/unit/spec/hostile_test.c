@@ -5,7 +5,7 @@
 #include "base/random.h"
 #include "files.h"
 
-static const char *const files[] = {file_full, file_json, file_text};
+static const char *const files[] = {file_full, file_json, file_text, file_space};
 enum { N_FILES = sizeof files / sizeof files[0] };
 
 /* Parses a copy of exactly `len` bytes, so that a sanitizer sees a read past the end. */
@@ -61,7 +61,7 @@ static void test_hostile_mutated_files(void **state)
     size_t n_good = 0;
     random_init(&random, 20261124, 1);
     for (int round = 0; round < ROUNDS; round++) {
-        char text[sizeof file_full + 64];
+        char text[sizeof file_full + sizeof file_space];
         const char *file = files[random_below(&random, N_FILES)];
         size_t len = strlen(file);
         memcpy(text, file, len);
@@ -106,6 +106,83 @@ static void test_hostile_no_memory_at_every_allocation(void **state)
     }
 }
 
+/* Choices within choices and groups within groups, as deep as YAML may be; one more is refused. */
+static void test_hostile_nest_is_as_deep_as_the_file_may_be(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *open, *close;
+        int most; /* that fit into SPEC_DEPTH_MAX */
+    } nests[] = {{"values: {x: {", "}}}", 4}, {"parameters: {", "}}", 7}};
+    for (size_t i = 0; i < 2; i++) {
+        for (int depth = 1; depth < 40; depth++) {
+            struct buf text;
+            buf_init(&text, SPEC_FILE_MAX_BYTES);
+            ignore_error(buf_append_text(&text, LEAST "parameters: {"), "sticky");
+            for (int k = 0; k < depth; k++) {
+                ignore_error(buf_printf(&text, "a%d: {", k), "sticky");
+                ignore_error(buf_append_text(&text, nests[i].open), "sticky");
+            }
+            ignore_error(buf_append_text(&text, "z: 1"), "sticky");
+            for (int k = 0; k < depth; k++) {
+                ignore_error(buf_append_text(&text, nests[i].close), "sticky");
+            }
+            ignore_error(buf_append_text(&text, "}\n"), "sticky");
+            assert_int_equal(text.failed, OK);
+            assert_int_equal(parse_copy(buf_text(&text), text.len),
+                             depth <= nests[i].most ? OK : ERR_LIMIT);
+            buf_fini(&text);
+        }
+    }
+}
+
+/* As many baselines as there may be, each with all that a file has room for. */
+static void test_hostile_baselines_fit_the_arena(void **state)
+{
+    (void)state;
+    struct buf text;
+    buf_init(&text, SPEC_FILE_MAX_BYTES);
+    ignore_error(buf_append_text(&text, LEAST "parameters: {"), "sticky");
+    for (int p = 0; p < SPEC_PARAMETERS_MAX; p++) {
+        ignore_error(buf_printf(&text, "p%d: %d, ", p, p), "sticky");
+    }
+    ignore_error(buf_append_text(&text, "}\nbaselines:\n"), "sticky");
+    for (int b = 0; b < SPEC_BASELINES_MAX; b++) {
+        ignore_error(buf_printf(&text, "- {p%d: 1, p%d: 2}\n", b % 200, b % 200 + 1), "sticky");
+    }
+    assert_int_equal(text.failed, OK);
+    assert_int_equal(parse_copy(buf_text(&text), text.len), OK);
+    ignore_error(buf_append_text(&text, "- {p0: 1}\n"), "sticky");
+    assert_int_equal(parse_copy(buf_text(&text), text.len), ERR_LIMIT);
+    buf_fini(&text);
+}
+
+static void test_hostile_choices_beyond_the_limit_are_refused(void **state)
+{
+    (void)state;
+    static const char *const forms[][2] = {{"values: [", "%d, "},
+                                           {"values: {", "%d: {}, "},
+                                           {"rows: [", "{a: %d}, "},
+                                           {"min: 0.1, max: 0.2, also: [", "%d, "}};
+    for (size_t i = 0; i < 4; i++) {
+        struct buf text;
+        buf_init(&text, SPEC_FILE_MAX_BYTES);
+        ignore_error(buf_printf(&text, LEAST "parameters: {x: {%s", forms[i][0]), "sticky");
+        for (int v = 0; v < 9000; v++) {
+            char piece[32];
+            const char *sign = strchr(forms[i][1], '%');
+            snprintf(piece, sizeof piece, "%.*s%d%s", (int)(sign - forms[i][1]), forms[i][1], v,
+                     sign + 2);
+            ignore_error(buf_append_text(&text, piece), "sticky");
+        }
+        bool is_block = strchr(forms[i][0], '[') == NULL;
+        ignore_error(buf_append_text(&text, is_block ? "}}}\n" : "]}}\n"), "sticky");
+        assert_int_equal(text.failed, OK);
+        assert_int_equal(parse_copy(buf_text(&text), text.len), ERR_LIMIT);
+        buf_fini(&text);
+    }
+}
+
 static void test_hostile_full_arena_is_no_memory(void **state)
 {
     (void)state;
@@ -147,6 +224,9 @@ int main(void)
         cmocka_unit_test(test_hostile_truncated_at_every_byte),
         cmocka_unit_test(test_hostile_mutated_files),
         cmocka_unit_test(test_hostile_no_memory_at_every_allocation),
+        cmocka_unit_test(test_hostile_nest_is_as_deep_as_the_file_may_be),
+        cmocka_unit_test(test_hostile_baselines_fit_the_arena),
+        cmocka_unit_test(test_hostile_choices_beyond_the_limit_are_refused),
         cmocka_unit_test(test_hostile_full_arena_is_no_memory),
         cmocka_unit_test(test_hostile_file_at_the_limits_fits_its_arena),
     };

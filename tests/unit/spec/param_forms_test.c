@@ -50,6 +50,8 @@ static const struct refused refused[] = {
             "`parameters.x` has both `mu` and `min`; leave one out"),
     REFUSED(P("{distribution: uniform, mu: 0}"), ERR_INVALID, 4, 32,
             "`parameters.x.distribution: uniform` does not go with `mu`"),
+    REFUSED(P("{distribution: normal, min: 1}"), ERR_INVALID, 4, 40,
+            "`parameters.x.min` does not go with `distribution: normal`"),
     /* distribution */
     REFUSED(P("{distribution: uniform}"), ERR_INVALID, 4, 17,
             "the key `parameters.x.min` is missing"),

@@ -2,7 +2,7 @@
 
 /* Every key and value that only a later release knows: refused by name, never ignored. */
 static const struct refused later[] = {
-    REFUSED("method: random", ERR_UNSUPPORTED, 1, 1, "`method` is not supported by this version"),
+    REFUSED("method: tpe", ERR_UNSUPPORTED, 1, 9, "`method: tpe` is not supported by this version"),
     REFUSED("tasks: []", ERR_UNSUPPORTED, 1, 1, "`tasks` is not supported by this version"),
     REFUSED("command: x\nmetric: {name: l, summary: last}", ERR_UNSUPPORTED, 2, 19,
             "`metric.summary` is not supported by this version"),
@@ -46,8 +46,6 @@ static const struct refused later[] = {
     REFUSED(LEAST "notify: []", ERR_UNSUPPORTED, 4, 1, "`notify` is not supported by this version"),
     REFUSED(LEAST "metrics: []", ERR_UNSUPPORTED, 4, 1,
             "`metrics` is not supported by this version"),
-    REFUSED(LEAST "run_cap: 3", ERR_UNSUPPORTED, 4, 1,
-            "`run_cap` is not supported by this version"),
     REFUSED(LEAST "array: {}", ERR_UNSUPPORTED, 4, 1, "`array` is not supported by this version"),
     REFUSED(LEAST "parameters: {lr: {distribution: beta}}", ERR_UNSUPPORTED, 4, 33,
             "`parameters.lr.distribution: beta` is not supported by this version"),

@@ -5,6 +5,9 @@
 static const char *const files[] = {
     file_full,
     file_space,
+    "command: x\nmetric: {name: loss}\nmethod: bayes\n",
+    "command: x\nmetric: {name: loss}\nmethod: grid\n",
+    "command: x\nmetric: {name: loss}\nmethod: sobol\nrun_cap: 3\n",
     file_json,
     file_text,
     LEAST,
