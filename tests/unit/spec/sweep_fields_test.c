@@ -132,7 +132,7 @@ static const struct refused refused[] = {
     REFUSED(LEAST "checkpoints: {on: [rung, rung]}", ERR_INVALID, 4, 26,
             "`checkpoints.on` names 'rung' twice"),
     REFUSED(LEAST "checkpoints: {on: [rungs]}", ERR_INVALID, 4, 20,
-            "`checkpoints.on` cannot be 'rungs'; write rung or end; did you mean 'rung'?"),
+            "`checkpoints.on` cannot be 'rungs'; write rung or end or pause; did you mean 'rung'?"),
     REFUSED(LEAST "checkpoints: {on: {}}", ERR_INVALID, 4, 19,
             "`checkpoints.on` needs a list of words, not a block"),
     REFUSED(LEAST "checkpoints: {keep: {trial_last: 0}}", ERR_INVALID, 4, 34,
