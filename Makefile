@@ -53,10 +53,10 @@ fuzz: ## Each fuzzer for SECONDS (default 10), two at a time (ONLY="head http", 
 	@cmake --preset fuzz >/dev/null && cmake --build build/fuzz --parallel $(JOBS) --target fuzzers -- --quiet
 	@python3 tests/fuzz/run.py build/fuzz --seconds $(or $(SECONDS),10) $(if $(ONLY),--only $(ONLY)) $(if $(KEEP),--keep $(KEEP))
 
-torture: ## Unit tests and corpora with every allocation failing, one at a time (a sample: DENSITY=1 SECONDS=0.5, of one test)
+torture: ## Unit tests and corpora while memory runs out: 4 allocations of each stack, 20 s a test (DENSITY=n|all, SECONDS=n, ONLY=spec/)
 	@scripts/packages test
 	@cmake --preset asan >/dev/null && cmake --build build/asan --parallel $(JOBS) -- --quiet
-	@python3 tests/torture/run.py build/asan --density $(or $(DENSITY),0) $(if $(SECONDS),--seconds $(SECONDS))
+	@python3 tests/torture/run.py build/asan --density $(or $(DENSITY),4) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only $(ONLY))
 
 clang: ## Build with clang, warnings are errors
 	@scripts/packages check

@@ -73,6 +73,7 @@ static void process_temper(struct sim *sim, struct sim_process *p, const struct 
     p->window = sim_chance(sim, 500) ? 1 : 1 + (uint32_t)sim_below(sim, 8);
     p->can = sim_chance(sim, 700) ? CAN_CHECKPOINT : 0;
     p->can |= sim_chance(sim, 500) ? CAN_PAUSE : 0;
+    p->can |= sim_chance(sim, 600) ? CAN_EXPLOIT : 0;
     p->is_hanging = !sim->is_calm && lease->timeout_trial_ms > 0 && sim_chance(sim, 50);
     p->is_silent = sim_chance(sim, 30);
     p->is_disobedient = !sim->is_calm && sim_chance(sim, 60);
@@ -98,7 +99,8 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
     sim_require(sim, sim_process_of(node, e->ref) == NULL, "%s:%u starts twice", id,
                 e->ref.attempt);
     if (lease->restore.ordinal != 0) {
-        bool is_here = sim_disk_find(node, e->ref.task, lease->restore.ordinal) < node->n_disk;
+        task_id maker = snapshot_maker(e->ref.task, &lease->restore);
+        bool is_here = sim_disk_find(node, maker, lease->restore.ordinal) < node->n_disk;
         sim_require(sim, is_here || node->wipes > 0,
                     "%s:%u is to go on from snapshot %u, which is not on %s", id, e->ref.attempt,
                     lease->restore.ordinal, node->name);
@@ -110,9 +112,9 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
         .ref = e->ref,
         .is_trial = lease->is_trial,
         .has_restore = lease->restore.ordinal != 0,
-        .is_restore_missing =
-            lease->restore.ordinal != 0 &&
-            sim_disk_find(node, e->ref.task, lease->restore.ordinal) == node->n_disk,
+        .is_restore_missing = lease->restore.ordinal != 0 &&
+                              sim_disk_find(node, snapshot_maker(e->ref.task, &lease->restore),
+                                            lease->restore.ordinal) == node->n_disk,
         .seed = lease->is_trial ? lease->seed : sim->serials,
         .late = -1,
         .next = -1,
@@ -190,6 +192,20 @@ static void sim_take_save(struct sim *sim, struct sim_node *node, const struct a
                   });
 }
 
+static void sim_take_prove(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
+{
+    sim_push(sim, (struct sim_event){
+                      .at = sim->now + sim_delay(sim, 30),
+                      .kind = SIM_SNAPSHOT_PROVEN,
+                      .node = node->index,
+                      .life = node->incarnation,
+                      .ref = e->ref,
+                      .connection = e->connection,
+                      .ordinal = e->snapshot.ordinal,
+                      .step = e->snapshot.owner,
+                  });
+}
+
 static void sim_take_drop(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
 {
     sim_trace(sim, "%-7s drops snapshot %u of %u.%u", node->name, e->snapshot.ordinal,
@@ -242,6 +258,7 @@ static void (*const sim_takes[])(struct sim *sim, struct sim_node *node,
     [AGENT_READ_START] = sim_take_read,
     [AGENT_SAVE_BEGIN] = sim_take_save,
     [AGENT_SAVE_COMMIT] = sim_take_save,
+    [AGENT_SNAPSHOT_PROVE] = sim_take_prove,
     [AGENT_DROP] = sim_take_drop,
     [AGENT_CLEAN] = sim_take_clean,
     [AGENT_EXIT] = sim_take_exit,

@@ -241,7 +241,8 @@ void sim_verdict(struct sim *sim)
             bool is_best_here = strcmp(node->name, task->best_node) == 0;
             sim_require(sim,
                         !is_here || task->r.snapshot.ordinal == 0 ||
-                            sim_disk_find(node, task->id, task->r.snapshot.ordinal) < node->n_disk,
+                            sim_disk_find(node, snapshot_maker(task->id, &task->r.snapshot),
+                                          task->r.snapshot.ordinal) < node->n_disk,
                         "task %u.%u: its snapshot %u is gone", task->id.job, task->id.index,
                         task->r.snapshot.ordinal);
             sim_require(sim,

@@ -41,6 +41,7 @@ enum {
     X(SAVE_BEGUN, N)                                                                               \
     X(WORK, N)                                                                                     \
     X(SAVE_DONE, N)                                                                                \
+    X(SNAPSHOT_PROVEN, N)                                                                          \
     X(CLIENT, H)                                                                                   \
     X(STALE_END, W)                                                                                \
     X(WORKLOAD, W)                                                                                 \

@@ -166,6 +166,22 @@ void sim_on_save_done(struct sim *sim, const struct sim_event *event)
     sim_node_drain(sim, node);
 }
 
+/* event->step: the trial that made it. */
+void sim_on_snapshot_proven(struct sim *sim, const struct sim_event *event)
+{
+    struct sim_node *node = &sim->nodes[event->node];
+    if (node->incarnation != event->life || node->agent == NULL) {
+        return;
+    }
+    task_id maker = {event->ref.task.job, (uint32_t)event->step};
+    bool is_here = sim_disk_find(node, maker, event->ordinal) < node->n_disk;
+    bool is_damaged = !sim->is_calm && sim_chance(sim, 50);
+    sim->counts.exploits += is_here && !is_damaged;
+    on_exploit_proven(node->agent, sim->now, event->ref, event->connection, "/tmp/snapshot",
+                      is_here && !is_damaged ? NULL : "it is damaged", &node->out);
+    sim_node_drain(sim, node);
+}
+
 void sim_on_work(struct sim *sim, const struct sim_event *event)
 {
     struct sim_node *node = &sim->nodes[event->node];

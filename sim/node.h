@@ -11,6 +11,7 @@ void sim_on_process_exit(struct sim *sim, const struct sim_event *event);
 void sim_on_requests(struct sim *sim, const struct sim_event *event);
 void sim_on_save_begun(struct sim *sim, const struct sim_event *event);
 void sim_on_save_done(struct sim *sim, const struct sim_event *event);
+void sim_on_snapshot_proven(struct sim *sim, const struct sim_event *event);
 void sim_on_work(struct sim *sim, const struct sim_event *event);
 void sim_agent_end(struct sim *sim, struct sim_node *node, int64_t away_ms);
 /* ordinal 1: it leaves; 0: it comes. */

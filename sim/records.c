@@ -104,6 +104,7 @@ static void sim_task_follows(struct sim *sim, const struct sim_task *old,
                 "%s: a charge was taken back", id);
     sim_require(sim,
                 r->snapshot.ordinal >= o->snapshot.ordinal || r->attempt > o->attempt ||
+                    r->snapshot.owner != 0 || o->snapshot.owner != 0 ||
                     sim_restore_was_lost(sim, r),
                 "%s: its snapshot went back", id);
     sim_require(sim, r->last_seq >= o->last_seq || r->attempt > o->attempt,
@@ -129,6 +130,7 @@ static void sim_commits_follow(struct sim *sim, const struct sim_task *old,
     arena_init(&arena, 1 << 20);
     snprintf(field, sizeof field, "%s:%u", task_id_print(r->id, id), r->attempt);
     bool has_result = sim_is_on_node(old->r.state) && old->r.attempt == r->attempt &&
+                      r->snapshot.owner == 0 && old->r.lineage == r->lineage &&
                       !sim_is_on_node(r->state) &&
                       sim_store_get(sim, "attempts", field, &record_attempt_schema, &arena, &end) &&
                       end.result.cause != CAUSE_LOST;

@@ -39,6 +39,7 @@ static sim_handler *const sim_handlers[] = {
     [SIM_REQUESTS] = sim_on_requests,
     [SIM_SAVE_BEGUN] = sim_on_save_begun,
     [SIM_SAVE_DONE] = sim_on_save_done,
+    [SIM_SNAPSHOT_PROVEN] = sim_on_snapshot_proven,
     [SIM_WORK] = sim_on_work,
     [SIM_CLIENT] = sim_on_client,
     [SIM_FAULT] = sim_on_fault,

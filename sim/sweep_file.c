@@ -42,8 +42,16 @@ static void metric_add(struct sim *sim, struct sim_client *client)
 
 static void bounds_add(struct sim *sim, struct sim_client *client)
 {
-    if (sim_chance(sim, 700)) {
-        add_number(sim, client, "schedule: {type: asha, min: 1, max: %llu", 2, 9);
+    bool is_population = sim_chance(sim, 350);
+    if (is_population) {
+        add_number(sim, client, "schedule: {type: pbt, max: %llu}\n", 4, 12);
+        add_number(sim, client, "pbt: {population: %llu", 2, 6);
+        add_number(sim, client, ", interval: %llu", 1, 3);
+        add_either(sim, client, 500, ", quantile: 0.5}\n", "}\n");
+    } else if (sim_chance(sim, 700)) {
+        add_either(sim, client, 500, "schedule: {type: asha, mode: promote, min: 1",
+                   "schedule: {type: asha, min: 1");
+        add_number(sim, client, ", max: %llu", 2, 9);
         add_number(sim, client, ", eta: %llu}\n", 2, 3);
     }
     if (sim_chance(sim, 400)) {
@@ -51,7 +59,7 @@ static void bounds_add(struct sim *sim, struct sim_client *client)
         add_number(sim, client, ": %llu}\n", 1, 4);
     }
     bool is_large = sim_chance(sim, 500);
-    add_number(sim, client, "stop: {trials: %llu", 1, is_large ? 40 : 8);
+    add_number(sim, client, "stop: {trials: %llu", is_population ? 6 : 1, is_large ? 40 : 8);
     if (sim_chance(sim, 300)) {
         add_number(sim, client, ", failures: %llu", 1, 3);
     }

@@ -116,6 +116,11 @@ static void sim_trainer_go_on(struct sim *sim, struct sim_node *node, struct sim
         sim_trainer_say(sim, node, p, (struct sim_request){.kind = TRAINER_SAVE, .step = p->step});
         return;
     }
+    if ((p->acts & TRAINER_ACT_EXPLOIT) != 0) {
+        p->acts &= ~(uint32_t)TRAINER_ACT_EXPLOIT;
+        sim_trainer_say(sim, node, p, (struct sim_request){.kind = TRAINER_EXPLOIT});
+        return;
+    }
     bool is_told = (p->acts & (TRAINER_ACT_STOP | TRAINER_ACT_PAUSE)) != 0;
     if (is_told && !p->is_disobedient) {
         bool is_pause = (p->acts & TRAINER_ACT_STOP) == 0;
@@ -229,6 +234,17 @@ static void sim_answer_commit(struct sim *sim, struct sim_node *node, struct sim
     sim_trainer_go_on(sim, node, p);
 }
 
+static void sim_answer_exploit(struct sim *sim, struct sim_node *node, struct sim_process *p,
+                               const struct sim_request *request, const char *line)
+{
+    (void)request;
+    p->milestone = sim_line_number(line, "\"milestone\":", INT64_MAX);
+    p->step = sim_line_number(line, "\"step\":", 0);
+    p->save_at = sim_line_number(line, "\"save\":", -1);
+    p->next = p->saved_for = p->late = -1;
+    sim_trainer_go_on(sim, node, p);
+}
+
 static void sim_answer_bye(struct sim *sim, struct sim_node *node, struct sim_process *p,
                            const struct sim_request *request, const char *line)
 {
@@ -239,9 +255,9 @@ static void sim_answer_bye(struct sim *sim, struct sim_node *node, struct sim_pr
 
 static void (*const sim_answers[])(struct sim *sim, struct sim_node *node, struct sim_process *p,
                                    const struct sim_request *request, const char *line) = {
-    [TRAINER_HELLO] = sim_answer_hello, [TRAINER_REPORT] = sim_answer_report,
-    [TRAINER_SAVE] = sim_answer_save,   [TRAINER_COMMIT] = sim_answer_commit,
-    [TRAINER_EXPLOIT] = NULL,           [TRAINER_BYE] = sim_answer_bye,
+    [TRAINER_HELLO] = sim_answer_hello,     [TRAINER_REPORT] = sim_answer_report,
+    [TRAINER_SAVE] = sim_answer_save,       [TRAINER_COMMIT] = sim_answer_commit,
+    [TRAINER_EXPLOIT] = sim_answer_exploit, [TRAINER_BYE] = sim_answer_bye,
 };
 
 void sim_trainer_hear(struct sim *sim, struct sim_node *node, struct sim_process *p,
@@ -264,8 +280,9 @@ void sim_trainer_hear(struct sim *sim, struct sim_node *node, struct sim_process
     } else if (strstr(line, "\"gone\"") != NULL) {
         sim_exit_later(sim, node, p, CAUSE_EXIT, 1, (int64_t)sim_below(sim, 100));
     } else {
+        /* An exploit may be overtaken by another order. */
         bool is_save = request.kind == TRAINER_SAVE || request.kind == TRAINER_COMMIT;
-        sim_require(sim, is_save, "%s: %s", id, line);
+        sim_require(sim, is_save || request.kind == TRAINER_EXPLOIT, "%s: %s", id, line);
         sim_trainer_go_on(sim, node, p);
     }
 }

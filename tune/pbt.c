@@ -12,8 +12,8 @@
  * 2); the upper one is as large.
  * - Ties are broken by a number that each milestone draws from the sweep's seeded stream, never by
  *   the order of arrival. NaN is worst, and nobody's donor.
- * - A donor is one whose snapshot can be had (milestone->donor), with steps left to train. If there
- *   is none, training goes on.
+ * - A donor is one whose snapshot can be had (milestone->donor), with steps left to train; one that
+ *   trains no more only for those who have done fewer steps. If there is none, training goes on.
  * - `step` follows the weights: a member that exploits has done the donor's steps, its next
  *   milestone is donor_step + interval, and it ends at schedule.max of them.
  * - What is copied are the parameters that the donor has now. milestone->donor promises that its
@@ -109,13 +109,24 @@ struct donor {
     int64_t step;
 };
 
-static bool donor_is_good(const struct trial_scheduler *pbt, const struct tune_milestone *milestone,
-                          uint32_t trial, struct donor *ret_donor)
+/* Who trains no more has its snapshot for ever: those who fell behind it would come back to it
+ * again and again, and never get further. */
+static bool donor_moves_on(const struct sweep_view *view, uint32_t trial)
+{
+    const struct trial *donor = trials_find(view->trials, trial);
+    return donor->state == TRIAL_OPEN ||
+           (donor->state == TRIAL_HELD && donor->leaving != TUNE_GO); /* else people paused it */
+}
+
+static bool donor_is_good(const struct trial_scheduler *pbt, const struct sweep_view *view,
+                          const struct tune_milestone *milestone, uint32_t trial,
+                          struct donor *ret_donor)
 {
     struct donor donor = {.trial = trial};
     if (isnan(member_of(pbt, trial)->score) ||
         !milestone->donor(milestone->context, trial, &donor.ordinal, &donor.step) ||
-        donor.step >= pbt->spec->schedule.max) {
+        donor.step >= pbt->spec->schedule.max ||
+        (donor.step < milestone->step && !donor_moves_on(view, trial))) {
         return false;
     }
     *ret_donor = donor;
@@ -124,19 +135,20 @@ static bool donor_is_good(const struct trial_scheduler *pbt, const struct tune_m
 
 /* One of the best k but `own`, each of those that are good as likely as any. A few draws find one
  * where most are good; else all are looked at. */
-static bool donor_draw(const struct trial_scheduler *pbt, const struct tune_milestone *milestone,
-                       uint32_t own, uint32_t k, struct random *random, struct donor *ret_donor)
+static bool donor_draw(const struct trial_scheduler *pbt, const struct sweep_view *view,
+                       const struct tune_milestone *milestone, uint32_t own, uint32_t k,
+                       struct random *random, struct donor *ret_donor)
 {
     for (uint32_t i = 0; i < DONOR_DRAWS; i++) {
         uint32_t at = (uint32_t)random_below(random, k);
-        if (donor_is_good(pbt, milestone, pbt->ranked[at + (at >= own)], ret_donor)) {
+        if (donor_is_good(pbt, view, milestone, pbt->ranked[at + (at >= own)], ret_donor)) {
             return true;
         }
     }
     uint32_t n_good = 0;
     struct donor donor;
     for (uint32_t at = 0; at < k; at++) {
-        if (donor_is_good(pbt, milestone, pbt->ranked[at + (at >= own)], &donor) &&
+        if (donor_is_good(pbt, view, milestone, pbt->ranked[at + (at >= own)], &donor) &&
             random_below(random, ++n_good) == 0) {
             *ret_donor = donor;
         }
@@ -157,7 +169,7 @@ static bool pbt_exploits(const struct trial_scheduler *pbt, const struct sweep_v
     uint32_t better = population_rank(pbt, &member, milestone->trial);
     better -= before->is_ranked && own < better;
     return milestone->donor != NULL && (milestone->can & TUNE_CAN_EXPLOIT) != 0 && k > 0 &&
-           better >= n - k && donor_draw(pbt, milestone, own, k, random, ret_donor);
+           better >= n - k && donor_draw(pbt, view, milestone, own, k, random, ret_donor);
 }
 
 /* Others wait for a place, or will once there is one. */

@@ -8,8 +8,30 @@ static atomic_int_fast64_t live_count;
 static atomic_uint_fast64_t fail_countdown; /* 0: off */
 static atomic_bool has_failed;
 
+#ifdef MUSTER_FAILPOINTS
+static void (*_Atomic watcher)(void);
+
+void mem_watch(void (*on_allocation)(void))
+{
+    atomic_store(&watcher, on_allocation);
+}
+
+static void mem_tell_watcher(void)
+{
+    void (*on_allocation)(void) = atomic_load_explicit(&watcher, memory_order_relaxed);
+    if (on_allocation != NULL) {
+        on_allocation();
+    }
+}
+#else
+static void mem_tell_watcher(void)
+{
+}
+#endif
+
 static bool mem_must_fail(void)
 {
+    mem_tell_watcher();
     if (atomic_load_explicit(&fail_countdown, memory_order_relaxed) == 0) {
         return false;
     }

@@ -22,6 +22,11 @@ int64_t mem_live_count(void);
 void mem_fail_at(uint64_t k);
 /* True when the failure asked for with mem_fail_at has happened. */
 bool mem_has_failed(void);
+#ifdef MUSTER_FAILPOINTS
+/* `on_allocation` is called at each allocation from now, failing or not, by the thread that asks;
+ * NULL: no more. It may not allocate here. Only in builds with failpoints. */
+void mem_watch(void (*on_allocation)(void));
+#endif
 
 /* Scope helpers: CLEANUP(mem_freep) char *text = ...; return TAKE(text); */
 static inline void mem_freep(void *pointer_to_block)

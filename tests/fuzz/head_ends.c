@@ -139,6 +139,18 @@ void router_peer_forget(struct router *router, uint64_t peer)
     router_peer_dismiss(router, peer);
 }
 
+const struct router_counters *router_counters(struct router *router)
+{
+    static struct router_counters counters;
+    (void)router;
+    counters = (struct router_counters){0};
+    for (int i = 0; i < ENDS_PEERS; i++) {
+        counters.peers += ends.is_admitted[i] ? 1 : 0;
+        counters.strangers += ends.is_admitted[i] ? 0 : 1;
+    }
+    return &counters;
+}
+
 const char *router_refusal_text(router_refusal refusal)
 {
     (void)refusal;

@@ -2,13 +2,14 @@
  * stays a test. Nothing may stay allocated after an input.
  *
  * usage: replay_NAME FOLDER...           each file once
- *        replay_NAME --fail D FOLDER...  and with allocations failing, one at a time: every one up
- *                                        to the D-th, then ever fewer; 0: every one */
+ *        replay_NAME --fail N FOLDER...  and with allocations failing, one at a time: of each input
+ *                                        up to N of each stack that allocates; 0: every one */
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "input.h"
+#include "tests/torture/stacks.h"
 
 __attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -18,7 +19,7 @@ __attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv)
 }
 
 static bool is_torture;
-static unsigned long density, n_inputs, n_failures;
+static unsigned long per_stack, n_inputs, n_failures, n_allocations, n_stacks;
 
 static void input_run(const char *path, const uint8_t *data, size_t size)
 {
@@ -31,16 +32,38 @@ static void input_run(const char *path, const uint8_t *data, size_t size)
     }
 }
 
+/* False: the run made fewer allocations than k. */
+static bool input_run_failing(const char *path, const uint8_t *data, size_t size, uint64_t k)
+{
+    mem_fail_at(k);
+    input_run(path, data, size);
+    bool has_failed = mem_has_failed();
+    mem_fail_at(0);
+    n_failures += has_failed ? 1 : 0;
+    return has_failed;
+}
+
 static void input_torture(const char *path, const uint8_t *data, size_t size)
 {
-    bool has_failed = true;
-    for (uint64_t k = 1; has_failed; k += density > 0 && k >= density ? k / density : 1) {
-        mem_fail_at(k);
-        input_run(path, data, size);
-        has_failed = mem_has_failed();
-        mem_fail_at(0);
-        n_failures += has_failed ? 1 : 0;
+    if (per_stack == 0) {
+        for (uint64_t k = 1; input_run_failing(path, data, size, k); k++) {
+        }
+        return;
     }
+    struct stacks_plan plan;
+    (void)stacks_watch_begin();
+    input_run(path, data, size);
+    stacks_watch_end();
+    if (!stacks_plan_init(&plan, per_stack)) {
+        fprintf(stderr, "%s: it has more allocations than can be counted\n", path);
+        exit(2);
+    }
+    for (size_t i = 0; i < plan.len; i++) {
+        (void)input_run_failing(path, data, size, plan.k[i]);
+    }
+    n_allocations += plan.n_allocations;
+    n_stacks += plan.n_stacks;
+    stacks_plan_fini(&plan);
 }
 
 static void file_run(const char *path)
@@ -95,8 +118,12 @@ int main(int argc, char **argv)
     int first = 1;
     if (argc > 2 && strcmp(argv[1], "--fail") == 0) {
         is_torture = true;
-        density = strtoul(argv[2], NULL, 10);
+        per_stack = strtoul(argv[2], NULL, 10);
         first = 3;
+        if (per_stack > 0 && !stacks_can_watch()) {
+            fprintf(stderr, "%s: %s\n", argv[0], STACKS_MISSING);
+            return 2;
+        }
     }
     (void)LLVMFuzzerInitialize(&argc, &argv);
     input_run("nothing", (const uint8_t *)"", 0);
@@ -106,5 +133,8 @@ int main(int argc, char **argv)
     const char *name = strrchr(argv[0], '/') != NULL ? strrchr(argv[0], '/') + 1 : argv[0];
     printf("ok test_%s_corpus_does_no_harm (%lu inputs, %lu failed allocations)\n", name, n_inputs,
            n_failures);
+    if (per_stack > 0) {
+        printf("allocations %lu stacks %lu\n", n_allocations, n_stacks);
+    }
     return n_inputs > 0 ? 0 : 1;
 }

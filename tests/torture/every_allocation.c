@@ -1,8 +1,8 @@
-/* Runs each unit test of a program again and again, the k-th allocation failing, k = 1, 2, ...
- * until no failure happens any more. Linked into the unit tests (--wrap); asleep unless
- * MUSTER_TORTURE is set: to 0 for every k, to D for every k up to D and ever fewer from there on.
- * MUSTER_TORTURE_S bounds the seconds of one test, and of one run of it, in a sample; one that is
- * cut short or cannot run is named in a line `SKIP`.
+/* Runs each unit test of a program again and again, each time with another allocation failing.
+ * Linked into the unit tests (--wrap); asleep unless MUSTER_TORTURE is set: to N for up to N
+ * allocations of each distinct stack that asks for memory (stacks.h), to 0 for every allocation.
+ * MUSTER_TORTURE_S, if set, bounds the seconds of one test; one that is cut short or cannot run is
+ * named in a line `SKIP`.
  *
  * Each run is a child of its own. A test that fails by one of its own assertions is fine: it
  * counted on memory. A signal, an assertion of ours, a sanitizer's report, a run without end, or a
@@ -26,8 +26,12 @@
 
 #include "base/mem.h"
 #include "crash_report.h"
+#include "stacks.h"
 
-enum { RUN_MS_MAX = 60000, TEXT_MAX = 64 << 10, SHOWN_MAX = 6000 };
+/* A run that takes longer has no end: a finding. With a clock below SAMPLE_MS_MAX there is no time
+ * to find that out. */
+enum { RUN_MS_MAX = 60000, SAMPLE_MS_MAX = 10000 };
+enum { TEXT_MAX = 64 << 10, SHOWN_MAX = 6000 };
 enum { CHILD_PASSED = 100, CHILD_FAILED, CHILD_OVER, CHILD_OWN, CHILD_KEPT };
 
 struct subject {
@@ -45,13 +49,24 @@ int __wrap__cmocka_run_group_tests(const char *group_name, const struct CMUnitTe
 void __real_mem_fail_at(uint64_t k);
 void __wrap_mem_fail_at(uint64_t k);
 
+/* What became of all tests of the program. */
+struct tally {
+    uint64_t runs, allocations, stacks;
+    unsigned findings;
+};
+
 static bool has_own; /* the test itself lets allocations fail */
 
-/* Of a test and of a run; INT64_MAX: as long as it takes. */
-static int64_t sample_ms(void)
+/* Of a test; INT64_MAX: as long as it takes. */
+static int64_t test_ms_max(void)
 {
     const char *text = getenv("MUSTER_TORTURE_S");
     return text != NULL ? (int64_t)(strtod(text, NULL) * 1000) : INT64_MAX;
+}
+
+static bool is_sample(void)
+{
+    return test_ms_max() < SAMPLE_MS_MAX;
 }
 
 static int64_t now_ms(void)
@@ -69,9 +84,10 @@ void __wrap_mem_fail_at(uint64_t k)
 
 /* ---- one run, in the child ---- */
 
-static void alarm_set(void)
+static void alarm_set(bool is_first)
 {
-    int64_t ms = sample_ms() < RUN_MS_MAX ? sample_ms() : RUN_MS_MAX;
+    bool by_clock = (is_first || is_sample()) && test_ms_max() < RUN_MS_MAX;
+    int64_t ms = by_clock ? test_ms_max() : RUN_MS_MAX;
     const struct itimerval timer = {.it_value = {ms / 1000, ms % 1000 * 1000}};
     (void)setitimer(ITIMER_REAL, &timer, NULL);
 }
@@ -82,11 +98,15 @@ static _Noreturn void child_run(const struct subject *s, uint64_t k, int text_fd
     if (dup2(text_fd, STDERR_FILENO) < 0 || dup2(text_fd, STDOUT_FILENO) < 0) {
         _exit(EXIT_FAILURE);
     }
-    alarm_set();
+    alarm_set(k == 0);
+    bool is_watched = k == 0 && stacks_watch_begin();
     __real_mem_fail_at(k);
     int failed = __real__cmocka_run_group_tests(s->group, s->test, 1, s->setup, s->teardown);
     bool has_failed = mem_has_failed();
     __real_mem_fail_at(0);
+    if (is_watched) {
+        stacks_watch_end();
+    }
     fflush(NULL);
     int64_t now = mem_live_count() - before;
     if (has_own) {
@@ -165,50 +185,72 @@ static const char *obstacle_of(int status)
                                   : "it fails with all memory that it wants";
 }
 
-/* The number of findings, each told with the end of what the run said. */
-static unsigned test_torture(const struct subject *s, uint64_t density, int text_fd, uint64_t *runs)
+static void finding_tell(const struct subject *s, uint64_t k, const char *finding, int status,
+                         const char *text)
 {
-    unsigned findings = 0;
+    size_t len = strlen(text);
+    printf("FAIL torture/%s/%s: with allocation %llu failing it %s (status %d)\n%s\n", s->group,
+           s->test->name, (unsigned long long)k, finding, status,
+           len > SHOWN_MAX ? text + len - SHOWN_MAX : text);
+    fflush(stdout);
+}
+
+/* Lets those of the plan fail, or every one if there is none. Returns an obstacle, or NULL. */
+static const char *runs_do(const struct subject *s, const struct stacks_plan *plan, int64_t end_ms,
+                           int text_fd, int64_t *kept, struct tally *tally)
+{
+    for (size_t i = 0; plan == NULL || i < plan->len; i++) {
+        if (now_ms() > end_ms) {
+            return "its time was over before the last allocation";
+        }
+        uint64_t k = plan != NULL ? plan->k[i] : i + 1;
+        int status = run_status(s, k, text_fd, kept);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OVER) {
+            if (plan == NULL) {
+                break;
+            }
+            continue; /* a test that allocates less in some runs */
+        }
+        tally->runs++;
+        if (is_sample() && is_out_of_time(status)) {
+            return "one run with a failure takes too long for a sample";
+        }
+        const char *text = text_read(text_fd);
+        const char *finding = finding_of(status, text);
+        if (finding != NULL) {
+            finding_tell(s, k, finding, status, text);
+            tally->findings++;
+        }
+    }
+    return NULL;
+}
+
+static void test_torture(const struct subject *s, size_t per_stack, int text_fd,
+                         struct tally *tally)
+{
     int64_t *kept =
         mmap(NULL, sizeof *kept, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (kept == MAP_FAILED) {
         perror("torture: mmap");
         exit(EXIT_FAILURE);
     }
-    bool is_sample = sample_ms() < RUN_MS_MAX;
-    int64_t begin = now_ms();
-    int status = run_status(s, 0, text_fd, kept);
-    const char *obstacle = obstacle_of(status);
-    bool is_over = obstacle != NULL;
-    for (uint64_t k = 1; !is_over; k += density > 0 && k >= density ? k / density : 1) {
-        if (now_ms() - begin > sample_ms()) {
-            obstacle = "its time was over before the last allocation";
-            break;
-        }
-        status = run_status(s, k, text_fd, kept);
-        ++*runs;
-        if (is_sample && is_out_of_time(status)) {
-            obstacle = "one run with a failure takes too long for a sample";
-            break;
-        }
-        is_over = WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OVER;
-        const char *text = text_read(text_fd);
-        const char *finding = is_over ? NULL : finding_of(status, text);
-        if (finding != NULL) {
-            size_t len = strlen(text);
-            printf("FAIL torture/%s/%s: with allocation %llu failing it %s (status %d)\n%s\n",
-                   s->group, s->test->name, (unsigned long long)k, finding, status,
-                   len > SHOWN_MAX ? text + len - SHOWN_MAX : text);
-            fflush(stdout);
-            findings++;
-        }
+    int64_t end_ms = test_ms_max() < INT64_MAX ? now_ms() + test_ms_max() : INT64_MAX;
+    const char *obstacle = obstacle_of(run_status(s, 0, text_fd, kept));
+    struct stacks_plan plan = {0};
+    if (obstacle == NULL && !stacks_plan_init(&plan, per_stack) && per_stack > 0) {
+        obstacle = "it has more allocations than can be counted";
     }
+    if (obstacle == NULL) {
+        obstacle = runs_do(s, per_stack > 0 ? &plan : NULL, end_ms, text_fd, kept, tally);
+    }
+    tally->allocations += plan.n_allocations;
+    tally->stacks += plan.n_stacks;
+    stacks_plan_fini(&plan);
     munmap(kept, sizeof *kept);
     if (obstacle != NULL) {
         printf("SKIP torture/%s/%s: %s\n", s->group, s->test->name, obstacle);
         fflush(stdout);
     }
-    return findings;
 }
 
 int __wrap__cmocka_run_group_tests(const char *group_name, const struct CMUnitTest *tests,
@@ -222,15 +264,22 @@ int __wrap__cmocka_run_group_tests(const char *group_name, const struct CMUnitTe
     }
     const char *only = getenv("MUSTER_TORTURE_TEST");
     int text_fd = memfd_create("torture", MFD_CLOEXEC);
-    unsigned findings = 0;
-    uint64_t runs = 0;
+    size_t per_stack = strtoul(density, NULL, 10);
+    struct tally tally = {0};
+    if (text_fd < 0 || (per_stack > 0 && !stacks_can_watch())) {
+        printf("torture: %s\n", text_fd < 0 ? strerror(errno) : STACKS_MISSING);
+        return 1;
+    }
+    stacks_reserve();
     fflush(NULL);
-    for (size_t i = 0; i < num_tests && text_fd >= 0; i++) {
+    for (size_t i = 0; i < num_tests; i++) {
         struct subject s = {group_name, &tests[i], group_setup, group_teardown};
         if (only == NULL || strstr(tests[i].name, only) != NULL) {
-            findings += test_torture(&s, strtoull(density, NULL, 10), text_fd, &runs);
+            test_torture(&s, per_stack, text_fd, &tally);
         }
     }
-    printf("runs %llu findings %u\n", (unsigned long long)runs, findings);
-    return findings > 0 || text_fd < 0 ? 1 : 0;
+    (void)close(text_fd);
+    printf("runs %llu findings %u allocations %llu stacks %llu\n", (unsigned long long)tally.runs,
+           tally.findings, (unsigned long long)tally.allocations, (unsigned long long)tally.stacks);
+    return tally.findings > 0 ? 1 : 0;
 }

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "crash_report.h"
+#include "stacks.h"
 
 /* ---- planted ---- */
 
@@ -42,6 +43,34 @@ static void planted_keeps(void **state)
     mem_free(two);
 }
 
+enum { MANY = 50 };
+
+/* One stack asks for many blocks; the test keeps one if the n-th is not to be had. */
+static void planted_keeps_one_of_many(size_t n)
+{
+    void *blocks[MANY];
+    for (size_t i = 0; i < MANY; i++) {
+        blocks[i] = mem_alloc(1);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        if (i != 0 || blocks[n] != NULL) {
+            mem_free(blocks[i]);
+        }
+    }
+}
+
+static void planted_keeps_at_the_last(void **state)
+{
+    (void)state;
+    planted_keeps_one_of_many(MANY - 1);
+}
+
+static void planted_keeps_at_the_second(void **state)
+{
+    (void)state;
+    planted_keeps_one_of_many(1);
+}
+
 static void planted_aborts(void **state)
 {
     (void)state;
@@ -62,15 +91,28 @@ static void planted_lets_fail_itself(void **state)
 
 /* ---- what becomes of it ---- */
 
+/* The number of allocations of each stack that fail, as MUSTER_TORTURE says it. */
+#define ALL "0"
+#define FIRST_ONLY "1"
+#define USUAL "4"
+
+static bool is_watching(void)
+{
+    if (!stacks_can_watch()) {
+        print_message("skipped: %s\n", STACKS_MISSING);
+    }
+    return stacks_can_watch();
+}
+
 /* 0: nothing was found. */
-static int torture_of(const struct CMUnitTest *test)
+static int torture_of(const struct CMUnitTest *test, const char *per_stack)
 {
     fflush(NULL);
     int out = dup(STDOUT_FILENO), nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (out < 0 || nowhere < 0 || dup2(nowhere, STDOUT_FILENO) < 0) {
         return -1;
     }
-    (void)setenv("MUSTER_TORTURE", "0", 1);
+    (void)setenv("MUSTER_TORTURE", per_stack, 1);
     int found = _cmocka_run_group_tests("planted", test, 1, NULL, NULL);
     (void)unsetenv("MUSTER_TORTURE");
     fflush(NULL);
@@ -80,18 +122,27 @@ static int torture_of(const struct CMUnitTest *test)
     return found;
 }
 
+/* By every allocation and, where the build can, by the usual rule. */
+static void assert_torture_finds(const struct CMUnitTest *test, int n)
+{
+    assert_int_equal(torture_of(test, ALL), n);
+    if (is_watching()) {
+        assert_int_equal(torture_of(test, USUAL), n);
+    }
+}
+
 static void test_torture_test_that_frees_on_failure_is_fine(void **state)
 {
     (void)state;
     const struct CMUnitTest test = cmocka_unit_test(planted_good);
-    assert_int_equal(torture_of(&test), 0);
+    assert_torture_finds(&test, 0);
 }
 
 static void test_torture_test_that_asserts_memory_is_fine(void **state)
 {
     (void)state;
     const struct CMUnitTest test = cmocka_unit_test(planted_counts_on_memory);
-    assert_int_equal(torture_of(&test), 0);
+    assert_torture_finds(&test, 0);
 }
 
 /* As gcc's AddressSanitizer prints them. cmocka lies in the system's /lib, which is no room of
@@ -120,21 +171,82 @@ static void test_torture_test_that_fails_allocations_itself_is_left_alone(void *
 {
     (void)state;
     const struct CMUnitTest test = cmocka_unit_test(planted_lets_fail_itself);
-    assert_int_equal(torture_of(&test), 0);
+    assert_torture_finds(&test, 0);
 }
 
 static void test_torture_block_kept_after_a_failure_is_found(void **state)
 {
     (void)state;
     const struct CMUnitTest test = cmocka_unit_test(planted_keeps);
-    assert_int_equal(torture_of(&test), 1);
+    assert_torture_finds(&test, 1);
 }
 
 static void test_torture_abort_after_a_failure_is_found(void **state)
 {
     (void)state;
     const struct CMUnitTest test = cmocka_unit_test(planted_aborts);
-    assert_int_equal(torture_of(&test), 1);
+    assert_torture_finds(&test, 1);
+}
+
+static void test_torture_fault_at_the_last_allocation_of_a_stack_is_found(void **state)
+{
+    (void)state;
+    const struct CMUnitTest test = cmocka_unit_test(planted_keeps_at_the_last);
+    assert_torture_finds(&test, 1);
+}
+
+/* What the README says that the rule leaves out, and every allocation does not. */
+static void test_torture_fault_between_those_of_a_stack_is_found_by_all(void **state)
+{
+    (void)state;
+    if (!is_watching()) {
+        skip();
+    }
+    const struct CMUnitTest second = cmocka_unit_test(planted_keeps_at_the_second);
+    const struct CMUnitTest last = cmocka_unit_test(planted_keeps_at_the_last);
+    assert_int_equal(torture_of(&second, ALL), 1);
+    assert_int_equal(torture_of(&second, USUAL), 0);
+    assert_int_equal(torture_of(&last, FIRST_ONLY), 0);
+}
+
+/* ---- what is chosen ---- */
+
+/* Each call of it is a stack of its own. */
+__attribute__((noinline)) static void ask(size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        mem_free(mem_alloc(1));
+    }
+}
+
+static void test_stacks_of_each_the_first_come_first_then_the_last(void **state)
+{
+    (void)state;
+    if (!is_watching()) {
+        skip();
+    }
+    assert_true(stacks_watch_begin());
+    ask(10);
+    ask(1);
+    ask(3);
+    stacks_watch_end();
+    ask(1);
+
+    const uint64_t four[] = {1, 11, 12, 10, 14, 4, 13, 7}, one[] = {1, 11, 12};
+    struct stacks_plan plan;
+    assert_true(stacks_plan_init(&plan, 4));
+    assert_int_equal(plan.n_allocations, 14);
+    assert_int_equal(plan.n_stacks, 3);
+    assert_int_equal(plan.len, 8);
+    assert_memory_equal(plan.k, four, sizeof four);
+    stacks_plan_fini(&plan);
+    assert_true(stacks_plan_init(&plan, 1));
+    assert_int_equal(plan.len, 3);
+    assert_memory_equal(plan.k, one, sizeof one);
+    stacks_plan_fini(&plan);
+    assert_true(stacks_plan_init(&plan, 100));
+    assert_int_equal(plan.len, 14);
+    stacks_plan_fini(&plan);
 }
 
 int main(void)
@@ -146,6 +258,9 @@ int main(void)
         cmocka_unit_test(test_torture_test_that_fails_allocations_itself_is_left_alone),
         cmocka_unit_test(test_torture_block_kept_after_a_failure_is_found),
         cmocka_unit_test(test_torture_abort_after_a_failure_is_found),
+        cmocka_unit_test(test_torture_fault_at_the_last_allocation_of_a_stack_is_found),
+        cmocka_unit_test(test_torture_fault_between_those_of_a_stack_is_found_by_all),
+        cmocka_unit_test(test_stacks_of_each_the_first_come_first_then_the_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
