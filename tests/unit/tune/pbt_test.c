@@ -135,6 +135,20 @@ static void test_member_without_a_good_donor_goes_on(void **state)
     stage_fini(&stage);
 }
 
+/* Its snapshot is there for ever, and nobody would get further than it. */
+static void test_ended_member_is_no_donor_for_those_ahead_of_it(void **state)
+{
+    (void)state;
+    struct sweep_spec spec = pbt_spec(2);
+    stage_init(&stage, &spec, 0);
+    stage_ask_all(&stage);
+    stage_report(&stage, 1, 4, 0.1);
+    assert_exploits(stage_report(&stage, 2, 4, 0.9), 1, 4);
+    stage_end(&stage, 1, TUNE_OUTCOME_STOPPED);
+    assert_goes_on(stage_report(&stage, 2, 8, 0.9), 12);
+    stage_fini(&stage);
+}
+
 static void test_nan_is_worst_and_nobodys_donor(void **state)
 {
     (void)state;
@@ -378,11 +392,14 @@ static uint32_t naive_quantile(double quantile, uint32_t n)
     return k < n / 2 ? k : n / 2;
 }
 
-static bool naive_is_donor(uint32_t trial, uint32_t k)
+static bool naive_is_donor(uint32_t trial, uint32_t k, int64_t step)
 {
     uint32_t n;
+    const struct stage_trial *donor = &stage.trials[trial];
+    bool trains = donor->state != STAGE_ENDED;
     return naive[trial].has_value && !naive_is_out(trial) && naive_rank(trial, &n) < k &&
-           stage.trials[trial].ordinal != 0 && stage.trials[trial].snapshot_step < 100;
+           donor->ordinal != 0 && donor->snapshot_step < 100 &&
+           (trains || donor->snapshot_step >= step);
 }
 
 static void naive_report(uint32_t trial, struct value (*before)[RIG_PARAMS])
@@ -394,7 +411,7 @@ static void naive_report(uint32_t trial, struct value (*before)[RIG_PARAMS])
     uint32_t n, better = naive_rank(trial, &n), k = naive_quantile(stage.spec.pbt.quantile, n);
     bool has_donor = false;
     for (uint32_t other = 1; other <= stage.n; other++) {
-        has_donor = has_donor || (other != trial && naive_is_donor(other, k));
+        has_donor = has_donor || (other != trial && naive_is_donor(other, k, step));
     }
     bool shall_exploit = k > 0 && better >= n - k && has_donor && step < 100;
     struct stage_trial old[STAGE_TRIALS_MAX + 1];
@@ -404,7 +421,7 @@ static void naive_report(uint32_t trial, struct value (*before)[RIG_PARAMS])
     if (decision.donor != 0) {
         assert_true(old[decision.donor].ordinal == decision.donor_ordinal);
         assert_int_equal(old[decision.donor].snapshot_step, decision.donor_step);
-        assert_true(naive_is_donor(decision.donor, k));
+        assert_true(naive_is_donor(decision.donor, k, step));
         /* Of `lr` and `layers` only the first mutates; what does not is the donor's. */
         assert_true(value_equal(stage.trials[trial].params[1], before[decision.donor][1]));
         assert_true(value_equal(stage.trials[trial].params[2], before[decision.donor][2]));
@@ -520,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_size_of_the_quantiles),
         cmocka_unit_test(test_end_is_at_max_steps_of_the_lineage),
         cmocka_unit_test(test_member_without_a_good_donor_goes_on),
+        cmocka_unit_test(test_ended_member_is_no_donor_for_those_ahead_of_it),
         cmocka_unit_test(test_nan_is_worst_and_nobodys_donor),
         cmocka_unit_test(test_failed_and_invalid_members_are_not_ranked),
         cmocka_unit_test(test_report_below_the_milestone_is_no_decision),
