@@ -57,15 +57,6 @@ error_code key_read_line_rules(struct reader *r, const struct spec_node *node,
     return OK;
 }
 
-static const struct spec_node *entry_of(const struct spec_node *block, const char *name)
-{
-    const struct spec_node *node = block != NULL ? block->first : NULL;
-    while (node != NULL && strcmp(node->key->text, name) != 0) {
-        node = node->next;
-    }
-    return node;
-}
-
 /* A word in place of a pattern is a preset's name, written wrongly. */
 static error_code fail_preset(struct reader *r, const struct spec_node *node, const char *stream)
 {
@@ -106,7 +97,8 @@ static error_code stream_check(struct reader *r, const struct spec_node *block,
                                const struct line_stream *stream, struct sweep_spec *spec)
 {
     static const char *const presets[] = {"muster", "json"};
-    const struct spec_node *from = entry_of(block, "from"), *list = entry_of(block, stream->name);
+    const struct spec_node *from = spec_node_entry(block, "from"),
+                           *list = spec_node_entry(block, stream->name);
     bool is_named = (spec->report.from & stream->bit) != 0;
     if (list == NULL) {
         if (is_named) {
@@ -130,7 +122,7 @@ static error_code stream_check(struct reader *r, const struct spec_node *block,
 
 error_code line_rules_check(struct reader *r, const struct spec_node *root, struct sweep_spec *spec)
 {
-    const struct spec_node *block = entry_of(root, "report");
+    const struct spec_node *block = spec_node_entry(root, "report");
     error_code error = OK;
     for (int i = 0; error == OK && i < STREAMS; i++) {
         error = stream_check(r, block, &streams[i], spec);

@@ -165,15 +165,6 @@ bool spec_schedule_has(schedule_type type, const char *key)
     return false;
 }
 
-static const struct spec_node *entry_find(const struct spec_node *block, const char *name)
-{
-    const struct spec_node *node = block != NULL ? block->first : NULL;
-    while (node != NULL && strcmp(node->key->text, name) != 0) {
-        node = node->next;
-    }
-    return node;
-}
-
 static error_code fail_owner(struct reader *r, const struct spec_node *entry, const char *name,
                              uint32_t types, schedule_type type)
 {
@@ -193,7 +184,7 @@ static error_code fail_owner(struct reader *r, const struct spec_node *entry, co
 static error_code owners_check(struct reader *r, const struct spec_node *block, schedule_type type)
 {
     for (size_t i = 0; i < sizeof owners / sizeof owners[0]; i++) {
-        const struct spec_node *entry = entry_find(block, owners[i].name);
+        const struct spec_node *entry = spec_node_entry(block, owners[i].name);
         if (entry != NULL && (owners[i].types & 1U << type) == 0) {
             return fail_owner(r, entry, owners[i].name, owners[i].types, type);
         }
@@ -212,7 +203,7 @@ static error_code max_check(struct reader *r, const struct spec_node *block,
                             struct sweep_spec *spec)
 {
     struct schedule_spec *schedule = &spec->schedule;
-    const struct spec_node *max = entry_find(block, "max");
+    const struct spec_node *max = spec_node_entry(block, "max");
     if (schedule->type == SCHEDULE_NONE) {
         return OK;
     }
@@ -327,7 +318,7 @@ static error_code population_check(struct reader *r, const struct spec_node *blo
         pbt->population = spec->stop.trials;
     }
     if (pbt->population > spec->stop.trials) {
-        return reader_fail(r, entry_find(block, "population"), ERR_INVALID,
+        return reader_fail(r, spec_node_entry(block, "population"), ERR_INVALID,
                            "`pbt.population` is %u, more than `stop.trials`, %u", pbt->population,
                            spec->stop.trials);
     }
@@ -337,38 +328,38 @@ static error_code population_check(struct reader *r, const struct spec_node *blo
 static error_code pbt_check(struct reader *r, const struct spec_node *root,
                             const struct spec_node *schedule, struct sweep_spec *spec)
 {
-    const struct spec_node *block = entry_find(root, "pbt");
+    const struct spec_node *block = spec_node_entry(root, "pbt");
     if (spec->schedule.type != SCHEDULE_PBT) {
         return block == NULL ? OK
                              : reader_fail(r, block->key, ERR_INVALID,
                                            "`pbt` has no meaning without `schedule: {type: pbt, "
                                            "max: ...}`");
     }
-    if (entry_find(block, "interval") == NULL) {
+    if (spec_node_entry(block, "interval") == NULL) {
         return reader_fail(r, block != NULL ? block : schedule, ERR_INVALID,
                            "the key `pbt.interval` is missing: the steps between two milestones of "
                            "a trial");
     }
     if (spec->pbt.interval > spec->schedule.max) {
-        return reader_fail(r, entry_find(block, "interval"), ERR_INVALID,
+        return reader_fail(r, spec_node_entry(block, "interval"), ERR_INVALID,
                            "`pbt.interval` is %lld, more than `schedule.max`, %lld: no trial would "
                            "ever copy another",
                            (long long)spec->pbt.interval, (long long)spec->schedule.max);
     }
     error_code error = population_check(r, block, spec);
-    return error == OK ? mutate_read(r, entry_find(block, "mutate"), spec) : error;
+    return error == OK ? mutate_read(r, spec_node_entry(block, "mutate"), spec) : error;
 }
 
 error_code schedule_check(struct reader *r, const struct spec_node *root, struct sweep_spec *spec)
 {
-    const struct spec_node *block = entry_find(root, "schedule");
-    const struct spec_node *foreign = entry_find(root, "early_terminate");
+    const struct spec_node *block = spec_node_entry(root, "schedule");
+    const struct spec_node *foreign = spec_node_entry(root, "early_terminate");
     if (block != NULL && foreign != NULL) {
         return reader_fail(r, foreign->key, ERR_INVALID,
                            "`early_terminate` and `schedule` say the same; keep one of them");
     }
     if (spec->schedule.type == SCHEDULE_HYPERBAND && foreign == NULL &&
-        entry_find(block, "mode") == NULL) {
+        spec_node_entry(block, "mode") == NULL) {
         spec->schedule.mode = SCHEDULE_PROMOTE;
     }
     error_code error = owners_check(r, block, spec->schedule.type);

@@ -107,13 +107,13 @@ static error_code adopt_check(struct reader *r, const struct spec_node *root,
                               const struct sweep_spec *spec)
 {
     const char *adopt = spec->checkpoints.adopt;
-    const struct spec_node *block = entry_find(root, "checkpoints");
+    const struct spec_node *block = spec_node_entry(root, "checkpoints");
     bool leads_out =
         adopt[0] == '/' || strncmp(adopt, "../", 3) == 0 || strstr(adopt, "/../") != NULL;
     if (adopt[0] == '\0' || block == NULL) {
         return OK;
     }
-    const struct spec_node *node = entry_find(block, "adopt");
+    const struct spec_node *node = spec_node_entry(block, "adopt");
     node = node != NULL ? node : block;
     if (spec->work.mode == WORKDIR_SHARED) {
         return reader_fail(r, node, ERR_INVALID,
@@ -131,8 +131,8 @@ static error_code adopt_check(struct reader *r, const struct spec_node *root,
 static error_code tensorboard_check(struct reader *r, const struct spec_node *root,
                                     const struct sweep_spec *spec)
 {
-    const struct spec_node *block = entry_find(root, "report");
-    const struct spec_node *from = block != NULL ? entry_find(block, "from") : NULL;
+    const struct spec_node *block = spec_node_entry(root, "report");
+    const struct spec_node *from = block != NULL ? spec_node_entry(block, "from") : NULL;
     if (from == NULL || (spec->report.from & REPORT_FROM_TENSORBOARD) == 0 ||
         spec->work.mode != WORKDIR_SHARED) {
         return OK;

@@ -56,8 +56,10 @@ const struct spec_word sweep_schedule_words[] = {
     {"pb2", WORD_LATER},         {NULL, 0},
 };
 
-const struct spec_word sweep_checkpoint_words[] = {
-    {"rung", CHECKPOINT_ON_RUNG}, {"end", CHECKPOINT_ON_END}, {"pause", CHECKPOINT_ON_PAUSE}, {NULL, 0}};
+const struct spec_word sweep_checkpoint_words[] = {{"rung", CHECKPOINT_ON_RUNG},
+                                                   {"end", CHECKPOINT_ON_END},
+                                                   {"pause", CHECKPOINT_ON_PAUSE},
+                                                   {NULL, 0}};
 
 const struct spec_word sweep_place_words[] = {
     {"binpack", PLACE_BINPACK}, {"spread", PLACE_SPREAD}, {NULL, 0}};

@@ -319,7 +319,7 @@ error_code spec_tree_parse(const char *text, size_t len, struct arena *arena,
 
 const struct spec_node *spec_node_entry(const struct spec_node *block, const char *name)
 {
-    const struct spec_node *node = block->first;
+    const struct spec_node *node = block != NULL ? block->first : NULL;
     while (node != NULL && strcmp(node->key->text, name) != 0) {
         node = node->next;
     }

@@ -35,7 +35,7 @@ struct spec_node {
 MUST_CHECK error_code spec_tree_parse(const char *text, size_t len, struct arena *arena,
                                       const struct spec_node **ret_root, struct report *report);
 
-/* The value of this entry of a block; NULL: it has none. */
+/* The value of this entry of a block; NULL: it has none, or there is no block. */
 const struct spec_node *spec_node_entry(const struct spec_node *block, const char *name);
 
 #endif

@@ -256,7 +256,7 @@ struct timeout_spec {
 };
 
 struct checkpoint_spec {
-    uint32_t on; /* CHECKPOINT_ON_* bits; what is paused saves in any case */
+    uint32_t on;                   /* CHECKPOINT_ON_* bits; what is paused saves in any case */
     uint32_t keep_last, keep_best; /* per trial; default 1 and 1 */
     const char
         *adopt; /* a pattern of paths: what the program writes there are checkpoints; "": none */
