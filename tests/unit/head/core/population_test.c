@@ -1,0 +1,163 @@
+/* A trial goes on from another one's snapshot: weights, parameters and steps as one, and the
+ * snapshot stays for as long as it is needed. Two members; the second is the worse one. */
+#include "rig.h"
+
+static const char file[] = "name: pair\n"
+                           "command: [train]\n"
+                           "metric: {name: loss}\n"
+                           "parameters: {lr: {min: 0.1, max: 0.9}}\n"
+                           "search: {method: random, seed: 3}\n"
+                           "schedule: {type: pbt, max: 40}\n"
+                           "pbt: {population: 2, interval: 4, quantile: 0.5}\n"
+                           "checkpoints: {keep: {trial_best: 0}}\n";
+
+static void saved(struct rig *r, uint32_t trial, uint32_t ordinal, int64_t step, uint64_t lineage)
+{
+    rig_event(r, (struct node_event){
+                     .kind = EVENT_SNAPSHOT,
+                     .task = rig_id(1, trial),
+                     .attempt = rig_task(r, rig_id(1, trial))->r.attempt,
+                     .snapshot = {.ordinal = ordinal, .step = step, .lineage = lineage},
+                 });
+}
+
+static void reached(struct rig *r, uint32_t trial, int64_t step, double value, uint32_t can)
+{
+    const struct task *task = rig_task(r, rig_id(1, trial));
+    const char *const names[] = {"loss"};
+    const struct metric_row row = {.seq = task->r.last_seq + 1,
+                                   .step = step,
+                                   .time = r->now,
+                                   .values = &value,
+                                   .n_values = 1};
+    rig_event(r, (struct node_event){
+                     .kind = EVENT_MILESTONE,
+                     .task = task->r.id,
+                     .attempt = task->r.attempt,
+                     .rows = {.names = names, .n_names = 1, .rows = &row, .n_rows = 1},
+                     .reached = task->r.order.n,
+                     .can = can,
+                 });
+}
+
+static struct rig *pair_new(void)
+{
+    struct rig *r = rig_new();
+    rig_enrol(r, 2);
+    assert_int_equal(rig_submit(r, file, NULL), 1);
+    for (uint32_t trial = 1; trial <= 2; trial++) {
+        rig_started(r, rig_id(1, trial), 0);
+        saved(r, trial, 1, 4, 0);
+    }
+    return r;
+}
+
+static bool is_dropped(const struct rig *r)
+{
+    return rig_sent_count(r, MSG_DROP) > 0;
+}
+
+static void test_exploit_moves_snapshot_parameters_and_lineage_in_one_group(void **state)
+{
+    (void)state;
+    struct rig *r = pair_new();
+    const uint32_t can = CAN_CHECKPOINT | CAN_EXPLOIT;
+    reached(r, 1, 4, 0.1, can);
+    const double before = rig_task(r, rig_id(1, 2))->r.params[0].real;
+    rig_sent_clear(r);
+    reached(r, 2, 4, 0.9, can);
+    const struct task *task = rig_task(r, rig_id(1, 2));
+    assert_int_equal(task->r.state, TASK_RUNNING);
+    assert_int_equal(task->r.order.act, ACT_EXPLOIT);
+    assert_int_equal(task->r.order.until, 8);
+    assert_int_equal(task->r.lineage, task->r.order.n);
+    assert_int_equal(task->r.snapshot.owner, 1);
+    assert_int_equal(task->r.snapshot.ordinal, 1);
+    assert_true(task->r.params[0].real != before);
+    struct arena arena;
+    arena_init(&arena, MSG_ARENA_MAX_BYTES);
+    const struct msg_order *order = rig_sent_last(r, MSG_ORDER, &arena);
+    assert_int_equal(order->restore.owner, 1);
+    assert_int_equal(order->restore.step, 4);
+    assert_int_equal(order->n_params, 1);
+    assert_true(order->params[0].value.real == task->r.params[0].real);
+    arena_fini(&arena);
+    assert_true(is_dropped(r)); /* what it saved itself is of the weights before */
+    rig_free(r);
+}
+
+static void test_donors_snapshot_stays_until_the_other_has_saved_its_own(void **state)
+{
+    (void)state;
+    struct rig *r = pair_new();
+    const uint32_t can = CAN_CHECKPOINT | CAN_EXPLOIT;
+    reached(r, 1, 4, 0.1, can);
+    reached(r, 2, 4, 0.9, can);
+    uint64_t lineage = rig_task(r, rig_id(1, 2))->r.lineage;
+    rig_sent_clear(r);
+    saved(r, 1, 2, 8, 0); /* the donor goes on; its first one is the other's */
+    reached(r, 1, 8, 0.05, can);
+    assert_false(is_dropped(r));
+    rig_restart(r);
+    rig_enrol(r, 2);
+    rig_sent_clear(r);
+    assert_int_equal(rig_task(r, rig_id(1, 2))->r.snapshot.owner, 1);
+    saved(r, 2, 2, 8, 0); /* begun before it took over: of no use */
+    assert_true(is_dropped(r));
+    assert_int_equal(rig_task(r, rig_id(1, 2))->r.snapshot.owner, 1);
+    rig_sent_clear(r);
+    saved(r, 2, 3, 8, lineage);
+    assert_int_equal(rig_task(r, rig_id(1, 2))->r.snapshot.owner, 0);
+    assert_true(is_dropped(r));
+    rig_free(r);
+}
+
+static void test_exploit_of_a_trainer_that_cannot_starts_it_again_uncharged(void **state)
+{
+    (void)state;
+    struct rig *r = pair_new();
+    reached(r, 1, 4, 0.1, CAN_CHECKPOINT);
+    reached(r, 2, 4, 0.9, CAN_CHECKPOINT);
+    const struct task *task = rig_task(r, rig_id(1, 2));
+    assert_int_equal(task->r.state, TASK_STOPPING);
+    assert_int_equal(task->r.order.why, WHY_EXPLOIT);
+    rig_event(r, (struct node_event){
+                     .kind = EVENT_RESULT,
+                     .task = task->r.id,
+                     .result = {.cause = CAUSE_TOLD, .handed = task->r.order.n, .has_started = true},
+                 });
+    assert_int_equal(task->r.state, TASK_LEASED);
+    assert_int_equal(task->r.attempt, 1);
+    assert_int_equal(task->r.failures + task->r.lost + task->r.preempted, 0);
+    assert_int_equal(task->r.order.act, ACT_GO);
+    assert_int_equal(task->r.order.until, 8);
+    struct arena arena;
+    arena_init(&arena, MSG_ARENA_MAX_BYTES);
+    const struct msg_lease *lease = rig_sent_last(r, MSG_LEASE, &arena);
+    assert_int_equal(lease->restore.owner, 1);
+    assert_int_equal(lease->lineage, task->r.lineage);
+    arena_fini(&arena);
+    rig_free(r);
+}
+
+static void test_trial_that_cannot_save_neither_copies_nor_is_copied(void **state)
+{
+    (void)state;
+    struct rig *r = pair_new();
+    reached(r, 1, 4, 0.1, 0);
+    reached(r, 2, 4, 0.9, 0);
+    assert_int_equal(rig_task(r, rig_id(1, 2))->r.order.act, ACT_GO);
+    assert_int_equal(rig_task(r, rig_id(1, 2))->r.snapshot.owner, 0);
+    rig_free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_exploit_moves_snapshot_parameters_and_lineage_in_one_group),
+        cmocka_unit_test(test_donors_snapshot_stays_until_the_other_has_saved_its_own),
+        cmocka_unit_test(test_exploit_of_a_trainer_that_cannot_starts_it_again_uncharged),
+        cmocka_unit_test(test_trial_that_cannot_save_neither_copies_nor_is_copied),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
