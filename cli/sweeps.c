@@ -110,12 +110,13 @@ static void sweep_print(json_t *sweep)
     printf("  search    %s + %s, seed %lld, %s %s\n", cli_json_str(sweep, "search"),
            cli_json_str(sweep, "schedule"), (long long)cli_json_int(sweep, "seed"),
            cli_json_str(sweep, "goal"), cli_json_str(sweep, "metric"));
-    printf("  trials    %lld asked, %lld running, %lld waiting, %lld done, %lld stopped, %lld "
-           "failed, %lld cancelled\n",
-           (long long)cli_json_int(sweep, "asked"), (long long)cli_json_int(sweep, "running"),
-           (long long)cli_json_int(sweep, "waiting"), (long long)cli_json_int(sweep, "done"),
-           (long long)cli_json_int(sweep, "stopped"), (long long)cli_json_int(sweep, "failed"),
-           (long long)cli_json_int(sweep, "cancelled"));
+    printf(
+        "  trials    %lld asked, %lld running, %lld waiting (%lld held), %lld done, %lld stopped, "
+        "%lld failed, %lld cancelled\n",
+        (long long)cli_json_int(sweep, "asked"), (long long)cli_json_int(sweep, "running"),
+        (long long)cli_json_int(sweep, "waiting"), (long long)cli_json_int(sweep, "held"),
+        (long long)cli_json_int(sweep, "done"), (long long)cli_json_int(sweep, "stopped"),
+        (long long)cli_json_int(sweep, "failed"), (long long)cli_json_int(sweep, "cancelled"));
     if (cli_json_str(sweep, "best")[0] != '\0') {
         printf("  best      %s %s at step %lld, trial %s\n", cli_json_str(sweep, "metric"), value,
                (long long)cli_json_int(sweep, "best_step"), cli_json_str(sweep, "best"));

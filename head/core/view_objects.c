@@ -205,6 +205,7 @@ void api_sweep_fill(const struct core *core, const struct sweep *sweep, time_ms 
         .priority = sweep->spec.priority,
         .ran = core_sweep_ran_ms(sweep, now),
         .cloned_from = sweep->r.cloned_from,
+        .held = sweep->work->states[TASK_HELD],
     };
     sweep_labels(sweep, arena, ret);
     sweep_best(core, sweep, arena, ret);

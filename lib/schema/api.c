@@ -142,6 +142,7 @@ static const struct field api_sweep_fields[] = {
     F_LIST(struct api_sweep, set_aside, n_set_aside, 40, 1, SET_ASIDE_MAX, &set_aside_schema),
     F_STR(struct api_sweep, work, 120, 1, 64),
     F_U64(struct api_sweep, work_bytes, 121, 1),
+    F_U32(struct api_sweep, held, 122, 1),
 };
 const struct schema api_sweep_schema = SCHEMA("sweep", struct api_sweep, 1, api_sweep_fields);
 

@@ -132,6 +132,7 @@ struct api_sweep {
     uint32_t cloned_from;
     const char *work; /* the packed work folder's hash; "": mode shared */
     uint64_t work_bytes;
+    uint32_t held; /* of those that wait: paused, by people or until their rung lets them go on */
 };
 
 struct api_set_aside {
