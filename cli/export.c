@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/list.h"
+#include "cli/schedule.h"
 
 /* A file that is seen under its name once it is on disk. */
 struct whole_file {
@@ -77,10 +78,14 @@ int verb_sweep_export(struct cli *cli)
     if (cli_option(cli, "output") == NULL && output == OUTPUT_TABLE) {
         output = OUTPUT_CSV;
     }
-    int code = list_check(cli, &cli_export_kind);
+    bool is_schedule = cli_option(cli, "schedule") != NULL;
+    const struct cli_kind *kind = is_schedule ? &cli_lineage_kind : &cli_export_kind;
+    int code = list_check(cli, kind);
     code = code == EXIT_OK ? cli_connect(cli, false, false, &client) : code;
     code = code == EXIT_OK ? cli_sweep_number(cli, &client, sweep, &number) : code;
-    if (code == EXIT_OK) {
+    if (code == EXIT_OK && is_schedule) {
+        code = schedule_fetch(cli, &client, number, &list);
+    } else if (code == EXIT_OK) {
         snprintf(path, sizeof path, "/api/v1/sweeps/%u/trials", number);
         code = list_fetch(cli, &client, &cli_export_kind, path, NULL, &list);
     }
@@ -88,13 +93,12 @@ int verb_sweep_export(struct cli *cli)
         code = whole_open(&file, to);
     }
     if (code == EXIT_OK) {
-        code =
-            cli_write_list(cli, to != NULL ? file.stream : stdout, &cli_export_kind, list, output);
+        code = cli_write_list(cli, to != NULL ? file.stream : stdout, kind, list, output);
     }
     code = whole_close(&file, code);
     if (code == EXIT_OK && to != NULL) {
-        fprintf(stderr, "%zu trials of sweep %u are in %s\n",
-                json_array_size(json_object_get(list, "items")), number, to);
+        fprintf(stderr, "%zu %s of sweep %u are in %s\n",
+                json_array_size(json_object_get(list, "items")), kind->what, number, to);
     }
     json_decref(list);
     client_close(client);

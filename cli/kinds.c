@@ -81,6 +81,14 @@ const struct cli_kind cli_metric_kind = {
     .wide = WORDS("seq"),
 };
 
+const struct cli_kind cli_lineage_kind = {
+    .what = "changes",
+    .schema = &api_lineage_schema,
+    .id = "trial",
+    .columns = WORDS("time", "trial", "from", "from_step", "params.*"),
+    .wide = WORDS("snapshot"),
+};
+
 const struct cli_kind cli_key_kind = {
     .what = "keys",
     .schema = &api_key_schema,

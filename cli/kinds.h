@@ -17,9 +17,9 @@ struct cli_kind {
     const char *const *filters;
 };
 
-extern const struct cli_kind cli_sweep_kind, cli_trial_kind, cli_task_kind, cli_node_kind,
-    cli_job_kind, cli_metric_kind, cli_key_kind, cli_status_kind, cli_export_kind, cli_event_kind,
-    cli_stage_kind;
+extern const struct cli_kind cli_lineage_kind, cli_sweep_kind, cli_trial_kind, cli_task_kind,
+    cli_node_kind, cli_job_kind, cli_metric_kind, cli_key_kind, cli_status_kind, cli_export_kind,
+    cli_event_kind, cli_stage_kind;
 
 /* How a cell is written in a table; other forms have the bare value. */
 typedef enum { CELL_PLAIN, CELL_SIZE, CELL_TIME, CELL_SPAN } cell_form;

@@ -188,6 +188,11 @@ const struct cli_option retry_options[] = {
 };
 const struct cli_option list_options[] = {LIST_OPTIONS, {0}};
 const struct cli_option show_options[] = {SHOW_OPTIONS, {0}};
+const struct cli_option sweep_show_options[] = {
+    {"lineage", 0, NULL, "which parameters each trial got, and whose weights with them"},
+    SHOW_OPTIONS,
+    {0},
+};
 const struct cli_option act_options[] = {YES_OPTION, {0}};
 const struct cli_option cancel_options[] = {GRACE_OPTION, YES_OPTION, {0}};
 const struct cli_option resume_options[] = {
@@ -206,6 +211,7 @@ const struct cli_option clone_options[] = {
 };
 const struct cli_option export_options[] = {
     {"file", 'O', "FILE", "write there, whole or not at all (default: stdout)"},
+    {"schedule", 0, NULL, "the best trial's parameters over the steps of its weights"},
     LIST_OPTIONS,
     {0},
 };

@@ -156,6 +156,18 @@ static int sweep_failures_print(struct cli *cli, struct client **client, uint32_
     return EXIT_OK;
 }
 
+/* Which parameters each trial got, and whose weights with them. */
+static int sweep_lineage(struct cli *cli, struct client **client, uint32_t number)
+{
+    char path[64];
+    json_t *list = NULL;
+    snprintf(path, sizeof path, "/api/v1/sweeps/%u/lineage", number);
+    int code = client_get_json(cli, client, path, &list);
+    code = code == EXIT_OK ? cli_print_list(cli, &cli_lineage_kind, list) : code;
+    json_decref(list);
+    return code;
+}
+
 int verb_sweep_show(struct cli *cli)
 {
     struct client *client = NULL;
@@ -170,6 +182,11 @@ int verb_sweep_show(struct cli *cli)
     }
     char path[128];
     json_t *sweep = NULL, *trials = NULL;
+    if (cli_option(cli, "lineage") != NULL) {
+        code = sweep_lineage(cli, &client, number);
+        client_close(client);
+        return code;
+    }
     snprintf(path, sizeof path, "/api/v1/sweeps/%u", number);
     code = client_get_json(cli, &client, path, &sweep);
     if (code == EXIT_OK && !cli_output_is_text(cli, output)) {

@@ -19,7 +19,7 @@ const struct cli_verb cli_verbs[] = {
      sweep_run_options, verb_sweep_run},
     {"sweep", "list", "[SEL]", 0, 1, false, "All sweeps", list_options, verb_sweep_list},
     {"sweep", "show", "[N]", 0, 1, false, "One sweep with its trials (default: the last)",
-     show_options, verb_sweep_show},
+     sweep_show_options, verb_sweep_show},
     {"sweep", "best", "[N]", 0, 1, false, "The best trial's parameters and checkpoint",
      show_options, verb_sweep_best},
     {"sweep", "wait", "[N]", 0, 1, false, "Wait for its end", wait_options, verb_sweep_wait},

@@ -199,6 +199,10 @@ void on_sweep_resume(struct core *core, time_ms now, uint64_t request, uint32_t 
 /* An ended one is tried again. seen: its attempts that the caller saw: with more of them nothing is
  * done; -1: not said. */
 void on_task_retry(struct core *core, time_ms now, uint64_t request, task_id task, int64_t seen);
+/* Values under their parameters' names; those that are not active are left out. UINT32_MAX: there
+ * is no such sweep. Names are borrowed until the next call that changes the core. */
+uint32_t core_params_named(struct core *core, uint32_t sweep, const struct value *params,
+                           uint32_t n_params, struct named_value *ret_params);
 /* It saves and leaves, and waits for on_trial_resume(); 409 for one that cannot save. */
 void on_trial_pause(struct core *core, time_ms now, uint64_t request, task_id trial);
 void on_trial_resume(struct core *core, time_ms now, uint64_t request, task_id trial);

@@ -4,17 +4,30 @@
 
 #include "head/core/arrays.h"
 
-uint32_t core_task_params(const struct task *task, struct named_value *ret_params)
+static uint32_t params_name(const struct sweep_spec *spec, const struct value *params,
+                            uint32_t n_params, struct named_value *ret_params)
 {
-    const struct sweep_spec *spec = &task->work->sweep->spec;
     uint32_t n = 0;
-    /* A parameter that is not active in this trial is not there for it. */
-    for (uint32_t i = 0; i < spec->n_parameters && i < task->r.n_params; i++) {
-        if (task->r.params[i].kind != VALUE_NONE) {
-            ret_params[n++] = (struct named_value){spec->parameters[i].name, task->r.params[i]};
+    for (uint32_t i = 0; i < spec->n_parameters && i < n_params; i++) {
+        if (params[i].kind != VALUE_NONE) {
+            ret_params[n++] = (struct named_value){spec->parameters[i].name, params[i]};
         }
     }
     return n;
+}
+
+uint32_t core_params_named(struct core *core, uint32_t sweep, const struct value *params,
+                           uint32_t n_params, struct named_value *ret_params)
+{
+    struct work *work = core_work_find(core, sweep);
+    return work == NULL || work->sweep == NULL
+               ? UINT32_MAX
+               : params_name(&work->sweep->spec, params, n_params, ret_params);
+}
+
+uint32_t core_task_params(const struct task *task, struct named_value *ret_params)
+{
+    return params_name(&task->work->sweep->spec, task->r.params, task->r.n_params, ret_params);
 }
 
 static void lease_from_sweep(const struct task *task, struct msg_lease *lease,

@@ -138,6 +138,7 @@ static const struct {
     {HTTP_GET, "/api/v1/status", get_status},
     {HTTP_GET, "/api/v1/sweeps", get_sweeps},
     {HTTP_GET, "/api/v1/sweeps/#", get_sweep},
+    {HTTP_GET, "/api/v1/sweeps/#/lineage", get_sweep_lineage},
     {HTTP_GET, "/api/v1/sweeps/#/config", get_sweep_config},
     {HTTP_GET, "/api/v1/sweeps/#/explain", get_explain_number},
     {HTTP_GET, "/api/v1/sweeps/#/failures", get_sweep_failures},

@@ -32,7 +32,7 @@ route_handler get_sweeps, get_sweep, get_sweep_config, get_sweep_failures, get_s
 /* ---- routes_tasks.c ---- */
 route_handler get_trials, get_tasks, get_task, get_logs, get_task_metrics, get_attempts,
     post_task_cancel, post_task_stop, post_task_retry, post_trial_pause, post_trial_resume,
-    get_explain_id;
+    get_sweep_lineage, get_explain_id;
 
 /* ---- routes_jobs.c ---- */
 route_handler get_jobs, get_job, get_job_failures, post_jobs, post_job_cancel, post_job_retry,

@@ -22,6 +22,11 @@ void get_sweep(struct route_call *call)
     view_sweep(call->head->core, call->now, call->request->id, call->number);
 }
 
+void get_sweep_lineage(struct route_call *call)
+{
+    lineage_answer(call->head, call->request->id, call->number);
+}
+
 void get_sweep_failures(struct route_call *call)
 {
     view_failures(call->head->core, call->now, call->request->id, call->number);

@@ -76,6 +76,8 @@ uint32_t follows_readers(const struct follows *follows);
 
 /* ---- rows.c: what only the store holds: metric rows, evidence ---- */
 void rows_answer(struct head *head, uint64_t request, task_id id);
+/* ---- lineage.c ---- */
+void lineage_answer(struct head *head, uint64_t request, uint32_t sweep);
 void attempts_answer(struct head *head, uint64_t request, task_id id);
 
 #endif

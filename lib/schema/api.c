@@ -239,6 +239,17 @@ static const struct field api_metric_fields[] = {
 };
 const struct schema api_metric_schema = SCHEMA("metric", struct api_metric, 1, api_metric_fields);
 
+static const struct field api_lineage_fields[] = {
+    F_TASK_ID(struct api_lineage, trial, 1, 1),
+    F_TIME(struct api_lineage, time, 2, 1),
+    F_TASK_ID(struct api_lineage, from, 3, 1),
+    F_I64(struct api_lineage, from_step, 4, 1),
+    F_U32(struct api_lineage, snapshot, 5, 1),
+    F_NAMED(struct api_lineage, params, n_params, 6, 1, PARAMS_MAX),
+};
+const struct schema api_lineage_schema =
+    SCHEMA("lineage", struct api_lineage, 1, api_lineage_fields);
+
 static const struct field api_failure_fields[] = {
     F_STR(struct api_failure, message, 1, 1, SCHEMA_TEXT_MAX),
     F_U32(struct api_failure, count, 2, 1),

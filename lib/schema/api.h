@@ -216,6 +216,17 @@ struct api_metric {
     uint32_t n_metrics;
 };
 
+/* Parameters that a trial got: when it was asked for, and with another trial's weights since. */
+struct api_lineage {
+    task_id trial;
+    time_ms time;
+    task_id from;      /* whose weights; job 0: it began from nothing */
+    int64_t from_step; /* that those have done */
+    uint32_t snapshot; /* which one of `from` */
+    const struct named_value *params;
+    uint32_t n_params;
+};
+
 /* Where the head's time went, one for each stage of a turn. */
 struct api_stage {
     const char *stage;
@@ -252,7 +263,7 @@ struct api_error {
 
 extern const struct schema api_key_schema, api_trial_schema, api_task_schema, api_job_schema,
     api_sweep_schema, api_node_schema, api_status_schema, api_event_schema, api_metric_schema,
-    api_error_schema, api_point_schema, api_set_aside_schema, api_failure_schema, api_stage_schema,
-    api_turn_schema;
+    api_lineage_schema, api_error_schema, api_point_schema, api_set_aside_schema,
+    api_failure_schema, api_stage_schema, api_turn_schema;
 
 #endif

@@ -119,6 +119,26 @@ def population_check(cluster, number, steps):
     return max(row["metrics"]["q"] for row in rows)
 
 
+def test_lineage_tells_who_copied_whom_and_the_schedule_leads_to_the_best(cluster):
+    cluster.up("--cpus", "2")
+    number = submit(cluster, toy(f"[{TOY_C}]", steps=40))
+    ended(cluster, number)
+    changes = cluster.json("sweep", "show", str(number), "--lineage")["items"]
+    assert [change["from"] for change in changes[:2]] == [None, None] and len(changes) > 2, changes
+    for change in changes[2:]:
+        assert {change["trial"], change["from"]} == {f"{number}.1", f"{number}.2"} and change["from_step"] % 4 == 0, change
+    for trial in cluster.trials(number):
+        last = [change for change in changes if change["trial"] == trial["id"]][-1]
+        assert last["params"] == trial["params"], (last, trial)
+    schedule = cluster.json("sweep", "export", str(number), "--schedule")["items"]
+    steps = [change["from_step"] for change in schedule]
+    assert steps == sorted(steps) and schedule[0]["from"] is None, schedule
+    assert schedule[-1]["trial"] == cluster.sweep_of(number)["best"]
+    lines = cluster.run("sweep", "export", str(number), "--schedule").stdout.splitlines()
+    assert len(lines) == len(schedule) + 1 and "params.h0" in lines[0], lines
+    assert "no such sweep" in cluster.run("sweep", "show", "99", "--lineage", code=3).stderr
+
+
 def test_population_exploits_in_place_without_a_new_start(cluster):
     cluster.up("--cpus", "2")
     for command in (f"[{TOY_C}]", f"[{PYTHON}, {TOY}]"):
