@@ -4,6 +4,7 @@ import json
 import os
 
 from cluster import PYTHON, run, wait_for
+from sweep_verbs_test import head_killed
 
 SPACE = """
 parameters:
@@ -82,8 +83,7 @@ def test_sweep_is_what_the_preview_shows_though_the_head_is_killed(cluster):
     cluster.run("submit", path)
     for least in (2, 5):
         wait_for("some trials", lambda: cluster.sweep_of(1)["done"] >= least)
-        old = cluster.kill("head")
-        wait_for("another head", lambda: cluster.pid("head") not in (None, old))
+        head_killed(cluster)
     cluster.run("sweep", "wait", "1")
     trials = sorted(cluster.trials(1), key=lambda trial: int(trial["id"].split(".")[1]))
     assert [" ".join(f"{k}={v}" for k, v in trial["params"].items()) for trial in trials] == shown, (trials, shown)
