@@ -73,8 +73,8 @@ static bool is_paused_by_people(const struct task *task)
 /* It saves and leaves since people paused it. Its `why` is none once they have let it go on. */
 static bool is_leaving_for_people(const struct task *task)
 {
-    return task->r.state == TASK_STOPPING && task->r.order.act == ACT_PAUSE &&
-           task->r.order.why == WHY_PAUSE;
+    return (task->r.state == TASK_STOPPING || task->r.state == TASK_QUEUED) &&
+           task->r.order.act == ACT_PAUSE && task->r.order.why == WHY_PAUSE;
 }
 
 /* It saves and leaves, or does not begin. One that cannot save would lose what it did: it stays. */

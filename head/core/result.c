@@ -303,4 +303,8 @@ void on_event_result(struct core *core, time_ms now, struct task *task,
         core_end_without_metric(core, now, task, result);
         break;
     }
+    if (task->r.state == TASK_QUEUED && core_order_is_to_wait(&task->r.order)) {
+        /* It failed before it was told: it need not start again only to leave. */
+        core_task_hold(core, now, task);
+    }
 }

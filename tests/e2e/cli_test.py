@@ -204,8 +204,9 @@ def test_pause_resume_clone_and_retry(cluster):
     clone = cluster.run("sweep", "clone", str(number), "-d", "--name", "again", "--set", "stop.trials=2").stdout.strip()
     cluster.run("sweep", "wait", clone)
     assert (cluster.sweep_of(clone)["name"], cluster.sweep_of(clone)["done"]) == ("again", 2)
+    before = cluster.json("trial", "show", f"{number}.1")["attempts"]  # two, if the pause found it running
     cluster.run("trial", "retry", f"{number}.1")
-    wait_for("a second attempt", lambda: (t := cluster.json("trial", "show", f"{number}.1"))["attempts"] == 2 and t["state"] == "ended")
+    wait_for("one more attempt", lambda: (t := cluster.json("trial", "show", f"{number}.1"))["attempts"] == before + 1 and t["state"] == "ended")
     cluster.run("sweep", "pause", str(number), code=1)
 
 
