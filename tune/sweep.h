@@ -23,6 +23,8 @@ struct tuner {
     int64_t best_step;
 };
 
+/* As tune_trials_max(); SPEC_TRIALS_MAX: no limit. */
+uint32_t tuner_trials_bound(const struct tuner *tuner);
 /* As a trial scheduler sees it. */
 struct sweep_view tuner_view(const struct tuner *tuner);
 /* True once a reason holds that running trials are stopped for too. */
