@@ -25,11 +25,8 @@ static void reached(struct rig *r, uint32_t trial, int64_t step, double value, u
 {
     const struct task *task = rig_task(r, rig_id(1, trial));
     const char *const names[] = {"loss"};
-    const struct metric_row row = {.seq = task->r.last_seq + 1,
-                                   .step = step,
-                                   .time = r->now,
-                                   .values = &value,
-                                   .n_values = 1};
+    const struct metric_row row = {
+        .seq = task->r.last_seq + 1, .step = step, .time = r->now, .values = &value, .n_values = 1};
     rig_event(r, (struct node_event){
                      .kind = EVENT_MILESTONE,
                      .task = task->r.id,
@@ -121,11 +118,12 @@ static void test_exploit_of_a_trainer_that_cannot_starts_it_again_uncharged(void
     const struct task *task = rig_task(r, rig_id(1, 2));
     assert_int_equal(task->r.state, TASK_STOPPING);
     assert_int_equal(task->r.order.why, WHY_EXPLOIT);
-    rig_event(r, (struct node_event){
-                     .kind = EVENT_RESULT,
-                     .task = task->r.id,
-                     .result = {.cause = CAUSE_TOLD, .handed = task->r.order.n, .has_started = true},
-                 });
+    rig_event(r,
+              (struct node_event){
+                  .kind = EVENT_RESULT,
+                  .task = task->r.id,
+                  .result = {.cause = CAUSE_TOLD, .handed = task->r.order.n, .has_started = true},
+              });
     assert_int_equal(task->r.state, TASK_LEASED);
     assert_int_equal(task->r.attempt, 1);
     assert_int_equal(task->r.failures + task->r.lost + task->r.preempted, 0);
