@@ -21,7 +21,7 @@ const struct cli_example cli_examples[] = {
     {"muster sweep list --sort -created --limit 5", "the latest"},
     {"muster sweep show last", "with its trials"},
     {"muster sweep best 12 -o json", "the best trial, every digit"},
-    {"muster sweep pause 12", "no new trials for now"},
+    {"muster sweep pause 12", "what runs saves and leaves until it is resumed"},
     {"muster sweep resume 12 --trials +100", "go on with a sweep that has ended"},
     {"muster sweep cancel 3-5,8", "several"},
     {"muster sweep clone 12 --set search.seed=3", "the same again, changed"},
