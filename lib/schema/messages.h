@@ -29,6 +29,8 @@ enum {
     LOG_PIECE_MAX_BYTES = 64 << 10,   /* of an attempt's log in one answer */
     LOGS_RANGES_MAX = 4096,           /* of jobs, in one message about their logs */
     LOGS_JOBS_MAX = 1 << 16,          /* in these ranges, of what an agent asks for */
+    PASS_BYTES = 16,
+    FILE_PIECE_MAX_BYTES = 512 << 10, /* of a snapshot's file in one answer */
 };
 
 #define MESSAGE_TYPES(X)                                                                           \
@@ -39,6 +41,7 @@ enum {
     X(MSG_BLOB_GET, 4, msg_blob_get)                                                               \
     X(MSG_LOG_DATA, 5, msg_log_data)                                                               \
     X(MSG_LOGS_HELD, 6, msg_logs_held) /* whose logs lie here; those that are no more are told */  \
+    X(MSG_SNAPSHOT_GET, 7, msg_snapshot_get) /* one that lies on another node is needed here */    \
     /* head -> agent */                                                                            \
     X(MSG_WELCOME, 16, msg_welcome)                                                                \
     X(MSG_REFUSED, 17, msg_refused)                                                                \
@@ -55,7 +58,12 @@ enum {
     X(MSG_ARRAY, 28, msg_array)     /* what the tasks of an array are; before the first of its */  \
     X(MSG_RANGES, 29, msg_ranges)   /* lanes, and tasks of an array for them */                    \
     X(MSG_TAKE_BACK, 30, msg_take_back) /* tasks of an array that are not wanted there */          \
-    X(MSG_LOGS_DROP, 31, msg_logs_drop) /* these jobs were removed: so may be their logs */
+    X(MSG_LOGS_DROP, 31, msg_logs_drop) /* these jobs were removed: so may be their logs */        \
+    X(MSG_LEND, 32, msg_lend)           /* whoever has this pass may copy this snapshot */         \
+    X(MSG_SOURCE, 33, msg_source)       /* where the snapshot that was asked for is had */         \
+    /* agent -> agent, and back */                                                                 \
+    X(MSG_FILE_GET, 48, msg_file_get)                                                              \
+    X(MSG_FILE, 49, msg_file)
 
 typedef enum {
 #define X(name, value, type) name = (value),
@@ -235,6 +243,8 @@ struct msg_enrol {
     uint32_t n_lanes;
     const struct held_range *ranges;
     uint32_t n_ranges;
+    const char *lender;     /* where other agents get snapshots from this one: tcp://HOST:PORT */
+    const char *lender_key; /* CURVE, Z85; of this start */
 };
 
 typedef enum {
@@ -251,8 +261,10 @@ typedef enum {
                         EVENT_STARTED, both with attempt 0 */
     EVENT_RETURNED,  /* tasks of an array that were never started, handed back: the answer to
                         MSG_TAKE_BACK, or by itself when the agent drains */
+    EVENT_COPIED,   /* a snapshot came from another node and is whole and on disk: `task` is its
+                       maker, snapshot.ordinal its number; attempt 0 */
 } event_kind;
-extern const char *const event_kind_names[9];
+extern const char *const event_kind_names[10];
 
 typedef enum { BYE_NONE, BYE_DONE, BYE_PAUSED, BYE_INVALID, BYE_ERROR } bye_word;
 extern const char *const bye_word_names[5];
@@ -507,6 +519,56 @@ struct msg_take_back {
     uint32_t n_ranges;
     order_why why;    /* WHY_NONE, WHY_CANCEL or WHY_STOP */
     int64_t grace_ms; /* to SIGTERM, and again to SIGKILL */
+};
+
+/* ---- snapshots that move between nodes. An agent that needs one makes a pass and asks the head
+ * with it. The head lets the agent that has the snapshot know the pass, and tells the one that asked
+ * where that agent listens; the files go from agent to agent. Asked again, with another pass, if
+ * that came to nothing: neither side keeps anything of it. ---- */
+
+struct msg_snapshot_get {
+    struct snapshot_name name;
+    struct bytes pass; /* PASS_BYTES, random: for this one copy */
+};
+
+struct msg_lend {
+    struct snapshot_name name;
+    struct bytes pass;
+    int64_t valid_ms; /* since the last piece that was asked for with it */
+};
+
+struct msg_source {
+    struct snapshot_name name;
+    const char *node;   /* that has it */
+    const char *lender; /* of its enrolment */
+    const char *lender_key;
+    bool is_lost;      /* no node has it any more, or it is not this node's to have */
+    const char *error; /* "": there it is; else why not (yet), for people */
+};
+
+struct msg_file_get {
+    uint64_t request; /* said again by the answer */
+    struct snapshot_name name;
+    struct bytes pass;
+    const char *path; /* within the snapshot; "": all is there, the pass is over (no answer) */
+    uint64_t offset;
+    uint32_t size; /* at most FILE_PIECE_MAX_BYTES */
+};
+
+typedef enum {
+    FILE_OK,
+    FILE_NO_PASS, /* not known (yet), or over */
+    FILE_GONE,    /* the snapshot or the file is not there */
+    FILE_FAILED,  /* it cannot be read */
+} file_word;
+extern const char *const file_word_names[4];
+
+struct msg_file {
+    uint64_t request;
+    file_word word;
+    uint64_t total; /* bytes of the file */
+    struct bytes data;
+    const char *text; /* word != OK: for people */
 };
 
 struct msg_blob {

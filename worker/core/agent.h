@@ -166,6 +166,14 @@ void on_exploit_proven(struct agent *agent, time_ms now, struct attempt_ref ref,
                        uint64_t connection, const char *dir, const char *error,
                        struct agent_outbox *out);
 
+/* Answers to AGENT_COPY. DONE: the snapshot is whole and on disk where its name says. AGAIN: the
+ * other agent was not reached, went away or did not know the pass; what came is kept and not fetched
+ * twice. GONE: it has the snapshot no more, or a damaged one. FAILED: it cannot be written here. text:
+ * one sentence, unless DONE. */
+typedef enum { COPY_DONE, COPY_AGAIN, COPY_GONE, COPY_FAILED } copy_end;
+void on_snapshot_copied(struct agent *agent, time_ms now, struct snapshot_name name, copy_end end,
+                        const char *text, struct agent_outbox *out);
+
 /* What the program wrote is copied into the folder that attempt_save_commit() of the shell takes:
  * it becomes a snapshot of the last step that was reported. False: not now, another one is under
  * way. */
