@@ -130,6 +130,9 @@ struct sim_node {
     struct agent *agent; /* NULL: it does not run */
     struct agent_outbox out;
     uint64_t incarnation;
+    time_ms started;      /* its last start, as its folder keeps it */
+    int64_t clock_off_ms; /* its clock, against the world's */
+    char lock[32];
     time_ms stalled_until, stalled_since;
     time_ms cut_until; /* no network before */
     time_ms heard;     /* by the head; when the head stood still does not count */
