@@ -134,8 +134,7 @@ static void explored_rightly(struct sim *sim, const struct sim_exploit *exploit,
     sim_require(sim, is_inside, "%s is to train with %s, outside of its space", id,
                 exploit->params);
     bool is_near = is_scaled(to.lr, from.lr, 1e-4, 1e-1) && fabs(to.layers - from.layers) <= 1 &&
-                   to.is_sgd == from.is_sgd &&
-                   (!to.is_sgd || is_scaled(to.m, from.m, 0.5, 0.99));
+                   to.is_sgd == from.is_sgd && (!to.is_sgd || is_scaled(to.m, from.m, 0.5, 0.99));
     sim_require(sim, is_resampled || is_near,
                 "%s takes over weights that were made with %s, and is to go on with %s", id,
                 made->params, exploit->params);
@@ -210,8 +209,9 @@ static void borrowed_rightly(struct sim *sim, const struct sim_process *p, int64
     const struct sim_exploit *exploit = exploit_find(sim, p->ref.task, p->restore.lineage);
     char id[TASK_ID_TEXT_MAX];
     task_id_print(p->ref.task, id);
-    sim_require(sim, exploit != NULL, "%s goes on from trial %u's weights, and the log knows not why",
-                id, p->restore_maker.index);
+    sim_require(sim, exploit != NULL,
+                "%s goes on from trial %u's weights, and the log knows not why", id,
+                p->restore_maker.index);
     sim_require(sim,
                 exploit->donor == p->restore_maker.index &&
                     exploit->ordinal == p->restore.ordinal && exploit->step == step,
@@ -259,8 +259,7 @@ void sim_lineage_dropped(struct sim *sim, const struct sim_node *node, task_id m
         bool is_last = task->r.snapshot.ordinal == ordinal &&
                        task_id_equal(snapshot_maker(task->id, &task->r.snapshot), maker) &&
                        strcmp(task->snapshot_node, node->name) == 0;
-        bool is_best = task->r.best_snapshot.ordinal == ordinal &&
-                       task_id_equal(task->id, maker) &&
+        bool is_best = task->r.best_snapshot.ordinal == ordinal && task_id_equal(task->id, maker) &&
                        strcmp(task->best_node, node->name) == 0;
         sim_require(sim, !is_last && !is_best,
                     "%s drops snapshot %u of %u.%u, which %u.%u (%s) goes on from", node->name,

@@ -20,8 +20,7 @@ void sim_lineage_dropped(struct sim *sim, const struct sim_node *node, task_id m
                          uint32_t ordinal);
 /* A disk has lost one by itself. */
 void sim_lineage_lost(struct sim *sim, task_id maker, const struct snapshot_ref *snapshot);
-bool sim_lineage_is_lost(const struct sim *sim, task_id maker,
-                         const struct snapshot_ref *snapshot);
+bool sim_lineage_is_lost(const struct sim *sim, task_id maker, const struct snapshot_ref *snapshot);
 void sim_lineage_free(struct sim *sim);
 
 #endif

@@ -77,10 +77,11 @@ static void core_name_refuse(struct core *core, uint64_t peer, const struct node
 static void core_ended_refuse(struct core *core, uint64_t peer, const struct node *node)
 {
     char text[512];
-    snprintf(text, sizeof text,
-             "worker '%s' was started again since, from the same folder (host %.200s, pid %u); this "
-             "start of it is over",
-             node->r.name, node->r.host != NULL ? node->r.host : "unknown", node->r.pid);
+    snprintf(
+        text, sizeof text,
+        "worker '%s' was started again since, from the same folder (host %.200s, pid %u); this "
+        "start of it is over",
+        node->r.name, node->r.host != NULL ? node->r.host : "unknown", node->r.pid);
     core_enrol_refuse(core, peer, ERR_BUSY, text);
 }
 

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/planted.h"
 #include "head/core/state.h"
 
 static bool snapshot_is_at(const struct snapshot_ref *snapshot, const char *where, const char *node)
@@ -27,7 +28,8 @@ static bool snapshot_is_named(const struct task *maker, uint32_t ordinal, const 
         return true;
     }
     list_each (&maker->lent, struct task, lent_link, to) {
-        if (snapshot_is(&to->r.snapshot, to->r.snapshot_node, ordinal, node)) {
+        if (!PLANTED(drop_lent) &&
+            snapshot_is(&to->r.snapshot, to->r.snapshot_node, ordinal, node)) {
             return true;
         }
     }
@@ -103,6 +105,7 @@ void core_snapshot_borrow(struct core *core, struct task *task, struct task *don
     struct snapshot_ref from = donor->r.snapshot;
     from.owner = donor->r.id.index;
     from.lineage = task->r.lineage;
+    PLANT(reset_step, from.step = 0);
     core_snapshot_set(core, task, &task->r.snapshot, &task->r.snapshot_node, from,
                       donor->r.snapshot_node);
 }
@@ -139,7 +142,8 @@ void core_snapshots_move(struct core *core, struct task *task, const struct node
 struct snapshot_ref core_snapshot_to_restore(const struct task *task, const char *node)
 {
     const struct record_task *r = &task->r;
-    if (r->snapshot.lineage == r->lineage && snapshot_is_at(&r->snapshot, r->snapshot_node, node)) {
+    bool is_current = r->snapshot.lineage == r->lineage || PLANTED(exploit_half);
+    if (is_current && snapshot_is_at(&r->snapshot, r->snapshot_node, node)) {
         return r->snapshot;
     }
     if (r->best_snapshot.lineage == r->lineage &&
