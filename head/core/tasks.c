@@ -177,7 +177,9 @@ void core_task_unplace(struct core *core, struct task *task)
     if (task->allocation != NULL) {
         PLANT(give_twice,
               scheduler_give(core->scheduler, (struct allocation[]){*task->allocation}));
-        scheduler_give(core->scheduler, task->allocation);
+        if (!PLANTED(keep_slot) || task->r.order.act != ACT_STOP) {
+            scheduler_give(core->scheduler, task->allocation);
+        }
         mem_free(task->allocation);
         task->allocation = NULL;
     }

@@ -114,5 +114,8 @@ time_ms old_logs_turn(struct old_logs *logs, time_ms now);
 MUST_CHECK error_code folders_make(struct worker *worker, struct report *report);
 /* Where the muster command and its Python module lie. */
 void folders_find_own(struct worker *worker);
+/* The moment of this start, later than that of the folder's start before, even where the clock was
+ * set back: so the head can tell which of them is over. Blocks. */
+time_ms folders_started(struct worker *worker);
 
 #endif
