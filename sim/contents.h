@@ -24,7 +24,8 @@ struct sim_entry { /* of a sweep's log */
 struct sim_task {
     task_id id;
     struct record_task r; /* no pointer of it is valid */
-    char node[NODE_NAME_MAX + 1], snapshot_node[NODE_NAME_MAX + 1], best_node[NODE_NAME_MAX + 1];
+    char node[NODE_NAME_MAX + 1], snapshot_node[NODE_NAME_MAX + 1], best_node[NODE_NAME_MAX + 1],
+        safe_node[NODE_NAME_MAX + 1];
     bool is_cancel_acked;
     uint32_t n_attempts_at_cancel;
     UT_hash_handle hh;

@@ -261,7 +261,9 @@ void sim_lineage_dropped(struct sim *sim, const struct sim_node *node, task_id m
                        strcmp(task->snapshot_node, node->name) == 0;
         bool is_best = task->r.best_snapshot.ordinal == ordinal && task_id_equal(task->id, maker) &&
                        strcmp(task->best_node, node->name) == 0;
-        sim_require(sim, !is_last && !is_best,
+        bool is_safe = task->r.safe_snapshot.ordinal == ordinal && task_id_equal(task->id, maker) &&
+                       strcmp(task->safe_node, node->name) == 0;
+        sim_require(sim, !is_last && !is_best && !is_safe,
                     "%s drops snapshot %u of %u.%u, which %u.%u (%s) goes on from", node->name,
                     ordinal, maker.job, maker.index, task->id.job, task->id.index,
                     task_state_names[task->r.state]);

@@ -82,6 +82,11 @@ struct task {
     UT_hash_handle hh;     /* by index; of an array */
     struct list lent;      /* tasks whose resume point is a snapshot of this one */
     struct list lent_link; /* of the one that r.snapshot is of, if that is another */
+    struct list keep_link; /* of core.keeps_due */
+    struct node *keeper;   /* where a second copy of `keeping` goes to; NULL: none is under way */
+    const struct node *keep_from;
+    struct snapshot_ref keeping;
+    time_ms keep_until;
 };
 
 enum { SWEEP_ARENA_MAX = 64 << 20, SWEEP_METRICS_MAX = 256 };
@@ -136,6 +141,7 @@ struct node {
     struct list ack_link;  /* of core.acks_due */
     bool is_agent_leaving; /* its agent itself said that it drains */
     bool is_drain_told;    /* this connection's agent was told to hand everything back */
+    uint32_t n_keeps;      /* snapshots on their way to it as their second place */
     const char *lender;    /* where other agents get snapshots from its own; NULL: not known */
     const char *lender_key;
     struct list tasks;
@@ -168,6 +174,7 @@ struct core {
     struct user *users;
     struct blob_ref *blobs;
     struct list dirty_tasks, dirty_sweeps, dirty_jobs, dirty_nodes, dirty_chunks;
+    struct list keeps_due;       /* tasks whose snapshot has no second place yet */
     struct list due_arrays;      /* may want a lane, or none any more */
     struct list held_arrays;     /* get no lane for a while */
     struct list touched_holders; /* to be looked at before the turn ends */
@@ -473,8 +480,8 @@ void core_snapshots_relink(struct core *core, struct work *work);
 void core_snapshots_unlink(struct task *task);
 /* True if a record names it, or may come to name it by an event that is under way. */
 bool core_snapshot_is_wanted(struct core *core, const struct node *node, struct snapshot_name name);
-/* It goes to `node`: its last snapshot is given up if it lies on a node that is gone. */
-void core_snapshots_move(struct core *core, struct task *task, const struct node *node);
+/* Before a lease: what lies on a node that is gone is given up for what can be had. */
+void core_snapshots_move(struct core *core, struct task *task);
 /* What lies on this node can be had: the node is not gone. */
 bool core_snapshot_is_reached(struct core *core, const char *where);
 /* The one to start from where it is placed; ordinal 0: from nothing. */
@@ -483,7 +490,25 @@ struct snapshot_ref core_snapshot_to_restore(struct core *core, const struct tas
  * owner: 0: it made it. */
 void core_snapshot_arrived(struct core *core, struct task *task, uint32_t ordinal, uint32_t owner,
                            const struct node *node);
-/* copies.c */
+/* One of the task's refs becomes `to`, at `where`; what it was is dropped. */
+void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref *ref,
+                       const char **ref_node, struct snapshot_ref to, const char *where);
+/* From this node, unless a record names it there still. maker: NULL: it is gone, and it with it. */
+void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t ordinal,
+                        const char *where);
+
+/* ---- keep.c: second places ---- */
+/* Its last snapshot, or what it ended with, may want one; costs nothing if not. */
+void core_keep_due(struct core *core, struct task *task);
+/* The task is freed. */
+void core_keep_forget(struct task *task);
+/* It is on its way to this node, or from it. */
+bool core_keep_names(const struct task *task, uint32_t ordinal, const char *node);
+void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32_t ordinal,
+                       const struct node *node);
+void core_keeps_go(struct core *core, time_ms now);
+
+/* ---- copies.c ---- */
 void on_event_copied(struct core *core, time_ms now, struct node *node,
                      const struct node_event *event);
 /* The one that its last lease named cannot be used: no record names it any more. */

@@ -89,6 +89,8 @@ void api_trial_fill(const struct core *core, const struct task *task, struct are
         .checkpoint = checkpoint_dir(core, task, snapshot, arena),
         .checkpoint_step = snapshot->step,
         .checkpoint_node = where,
+        .safe_node = task->r.safe_node,
+        .safe_step = task->r.safe_snapshot.ordinal != 0 ? task->r.safe_snapshot.step : -1,
         .created = task->r.created,
         .started = task->r.started,
         .ended = task->r.ended,

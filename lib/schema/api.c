@@ -35,6 +35,8 @@ static const struct field api_trial_fields[] = {
     F_TIME(struct api_trial, ended, 24, 1),
     F_STR(struct api_trial, checkpoint_node, 30, 1, SCHEMA_TEXT_MAX),
     F_STR(struct api_trial, failure, 40, 1, SCHEMA_TEXT_MAX),
+    F_STR(struct api_trial, safe_node, 41, 1, SCHEMA_TEXT_MAX),
+    F_I64_OR_NULL(struct api_trial, safe_step, 42, 1),
 };
 const struct schema api_trial_schema = SCHEMA("trial", struct api_trial, 1, api_trial_fields);
 

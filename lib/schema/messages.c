@@ -308,6 +308,11 @@ static const struct field msg_drop_fields[] = {
 };
 const struct schema msg_drop_schema = SCHEMA("drop", struct msg_drop, 1, msg_drop_fields);
 
+static const struct field msg_keep_fields[] = {
+    F_LIST(struct msg_keep, snapshots, n_snapshots, 1, 1, ATTEMPTS_MAX, &snapshot_name_schema),
+};
+const struct schema msg_keep_schema = SCHEMA("keep", struct msg_keep, 1, msg_keep_fields);
+
 static const struct field msg_snapshot_get_fields[] = {
     F_STRUCT(struct msg_snapshot_get, name, 1, 1, &snapshot_name_schema),
     F_BYTES(struct msg_snapshot_get, pass, 2, 1, PASS_BYTES),

@@ -61,6 +61,7 @@ enum {
     X(MSG_LOGS_DROP, 31, msg_logs_drop) /* these jobs were removed: so may be their logs */        \
     X(MSG_LEND, 32, msg_lend)           /* whoever has this pass may copy this snapshot */         \
     X(MSG_SOURCE, 33, msg_source)       /* where the snapshot that was asked for is had */         \
+    X(MSG_KEEP, 34, msg_keep)           /* fetch these snapshots: a second place for them */       \
     /* agent -> agent, and back */                                                                 \
     X(MSG_FILE_GET, 48, msg_file_get)                                                              \
     X(MSG_FILE, 49, msg_file)
@@ -526,6 +527,11 @@ struct msg_take_back {
  * with it. The head lets the agent that has the snapshot know the pass, and tells the one that
  * asked where that agent listens; the files go from agent to agent. Asked again, with another pass,
  * if that came to nothing: neither side keeps anything of it. ---- */
+
+struct msg_keep {
+    const struct snapshot_name *snapshots;
+    uint32_t n_snapshots;
+};
 
 struct msg_snapshot_get {
     struct snapshot_name name;

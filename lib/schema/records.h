@@ -224,6 +224,8 @@ struct record_task {
     uint64_t lineage; /* of `params`: n of its last order to exploit; 0: those it was asked with */
     uint32_t can;     /* CAN_* of its trainer, as its last milestone told */
     uint32_t last_ordinal; /* the highest of its commits; none is used twice on any node */
+    struct snapshot_ref safe_snapshot; /* the last one that lies on a second node, too */
+    const char *safe_node;             /* on this one */
 };
 
 struct record_attempt {

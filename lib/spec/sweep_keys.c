@@ -56,6 +56,8 @@ const struct spec_word sweep_schedule_words[] = {
     {"pb2", WORD_LATER},         {NULL, 0},
 };
 
+const struct spec_word sweep_store_words[] = {
+    {"cluster", CHECKPOINT_STORE_CLUSTER}, {"node", CHECKPOINT_STORE_NODE}, {NULL, 0}};
 const struct spec_word sweep_checkpoint_words[] = {{"rung", CHECKPOINT_ON_RUNG},
                                                    {"end", CHECKPOINT_ON_END},
                                                    {"pause", CHECKPOINT_ON_PAUSE},
@@ -178,7 +180,7 @@ static const struct spec_key keep_keys[] = {
 static const struct spec_key checkpoints_keys[] = {
     {"on", key_read_bits, AT(checkpoints.on), 0, 0, 0, sweep_checkpoint_words},
     {"keep", key_read_block, 0, 0, 0, 0, keep_keys},
-    LATER("store"),
+    {"store", key_read_word, AT(checkpoints.store), 0, 0, 0, sweep_store_words},
     LATER("every"),
     {"adopt", key_read_line, AT(checkpoints.adopt), 0, PATH_TEXT_MAX_BYTES, 0, NULL},
     END,

@@ -16,6 +16,7 @@ extern const struct spec_word sweep_search_words[];
 extern const struct spec_word sweep_schedule_words[];
 extern const struct spec_word sweep_mode_words[];
 extern const struct spec_word sweep_checkpoint_words[];
+extern const struct spec_word sweep_store_words[];
 extern const struct spec_word sweep_place_words[];
 extern const struct spec_word sweep_retry_words[];
 extern const struct spec_word sweep_workdir_words[];

@@ -326,6 +326,7 @@ static void checkpoints_print(const struct checkpoint_spec *checkpoints, struct 
     }
     put(buf, "], keep: {trial_last: %u, trial_best: %u}", checkpoints->keep_last,
         checkpoints->keep_best);
+    put(buf, ", store: %s", sweep_word(sweep_store_words, (int)checkpoints->store));
     if (checkpoints->adopt[0] != '\0') {
         put(buf, ", adopt: ");
         text_print(checkpoints->adopt, buf);

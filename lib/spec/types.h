@@ -255,11 +255,17 @@ struct timeout_spec {
     int64_t decision_ms; /* default 60 s; how long an answer at a milestone may be held */
 };
 
+typedef enum {
+    CHECKPOINT_STORE_CLUSTER, /* a second copy on another node, where there is one */
+    CHECKPOINT_STORE_NODE,    /* on the node where it was made alone */
+} checkpoint_store;
+
 struct checkpoint_spec {
     uint32_t on;                   /* CHECKPOINT_ON_* bits; what is paused saves in any case */
     uint32_t keep_last, keep_best; /* per trial; default 1 and 1 */
     const char
         *adopt; /* a pattern of paths: what the program writes there are checkpoints; "": none */
+    checkpoint_store store;
 };
 
 /* Limits that hold whatever a file says. */

@@ -78,6 +78,14 @@ bool agent_snapshot_is_here(const struct agent *agent, struct snapshot_name name
     return known != NULL && known->is_committed;
 }
 
+void agent_snapshot_told(struct agent *agent, struct snapshot_name name, uint64_t number)
+{
+    struct known_snapshot *known = snapshot_find(agent, name);
+    if (known != NULL) {
+        known->copied = number;
+    }
+}
+
 void agent_snapshots_drop(struct agent *agent, const struct msg_drop *drop,
                           struct agent_outbox *out)
 {

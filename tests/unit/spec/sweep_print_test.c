@@ -86,7 +86,7 @@ static void test_print_full_file_is_this_text(void **state)
         "queue: {priority: 70}\n"
         "retries: {max: 2, crash_limit: 9, backoff: 10s..5m, node_failures: 3, rules: []}\n"
         "timeouts: {trial: 6h, silent: 30m, start: 5m, grace: 90s, decision: 250ms}\n"
-        "checkpoints: {on: [rung, end], keep: {trial_last: 1, trial_best: 0}}\n"
+        "checkpoints: {on: [rung, end], keep: {trial_last: 1, trial_best: 0}, store: cluster}\n"
         "logs: {tail: 16K}\n"
         "report: {from: [api, stdout, stderr], stdout: [keras, \"(?P<val_loss>\\\\d+)\"], "
         "stderr: [hf]}\n";
@@ -154,7 +154,7 @@ static void test_print_defaults_are_written_out(void **state)
         "\nlimits: {concurrency: none, gpus: none, per_node: none}\n",
         "\n  memory: none\n",
         "\ntimeouts: {trial: none, silent: none, start: none, grace: 1m, decision: 1m}\n",
-        "\ncheckpoints: {on: [rung], keep: {trial_last: 1, trial_best: 1}}\n",
+        "\ncheckpoints: {on: [rung], keep: {trial_last: 1, trial_best: 1}, store: cluster}\n",
         "\nlogs: {tail: 64K}\n",
     };
     struct buf text;
