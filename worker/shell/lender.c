@@ -180,12 +180,13 @@ static file_word file_answer(struct lender *lender, struct lend_pass *pass,
 
 /* ---- requests ---- */
 
-static void came_take(struct lender *lender, time_ms now)
+/* A pass holds from when it came, however late it is looked at. */
+static void came_take(struct lender *lender)
 {
     pthread_mutex_lock(&lender->lock);
     for (uint32_t i = 0; i < lender->came.n_rows; i++) {
         const struct lend_pass *row = &lender->came.rows[i];
-        lend_passes_add(&lender->passes, row->name, row->pass, row->valid_ms, now);
+        lend_passes_add(&lender->passes, row->name, row->pass, row->valid_ms, row->used_at);
     }
     lend_passes_fini(&lender->came);
     pthread_mutex_unlock(&lender->lock);
@@ -206,7 +207,7 @@ static void on_file_get(struct lender *lender, const struct msg_file_get *get)
 {
     time_ms now = clock_now();
     struct msg_file answer = {.request = get->request};
-    came_take(lender, now);
+    came_take(lender);
     struct lend_pass *pass = lend_passes_use(&lender->passes, get->name, get->pass, now);
     if (get->path == NULL || get->path[0] == '\0') {
         if (pass != NULL) {
