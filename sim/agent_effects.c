@@ -2,6 +2,7 @@
  * core wants done. */
 #include "sim/agent_effects.h"
 #include "sim/calendar.h"
+#include "sim/copies.h"
 #include "sim/job_logs.h"
 #include "sim/lanes.h"
 #include "sim/link.h"
@@ -22,14 +23,23 @@ uint32_t sim_disk_find(const struct sim_node *node, task_id task, uint32_t ordin
     return i;
 }
 
+void sim_disk_put(struct sim *sim, struct sim_node *node, task_id maker,
+                  struct snapshot_ref snapshot)
+{
+    sim_require(sim, sim_disk_find(node, maker, snapshot.ordinal) == node->n_disk,
+                "%s: snapshot %u of %u.%u was written twice", node->name, snapshot.ordinal,
+                maker.job, maker.index);
+    sim_require(sim, node->n_disk < SIM_SNAPSHOTS_MAX, "%s: its disk is full", node->name);
+    node->disk_task[node->n_disk] = maker;
+    node->disk[node->n_disk++] = snapshot;
+}
+
 void sim_disk_add(struct sim *sim, struct sim_node *node, const struct sim_event *event)
 {
-    sim_require(sim, sim_disk_find(node, event->ref.task, event->ordinal) == node->n_disk,
-                "%s: snapshot %u was written twice", node->name, event->ordinal);
-    sim_require(sim, node->n_disk < SIM_SNAPSHOTS_MAX, "%s: its disk is full", node->name);
-    node->disk_task[node->n_disk] = event->ref.task;
-    node->disk[node->n_disk++] = (struct snapshot_ref){
-        .ordinal = event->ordinal, .step = event->step, .attempt = event->ref.attempt};
+    sim_disk_put(sim, node, event->ref.task,
+                 (struct snapshot_ref){.ordinal = event->ordinal,
+                                       .step = event->step,
+                                       .attempt = event->ref.attempt});
 }
 
 static void sim_disk_remove(struct sim_node *node, task_id task, uint32_t ordinal)
@@ -100,10 +110,15 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
                 e->ref.attempt);
     if (lease->restore.ordinal != 0) {
         task_id maker = snapshot_maker(e->ref.task, &lease->restore);
-        bool is_here = sim_disk_find(node, maker, lease->restore.ordinal) < node->n_disk;
-        sim_require(sim, is_here || node->wipes > 0,
+        uint32_t i = sim_disk_find(node, maker, lease->restore.ordinal);
+        sim_require(sim, i < node->n_disk || node->wipes > 0,
                     "%s:%u is to go on from snapshot %u, which is not on %s", id, e->ref.attempt,
                     lease->restore.ordinal, node->name);
+        sim_require(sim,
+                    i == node->n_disk || (node->disk[i].step == lease->restore.step &&
+                                          node->disk[i].attempt == lease->restore.attempt),
+                    "%s:%u goes on from another snapshot %u than was meant, on %s", id,
+                    e->ref.attempt, lease->restore.ordinal, node->name);
     }
     sim_tree_check(sim, node, lease);
     *p = (struct sim_process){
@@ -274,6 +289,8 @@ static void (*const sim_takes[])(struct sim *sim, struct sim_node *node,
     [AGENT_LANE_START] = sim_take_lane_start,
     [AGENT_LANE_RECALL] = sim_take_lane_recall,
     [AGENT_LOGS_DROP] = sim_take_logs_drop,
+    [AGENT_COPY] = sim_take_copy,
+    [AGENT_LEND] = sim_take_lend,
 };
 
 /* What runs in a lane has the lane's GPUs; one that is idle has nothing left to run, or the head

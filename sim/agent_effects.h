@@ -6,6 +6,8 @@
 #include "sim/calendar.h"
 
 uint32_t sim_disk_find(const struct sim_node *node, task_id task, uint32_t ordinal);
+void sim_disk_put(struct sim *sim, struct sim_node *node, task_id maker,
+                  struct snapshot_ref snapshot);
 void sim_disk_add(struct sim *sim, struct sim_node *node, const struct sim_event *event);
 /* After every call of the agent. An effect may break the connection, which calls the agent again:
  * the outbox is taken out first. */

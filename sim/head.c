@@ -232,6 +232,8 @@ static void head_read(struct sim *sim, struct sim_head *head, struct sim_node *n
         reply_at_once(sim, node, key, MSG_BLOB, &piece);
     } else if (type == MSG_LOGS_HELD) {
         on_logs_held(core, key->peer, message);
+    } else if (type == MSG_SNAPSHOT_GET) {
+        on_snapshot_get(core, key->peer, message);
     } else if (type == MSG_HEARTBEAT) {
         const struct msg_heartbeat *heartbeat = message;
         struct core_heartbeat next = core_heartbeat(sim->now, sim->n_nodes);

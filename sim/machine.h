@@ -112,6 +112,13 @@ struct sim_run {
     UT_hash_handle hh;
 };
 
+/* Whoever knows it may copy the snapshot. */
+struct sim_pass {
+    uint64_t number;
+    struct snapshot_name name;
+    time_ms until;
+};
+
 struct sim_silence {
     time_ms from, to;
 };
@@ -142,6 +149,8 @@ struct sim_node {
     struct snapshot_ref disk[SIM_SNAPSHOTS_MAX];
     task_id disk_task[SIM_SNAPSHOTS_MAX];
     uint32_t n_disk;
+    struct sim_pass passes[SIM_PASSES_MAX]; /* of this start; the last ones */
+    uint32_t n_passes;
     uint32_t logged[SIM_LOGGED_MAX]; /* jobs whose logs lie on it, in ascending order */
     uint32_t n_logged;
     bool has_tree[SIM_TREES_MAX], is_setup_stopped[SIM_TREES_MAX]; /* by sim.trees */

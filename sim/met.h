@@ -76,6 +76,7 @@ enum {
     X(removed)                                                                                     \
     X(drained_by_head)                                                                             \
     X(restores_lost)                                                                               \
+    X(copies)                                                                                      \
     X(exploits)                                                                                    \
     X(trees)                                                                                       \
     X(set_aside)                                                                                   \

@@ -252,7 +252,9 @@ static void sim_agent_new(struct sim *sim, struct sim_node *node)
                   .gpus = node->gpus,
                   .n_gpus = node->n_gpus,
                   .is_dry = node->is_dry,
-                  .agent_started = sim->now},
+                  .agent_started = sim->now,
+                  .lender = "tcp://node:1",
+                  .lender_key = "key"},
         .random_seed = node->incarnation,
         .snapshots_dir = "/snapshots",
     };
@@ -262,6 +264,7 @@ static void sim_agent_new(struct sim *sim, struct sim_node *node)
         sim_require(sim, agent_snapshot_found(node->agent, name) == OK, "agent_snapshot_found");
     }
     node->epoch = 0;
+    node->n_passes = 0;
     sim_trees_tell(sim, node);
     sim_trace(sim, "%-7s starts, %u snapshots on its disk", node->name, node->n_disk);
     sim_link_later(sim, node, (int64_t)sim_below(sim, 50));

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "sim/agent_effects.h"
 #include "sim/check.h"
+#include "sim/copies.h"
 #include "sim/faults.h"
 #include "sim/head.h"
 #include "sim/head_life.h"
@@ -40,6 +41,7 @@ static sim_handler *const sim_handlers[] = {
     [SIM_SAVE_BEGUN] = sim_on_save_begun,
     [SIM_SAVE_DONE] = sim_on_save_done,
     [SIM_SNAPSHOT_PROVEN] = sim_on_snapshot_proven,
+    [SIM_COPIED] = sim_on_copied,
     [SIM_WORK] = sim_on_work,
     [SIM_CLIENT] = sim_on_client,
     [SIM_FAULT] = sim_on_fault,

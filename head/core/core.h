@@ -124,6 +124,8 @@ struct core_heartbeat {
 struct core_heartbeat core_heartbeat(time_ms now, uint64_t agents);
 void on_heartbeat(struct core *core, time_ms now, uint64_t peer, const struct msg_heartbeat *msg);
 /* Of LOGS_JOBS_MAX jobs at most it is said which are no more. */
+/* A snapshot that lies on another node is needed on the peer's. */
+void on_snapshot_get(struct core *core, uint64_t peer, const struct msg_snapshot_get *msg);
 void on_logs_held(struct core *core, uint64_t peer, const struct msg_logs_held *msg);
 
 /* ---- people and programs; `request` is the shell's number of an HTTP request, answered by

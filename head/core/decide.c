@@ -17,7 +17,7 @@ struct donor_ask {
     const struct task *task; /* that asks */
 };
 
-/* One that it made itself, with its parameters of now, where the asking trial is. */
+/* One that it made itself, with its parameters of now, on a node that is there. */
 static bool donor_find(void *context, uint32_t trial, uint32_t *ret_ordinal, int64_t *ret_step)
 {
     const struct donor_ask *ask = context;
@@ -27,7 +27,7 @@ static bool donor_find(void *context, uint32_t trial, uint32_t *ret_ordinal, int
     }
     const struct record_task *r = &donor->r;
     if (r->snapshot.ordinal == 0 || r->snapshot.owner != 0 || r->snapshot.lineage != r->lineage ||
-        !core_text_equal(r->snapshot_node, ask->task->r.node)) {
+        !core_snapshot_is_reached(ask->core, r->snapshot_node)) {
         return false;
     }
     *ret_ordinal = r->snapshot.ordinal;

@@ -237,6 +237,8 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
     }
     core_node_peer_set(core, node, peer);
     node->enrolment = msg->enrolment;
+    core_str_set(core, &node->lender, msg->lender);
+    core_str_set(core, &node->lender_key, msg->lender_key);
     node->heard = now;
     node->is_agent_leaving = msg->is_draining;
     node->is_drain_told = false;

@@ -106,10 +106,10 @@ static void lease_fill(const struct task *task, struct msg_lease *lease, struct 
         .task = task->r.id,
         .attempt = task->r.attempt,
         .order = task->r.order,
-        .restore = core_snapshot_to_restore(task, task->r.node),
         .gpus = task->r.gpus,
         .n_gpus = task->r.n_gpus,
         .age = task->r.age,
+        .last_ordinal = task->r.last_ordinal,
     };
     if (task->work->sweep != NULL) {
         lease_from_sweep(task, lease, params, env);
@@ -129,6 +129,7 @@ void core_lease_send(struct core *core, const struct task *task)
         return;
     }
     lease_fill(task, &lease, params, env);
+    lease.restore = core_snapshot_to_restore(core, task);
     if (task->work->array != NULL) {
         struct array_holder *holder =
             core_array_holder(core, core->now, task->work->array, task->node);

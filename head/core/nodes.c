@@ -124,6 +124,8 @@ void core_node_free(struct core *core, struct node *node)
     core_str_clear(&node->r.host);
     core_str_clear(&node->r.state_dir);
     core_str_clear(&node->r.lock);
+    core_str_clear(&node->lender);
+    core_str_clear(&node->lender_key);
     core_str_clear(&node->r.version);
     core_str_clear(&node->r.cordon_reason);
     core_node_people_free(node);

@@ -1,6 +1,7 @@
 /* Which snapshots of a trial there are, and where they lie: the last one, from which it goes on,
- * and the best one. They do not move between nodes. What no record names is dropped: told once the
- * record that no longer names it is on disk; a node that is away lists what it has when it comes.
+ * and the best one. A record names the node where one lies; a trial that is leased to another node
+ * has it fetched there (copies.c). What no record names is dropped: told once the record that no
+ * longer names it is on disk; a node that is away lists what it has when it comes.
  */
 #include <math.h>
 #include <string.h>
@@ -18,16 +19,29 @@ static bool snapshot_is(const struct snapshot_ref *snapshot, const char *where, 
     return snapshot->ordinal == ordinal && snapshot_is_at(snapshot, where, node);
 }
 
+/* The task runs there, and goes on from it: it lies there, is on its way, or has just come. */
+static bool snapshot_goes_to(const struct task *task, uint32_t ordinal, const char *node)
+{
+    return task->node != NULL && strcmp(task->node->r.name, node) == 0 &&
+           task->r.snapshot.ordinal == ordinal;
+}
+
 /* By a record of the trial that made it, or of one that goes on from it. */
 static bool snapshot_is_named(const struct task *maker, uint32_t ordinal, const char *node)
 {
     const struct record_task *r = &maker->r;
-    if ((r->snapshot.owner == 0 && snapshot_is(&r->snapshot, r->snapshot_node, ordinal, node)) ||
-        snapshot_is(&r->best_snapshot, r->best_node, ordinal, node)) {
+    if (r->snapshot.owner == 0 && (snapshot_is(&r->snapshot, r->snapshot_node, ordinal, node) ||
+                                   snapshot_goes_to(maker, ordinal, node))) {
+        return true;
+    }
+    if (snapshot_is(&r->best_snapshot, r->best_node, ordinal, node) ||
+        (r->best_snapshot.ordinal == ordinal && maker->node != NULL &&
+         strcmp(maker->node->r.name, node) == 0)) {
         return true;
     }
     list_each (&maker->lent, struct task, lent_link, to) {
-        if (snapshot_is(&to->r.snapshot, to->r.snapshot_node, ordinal, node)) {
+        if (snapshot_is(&to->r.snapshot, to->r.snapshot_node, ordinal, node) ||
+            snapshot_goes_to(to, ordinal, node)) {
             return true;
         }
     }
@@ -51,11 +65,7 @@ bool core_snapshot_is_wanted(struct core *core, const struct node *node, struct 
         return true;
     }
     /* One that is newer than the record: its event is still on its way. */
-    const struct snapshot_ref *last = &task->r.snapshot;
-    bool is_last = last->owner == 0 && core_text_equal(task->r.snapshot_node, node->r.name);
-    bool is_newer =
-        is_last ? name.ordinal >= last->ordinal : last->ordinal == 0 || last->owner != 0;
-    return core_text_equal(task->r.node, node->r.name) && is_newer;
+    return task->node == node && name.ordinal > task->r.last_ordinal;
 }
 
 /* Unless a record names it still. NULL: its maker is gone, and it with it. */
@@ -126,38 +136,69 @@ void core_snapshots_unlink(struct task *task)
     }
 }
 
+bool core_snapshot_is_reached(struct core *core, const char *where)
+{
+    const struct node *node = where != NULL ? core_node_find(core, where) : NULL;
+    return node != NULL && node->r.state != NODE_GONE;
+}
+
 void core_snapshots_move(struct core *core, struct task *task, const struct node *node)
 {
     bool is_left_behind = task->r.snapshot.ordinal != 0 &&
-                          !snapshot_is_at(&task->r.snapshot, task->r.snapshot_node, node->r.name);
+                          !snapshot_is_at(&task->r.snapshot, task->r.snapshot_node, node->r.name) &&
+                          !core_snapshot_is_reached(core, task->r.snapshot_node);
     if (is_left_behind) {
         core_snapshot_clear(core, task, &task->r.snapshot, &task->r.snapshot_node);
     }
 }
 
+void core_snapshot_arrived(struct core *core, struct task *task, uint32_t ordinal, uint32_t owner,
+                           const struct node *node)
+{
+    struct record_task *r = &task->r;
+    if (r->snapshot.ordinal == ordinal && r->snapshot.owner == owner) {
+        if (!snapshot_is_at(&r->snapshot, r->snapshot_node, node->r.name)) {
+            core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, r->snapshot,
+                              node->r.name);
+        }
+    } else if (owner == 0 && r->best_snapshot.ordinal == ordinal &&
+               !snapshot_is_at(&r->best_snapshot, r->best_node, node->r.name)) {
+        core_snapshot_set(core, task, &r->best_snapshot, &r->best_node, r->best_snapshot,
+                          node->r.name);
+    }
+}
+
 /* Of the parameters that it has now: older weights do not meet newer parameters. */
-struct snapshot_ref core_snapshot_to_restore(const struct task *task, const char *node)
+static bool snapshot_fits(struct core *core, const struct task *task,
+                          const struct snapshot_ref *snapshot, const char *where)
+{
+    return snapshot->ordinal != 0 && snapshot->lineage == task->r.lineage &&
+           (snapshot_is_at(snapshot, where, task->r.node) || core_snapshot_is_reached(core, where));
+}
+
+struct snapshot_ref core_snapshot_to_restore(struct core *core, const struct task *task)
 {
     const struct record_task *r = &task->r;
-    if (r->snapshot.lineage == r->lineage && snapshot_is_at(&r->snapshot, r->snapshot_node, node)) {
+    if (snapshot_fits(core, task, &r->snapshot, r->snapshot_node)) {
         return r->snapshot;
     }
-    if (r->best_snapshot.lineage == r->lineage &&
-        snapshot_is_at(&r->best_snapshot, r->best_node, node)) {
+    if (snapshot_fits(core, task, &r->best_snapshot, r->best_node)) {
         return r->best_snapshot;
     }
     return (struct snapshot_ref){0};
 }
 
+/* Which it was is told by the same rule as when it was leased; the node where it lay may be gone
+ * since. */
 void core_snapshot_lost(struct core *core, struct task *task)
 {
-    struct snapshot_ref lost = core_snapshot_to_restore(task, task->r.node);
     struct record_task *r = &task->r;
-    if (lost.owner == 0 && snapshot_is(&r->best_snapshot, r->best_node, lost.ordinal, r->node)) {
+    bool was_last = r->snapshot.ordinal != 0 && r->snapshot.lineage == r->lineage;
+    const struct snapshot_ref lost = was_last ? r->snapshot : r->best_snapshot;
+    if (lost.owner == 0 && r->best_snapshot.ordinal == lost.ordinal && lost.ordinal != 0) {
         core_snapshot_clear(core, task, &r->best_snapshot, &r->best_node);
     }
-    if (r->snapshot.owner == lost.owner &&
-        snapshot_is(&r->snapshot, r->snapshot_node, lost.ordinal, r->node)) {
+    if (was_last) {
         core_snapshot_clear(core, task, &r->snapshot, &r->snapshot_node);
     }
 }
@@ -205,6 +246,10 @@ void on_event_snapshot(struct core *core, time_ms now, struct task *task,
                        const struct node_event *event)
 {
     (void)now;
+    if (event->snapshot.ordinal > task->r.last_ordinal) {
+        task->r.last_ordinal = event->snapshot.ordinal;
+        core_task_dirty(core, task);
+    }
     if (task->r.snapshot.owner == 0 && event->snapshot.ordinal <= task->r.snapshot.ordinal) {
         return;
     }

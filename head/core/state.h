@@ -136,6 +136,8 @@ struct node {
     struct list ack_link;  /* of core.acks_due */
     bool is_agent_leaving; /* its agent itself said that it drains */
     bool is_drain_told;    /* this connection's agent was told to hand everything back */
+    const char *lender;    /* where other agents get snapshots from its own; NULL: not known */
+    const char *lender_key;
     struct list tasks;
     uint32_t n_tasks;
     struct list holders; /* of arrays that have or had lanes here */
@@ -471,11 +473,19 @@ void core_snapshots_relink(struct core *core, struct work *work);
 void core_snapshots_unlink(struct task *task);
 /* True if a record names it, or may come to name it by an event that is under way. */
 bool core_snapshot_is_wanted(struct core *core, const struct node *node, struct snapshot_name name);
-/* It goes to `node`: the last snapshot of another one is given up, the best one stays where it
- * lies. */
+/* It goes to `node`: its last snapshot is given up if it lies on a node that is gone. */
 void core_snapshots_move(struct core *core, struct task *task, const struct node *node);
-/* The one to start from there; ordinal 0: from nothing. */
-struct snapshot_ref core_snapshot_to_restore(const struct task *task, const char *node);
+/* What lies on this node can be had: the node is not gone. */
+bool core_snapshot_is_reached(struct core *core, const char *where);
+/* The one to start from where it is placed; ordinal 0: from nothing. */
+struct snapshot_ref core_snapshot_to_restore(struct core *core, const struct task *task);
+/* What it goes on from lies on its node now, too: the other place is not needed for it any more.
+ * owner: 0: it made it. */
+void core_snapshot_arrived(struct core *core, struct task *task, uint32_t ordinal, uint32_t owner,
+                           const struct node *node);
+/* copies.c */
+void on_event_copied(struct core *core, time_ms now, struct node *node,
+                     const struct node_event *event);
 /* The one that its last lease named cannot be used: no record names it any more. */
 void core_snapshot_lost(struct core *core, struct task *task);
 /* Its work is removed: told to the nodes that have them. */

@@ -265,6 +265,7 @@ static const struct field msg_lease_fields[] = {
     F_STRS(struct msg_lease, report_err_rules, n_report_err_rules, 142, 1, LINE_RULES_LIMIT),
     F_TEXT(struct msg_lease, metric_time, 143, 1, SCHEMA_TEXT_MAX),
     F_TEXT(struct msg_lease, adopt, 144, 1, PATH_BYTES_MAX),
+    F_U32(struct msg_lease, last_ordinal, 145, 1),
 };
 const struct schema msg_lease_schema = SCHEMA("lease", struct msg_lease, 1, msg_lease_fields);
 

@@ -261,8 +261,8 @@ typedef enum {
                         EVENT_STARTED, both with attempt 0 */
     EVENT_RETURNED,  /* tasks of an array that were never started, handed back: the answer to
                         MSG_TAKE_BACK, or by itself when the agent drains */
-    EVENT_COPIED,   /* a snapshot came from another node and is whole and on disk: `task` is its
-                       maker, snapshot.ordinal its number; attempt 0 */
+    EVENT_COPIED,    /* a snapshot came from another node and is whole and on disk: `task` is its
+                        maker, snapshot.ordinal its number; attempt 0 */
 } event_kind;
 extern const char *const event_kind_names[10];
 
@@ -409,7 +409,8 @@ struct msg_lease {
     const char *const *report_err_rules;
     uint32_t n_report_err_rules;
     const char *metric_time; /* the name of what is the step; "": none */
-    const char *adopt; /* a pattern of paths: what appears there becomes snapshots; "": none */
+    const char *adopt;     /* a pattern of paths: what appears there becomes snapshots; "": none */
+    uint32_t last_ordinal; /* of the trial's commits so far, on whichever node */
 };
 
 struct msg_order {
@@ -522,9 +523,9 @@ struct msg_take_back {
 };
 
 /* ---- snapshots that move between nodes. An agent that needs one makes a pass and asks the head
- * with it. The head lets the agent that has the snapshot know the pass, and tells the one that asked
- * where that agent listens; the files go from agent to agent. Asked again, with another pass, if
- * that came to nothing: neither side keeps anything of it. ---- */
+ * with it. The head lets the agent that has the snapshot know the pass, and tells the one that
+ * asked where that agent listens; the files go from agent to agent. Asked again, with another pass,
+ * if that came to nothing: neither side keeps anything of it. ---- */
 
 struct msg_snapshot_get {
     struct snapshot_name name;

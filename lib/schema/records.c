@@ -167,6 +167,7 @@ static const struct field record_task_fields[] = {
     F_STR(struct record_task, best_node, 132, 1, NODE_NAME_MAX),
     F_U64(struct record_task, lineage, 133, 1),
     F_U32(struct record_task, can, 134, 1),
+    F_U32(struct record_task, last_ordinal, 135, 1),
 };
 const struct schema record_task_schema =
     SCHEMA_CHECKED("task", struct record_task, 1, record_task_fields, record_task_check);

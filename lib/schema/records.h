@@ -223,6 +223,7 @@ struct record_task {
     const char *failure; /* what its last failure said: the last line of stderr, or the reason */
     uint64_t lineage; /* of `params`: n of its last order to exploit; 0: those it was asked with */
     uint32_t can;     /* CAN_* of its trainer, as its last milestone told */
+    uint32_t last_ordinal; /* the highest of its commits; none is used twice on any node */
 };
 
 struct record_attempt {

@@ -23,6 +23,7 @@ static struct day {
     struct start starts[STARTS_MAX]; /* that the core asked for, the last ones */
     uint32_t n_starts;
     struct agent_effect save; /* the last one that was asked for */
+    struct snapshot_name copy;
     char blob[BLOB_HASH_TEXT_MAX + 1], tree[WORK_TREE_NAME_MAX + 1];
     uint64_t blob_bytes;
     uint64_t connections, open[CONNECTIONS]; /* the trainers' */
@@ -75,6 +76,11 @@ static void effect_check(const struct agent_effect *effect)
     case AGENT_SNAPSHOT_PROVE:
         day.save = *effect;
         break;
+    case AGENT_COPY:
+        assert(effect->frame.len == PASS_BYTES);
+        day.copy = effect->source->name;
+        break;
+    case AGENT_LEND:
     case AGENT_RECONNECT:
     case AGENT_SIGNAL:
     case AGENT_CLOSE:
@@ -341,6 +347,9 @@ static void step_shell(struct fuzz_input *in)
             connection = day.save.connection;
         }
         on_exploit_proven(day.agent, day.now, ref, connection, "/s/1", error, &day.out);
+        break;
+    case 12:
+        on_snapshot_copied(day.agent, day.now, day.copy, (copy_end)(pick >> 4 & 3), "no", &day.out);
         break;
     default:
         on_load(day.agent, pick, pick);

@@ -60,10 +60,13 @@ static void attempt_refuse(struct agent *agent, time_ms now, const struct msg_le
 static error_code attempt_restore_find(const struct agent *agent, struct attempt *attempt)
 {
     const struct snapshot_ref *restore = &attempt->lease->restore;
+    attempt->last_ordinal = attempt->lease->last_ordinal;
     if (restore->ordinal == 0) {
         return OK;
     }
-    attempt->last_ordinal = restore->owner == 0 ? restore->ordinal : 0;
+    if (restore->owner == 0 && restore->ordinal > attempt->last_ordinal) {
+        attempt->last_ordinal = restore->ordinal;
+    }
     attempt->last_step = restore->step;
     attempt->last_time = (double)restore->step;
     attempt->restore_dir = restore->dir;

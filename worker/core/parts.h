@@ -96,15 +96,34 @@ void agent_commit(struct agent *agent, time_ms now, struct connection *connectio
                   struct agent_outbox *out);
 void agent_snapshots_drop(struct agent *agent, const struct msg_drop *drop,
                           struct agent_outbox *out);
+/* Whole, on this disk. */
+bool agent_snapshot_is_here(const struct agent *agent, struct snapshot_name name);
 /* ---- exploit.c ---- */
 void exploit_fini(struct exploit *exploit);
 /* An order to exploit has come that the trainer has not acted on. */
 bool agent_exploit_is_due(const struct attempt *attempt);
 /* Before agent_order_apply() of the message's order. */
-void agent_exploit_told(struct attempt *attempt, const struct msg_order *message,
-                        struct agent_outbox *out);
+void agent_exploit_told(struct agent *agent, time_ms now, struct attempt *attempt,
+                        const struct msg_order *message, struct agent_outbox *out);
 void agent_exploit(struct agent *agent, time_ms now, struct connection *connection,
                    struct agent_outbox *out);
+/* Its snapshot is on this disk by now: it is proven. */
+void agent_exploit_prove(struct attempt *attempt, struct agent_outbox *out);
+/* It will not come to this disk: GONE, it is lost; else another node may do better. */
+void agent_exploit_uncopied(struct agent *agent, time_ms now, struct attempt *attempt, copy_end end,
+                            const char *reason, struct agent_outbox *out);
+/* ---- copies.c ---- */
+/* The snapshot comes to this disk, if it is not on its way yet; `attempt` needs it. */
+void agent_copy_want(struct agent *agent, time_ms now, const struct attempt *attempt,
+                     const struct snapshot_ref *snapshot, struct agent_outbox *out);
+bool agent_restore_is_here(const struct agent *agent, const struct attempt *attempt);
+void agent_source_told(struct agent *agent, time_ms now, const struct msg_source *source,
+                       struct agent_outbox *out);
+void agent_copies_welcomed(struct agent *agent, time_ms now, struct agent_outbox *out);
+void agent_copies_tick(struct agent *agent, time_ms now, struct agent_outbox *out);
+time_ms agent_copies_deadline(const struct agent *agent);
+void agent_copies_check(const struct agent *agent);
+void agent_copies_free(struct agent *agent);
 /* ---- drain.c ---- */
 void agent_leave(struct agent *agent, time_ms now, struct agent_outbox *out);
 void agent_hand_back(struct agent *agent, time_ms now, int64_t grace_ms, struct agent_outbox *out);

@@ -72,6 +72,12 @@ error_code agent_snapshot_found(struct agent *agent, struct snapshot_name name)
     return snapshot_add(agent, name, true);
 }
 
+bool agent_snapshot_is_here(const struct agent *agent, struct snapshot_name name)
+{
+    const struct known_snapshot *known = snapshot_find(agent, name);
+    return known != NULL && known->is_committed;
+}
+
 void agent_snapshots_drop(struct agent *agent, const struct msg_drop *drop,
                           struct agent_outbox *out)
 {

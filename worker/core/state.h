@@ -89,7 +89,9 @@ struct attempt {
     uint64_t leave_told;     /* the order to leave whose checkpoint bit was given; 0: none */
     struct exploit told;     /* what the order to exploit says, until the trainer has acted on it */
     struct exploit taken;    /* what it goes on from and with since the last one */
-    bool is_proving;         /* the shell proves the snapshot of `told` */
+    bool is_proving;         /* the snapshot of `told` is being proven, or fetched before that */
+    uint64_t proves_for;     /* the connection that asked */
+    uint64_t waits_on;       /* order whose snapshot is on its way here; 0: none */
     uint64_t lineage;        /* of the parameters that hold, for what it saves */
 
     /* the trainer */
@@ -115,10 +117,10 @@ struct attempt {
     uint32_t last_ordinal;
 
     /* the end */
-    bool is_told_by_drain;  /* answers carry the drain's act */
-    time_ms drain_deadline; /* handed back at the head's word by then; 0: not */
-    bool
-        is_waiting_for_work; /* STARTING: its folder is on its way, the shell knows nothing of it */
+    bool is_told_by_drain;    /* answers carry the drain's act */
+    time_ms drain_deadline;   /* handed back at the head's word by then; 0: not */
+    bool is_waiting_for_work; /* STARTING: its folder or its snapshot is on its way, the shell knows
+                                 nothing of it */
     bool is_nodes_fault;
     bool is_restore_lost; /* the shell found its snapshot damaged or gone */
     bool is_drain_checkpoint_told;
@@ -143,6 +145,7 @@ struct agent {
     const struct msg_enrol *enrol; /* in the arena */
     const char *snapshots_dir;     /* in the arena; NULL: leases name the folder */
     struct random random;
+    struct random passes; /* what others must not guess has a stream of its own */
     struct agent_link link;
     struct stream stream;
     struct attempt *by_ref;
@@ -151,6 +154,7 @@ struct agent {
     struct attempt_ref over[AGENT_OVER_MAX]; /* their results are on disk; the last ones */
     uint32_t n_over;                         /* in all; the next one's place follows */
     struct work_tree *trees;                 /* by name (work.c) */
+    struct list copies;                      /* copies.c */
     struct agent_array *arrays;              /* by job (lanes.c) */
     struct list arrays_due;
     struct list arrays_waiting; /* have rows that may wait a little longer */

@@ -118,7 +118,8 @@ static time_ms agent_deadline(const struct agent *agent)
 {
     time_ms next = agent_link_deadline(agent);
     time_ms parts[] = {agent_answers_deadline(agent), agent_drain_deadline(agent),
-                       agent_work_deadline(agent), agent_arrays_deadline(agent)};
+                       agent_work_deadline(agent), agent_arrays_deadline(agent),
+                       agent_copies_deadline(agent)};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         next = parts[i] < next ? parts[i] : next;
     }
@@ -141,6 +142,7 @@ void on_agent_tick(struct agent *agent, time_ms now, struct agent_outbox *out)
         attempt_tick(agent, now, attempt, out);
     }
     agent_work_tick(agent, now, out);
+    agent_copies_tick(agent, now, out);
     agent_answers_tick(agent, now, out);
     agent_arrays_tick(agent, now, out);
     agent->is_gathering = false;

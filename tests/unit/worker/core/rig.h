@@ -282,8 +282,14 @@ static UNUSED struct msg_lease rig_lease(struct attempt_ref ref)
     };
 }
 
+/* What it starts from lies on this node. */
 static UNUSED const struct msg_lease *rig_start(struct rig *rig, const struct msg_lease *lease)
 {
+    const struct snapshot_ref *restore = &lease->restore;
+    struct snapshot_name name = {snapshot_maker(lease->task, restore), restore->ordinal};
+    if (restore->ordinal != 0) {
+        assert_int_equal(agent_snapshot_found(rig->agent, name), OK);
+    }
     rig_head(rig, MSG_LEASE, lease);
     return rig_next(rig, AGENT_START)->effect.lease;
 }
