@@ -10,7 +10,7 @@
 #include "worker/shell/fetch.h"
 
 enum {
-    FETCHES_MAX = 16,
+    FETCHES_MAX = 16, /* at a time; more wait for their turn */
     IO_THREADS = 2,
     LEFT_MAX = 4,              /* of copies that were cut, kept for the next try */
     LEFT_KEPT_MS = 600 * 1000, /* and for how long, if another copy begins then */
@@ -25,6 +25,7 @@ struct fetcher {
     struct curve_clients *clients; /* NULL: nothing was copied yet */
     atomic_bool must_stop;
     uint32_t n_running;
+    struct list waiting;
     struct fetch_staging *left[LEFT_MAX]; /* of copies that were cut, the oldest first */
     uint32_t n_left;
     uv_async_t async;
@@ -86,38 +87,6 @@ static void fetch_free(struct fetch *fetch)
     mem_free(fetch);
 }
 
-static void on_fetch_ended(struct fetcher *fetcher, struct fetch *fetch)
-{
-    pthread_join(fetch->thread, NULL);
-    fetcher->n_running--;
-    if (fetch->end == COPY_AGAIN) {
-        left_keep(fetcher, TAKE(fetch->staging));
-    }
-    if (!atomic_load(&fetcher->must_stop)) {
-        fetcher->done(fetcher->context, fetch->name, fetch->end,
-                      fetch->end == COPY_DONE ? "" : fetch->report.text);
-    }
-    fetch_free(fetch);
-}
-
-static void on_async(uv_async_t *async)
-{
-    struct fetcher *fetcher = async->data;
-    for (;;) {
-        pthread_mutex_lock(&fetcher->lock);
-        struct fetch *fetch = list_first(&fetcher->ended, struct fetch, link);
-        if (fetch != NULL) {
-            list_remove(&fetch->link);
-        }
-        pthread_mutex_unlock(&fetcher->lock);
-        if (fetch == NULL) {
-            break;
-        }
-        on_fetch_ended(fetcher, fetch);
-    }
-    loop_again(fetcher->loop);
-}
-
 static void *fetch_main(void *context)
 {
     struct fetch *fetch = context;
@@ -172,32 +141,89 @@ static error_code fetch_make(struct fetcher *fetcher, const struct msg_source *s
     return OK;
 }
 
+static error_code fetch_begin(struct fetcher *fetcher, struct fetch *fetch)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&fetch->thread, NULL, fetch_main, fetch);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    fetcher->n_running += rc == 0;
+    return rc == 0 ? OK : error_from_errno(rc);
+}
+
+static void fetch_cannot_begin(struct fetcher *fetcher, struct fetch *fetch, error_code error)
+{
+    fetcher->done(fetcher->context, fetch->name, COPY_AGAIN, error_word(error));
+    fetch_free(fetch);
+}
+
+static void waiting_begin(struct fetcher *fetcher)
+{
+    struct fetch *fetch;
+    while (fetcher->n_running < FETCHES_MAX && !atomic_load(&fetcher->must_stop) &&
+           (fetch = list_first(&fetcher->waiting, struct fetch, link)) != NULL) {
+        list_remove(&fetch->link);
+        error_code error = fetch_begin(fetcher, fetch);
+        if (error != OK) {
+            fetch_cannot_begin(fetcher, fetch, error);
+        }
+    }
+}
+
 error_code fetcher_start(struct fetcher *fetcher, const struct msg_source *source,
                          const uint8_t pass[PASS_BYTES])
 {
     struct fetch *fetch;
     assert(!atomic_load(&fetcher->must_stop));
-    if (fetcher->n_running >= FETCHES_MAX) {
-        return ERR_BUSY;
-    }
     error_code error =
         fetcher->clients == NULL ? curve_clients_new(IO_THREADS, &fetcher->clients, NULL) : OK;
     error = error == OK ? fetch_make(fetcher, source, pass, &fetch) : error;
     if (error != OK) {
         return error;
     }
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&fetch->thread, NULL, fetch_main, fetch);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc != 0) {
-        left_keep(fetcher, TAKE(fetch->staging));
-        fetch_free(fetch);
-        return error_from_errno(rc);
+    if (fetcher->n_running >= FETCHES_MAX) {
+        list_push_back(&fetcher->waiting, &fetch->link);
+        return OK;
     }
-    fetcher->n_running++;
-    return OK;
+    error = fetch_begin(fetcher, fetch);
+    if (error != OK) {
+        fetch_free(fetch);
+    }
+    return error;
+}
+
+static void on_fetch_ended(struct fetcher *fetcher, struct fetch *fetch)
+{
+    pthread_join(fetch->thread, NULL);
+    fetcher->n_running--;
+    if (fetch->end == COPY_AGAIN) {
+        left_keep(fetcher, TAKE(fetch->staging));
+    }
+    if (!atomic_load(&fetcher->must_stop)) {
+        fetcher->done(fetcher->context, fetch->name, fetch->end,
+                      fetch->end == COPY_DONE ? "" : fetch->report.text);
+    }
+    fetch_free(fetch);
+}
+
+static void on_async(uv_async_t *async)
+{
+    struct fetcher *fetcher = async->data;
+    for (;;) {
+        pthread_mutex_lock(&fetcher->lock);
+        struct fetch *fetch = list_first(&fetcher->ended, struct fetch, link);
+        if (fetch != NULL) {
+            list_remove(&fetch->link);
+        }
+        pthread_mutex_unlock(&fetcher->lock);
+        if (fetch == NULL) {
+            break;
+        }
+        on_fetch_ended(fetcher, fetch);
+    }
+    waiting_begin(fetcher);
+    loop_again(fetcher->loop);
 }
 
 /* ---- life ---- */
@@ -225,6 +251,7 @@ error_code fetcher_new(struct loop *loop, const char *snapshots_dir, const char 
     fetcher->done = done;
     fetcher->context = context;
     list_init(&fetcher->ended);
+    list_init(&fetcher->waiting);
     error_code error = fetcher_folders(fetcher, snapshots_dir, staging_dir, report);
     if (error == OK && uv_async_init(loop_uv(loop), &fetcher->async, on_async) != 0) {
         error = report_fail(report, ERR_SYSTEM, "the loop takes no more handles");
@@ -263,6 +290,10 @@ void fetcher_free(struct fetcher *fetcher)
         return;
     }
     assert(fetcher->n_running == 0);
+    list_each (&fetcher->waiting, struct fetch, link, fetch) {
+        list_remove(&fetch->link);
+        fetch_free(fetch);
+    }
     curve_clients_free(fetcher->clients);
     while (fetcher->n_left > 0) {
         fetch_staging_free(left_remove(fetcher, 0));
