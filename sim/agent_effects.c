@@ -5,6 +5,7 @@
 #include "sim/copies.h"
 #include "sim/job_logs.h"
 #include "sim/lanes.h"
+#include "sim/lineage.h"
 #include "sim/link.h"
 #include "sim/runs.h"
 #include "sim/trainer.h"
@@ -40,9 +41,10 @@ void sim_disk_add(struct sim *sim, struct sim_node *node, const struct sim_event
                  (struct snapshot_ref){.ordinal = event->ordinal,
                                        .step = event->step,
                                        .attempt = event->ref.attempt});
+    sim_lineage_made(sim, node, event);
 }
 
-static void sim_disk_remove(struct sim_node *node, task_id task, uint32_t ordinal)
+void sim_disk_remove(struct sim_node *node, task_id task, uint32_t ordinal)
 {
     uint32_t i = sim_disk_find(node, task, ordinal);
     if (i < node->n_disk) {
@@ -53,7 +55,7 @@ static void sim_disk_remove(struct sim_node *node, task_id task, uint32_t ordina
 
 /* ---- effects ---- */
 
-static struct sim_process *sim_process_of(struct sim_node *node, struct attempt_ref ref)
+struct sim_process *sim_process_of(struct sim_node *node, struct attempt_ref ref)
 {
     for (uint32_t i = 0; i < SIM_PROCESSES_MAX; i++) {
         struct sim_process *p = &node->processes[i];
@@ -111,7 +113,8 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
     if (lease->restore.ordinal != 0) {
         task_id maker = snapshot_maker(e->ref.task, &lease->restore);
         uint32_t i = sim_disk_find(node, maker, lease->restore.ordinal);
-        sim_require(sim, i < node->n_disk || node->wipes > 0,
+        bool is_lost = sim_lineage_is_lost(sim, maker, &lease->restore);
+        sim_require(sim, i < node->n_disk || node->wipes > 0 || is_lost,
                     "%s:%u is to go on from snapshot %u, which is not on %s", id, e->ref.attempt,
                     lease->restore.ordinal, node->name);
         sim_require(sim,
@@ -136,6 +139,7 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
         .save_at = -1,
         .saved_for = -1,
     };
+    sim_lineage_offered(p, snapshot_maker(e->ref.task, &lease->restore), &lease->restore);
     if (lease->is_trial || !sim_lane_task_temper(sim, node, p)) {
         process_temper(sim, p, lease);
     }
@@ -209,6 +213,12 @@ static void sim_take_save(struct sim *sim, struct sim_node *node, const struct a
 
 static void sim_take_prove(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
 {
+    struct sim_process *p = sim_process_of(node, e->ref);
+    const struct attempt *attempt = agent_attempt_find(node->agent, e->ref);
+    if (p != NULL && attempt != NULL) {
+        const struct snapshot_ref *snapshot = &attempt->told.message->restore;
+        sim_lineage_offered(p, snapshot_maker(e->ref.task, snapshot), snapshot);
+    }
     sim_push(sim, (struct sim_event){
                       .at = sim->now + sim_delay(sim, 30),
                       .kind = SIM_SNAPSHOT_PROVEN,
@@ -226,6 +236,7 @@ static void sim_take_drop(struct sim *sim, struct sim_node *node, const struct a
     sim_trace(sim, "%-7s drops snapshot %u of %u.%u", node->name, e->snapshot.ordinal,
               e->ref.task.job, e->ref.task.index);
     sim->counts.drops++;
+    sim_lineage_dropped(sim, node, e->ref.task, e->snapshot.ordinal);
     sim_disk_remove(node, e->ref.task, e->snapshot.ordinal);
 }
 

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "schema/records.h"
 #include "sim/events.h"
+#include "sim/machine.h"
 
 struct sim_cell {
     char *name; /* key, '\n', field */
@@ -33,6 +34,34 @@ struct sim_task {
 struct sim_rows {
     char name[TASK_ID_TEXT_MAX + 16];
     uint64_t last_seq;
+    UT_hash_handle hh;
+};
+
+/* A snapshot that was made, wherever it is now. */
+struct sim_made_key {
+    task_id maker;
+    uint32_t attempt, ordinal;
+};
+
+struct sim_made {
+    struct sim_made_key key;
+    int64_t step;
+    char params[SIM_PARAMS_MAX]; /* that its trainer had */
+    bool is_lost;                /* by a disk */
+    UT_hash_handle hh;
+};
+
+/* An entry of a log that gives a trial another one's weights. */
+struct sim_exploit_key {
+    task_id task;
+    uint64_t order;
+};
+
+struct sim_exploit {
+    struct sim_exploit_key key;
+    uint32_t donor, ordinal;
+    int64_t step;
+    char params[SIM_PARAMS_MAX]; /* that it gives */
     UT_hash_handle hh;
 };
 

@@ -54,6 +54,8 @@ struct sim_ring {
     uint32_t first, n;
 };
 
+enum { SIM_PARAMS_MAX = 128 };
+
 struct sim_process {
     bool is_used;
     uint64_t serial;
@@ -80,6 +82,9 @@ struct sim_process {
     int exit_code;
     end_cause exit_cause;
     uint64_t seed;
+    char params[SIM_PARAMS_MAX]; /* the values that it was told last */
+    struct snapshot_ref restore; /* that it was told to go on from last */
+    task_id restore_maker;
 };
 
 /* ---- task arrays here ---- */
@@ -137,6 +142,9 @@ struct sim_node {
     struct agent *agent; /* NULL: it does not run */
     struct agent_outbox out;
     uint64_t incarnation;
+    time_ms started;      /* its last start, as its folder keeps it */
+    int64_t clock_off_ms; /* its clock, against the world's */
+    char lock[32];
     time_ms stalled_until, stalled_since;
     time_ms cut_until; /* no network before */
     time_ms heard;     /* by the head; when the head stood still does not count */

@@ -267,8 +267,8 @@ static void sim_loss_is_due(struct sim *sim, const char *field, const struct rec
         const struct sim_silence *silence = &node->silences[i];
         is_due = is_due || ended == silence->to;
     }
-    sim_require(sim, is_due, "attempt %s was lost and %s was silent for %lld ms", field, node->name,
-                (long long)(ended - since));
+    sim_require(sim, is_due, "attempt %s was lost (%s) and %s was silent for %lld ms", field,
+                r->result.reason, node->name, (long long)(ended - since));
 }
 
 void sim_on_attempt(struct sim *sim, const char *field, struct bytes value)

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/planted.h"
 #include "head/core/state.h"
 
 /* ---- donors ---- */
@@ -26,8 +27,10 @@ static bool donor_find(void *context, uint32_t trial, uint32_t *ret_ordinal, int
         return false;
     }
     const struct record_task *r = &donor->r;
-    if (r->snapshot.ordinal == 0 || r->snapshot.owner != 0 || r->snapshot.lineage != r->lineage ||
-        !core_snapshot_is_reached(ask->core, r->snapshot_node)) {
+    bool has_one = r->snapshot.ordinal != 0 && r->snapshot.owner == 0 &&
+                   r->snapshot.lineage == r->lineage &&
+                   core_snapshot_is_reached(ask->core, r->snapshot_node);
+    if (!has_one && !PLANTED(exploit_nothing)) {
         return false;
     }
     *ret_ordinal = r->snapshot.ordinal;
@@ -64,7 +67,9 @@ static void donor_take(struct core *core, struct task *task, const struct tune_e
     struct task *donor = core_task_find(core, (task_id){task->r.id.job, decision->donor});
     task->r.lineage = task->r.order.n + 1;
     params_set(core, task, event->params, event->n_params);
-    core_snapshot_borrow(core, task, donor);
+    if (!PLANTED(exploit_half)) {
+        core_snapshot_borrow(core, task, donor);
+    }
 }
 
 static void leave_order(struct core *core, time_ms now, struct task *task, order_act act,

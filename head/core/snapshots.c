@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/planted.h"
 #include "head/core/state.h"
 
 static bool snapshot_is_at(const struct snapshot_ref *snapshot, const char *where, const char *node)
@@ -40,8 +41,9 @@ static bool snapshot_is_named(const struct task *maker, uint32_t ordinal, const 
         return true;
     }
     list_each (&maker->lent, struct task, lent_link, to) {
-        if (snapshot_is(&to->r.snapshot, to->r.snapshot_node, ordinal, node) ||
-            snapshot_goes_to(to, ordinal, node)) {
+        if (!PLANTED(drop_lent) &&
+            (snapshot_is(&to->r.snapshot, to->r.snapshot_node, ordinal, node) ||
+             snapshot_goes_to(to, ordinal, node))) {
             return true;
         }
     }
@@ -113,6 +115,7 @@ void core_snapshot_borrow(struct core *core, struct task *task, struct task *don
     struct snapshot_ref from = donor->r.snapshot;
     from.owner = donor->r.id.index;
     from.lineage = task->r.lineage;
+    PLANT(reset_step, from.step = 0);
     core_snapshot_set(core, task, &task->r.snapshot, &task->r.snapshot_node, from,
                       donor->r.snapshot_node);
 }
@@ -172,7 +175,8 @@ void core_snapshot_arrived(struct core *core, struct task *task, uint32_t ordina
 static bool snapshot_fits(struct core *core, const struct task *task,
                           const struct snapshot_ref *snapshot, const char *where)
 {
-    return snapshot->ordinal != 0 && snapshot->lineage == task->r.lineage &&
+    bool is_current = snapshot->lineage == task->r.lineage || PLANTED(exploit_half);
+    return snapshot->ordinal != 0 && is_current &&
            (snapshot_is_at(snapshot, where, task->r.node) || core_snapshot_is_reached(core, where));
 }
 

@@ -166,7 +166,6 @@ void core_task_place(struct core *core, struct task *task, struct node *node,
     list_push_back(&node->tasks, &task->node_link);
     node->n_tasks++;
     core_gpus_set(core, task, allocation);
-    core_snapshots_move(core, task, node);
     if (task->r.node == NULL || strcmp(task->r.node, node->r.name) != 0) {
         core_str_set(core, &task->r.node, node->r.name);
     }
@@ -178,7 +177,9 @@ void core_task_unplace(struct core *core, struct task *task)
     if (task->allocation != NULL) {
         PLANT(give_twice,
               scheduler_give(core->scheduler, (struct allocation[]){*task->allocation}));
-        scheduler_give(core->scheduler, task->allocation);
+        if (!PLANTED(keep_slot) || task->r.order.act != ACT_STOP) {
+            scheduler_give(core->scheduler, task->allocation);
+        }
         mem_free(task->allocation);
         task->allocation = NULL;
     }

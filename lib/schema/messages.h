@@ -238,7 +238,7 @@ struct msg_enrol {
     const char *lock;      /* which kernel and file its folder's lock is; no two agents share one */
     uint64_t enrolment;    /* counts up within the incarnation; the welcome says which it answers */
     bool is_dry;           /* it completes tasks without a process; for measuring */
-    time_ms agent_started; /* by its node's clock: of two starts the later one */
+    time_ms agent_started; /* by its node's clock, and later than its folder's start before */
     const struct held_lane *lanes; /* open here */
     uint32_t n_lanes;
     const struct held_range *ranges;

@@ -269,7 +269,7 @@ struct record_node {
     time_ms drain_deadline; /* until then what runs there goes on */
     const char *drain_reason;
     bool is_dry;           /* its agent runs no process */
-    time_ms agent_started; /* by the node's clock */
+    time_ms agent_started; /* as the agent said; grows with the starts of one folder */
 };
 
 #define USER_ROLES(X)                                                                              \

@@ -133,5 +133,8 @@ void copies_free(struct worker *worker); /* when it is not busy */
 MUST_CHECK error_code folders_make(struct worker *worker, struct report *report);
 /* Where the muster command and its Python module lie. */
 void folders_find_own(struct worker *worker);
+/* The moment of this start, later than that of the folder's start before, even where the clock was
+ * set back: so the head can tell which of them is over. Blocks. */
+time_ms folders_started(struct worker *worker);
 
 #endif

@@ -71,6 +71,11 @@ static void rig_record(struct rig *rig, const struct agent_effect *effect)
     if (effect->array != NULL) {
         record.effect.array = agent_message_copy(MSG_ARRAY, effect->array, &rig->arena);
     }
+    if (effect->kind == AGENT_COPY) {
+        uint8_t *pass = arena_alloc(&rig->arena, effect->frame.len);
+        memcpy(pass, effect->frame.data, effect->frame.len);
+        record.effect.frame.data = pass;
+    }
     for (uint32_t i = 0; i < effect->lane.n_gpus; i++) {
         const char **gpus = arena_calloc(&rig->arena, effect->lane.n_gpus, sizeof *gpus);
         for (uint32_t k = 0; k < effect->lane.n_gpus; k++) {
