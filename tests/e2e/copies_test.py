@@ -170,7 +170,7 @@ def test_donor_killed_in_a_copy_and_started_again_is_gone_on_from(_cluster):
 
 # ---- failpoints ----
 
-MARKS = f"{STATE}/marks"
+MARKS = "/var/lib/marks"
 
 
 def points(can_fail=False):

@@ -186,7 +186,6 @@ static error_code pieces_plan(struct fetch_staging *staging, struct report *repo
         staging->piece_begins[i + 1] = staging->piece_begins[i] + pieces_of(&list->files[i]);
     }
     staging->n_pieces = staging->piece_begins[list->n_files];
-    staging->missing_bytes = list->manifest.bytes;
     staging->has_piece = mem_zalloc(staging->n_pieces / 8 + 1);
     return staging->has_piece != NULL ? OK
                                       : report_fail(report, ERR_NO_MEMORY, "no memory for a copy");
@@ -236,7 +235,7 @@ static error_code plan_make(struct fetch_staging *staging, struct report *report
                         staging->list.manifest.ordinal != staging->name.ordinal)) {
         error = report_fail(report, ERR_FORMAT, "its " MANIFEST_NAME " is another snapshot's");
     }
-    error = error == OK ? pieces_plan(staging, report) : error;
+    staging->missing_bytes = staging->list.manifest.bytes;
     error = error == OK ? dir_remove_tree(staging->folder, report) : error;
     error = error == OK ? dir_make(staging->folder, report) : error;
     if (error != OK) {
@@ -246,7 +245,9 @@ static error_code plan_make(struct fetch_staging *staging, struct report *report
     if (staging->folder_fd < 0) {
         return fail_errno(report, "open", "the folder");
     }
+    /* First of all: what fits on the disk bounds what is noted of it in memory. */
     error = space_check(staging, report);
+    error = error == OK ? pieces_plan(staging, report) : error;
     return error == OK ? files_make(staging, report) : error;
 }
 
