@@ -61,6 +61,11 @@
     X(SNAPSHOT_WRITE, "snapshot.write", true, "worker: a snapshot's list is about to be written")  \
     X(SNAPSHOT_RENAME, "snapshot.rename", true, "worker: a snapshot is about to get its place")    \
     X(SNAPSHOT_COMMITTED, "snapshot.committed", false, "worker: it has it, and nobody was told")   \
+    X(LEND_SEND, "lend.send", false, "worker: another node is about to get a piece of a snapshot") \
+    X(COPY_WRITE, "copy.write", true, "worker: a piece of another node's snapshot is written")     \
+    X(COPY_PROVE, "copy.prove", false, "worker: all pieces are there, and none was proven")        \
+    X(COPY_RENAME, "copy.rename", true, "worker: a copied snapshot is about to get its place")     \
+    X(COPY_TELL, "copy.tell", false, "worker: it has it, and nobody was told")                     \
     X(BLOB_UNPACK, "blob.unpack", true, "worker: a piece of a work folder is unpacked")            \
     X(BLOB_RENAME, "blob.rename", true, "worker: an unpacked work folder is about to appear")      \
     X(ROLE_START, "role.start", false, "supervisor: a role is about to be started")                \

@@ -38,6 +38,18 @@ error_code agent_new(const struct agent_config *config, struct agent **ret_agent
     return OK;
 }
 
+error_code agent_lender_set(struct agent *agent, const char *endpoint, const char *key)
+{
+    const char *lender = arena_strdup(&agent->arena, endpoint);
+    const char *lender_key = arena_strdup(&agent->arena, key);
+    if (lender == NULL || lender_key == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    agent->enrol->lender = lender;
+    agent->enrol->lender_key = lender_key;
+    return OK;
+}
+
 void agent_free(struct agent *agent)
 {
     if (agent == NULL) {

@@ -48,6 +48,8 @@ void agent_free(struct agent *agent);
  * or 10 s without a byte. */
 void on_link_up(struct agent *agent, time_ms now, struct agent_outbox *out);
 void on_link_down(struct agent *agent, time_ms now, struct agent_outbox *out);
+/* Where other agents get snapshots from this one, as the next enrolment says it; once. Copied. */
+MUST_CHECK error_code agent_lender_set(struct agent *agent, const char *endpoint, const char *key);
 /* One decoded frame of the head. It is copied, but for the bytes of a MSG_BLOB: they stay until the
  * outbox was carried out. */
 void on_head_message(struct agent *agent, time_ms now, message_type type, const void *message,
@@ -167,9 +169,9 @@ void on_exploit_proven(struct agent *agent, time_ms now, struct attempt_ref ref,
                        struct agent_outbox *out);
 
 /* Answers to AGENT_COPY. DONE: the snapshot is whole and on disk where its name says. AGAIN: the
- * other agent was not reached, went away or did not know the pass; what came is kept and not fetched
- * twice. GONE: it has the snapshot no more, or a damaged one. FAILED: it cannot be written here. text:
- * one sentence, unless DONE. */
+ * other agent was not reached, went away or did not know the pass; what came is kept and not
+ * fetched twice. GONE: it has the snapshot no more, or a damaged one. FAILED: it cannot be written
+ * here. text: one sentence, unless DONE. */
 typedef enum { COPY_DONE, COPY_AGAIN, COPY_GONE, COPY_FAILED } copy_end;
 void on_snapshot_copied(struct agent *agent, time_ms now, struct snapshot_name name, copy_end end,
                         const char *text, struct agent_outbox *out);

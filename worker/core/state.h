@@ -143,8 +143,8 @@ struct attempt {
 
 struct agent {
     struct arena arena;
-    const struct msg_enrol *enrol; /* in the arena */
-    const char *snapshots_dir;     /* in the arena; NULL: leases name the folder */
+    struct msg_enrol *enrol;   /* in the arena */
+    const char *snapshots_dir; /* in the arena; NULL: leases name the folder */
     struct random random;
     struct random passes; /* what others must not guess has a stream of its own */
     struct agent_link link;

@@ -230,6 +230,9 @@ static error_code endpoints_open(struct worker *worker, const struct identity *i
         error = arrays_new(worker, &worker->arrays, report);
     }
     if (error == OK) {
+        error = copies_open(worker, report);
+    }
+    if (error == OK) {
         error = log_asks_new(&worker->log_asks);
     }
     if (error == OK) {
@@ -337,6 +340,7 @@ static void loop_close(struct worker *worker)
     for (uint32_t i = 0; i < worker->n_signals; i++) {
         uv_close((uv_handle_t *)&worker->signals[i], NULL);
     }
+    copies_stop(worker);
     if (worker->spares != NULL) {
         spares_stop(worker->spares);
     }
@@ -345,9 +349,10 @@ static void loop_close(struct worker *worker)
     }
     while ((worker->snapshots != NULL && snapshots_busy(worker->snapshots)) ||
            (worker->spares != NULL && spares_busy(worker->spares)) ||
-           (worker->works != NULL && works_busy(worker->works))) {
+           (worker->works != NULL && works_busy(worker->works)) || copies_busy(worker)) {
         uv_run(loop_uv(worker->loop), UV_RUN_ONCE);
     }
+    copies_free(worker);
     works_free(worker->works);
     spares_free(worker->spares);
     loop_free(worker->loop);
