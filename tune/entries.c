@@ -71,15 +71,15 @@ static bool decision_is_sound(const struct tuner *tuner, const struct tune_event
     const struct tune_decision *decision = &event->decision;
     bool has_donor = decision->donor != 0;
     bool is_donor_sound =
-        !has_donor || (decision->donor != event->trial && decision->donor <= tuner->trials.n &&
-                       params_are_sound(tuner->spec, event));
+        !has_donor || ((decision->donor != event->trial || tuner->scheduling->lends_to_itself) &&
+                       decision->donor <= tuner->trials.n && params_are_sound(tuner->spec, event));
     int64_t from = has_donor ? decision->donor_step : event->step;
     bool is_ahead = decision->until > from || decision->until == INT64_MAX;
     switch (decision->act) {
     case TUNE_GO:
         return decision->why == TUNE_WHY_NONE && is_ahead && !has_donor;
     case TUNE_STOP:
-        return decision->why > TUNE_WHY_NONE && decision->why <= TUNE_WHY_MEDIAN &&
+        return decision->why > TUNE_WHY_NONE && decision->why <= TUNE_WHY_LAST &&
                decision->why != TUNE_WHY_TRIALS && decision->until == INT64_MAX && !has_donor;
     case TUNE_PAUSE:
         return decision->why == TUNE_WHY_NONE && is_donor_sound && decision->until == INT64_MAX;
@@ -128,7 +128,7 @@ static error_code apply_woken(struct tuner *tuner, const struct tune_event *even
     tune_act act = event->decision.act;
     bool is_sound = (act == TUNE_GO && event->decision.why == TUNE_WHY_NONE) ||
                     (act == TUNE_STOP && event->decision.why != TUNE_WHY_NONE &&
-                     event->decision.why <= TUNE_WHY_MEDIAN);
+                     event->decision.why <= TUNE_WHY_LAST);
     if (trial == NULL || trial->state != TRIAL_HELD || !is_sound || event->decision.donor != 0) {
         return ERR_INVALID;
     }

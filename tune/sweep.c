@@ -13,7 +13,7 @@
 static const char *const why_words[] = {
     [TUNE_WHY_NONE] = "",         [TUNE_WHY_RUNG] = "rung",     [TUNE_WHY_MAX] = "max",
     [TUNE_WHY_TARGET] = "target", [TUNE_WHY_TRIALS] = "trials", [TUNE_WHY_FAILURES] = "failures",
-    [TUNE_WHY_WALL] = "wall",     [TUNE_WHY_MEDIAN] = "median",
+    [TUNE_WHY_WALL] = "wall",     [TUNE_WHY_MEDIAN] = "median", [TUNE_WHY_SNAPSHOT] = "snapshot",
 };
 
 /* Sweep-wide reasons that running trials are stopped for too. */
@@ -21,15 +21,15 @@ static const bool why_stops_all[] = {
     [TUNE_WHY_TARGET] = true,
     [TUNE_WHY_FAILURES] = true,
     [TUNE_WHY_WALL] = true,
-    [TUNE_WHY_MEDIAN] = false,
+    [TUNE_WHY_SNAPSHOT] = false,
 };
 
-static_assert(sizeof why_words / sizeof why_words[0] == TUNE_WHY_MEDIAN + 1, "a word a reason");
-static_assert(sizeof why_stops_all == TUNE_WHY_MEDIAN + 1, "a line a reason");
+static_assert(sizeof why_words / sizeof why_words[0] == TUNE_WHY_LAST + 1, "a word a reason");
+static_assert(sizeof why_stops_all == TUNE_WHY_LAST + 1, "a line a reason");
 
 const char *tune_why_word(tune_why why)
 {
-    assert((unsigned)why <= TUNE_WHY_MEDIAN);
+    assert((unsigned)why <= TUNE_WHY_LAST);
     return why_words[why];
 }
 

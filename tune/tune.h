@@ -38,6 +38,8 @@ typedef enum {
     TUNE_WHY_FAILURES, /* stop.failures trials failed */
     TUNE_WHY_WALL,     /* stop.wall passed (told by TUNE_EVENT_WALL) */
     TUNE_WHY_MEDIAN,   /* worse than the median of the others' running averages */
+    TUNE_WHY_SNAPSHOT, /* a recorded schedule changes its parameters, and it has not saved */
+    TUNE_WHY_LAST = TUNE_WHY_SNAPSHOT,
 } tune_why;
 
 const char *tune_why_word(tune_why why); /* "rung", "max", ...; "" for NONE */
@@ -49,7 +51,7 @@ struct tune_decision {
     int64_t until; /* next milestone step, behind donor_step if there is a donor; INT64_MAX: none */
     /* EXPLOIT, and PAUSE with a donor: whose snapshot, which of its, and the steps that its weights
      * have done. */
-    uint32_t donor; /* a trial; 0: none */
+    uint32_t donor; /* a trial, where the schedule says so itself; 0: none */
     uint32_t donor_ordinal;
     int64_t donor_step;
 };

@@ -17,12 +17,13 @@ struct donor_ask {
     const struct task *task; /* that asks */
 };
 
-/* One that it made itself, with its parameters of now, where the asking trial is. */
+/* One that it made itself, with its parameters of now, where the asking trial is. A trial may be
+ * its own donor. */
 static bool donor_find(void *context, uint32_t trial, uint32_t *ret_ordinal, int64_t *ret_step)
 {
     const struct donor_ask *ask = context;
     const struct task *donor = core_task_find(ask->core, (task_id){ask->task->r.id.job, trial});
-    if (donor == NULL || donor == ask->task) {
+    if (donor == NULL) {
         return false;
     }
     const struct record_task *r = &donor->r;

@@ -216,7 +216,7 @@ void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
     struct arena arena;
     struct sweep_spec spec;
     arena_init(&arena, SWEEP_ARENA_MAX);
-    struct spec_set set = {submit->set, submit->n_set, submit->is_test};
+    struct spec_set set = {submit->set, submit->n_set, submit->is_test, NULL};
     error_code error = core_works_check(core, &report);
     if (error == OK) {
         error = spec_sweep_parse_set(submit->file, strlen(submit->file), submit->file_name, &set,
@@ -224,6 +224,9 @@ void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
     }
     if (error == OK) {
         error = tune_check(&spec, &report);
+        if (error != OK) {
+            spec_set_report(&set, &report);
+        }
     }
     if (error == OK && submit->name != NULL && submit->name[0] != '\0') {
         spec.name = submit->name;

@@ -23,17 +23,18 @@ void core_sweep_due(struct core *core, struct sweep *sweep)
 order_why core_why_from_tune(tune_why why)
 {
     static const order_why whys[] = {
-        [TUNE_WHY_NONE] = WHY_NONE,   [TUNE_WHY_RUNG] = WHY_RUNG,
-        [TUNE_WHY_MAX] = WHY_MAX,     [TUNE_WHY_TARGET] = WHY_TARGET,
-        [TUNE_WHY_TRIALS] = WHY_NONE, [TUNE_WHY_FAILURES] = WHY_FAILURES,
-        [TUNE_WHY_WALL] = WHY_WALL,   [TUNE_WHY_MEDIAN] = WHY_MEDIAN,
+        [TUNE_WHY_NONE] = WHY_NONE,         [TUNE_WHY_RUNG] = WHY_RUNG,
+        [TUNE_WHY_MAX] = WHY_MAX,           [TUNE_WHY_TARGET] = WHY_TARGET,
+        [TUNE_WHY_TRIALS] = WHY_NONE,       [TUNE_WHY_FAILURES] = WHY_FAILURES,
+        [TUNE_WHY_WALL] = WHY_WALL,         [TUNE_WHY_MEDIAN] = WHY_MEDIAN,
+        [TUNE_WHY_SNAPSHOT] = WHY_SNAPSHOT,
     };
     return whys[why];
 }
 
 struct spec_set core_sweep_set(const struct record_sweep *record)
 {
-    return (struct spec_set){record->set, record->n_set, record->is_test};
+    return (struct spec_set){record->set, record->n_set, record->is_test, NULL};
 }
 
 error_code core_sweep_build(struct core *core, struct sweep *sweep, struct report *report)
@@ -188,7 +189,7 @@ void core_log_from_record(const struct record_log *record, struct tune_event *re
         [WHY_FAILURES] = TUNE_WHY_FAILURES, [WHY_WALL] = TUNE_WHY_WALL,
         [WHY_CANCEL] = TUNE_WHY_NONE,       [WHY_STOP] = TUNE_WHY_NONE,
         [WHY_PAUSE] = TUNE_WHY_NONE,        [WHY_MEDIAN] = TUNE_WHY_MEDIAN,
-        [WHY_EXPLOIT] = TUNE_WHY_NONE,
+        [WHY_EXPLOIT] = TUNE_WHY_NONE,      [WHY_SNAPSHOT] = TUNE_WHY_SNAPSHOT,
     };
     *ret_event = (struct tune_event){
         .kind = kinds[record->kind],

@@ -4,7 +4,7 @@
 
 const char *const order_act_names[] = {"go", "stop", "pause", "exploit"};
 const char *const order_why_names[] = {"",       "rung", "max",   "target", "failures", "wall",
-                                       "cancel", "stop", "pause", "median", "exploit"};
+                                       "cancel", "stop", "pause", "median", "exploit",  "snapshot"};
 const char *const event_kind_names[] = {"started", "rows",     "milestone", "snapshot", "bye",
                                         "result",  "draining", "tasks",     "returned"};
 const char *const bye_word_names[] = {"", "done", "paused", "invalid", "error"};

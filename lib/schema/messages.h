@@ -105,10 +105,11 @@ typedef enum {
     WHY_STOP,     /* the user stopped it */
     WHY_PAUSE,    /* the user paused it */
     WHY_MEDIAN,   /* worse than the median */
-    WHY_EXPLOIT,  /* to start again from another trial's snapshot */
+    WHY_EXPLOIT,  /* to start again from another trial's snapshot, or its own with new parameters */
+    WHY_SNAPSHOT, /* a recorded schedule changes its parameters, and it has not saved */
 } order_why;
 extern const char *const order_act_names[4];
-extern const char *const order_why_names[11];
+extern const char *const order_why_names[12];
 
 struct order {
     uint64_t n; /* >= 1 */

@@ -50,10 +50,9 @@ const struct spec_word sweep_search_words[] = {
 };
 
 const struct spec_word sweep_schedule_words[] = {
-    {"none", SCHEDULE_NONE},     {"asha", SCHEDULE_ASHA},
-    {"sha", SCHEDULE_SHA},       {"hyperband", SCHEDULE_HYPERBAND},
-    {"median", SCHEDULE_MEDIAN}, {"pbt", SCHEDULE_PBT},
-    {"pb2", WORD_LATER},         {NULL, 0},
+    {"none", SCHEDULE_NONE},           {"asha", SCHEDULE_ASHA},     {"sha", SCHEDULE_SHA},
+    {"hyperband", SCHEDULE_HYPERBAND}, {"median", SCHEDULE_MEDIAN}, {"pbt", SCHEDULE_PBT},
+    {"replay", SCHEDULE_REPLAY},       {"pb2", WORD_LATER},         {NULL, 0},
 };
 
 const struct spec_word sweep_checkpoint_words[] = {{"rung", CHECKPOINT_ON_RUNG},

@@ -233,6 +233,22 @@ static void pbt_print(const struct sweep_spec *spec, struct buf *buf)
     put(buf, "]}\n");
 }
 
+/* With what the file says: what was printed needs it no more. */
+static void replay_print(const struct sweep_spec *spec, struct buf *buf)
+{
+    const struct schedule_spec *schedule = &spec->schedule;
+    if (schedule->from != NULL) {
+        put(buf, ", from: ");
+        text_print(schedule->from, buf);
+    }
+    for (uint32_t i = 0; i < schedule->n_steps; i++) {
+        put(buf, "%s\n    {step: %lld, params: ", i == 0 ? ", steps: [" : ",",
+            (long long)schedule->steps[i]);
+        baseline_print(spec, &spec->baselines[i], buf);
+        put(buf, "}%s", i + 1 == schedule->n_steps ? "]" : "");
+    }
+}
+
 static void schedule_print(const struct sweep_spec *spec, struct buf *buf)
 {
     const struct schedule_spec *schedule = &spec->schedule;
@@ -259,6 +275,7 @@ static void schedule_print(const struct sweep_spec *spec, struct buf *buf)
     if (spec_schedule_has(schedule->type, "interval")) {
         put(buf, ", interval: %lld, startup: %u", (long long)schedule->interval, schedule->startup);
     }
+    replay_print(spec, buf);
     put(buf, "}\n");
     if (schedule->type == SCHEDULE_PBT) {
         pbt_print(spec, buf);

@@ -166,6 +166,7 @@ typedef enum {
     SCHEDULE_HYPERBAND,
     SCHEDULE_MEDIAN,
     SCHEDULE_PBT,
+    SCHEDULE_REPLAY, /* one trial, by a recorded schedule */
 } schedule_type;
 /* At a rung a trial is judged once and for all, or it waits there until it may go on. */
 typedef enum { SCHEDULE_STOP, SCHEDULE_PROMOTE } schedule_mode;
@@ -207,6 +208,11 @@ struct schedule_spec {
     int64_t interval; /* MEDIAN: steps between two looks, >= 1 */
     uint32_t startup; /* MEDIAN: results of so many others are needed to judge one */
     const char *origin; /* the key of a W\&B sweep file that it was read from; NULL: none */
+    /* REPLAY: the file as it is named, and the steps of the weights from which on the parameters of
+     * spec.baselines, one a step, hold; the first is 0, they grow. n_steps 0: not read yet. */
+    const char *from;
+    const int64_t *steps;
+    uint32_t n_steps;
 };
 
 /* Population-based training. */

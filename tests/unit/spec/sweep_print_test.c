@@ -17,6 +17,11 @@ static const char *const files[] = {
           "'CUDA out of memory', do: fail}, {match: 'a\"b', do: free}, {do: retry, match: c}]}\n"
           "resources: {place: spread, prefer: [\"zone == a\", 'ssd', \"gpu not in (a, 'b c')\"]}\n",
     LEAST "checkpoints: {adopt: 'out/ckpt-*', on: []}\nreport: {from: [wandb, stderr]}\n",
+    "command: x\nmetric: {name: loss}\nparameters: {a: {min: 0.0, max: 1.0}, b: {values: [x, 'y "
+    "z']}}\n"
+    "schedule: {type: replay, from: 'a b.csv', steps: [{step: 0, params: {a: 0.5, b: x}}, {step: "
+    "3, "
+    "params: {a: 0.25, b: y z}}]}\n",
     LEAST "parameters: {a: .nan, b: -.inf, c: 1e300, d: 0.1, e: -0.0, f: 9223372036854775807}\n",
     LEAST "parameters: {a: {min: 1.0, max: 1e16}, b: {min: 1e-300, max: 5e-300, q: 1e-301}}\n",
     LEAST "parameters: {a: 'none', b: '', c: '\"', d: \"\\x85\\uFEFF\\uFFFF\", e: ' x ', f: "
