@@ -135,6 +135,42 @@ static int settings_take(const struct cli *cli, struct sweep_file *file)
     return EXIT_OK;
 }
 
+/* Each ${envvar:NAME} of the text becomes a setting: the head has no environment of people. What is
+ * not there is said by the check, unless the file has a default. */
+static int envvars_take(struct sweep_file *file)
+{
+    static const char macro[] = "${envvar:";
+    for (const char *at = strstr(file->text, macro); at != NULL; at = strstr(at, macro)) {
+        char name[NAME_MAX_BYTES + 1];
+        at += sizeof macro - 1;
+        size_t length = strcspn(at, "}");
+        bool is_escaped = at - sizeof macro + 1 > file->text && at[-(long)sizeof macro] == '$';
+        if (is_escaped || length == 0 || length >= sizeof name) {
+            continue;
+        }
+        snprintf(name, sizeof name, "%.*s", (int)length, at);
+        const char *value = getenv(name);
+        json_t *text = value != NULL ? json_string(value) : NULL;
+        char *quoted = text != NULL ? json_dumps(text, JSON_ENCODE_ANY) : NULL;
+        json_decref(text);
+        if (value != NULL && quoted == NULL) {
+            return cli_fail(EXIT_USAGE, "the variable %s of the environment is no UTF-8 text",
+                            name);
+        }
+        char *setting =
+            quoted != NULL ? arena_printf(&file->arena, "envvar.%s=%s", name, quoted) : NULL;
+        free(quoted);
+        bool is_there = setting == NULL;
+        for (uint32_t i = 0; i < file->n_set && !is_there; i++) {
+            is_there = strcmp(file->set[i], setting) == 0;
+        }
+        if (!is_there && file->n_set + 2 < SPEC_SETS_MAX) {
+            file->set[file->n_set++] = setting;
+        }
+    }
+    return EXIT_OK;
+}
+
 /* What schedule.from names becomes a setting, so that it travels with the file. */
 static int recording_take(struct sweep_file *file)
 {
@@ -146,7 +182,7 @@ static int recording_take(struct sweep_file *file)
     snprintf(file->recorded_path, sizeof file->recorded_path, "%.*s%s%s",
              from[0] == '/' ? 0 : (int)strlen(file->folder), file->folder,
              from[0] == '/' ? "" : "/", from);
-    buf_init(&text, SPEC_SETS_MAX_BYTES);
+    buf_init(&text, SPEC_TEXT_MAX_BYTES);
     ignore_error(buf_printf(&text, "schedule.steps="), "sticky");
     int code = recording_read(file->recorded_path, &text);
     if (code == EXIT_OK && text.failed == OK) {
@@ -155,7 +191,7 @@ static int recording_take(struct sweep_file *file)
     buf_fini(&text);
     if (code == EXIT_OK && file->recorded == NULL) {
         return cli_fail(EXIT_USAGE, "schedule.from: %s says more than %d KiB", file->recorded_path,
-                        SPEC_SETS_MAX_BYTES >> 10);
+                        SPEC_TEXT_MAX_BYTES >> 10);
     }
     if (code == EXIT_OK) {
         file->set[file->n_set++] = file->recorded;
@@ -191,8 +227,9 @@ int sweep_file_load(const struct cli *cli, struct sweep_file *file, const char *
 {
     *file = (struct sweep_file){0};
     arena_init(&file->arena, SPEC_ARENA_MAX);
-    int code = settings_take(cli, file);
-    code = code == EXIT_OK ? sweep_file_read(file, path) : code;
+    int code = sweep_file_read(file, path);
+    code = code == EXIT_OK ? envvars_take(file) : code;
+    code = code == EXIT_OK ? settings_take(cli, file) : code; /* they hold against those before */
     if (code != EXIT_OK) {
         return code;
     }

@@ -67,7 +67,8 @@ error_code tune_new(const struct sweep_spec *spec, uint64_t seed, struct tuner *
     if (tuner == NULL) {
         return ERR_NO_MEMORY;
     }
-    tuner->spec = spec;
+    tuner->own_spec = *spec;
+    tuner->spec = spec = &tuner->own_spec;
     tuner->seed = seed;
     tuner->trials_max = spec->stop.trials;
     tuner->searcher = searcher_find(spec->search);
@@ -108,6 +109,13 @@ uint32_t tune_trials_max(const struct tuner *tuner)
     uint32_t size = tuner->space_size;
     bool is_smaller = size > 0 && (tuner->trials_max == 0 || size < tuner->trials_max);
     return is_smaller ? size : tuner->trials_max;
+}
+
+struct tune_limits tune_limits_get(const struct tuner *tuner)
+{
+    const struct sweep_spec *spec = tuner->spec;
+    return (struct tune_limits){TUNE_SET_ALL, tuner->trials_max, spec->stop.failures,
+                                spec->concurrency, spec->stop.wall_ms};
 }
 
 uint32_t tune_space_size(const struct tuner *tuner)

@@ -36,6 +36,23 @@ static bool donor_find(void *context, uint32_t trial, uint32_t *ret_ordinal, int
     return true;
 }
 
+static bool command_restores(const struct command *command)
+{
+    bool restores = false;
+    for (uint32_t i = 0; i < command->n_words && !restores; i++) {
+        restores = strstr(command->words[i], "${restore") != NULL;
+    }
+    return restores;
+}
+
+bool core_task_can_save(const struct task *task)
+{
+    const struct sweep *sweep = task->work->sweep;
+    return (task->r.can & CAN_CHECKPOINT) != 0 ||
+           (sweep != NULL && sweep->spec.checkpoints.adopt[0] != '\0' &&
+            command_restores(&sweep->spec.command));
+}
+
 /* Another trial of the sweep waits for a place: one that was asked for, or one that could be. */
 static bool sweep_is_crowded(const struct sweep *sweep)
 {
@@ -134,7 +151,7 @@ void core_decide(struct core *core, time_ms now, struct task *task, int64_t step
         .trial = task->r.id.index,
         .step = step,
         .value = value,
-        .can = (task->r.can & CAN_CHECKPOINT) != 0 ? TUNE_CAN_PAUSE | TUNE_CAN_EXPLOIT : 0,
+        .can = core_task_can_save(task) ? TUNE_CAN_PAUSE | TUNE_CAN_EXPLOIT : 0,
         .is_crowded = sweep_is_crowded(sweep),
         .donor = donor_find,
         .context = &ask,
@@ -146,6 +163,7 @@ void core_decide(struct core *core, time_ms now, struct task *task, int64_t step
         .has_value = true,
         .value = value,
     };
+    core_task_metric_result(task, &event);
     tune_decide(sweep->tuner, &milestone, &event.decision, params);
     if (event.decision.donor != 0) {
         event.params = params;

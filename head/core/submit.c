@@ -146,10 +146,11 @@ struct sweep *core_sweep_own(struct core *core, const struct record_sweep *recor
     sweep->r.owner = sweep->r.git = sweep->r.key = sweep->r.file_hash = sweep->r.error = NULL;
     sweep->r.argv = argv;
     sweep->r.resume_key = NULL;
-    sweep->r.set = sweep->r.labels = NULL;
-    sweep->r.n_set = sweep->r.n_labels = 0;
+    sweep->r.set = sweep->r.changed = sweep->r.labels = NULL;
+    sweep->r.n_set = sweep->r.n_changed = sweep->r.n_labels = 0;
     core_str_set(core, &sweep->r.resume_key, record->resume_key);
     core_strs_set(core, &sweep->r.set, &sweep->r.n_set, record->set, record->n_set);
+    core_strs_set(core, &sweep->r.changed, &sweep->r.n_changed, record->changed, record->n_changed);
     core_strs_set(core, &sweep->r.labels, &sweep->r.n_labels, record->labels, record->n_labels);
     core_asides_own(core, sweep, record);
     for (uint32_t i = 0; i < record->n_argv; i++) {

@@ -3,8 +3,9 @@
 #include "schema/parts.h"
 
 const char *const order_act_names[] = {"go", "stop", "pause", "exploit"};
-const char *const order_why_names[] = {"",       "rung", "max",   "target", "failures", "wall",
-                                       "cancel", "stop", "pause", "median", "exploit",  "snapshot"};
+const char *const order_why_names[] = {"",        "rung",     "max",  "target", "failures",
+                                       "wall",    "cancel",   "stop", "pause",  "median",
+                                       "exploit", "snapshot", "nan"};
 const char *const event_kind_names[] = {"started", "rows",     "milestone", "snapshot", "bye",
                                         "result",  "draining", "tasks",     "returned"};
 const char *const bye_word_names[] = {"", "done", "paused", "invalid", "error"};
@@ -262,6 +263,7 @@ static const struct field msg_lease_fields[] = {
     F_STRS(struct msg_lease, report_err_rules, n_report_err_rules, 142, 1, LINE_RULES_LIMIT),
     F_TEXT(struct msg_lease, metric_time, 143, 1, SCHEMA_TEXT_MAX),
     F_TEXT(struct msg_lease, adopt, 144, 1, PATH_BYTES_MAX),
+    F_MS(struct msg_lease, checkpoints_every_ms, 160, 1),
 };
 const struct schema msg_lease_schema = SCHEMA("lease", struct msg_lease, 1, msg_lease_fields);
 

@@ -124,6 +124,14 @@ static void head_print(const struct sweep_spec *spec, struct buf *buf)
         put(buf, "\nproject: ");
         text_print(spec->project, buf);
     }
+    if (spec->entity[0] != '\0') {
+        put(buf, "\nentity: ");
+        text_print(spec->entity, buf);
+    }
+    if (spec->description[0] != '\0') {
+        put(buf, "\ndescription: ");
+        text_print(spec->description, buf);
+    }
     put(buf, "\nlabels: [");
     for (uint32_t i = 0; i < spec->n_labels; i++) {
         put(buf, "%s", i > 0 ? ", " : "");
@@ -177,7 +185,9 @@ static void metric_print(const struct sweep_spec *spec, struct buf *buf)
         put(buf, ", time: ");
         text_print(spec->metric.time, buf);
     }
-    put(buf, "}\n");
+    put(buf, ", summary: %s, on_nan: %s}\n",
+        sweep_word(sweep_summary_words, (int)spec->metric.summary),
+        sweep_word(sweep_on_nan_words, (int)spec->metric.on_nan));
 }
 
 static void line_rules_print(const char *key, const char *const *rules, uint32_t n, struct buf *buf)
@@ -341,7 +351,9 @@ static void checkpoints_print(const struct checkpoint_spec *checkpoints, struct 
             separator = ", ";
         }
     }
-    put(buf, "], keep: {trial_last: %u, trial_best: %u}", checkpoints->keep_last,
+    put(buf, "]");
+    limit_print(", every", checkpoints->every_ms, buf);
+    put(buf, ", keep: {trial_last: %u, trial_best: %u}", checkpoints->keep_last,
         checkpoints->keep_best);
     if (checkpoints->adopt[0] != '\0') {
         put(buf, ", adopt: ");
