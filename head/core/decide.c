@@ -176,3 +176,32 @@ void core_decide(struct core *core, time_ms now, struct task *task, int64_t step
     core_notice_best(core, now, sweep);
     core_sweep_advance(core, now, sweep);
 }
+
+void core_replay_anew(struct core *core, time_ms now, struct task *task)
+{
+    struct sweep *sweep = task->work->sweep;
+    struct value params[SPEC_PARAMETERS_MAX];
+    if (sweep == NULL || sweep->spec.schedule.type != SCHEDULE_REPLAY || task->r.lineage == 0 ||
+        core_order_is_leave(&task->r.order) ||
+        core_snapshot_to_restore(task, task->r.node).ordinal != 0) {
+        return;
+    }
+    struct tune_event event = {
+        .kind = TUNE_EVENT_MILESTONE,
+        .trial = task->r.id.index,
+        .has_value = true,
+        .value = NAN,
+        .decision = {.act = TUNE_GO, .until = INT64_MAX},
+    };
+    core_task_metric_result(task, &event);
+    tune_suggest(sweep->tuner, task->r.id.index, params);
+    core_sweep_log(core, now, sweep, &event, task->r.order.n + 1);
+    params_set(core, task, params, sweep->spec.n_parameters);
+    task->r.order = (struct order){
+        .n = task->r.order.n + 1,
+        .until = tune_first_milestone(sweep->tuner, task->r.id.index),
+        .act = ACT_GO,
+    };
+    task->r.lineage = task->r.order.n; /* what it saved before is of no use to it */
+    core_task_dirty(core, task);
+}

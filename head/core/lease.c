@@ -200,6 +200,7 @@ static void core_task_lease(struct core *core, time_ms now, struct task *task,
     if (core->out.failed != OK) {
         return;
     }
+    core_replay_anew(core, now, task);
     task->r.attempt = task->r.n_attempts++;
     task->r.leased = now;
     task->r.started = 0;

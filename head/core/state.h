@@ -399,6 +399,9 @@ void core_sweep_wake(struct core *core, time_ms now, struct sweep *sweep);
 void core_sweep_save(struct core *core, time_ms now, struct sweep *sweep);
 void core_sweep_wake_paused(struct core *core, time_ms now, struct sweep *sweep);
 
+/* Before its lease: a trial on a recorded schedule that has nothing to go on from begins with the
+ * schedule's first parameters again, not with those that it had come to. */
+void core_replay_anew(struct core *core, time_ms now, struct task *task);
 /* Can it save and leave, to go on later? It said so; or what it writes is adopted, and its command
  * takes it up again: such a one is stopped, and started again from there. */
 bool core_task_can_save(const struct task *task);
