@@ -1,5 +1,6 @@
 #include "spec/change.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +8,12 @@
 #include "spec/spelling.h"
 
 #define FIELD(field) offsetof(struct sweep_spec, field), sizeof((struct sweep_spec){0}.field)
+
+/* Both ends of a range are one key. */
+enum { BACKOFF_BYTES = 2 * sizeof(int64_t) };
+static_assert(offsetof(struct retry_spec, backoff_max_ms) ==
+                  offsetof(struct retry_spec, backoff_min_ms) + sizeof(int64_t),
+              "one after the other");
 
 /* Fields without pointers: they are copied, and the new text is let go. */
 static const struct change {
@@ -23,6 +30,7 @@ static const struct change {
     {"queue.priority", FIELD(priority), 0},
     {"retries.max", FIELD(retries.max), 0},
     {"retries.crash_limit", FIELD(retries.crash_limit), 0},
+    {"retries.backoff", offsetof(struct sweep_spec, retries.backoff_min_ms), BACKOFF_BYTES, 0},
     {"retries.node_failures", FIELD(retries.node_failures), 0},
     {"timeouts.trial", FIELD(timeouts.trial_ms), 0},
     {"timeouts.silent", FIELD(timeouts.silent_ms), 0},
@@ -42,13 +50,14 @@ static const char of_names[] = "it is what the sweep is found by";
 static const struct {
     const char *block, *why;
 } fixed[] = {
-    {"parameters", of_space}, {"constraints", of_space},    {"baselines", of_space},
-    {"search", of_space},     {"method", of_space},         {"metric", of_results},
-    {"schedule", of_results}, {"pbt", of_results},          {"early_terminate", of_results},
-    {"command", of_attempts}, {"program", of_attempts},     {"workdir", of_attempts},
-    {"setup", of_attempts},   {"env", of_attempts},         {"resources", of_attempts},
-    {"report", of_attempts},  {"checkpoints", of_attempts}, {"name", of_names},
-    {"project", of_names},    {"labels", of_names},
+    {"parameters", of_space},  {"constraints", of_space},    {"baselines", of_space},
+    {"search", of_space},      {"method", of_space},         {"metric", of_results},
+    {"schedule", of_results},  {"pbt", of_results},          {"early_terminate", of_results},
+    {"command", of_attempts},  {"program", of_attempts},     {"workdir", of_attempts},
+    {"setup", of_attempts},    {"env", of_attempts},         {"resources", of_attempts},
+    {"report", of_attempts},   {"checkpoints", of_attempts}, {"name", of_names},
+    {"description", of_names}, {"entity", of_names},         {"envvar", of_attempts},
+    {"project", of_names},     {"labels", of_names},
 };
 
 static size_t path_length(const char *text)
@@ -80,7 +89,7 @@ static const char *fixed_why(const char *text)
 
 static error_code change_refuse(const char *text, struct report *report)
 {
-    char path[EXCERPT_MAX];
+    char path[EXCERPT_MAX], excerpt[EXCERPT_MAX];
     int length = (int)path_length(text);
     const char *why = fixed_why(text);
     snprintf(path, sizeof path, "%.*s", length, text);
@@ -89,11 +98,11 @@ static error_code change_refuse(const char *text, struct report *report)
             report, ERR_INVALID,
             "`%s` cannot change while a sweep runs: %s; 'muster sweep clone N --set' "
             "makes another one",
-            path, why);
+            spelling_excerpt(path, excerpt), why);
     }
     struct spelling spelling = {.word = path};
-    error_code error =
-        report_fail(report, ERR_INVALID, "`%s` is no key that may change: those are", path);
+    error_code error = report_fail(report, ERR_INVALID, "`%s` is no key that may change: those are",
+                                   spelling_excerpt(path, excerpt));
     for (size_t i = 0; i < N_CHANGES; i++) {
         report_add(report, "%s %s", i > 0 ? "," : "", changes[i].path);
         spelling_offer(&spelling, changes[i].path);

@@ -7,12 +7,13 @@ static void test_keys_that_may_change_are_taken_and_the_others_stay(void **state
     (void)state;
     static const char before[] =
         LEAST "limits: {concurrency: 4, per_node: 2}\nqueue: {priority: 10}\nretries: {max: 1}\n";
-    static const char after[] = "command: y\nmetric: {name: loss}\nstop: {trials: 9, wall: 1h}\n"
-                                "limits: {concurrency: 8, per_node: 3}\nqueue: {priority: 90}\n"
-                                "retries: {max: 7, crash_limit: 9}\ntimeouts: {silent: 7s}\n";
-    static const char *const texts[] = {"stop.trials=9", "limits.concurrency=8",
-                                        "queue.priority=90", "retries.crash_limit=9",
-                                        "timeouts.silent=7s"};
+    static const char after[] =
+        "command: y\nmetric: {name: loss}\nstop: {trials: 9, wall: 1h}\n"
+        "limits: {concurrency: 8, per_node: 3}\nqueue: {priority: 90}\n"
+        "retries: {max: 7, crash_limit: 9, backoff: 2s..9s}\ntimeouts: {silent: 7s}\n";
+    static const char *const texts[] = {"stop.trials=9",          "limits.concurrency=8",
+                                        "queue.priority=90",      "retries.crash_limit=9",
+                                        "retries.backoff=2s..9s", "timeouts.silent=7s"};
     struct arena old_arena, new_arena;
     struct sweep_spec old, new;
     parsed(before, &old_arena, &old);
@@ -29,6 +30,8 @@ static void test_keys_that_may_change_are_taken_and_the_others_stay(void **state
     assert_int_equal(old.priority, 90);
     assert_int_equal(old.retries.max, 1);
     assert_int_equal(old.retries.crash_limit, 9);
+    assert_int_equal(old.retries.backoff_min_ms, 2000);
+    assert_int_equal(old.retries.backoff_max_ms, 9000);
     assert_int_equal(old.timeouts.silent_ms, 7000);
     assert_string_equal(old.command.words[0], "x");
     arena_fini(&old_arena);
