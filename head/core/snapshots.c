@@ -115,6 +115,11 @@ static void core_snapshot_clear(struct core *core, struct task *task, struct sna
 
 void core_snapshot_borrow(struct core *core, struct task *task, struct task *donor)
 {
+    if (donor == task) { /* with new parameters: of its own, from now on */
+        task->r.snapshot.lineage = task->r.lineage;
+        core_task_dirty(core, task);
+        return;
+    }
     struct snapshot_ref from = donor->r.snapshot;
     from.owner = donor->r.id.index;
     from.lineage = task->r.lineage;

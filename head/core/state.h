@@ -279,6 +279,9 @@ void core_sweep_finish(struct core *core, time_ms now, struct sweep *sweep, orde
 /* Appends to the sweep's log and applies to its tuner: the same entry. */
 void core_sweep_log(struct core *core, time_ms now, struct sweep *sweep,
                     const struct tune_event *event, uint64_t order_n);
+/* The same for a SET, with what people wrote. */
+void core_sweep_log_set(struct core *core, time_ms now, struct sweep *sweep,
+                        const struct tune_event *event, const char *const *settings, uint32_t n);
 void core_sweep_trial_ended(struct core *core, time_ms now, struct task *task);
 int64_t core_sweep_ran_ms(const struct sweep *sweep, time_ms now);
 const char *core_sweep_metric_intern(struct core *core, struct sweep *sweep, const char *name);
@@ -404,6 +407,25 @@ void core_sweep_wake(struct core *core, time_ms now, struct sweep *sweep);
 /* People paused the sweep: what can saves and leaves. Or they let it go on. */
 void core_sweep_save(struct core *core, time_ms now, struct sweep *sweep);
 void core_sweep_wake_paused(struct core *core, time_ms now, struct sweep *sweep);
+
+/* Before its lease: a trial on a recorded schedule that has nothing to go on from begins with the
+ * schedule's first parameters again, not with those that it had come to. */
+void core_replay_anew(struct core *core, time_ms now, struct task *task);
+/* Can it save and leave, to go on later? It said so; or what it writes is adopted, and its command
+ * takes it up again: such a one is stopped, and started again from there. */
+bool core_task_can_save(const struct task *task);
+/* ---- metric.c ---- */
+/* A trial reported a value of the sweep's metric. */
+void core_task_metric_take(struct task *task, int64_t step, double value);
+/* Did it ever report one that counts? */
+bool core_task_metric_has(const struct task *task);
+double core_task_metric_last(const struct task *task); /* NaN: none, or that is what it was */
+/* What it is ranked by now, into an entry of the log. */
+void core_task_metric_result(const struct task *task, struct tune_event *event);
+/* ---- change.c ---- */
+/* What was set since the submission, from the record into the spec. */
+MUST_CHECK error_code core_sweep_changed_take(struct core *core, struct sweep *sweep,
+                                              struct report *report);
 
 /* ---- resume.c ---- */
 /* One more attempt of an ended task. */

@@ -115,6 +115,7 @@ struct attempt {
     uint32_t commit_ordinal;
     int64_t commit_step;
     int64_t saved_step; /* of the last commit on disk; -1: none */
+    time_ms saved_at;   /* when it saved, or was asked to by time; 0: not since its start */
     uint32_t last_ordinal;
 
     /* the end */
