@@ -3,7 +3,7 @@
 import os
 
 from cluster import PYTHON, run
-from sweep_verbs_test import ended
+from sweep_verbs_test import ended, get
 
 
 def test_people_find_a_sweep_by_its_name_project_and_labels(cluster):
@@ -69,6 +69,10 @@ search: {{method: grid}}
         sweep = ended(cluster, number)
         best[metric] = (sweep["best_params"]["which"], sweep["best_value"], sweep["failed"])
         shown = cluster.run("sweep", "best", str(number)).stdout
+        by_summary = cluster.json("trial", "list", str(number), "--sort", "summary")["items"]
+        assert by_summary[0]["id"] == sweep["best"] and by_summary[0]["summary"] == sweep["best_value"], by_summary
+        by_head = get(cluster, f"sweeps/{number}/trials?sort=summary")["items"]
+        assert [item["id"] for item in by_head] == [item["id"] for item in by_summary], by_head
         assert sweep["best"] in shown or sweep["best_params"]["which"] in shown, shown
     assert best == {
         "summary: best": ("a", 0.1, 0),

@@ -73,10 +73,10 @@ void agent_answer_ahead(struct json_out *json, const struct attempt *attempt)
     line_save(json, attempt, true);
 }
 
-static void line_hello(struct agent *agent, time_ms now, struct attempt *attempt)
+static void line_hello(struct agent *agent, struct attempt *attempt)
 {
     struct json_out json = line_begin(agent, true);
-    json_i64(&json, "act", agent_order_hand(attempt, now, false));
+    json_i64(&json, "act", agent_order_hand(attempt, false));
     agent_answer_params(&json, attempt);
     agent_answer_weights(&json, attempt);
     json_task_id(&json, "trial", attempt->ref.task);
@@ -86,14 +86,14 @@ static void line_hello(struct agent *agent, time_ms now, struct attempt *attempt
     json_object_end(&json);
 }
 
-static void line_report(struct agent *agent, time_ms now, struct attempt *attempt, bool is_late)
+static void line_report(struct agent *agent, struct attempt *attempt, bool is_late)
 {
     struct json_out json = line_begin(agent, true);
     if (is_late) {
         json_i64(&json, "act", 0);
         json_i64(&json, "late", 1);
     } else {
-        json_i64(&json, "act", agent_order_hand(attempt, now, true));
+        json_i64(&json, "act", agent_order_hand(attempt, true));
         line_milestone(&json, attempt);
         line_save(&json, attempt, false);
     }
@@ -115,12 +115,12 @@ static void answer_emit(struct agent *agent, time_ms now, struct connection *con
     const char *text = answer->text;
     if (text == NULL) {
         if (answer->kind == ANSWER_HELLO) {
-            line_hello(agent, now, connection->attempt);
+            line_hello(agent, connection->attempt);
         } else if (answer->kind == ANSWER_BYE) {
             struct json_out json = line_begin(agent, true);
             json_object_end(&json);
         } else {
-            line_report(agent, now, connection->attempt, answer->is_late);
+            line_report(agent, connection->attempt, answer->is_late);
         }
         text = buf_text(&agent->line);
     }

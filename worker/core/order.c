@@ -106,22 +106,7 @@ static uint32_t order_drain_bits(struct attempt *attempt, bool is_report)
     return act;
 }
 
-/* By time (checkpoints.every), from its start or its last save. Asked once: it counts from there
- * for as long again. */
-static uint32_t order_save_bits(struct attempt *attempt, time_ms now)
-{
-    int64_t every_ms = attempt->lease->checkpoints_every_ms;
-    time_ms since = attempt->saved_at > 0 ? attempt->saved_at : attempt->clock_start;
-    bool is_due = every_ms > 0 && now - since >= every_ms && (attempt->can & CAN_CHECKPOINT) != 0 &&
-                  !attempt->is_save_asked && !attempt->is_saving && !attempt->is_committing;
-    if (!is_due) {
-        return 0;
-    }
-    attempt->saved_at = now;
-    return TRAINER_ACT_CHECKPOINT;
-}
-
-uint32_t agent_order_hand(struct attempt *attempt, time_ms now, bool is_report)
+uint32_t agent_order_hand(struct attempt *attempt, bool is_report)
 {
     uint32_t act = 0;
     if (agent_order_is_leave(&attempt->order)) {
@@ -130,8 +115,9 @@ uint32_t agent_order_hand(struct attempt *attempt, time_ms now, bool is_report)
         act |= order_drain_bits(attempt, is_report);
     } else if (agent_exploit_is_due(attempt)) {
         act |= TRAINER_ACT_EXPLOIT;
-    } else if (is_report) {
-        act |= order_save_bits(attempt, now);
+    } else if (is_report && attempt->is_save_due) {
+        attempt->is_save_due = false;
+        act |= TRAINER_ACT_CHECKPOINT;
     }
     attempt->handed = attempt->order.n;
     return act;

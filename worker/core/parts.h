@@ -52,7 +52,7 @@ void agent_order_started(struct agent *agent, time_ms now, struct attempt *attem
 bool agent_order_is_leave(const struct order *order);
 bool agent_order_is_reached(const struct attempt *attempt, int64_t step);
 /* The act bits of the answer that leaves now; notes what was handed. */
-uint32_t agent_order_hand(struct attempt *attempt, time_ms now, bool is_report);
+uint32_t agent_order_hand(struct attempt *attempt, bool is_report);
 /* ---- report.c ---- */
 void agent_report(struct agent *agent, time_ms now, struct connection *connection,
                   const struct trainer_request *request, struct agent_outbox *out);

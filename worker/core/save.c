@@ -234,6 +234,7 @@ static void commit_tell(struct agent *agent, time_ms now, struct attempt *attemp
     event.snapshot.lineage = attempt->lineage;
     attempt->saved_step = attempt->commit_step;
     attempt->saved_at = now;
+    attempt->is_save_due = false;
     agent_event(agent, now, attempt, &event, out);
     /* Drained, saved, and it cannot pause by itself: nothing is gained by waiting. */
     if (attempt->is_told_by_drain && (attempt->can & CAN_PAUSE) == 0 && !attempt->is_signalled) {

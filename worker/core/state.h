@@ -116,6 +116,7 @@ struct attempt {
     int64_t commit_step;
     int64_t saved_step; /* of the last commit on disk; -1: none */
     time_ms saved_at;   /* when it saved, or was asked to by time; 0: not since its start */
+    bool is_save_due;   /* by time: the answer to its report says so */
     uint32_t last_ordinal;
 
     /* the end */
