@@ -1,7 +1,7 @@
 /* worker/shell/fetcher.h -- copies snapshots of other nodes to this one's disk: pieces of all files
- * over several connections when there is much, proven by the manifest, there by one rename. What came
- * before a cut is kept for the next try of the same snapshot. The loop's thread; the work itself runs
- * on threads of its own and tells its end on the loop. Owned by the worker. */
+ * over several connections when there is much, proven by the manifest, there by one rename. What
+ * came before a cut is kept for the next try of the same snapshot. The loop's thread; the work
+ * itself runs on threads of its own and tells its end on the loop. Owned by the worker. */
 #ifndef MUSTER_WORKER_SHELL_FETCHER_H
 #define MUSTER_WORKER_SHELL_FETCHER_H
 
