@@ -31,7 +31,7 @@ def rounds_of(step_ms):
 
 
 class Population(Place):
-    """A sweep of members under PBT, and the events of all of them by process, each in their order."""
+    """A cluster with one sweep of members under PBT. `wall`: seconds from its submission to its end."""
 
     def __init__(self, cpus):
         super().__init__()
@@ -41,6 +41,9 @@ class Population(Place):
         text = (f"schedule: {{type: pbt, max: {steps}}}\npbt: {{population: {population}, interval: {interval}{pbt}}}\n"
                 f"resources: {{cpus: 1}}\ncheckpoints: {{on: [rung]}}\n{more}")
         path = self.sweep(f"steps: {steps}, {parameters}", population, text, command or [MEMBER], metric="{name: x, goal: maximize}")
+        self.sweep_run(path)
+
+    def sweep_run(self, path):
         self.muster("up", "-d", "--cpus", str(self.cpus))
         started = time.monotonic()
         number = self.muster("sweep", "run", "-d", path).stdout.split()[-1]
@@ -48,10 +51,9 @@ class Population(Place):
         self.wall = time.monotonic() - started
         if done.returncode != 0:
             raise AssertionError(f"the sweep ended with {done.returncode}: {done.stderr}")
-        self.number = number
 
     def members(self):
-        """pid -> its events, by begin; processes in the order of their starts."""
+        """The events of each process, by begin; processes in the order of their starts."""
         by_pid = collections.defaultdict(list)
         with open(self.log) as file:
             for event in map(event_read, file):
