@@ -12,27 +12,29 @@ PBT = ", quantile: 0.25, resample: 0.25, factors: [0.8, 1.2], mutate: [x]"
 
 
 def shares(members):
-    """Of the slots' time from the first start to the last end: {what: share}."""
+    """Of the slots' time from the first start to the last end: {what: share}, and the seconds. `tail`: one member is left, and nobody for the other slot."""
     whole = SLOTS * (max(events[-1].end for events in members) - min(events[0].begin for events in members))
     spent = {what: sum(event.end - event.begin for events in members for event in events if event.what == what)
-             for what in (*OWN, "write", "open", "report", "exploit", "close")}
-    return {what: us / whole for what, us in spent.items()}, ms(whole) / SLOTS
+             for what in (*OWN, "write", "open", "report", "close")}
+    ends = sorted(events[-1].end for events in members)
+    spent["tail"] = ends[-1] - ends[-2]
+    return {what: us / whole for what, us in spent.items()}, whole / SLOTS / 1e6
 
 
 def bench_members(name, step, population, interval, steps):
     place = Population(SLOTS)
     place.run(step, population, interval, steps, pbt=PBT)
     members = place.members()
-    part, wall_ms = shares(members)
+    part, seconds = shares(members)
     events = [event for events in members for event in events]
     n_steps, n_loads = (sum(event.what == what for event in events) for what in ("step", "load"))
     own = sum(part[what] for what in OWN)
-    empty = 1 - own - sum(part[what] for what in ("open", "report", "exploit", "close"))
+    part["between"] = 1 - own - sum(part[what] for what in ("open", "report", "close", "tail"))
     title = f"{population} members, {name}, interval {interval}"
     result("population", f"{title}: share of the slots' time in own steps, saves, loads", round(own, 4), "", f"limit 0.95; steps alone {part['step']:.4f}")
     result("population", f"{title}: step, p50", round(statistics.median(ms(event.end - event.begin) for event in events if event.what == "step"), 2), "ms", f"{n_steps} steps of {STEP_MS} ms")
-    result("population", f"{title}: the rest", ", ".join(f"{what} {part[what]:.4f}" for what in ("open", "report", "exploit", "close")) + f", empty {empty:.4f}", "",
-           f"{wall_ms / 1e3:.1f} s, {len(members)} starts, {n_loads} loads; saves {part['save']:.4f}, of it muster's commit {part['save'] - part['write']:.4f}")
+    result("population", f"{title}: the rest", ", ".join(f"{what} {part[what]:.4f}" for what in ("open", "report", "close", "between", "tail")), "",
+           f"{seconds:.1f} s, {len(members)} starts, {n_loads} loads; saves {part['save']:.4f}, of it muster's commit {part['save'] - part['write']:.4f}")
     place.close()
 
 
@@ -110,9 +112,11 @@ def bench_peers(population, interval, steps):
 
 
 def run(options):
-    """members=64 steps=50 interval=10; with peers steps=30."""
+    """members=64 steps=50 interval=10, of the peers steps=20; only=asleep, busy or peers."""
     population, interval, steps = (int(options.get(name, value)) for name, value in (("members", 64), ("interval", 10), ("steps", 50)))
-    bench_members("asleep", f"step_ms: {STEP_MS}", population, interval, steps)
-    bench_members("busy", f"rounds: {rounds_of(STEP_MS)}", population, interval, steps)
-    if options.get("peers"):
-        bench_peers(population, interval, int(options.get("steps", 30)))
+    kinds = {"asleep": lambda: bench_members("asleep", f"step_ms: {STEP_MS}", population, interval, steps),
+             "busy": lambda: bench_members("busy", f"rounds: {rounds_of(STEP_MS)}", population, interval, steps),
+             "peers": lambda: bench_peers(population, interval, int(options.get("steps", 20)))}
+    for kind, bench in kinds.items():
+        if options.get("only", kind) == kind and (kind != "peers" or options.get("peers")):
+            bench()
