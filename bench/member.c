@@ -60,8 +60,8 @@ static void events_write(const struct member *m, const char *trial)
     const char *path = getenv("BENCH_LOG");
     char *text = malloc(m->n_events * LINE_BYTES);
     size_t n = 0;
-    int fd = path == NULL ? STDOUT_FILENO
-                          : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    int fd =
+        path == NULL ? STDOUT_FILENO : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     for (size_t i = 0; text != NULL && i < m->n_events; i++) {
         const struct event *e = &m->events[i];
         n += (size_t)snprintf(text + n, LINE_BYTES, "%d %s %s %lld %.0f %.0f %d\n", (int)getpid(),
