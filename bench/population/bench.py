@@ -94,14 +94,18 @@ def toy_wall(command, population, interval, steps):
     return wall
 
 
-def bench_peers(population, interval, steps):
+RAY_BEST = {"actors reused, loggers off": {"REUSE": "1", "NOLOG": "1"}}
+RAY_DEFAULTS = {"defaults": {}}  # a process is started for each turn
+
+
+def bench_peers(population, interval, steps, kinds):
     python = peers_python("ray[tune]")
     ours = {"toy.py": toy_wall(["/usr/bin/python3", os.path.join(ROOT, "examples/toy/toy.py")], population, interval, steps),
             "toy.c": toy_wall([os.path.join(BUILD, "examples/toy/toy")], population, interval, steps)}
     ideal = population * steps * STEP_MS / 1e3 / SLOTS
     for name, wall in ours.items():
         result("population", f"{population} members, interval {interval}, {steps} steps, examples/toy/{name}: wall", round(wall, 1), "s", f"steps alone {ideal:.1f} s")
-    for name, variables in (("actors reused, loggers off", {"REUSE": "1", "NOLOG": "1"}), ("defaults", {})):
+    for name, variables in kinds.items():
         done = subprocess.run([python, "-c", RAY, *map(str, (population, interval, steps, STEP_MS))], env={**os.environ, **variables}, capture_output=True, text=True, check=False)
         line = next((line.split() for line in done.stdout.splitlines() if line.startswith("wall")), None)
         if line is None:
@@ -112,11 +116,11 @@ def bench_peers(population, interval, steps):
 
 
 def run(options):
-    """members=64 steps=50 interval=10, of the peers steps=20; only=asleep, busy or peers."""
+    """members=64 steps=50 interval=10, of the peers steps=20; only=asleep, busy or peers; defaults=1: Ray Tune as it comes."""
     population, interval, steps = (int(options.get(name, value)) for name, value in (("members", 64), ("interval", 10), ("steps", 50)))
     kinds = {"asleep": lambda: bench_members("asleep", f"step_ms: {STEP_MS}", population, interval, steps),
              "busy": lambda: bench_members("busy", f"rounds: {rounds_of(STEP_MS)}", population, interval, steps),
-             "peers": lambda: bench_peers(population, interval, int(options.get("steps", 20)))}
+             "peers": lambda: bench_peers(population, interval, int(options.get("steps", 20)), RAY_DEFAULTS if "defaults" in options else RAY_BEST)}
     for kind, bench in kinds.items():
         if options.get("only", kind) == kind and (kind != "peers" or options.get("peers")):
             bench()
