@@ -32,8 +32,9 @@ def turns_of(members, kernel):
             yield Turn(before, after, execs, exits)
 
 
-def bench_pause(mib, population=8, turns=10):
+def bench_pause(mib):
     place, interval = Population(1), 5
+    population, turns = (8, 10) if mib <= 64 else (4, 5)
     kernel = Kernel()
     kernel.start()
     place.run(f"bytes: {mib * MIB}, step_ms: 10", population, interval, interval * turns, pbt=", quantile: 0")
