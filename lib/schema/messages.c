@@ -10,7 +10,8 @@ const char *const event_kind_names[] = {"started", "rows",     "milestone", "sna
 const char *const bye_word_names[] = {"", "done", "paused", "invalid", "error"};
 const char *const end_cause_names[] = {
     "exit",           "signal",        "told",          "cannot_start", "refused", "timeout_trial",
-    "timeout_silent", "timeout_start", "out_of_memory", "agent_left",   "lost"};
+    "timeout_silent", "timeout_start", "out_of_memory", "agent_left",   "lost",
+    "timeout_rank"};
 
 static const struct field order_fields[] = {
     F_U64(struct order, n, 1, 1),
@@ -262,6 +263,8 @@ static const struct field msg_lease_fields[] = {
     F_STRS(struct msg_lease, report_err_rules, n_report_err_rules, 142, 1, LINE_RULES_LIMIT),
     F_TEXT(struct msg_lease, metric_time, 143, 1, SCHEMA_TEXT_MAX),
     F_TEXT(struct msg_lease, adopt, 144, 1, PATH_BYTES_MAX),
+    F_U32(struct msg_lease, ranks, 160, 1),
+    F_MS(struct msg_lease, timeout_rank_ms, 161, 1),
 };
 const struct schema msg_lease_schema = SCHEMA("lease", struct msg_lease, 1, msg_lease_fields);
 
