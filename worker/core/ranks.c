@@ -97,7 +97,7 @@ bool agent_rank_open(struct agent *agent, time_ms now, struct connection *connec
         agent_answer_error(agent, now, connection, "bad_rank", text, out);
         return false;
     }
-    connection->rank = request->rank;
+    connection->rank = request->world > 0 ? request->rank : connection->rank;
     if (attempt->ranks == NULL) {
         return true;
     }
