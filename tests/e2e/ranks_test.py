@@ -17,9 +17,10 @@ TRACES = ("step", "acts", "exploit", "saved", "start", "end")
 def ranks(cluster, steps=9, pause=0.02, trials=1, n=4, schedule="{type: asha, min: 1, max: 9, eta: 3}", more="", faults=""):
     folder = os.path.join(cluster.root, "told")
     os.makedirs(folder, exist_ok=True)
+    command = [PYTHON, RANKS, folder, str(steps), str(pause), *faults.split()]
     return f"""
 name: ranks
-command: {PYTHON} {RANKS} {folder} {steps} {pause} {faults}
+command: {json.dumps(command)}
 metric: {{name: loss, goal: minimize}}
 parameters: {{x: {{min: 0.0, max: 1.0}}}}
 search: {{method: random, seed: 5}}
@@ -56,6 +57,10 @@ def told_alike(cluster, n=4):
             assert traces[rank] == traces[0], f"{key}: rank {rank} was told {traces[rank]}, rank 0 {traces[0]}"
         alike[key] = traces[0]
     return alike
+
+
+def attempts_of(cluster, trial):
+    return json.loads(cluster.http("GET", f"/api/v1/trials/{trial}/attempts")[1])["items"]
 
 
 def acts_of(lines):
@@ -124,7 +129,7 @@ def test_rank_that_is_killed_is_one_failure_and_none_is_left(cluster):
     deadline = time.monotonic() + 5
     wait_for("all of them to be gone", lambda: not set(pids) & set(cluster.attempts()), 5)
     assert time.monotonic() < deadline
-    attempt = wait_for("the failure", lambda: [a for a in cluster.json("trial", "show", f"{number}.1").get("attempts", []) if a.get("reason")])[0]
+    attempt = wait_for("the failure", lambda: [a for a in attempts_of(cluster, f"{number}.1") if a.get("reason")])[0]
     assert attempt["cause"] == "signal" and "rank 2" in attempt["reason"] and "signal 9" in attempt["reason"], attempt
     post(cluster, f"sweeps/{number}/cancel")
     assert ended(cluster, number)["state"] == "cancelled"
@@ -133,13 +138,13 @@ def test_rank_that_is_killed_is_one_failure_and_none_is_left(cluster):
 
 def test_rank_that_hangs_is_named_by_the_failure(cluster):
     cluster.up("--cpus", "2")
-    number = submit(cluster, ranks(cluster, steps=9, pause=0.01, faults="--hang 3 3", more="timeouts: {rank: 1s, grace: 2s}"))
+    number = submit(cluster, ranks(cluster, steps=9, pause=0.01, faults="--hang 3 3", more="timeouts: {rank: 8s, grace: 2s}"))
     sweep = ended(cluster, number, 60)
     assert sweep["done"] == 1 and sweep["failed"] == 0, sweep
-    attempts = cluster.json("trial", "show", f"{number}.1")["attempts"]
+    attempts = attempts_of(cluster, f"{number}.1")
     assert attempts[0]["cause"] == "timeout_rank", attempts
     assert "rank 3" in attempts[0]["reason"] and "timeouts.rank" in attempts[0]["reason"], attempts
-    assert len(attempts) == 2, attempts
+    assert len(attempts) >= 2, attempts
 
 
 def test_two_trials_with_ranks_on_one_node_share_no_port(cluster):

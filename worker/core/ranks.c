@@ -127,8 +127,12 @@ static void rank_left(struct agent *agent, time_ms now, struct attempt *attempt,
 bool agent_rank_bye(struct agent *agent, time_ms now, struct connection *connection,
                     const struct trainer_request *request, struct agent_outbox *out)
 {
-    rank_left(agent, now, connection->attempt, connection->rank, out);
-    return connection->rank == 0 || request->bye == BYE_INVALID || request->bye == BYE_ERROR;
+    bool is_over = request->bye == BYE_INVALID || request->bye == BYE_ERROR;
+    /* Of one that failed the part is missing: what the others save now would be half. */
+    if (!is_over) {
+        rank_left(agent, now, connection->attempt, connection->rank, out);
+    }
+    return connection->rank == 0 || is_over;
 }
 
 void on_rank_ended(struct agent *agent, time_ms now, struct attempt_ref ref, uint32_t rank,

@@ -33,6 +33,7 @@ struct meeting {
 struct ranks {
     uint32_t n;
     bool has_opened;   /* a rank above 0 has, so every rank saves */
+    bool is_alone;     /* none did for a while: rank 0 saves alone until one does */
     bool has_reported; /* a rank above 0 has, so every rank reports */
     int64_t act_step;  /* from this step on, of act_weights, it is told to leave */
     uint64_t act_weights;
@@ -97,8 +98,9 @@ void agent_ranks_exploited(struct agent *agent, time_ms now, struct attempt *att
 /* ---- ranks_wait.c ---- */
 void agent_meeting_begin(struct agent *agent, time_ms now, struct attempt *attempt,
                          meeting_kind kind, int64_t step);
-/* Waited too long for one: the attempt has failed. */
-void agent_ranks_judge(struct agent *agent, time_ms now, struct attempt *attempt);
+/* Waited too long for one: the attempt has failed. Every attempt, every tick. */
+void agent_ranks_tick(struct agent *agent, time_ms now, struct attempt *attempt,
+                      struct agent_outbox *out);
 time_ms agent_ranks_deadline(const struct attempt *attempt);
 /* Who was waited for at this meeting and has not come; -1: all have. */
 int64_t agent_meeting_missing(const struct attempt *attempt, meeting_kind kind);

@@ -5,6 +5,10 @@
 
 #include "worker/core/ranks.h"
 
+/* A program may have rank 0 alone speak to us, or its other ranks may not have come so far: for so
+ * long the first save waits to see it. */
+enum { RANKS_OPEN_MS = 10000 };
+
 /* ---- who is missing ---- */
 
 /* Programs of which rank 0 alone speaks to us are as good: ranks that never do are not waited for.
@@ -21,8 +25,9 @@ static bool milestone_is_missing(const struct attempt *attempt, uint32_t rank)
 
 static bool save_is_missing(const struct attempt *attempt, uint32_t rank)
 {
-    const struct rank *about = &attempt->ranks->ranks[rank];
-    return (rank == 0 || attempt->ranks->has_opened) && !about->has_committed;
+    const struct ranks *ranks = attempt->ranks;
+    bool is_expected = rank == 0 || ranks->has_opened || !ranks->is_alone;
+    return is_expected && !ranks->ranks[rank].has_committed;
 }
 
 /* The others take the weights that rank 0 has taken. */
@@ -57,6 +62,14 @@ int64_t agent_meeting_missing(const struct attempt *attempt, meeting_kind kind)
 
 /* ---- time ---- */
 
+static time_ms alone_at(const struct attempt *attempt)
+{
+    const struct ranks *ranks = attempt->ranks;
+    bool is_open = ranks->has_opened || ranks->is_alone ||
+                   ranks->meetings[MEETING_SAVE].since == AGENT_NEVER;
+    return is_open ? AGENT_NEVER : ranks->meetings[MEETING_SAVE].since + RANKS_OPEN_MS;
+}
+
 void agent_meeting_begin(struct agent *agent, time_ms now, struct attempt *attempt,
                          meeting_kind kind, int64_t step)
 {
@@ -68,6 +81,7 @@ void agent_meeting_begin(struct agent *agent, time_ms now, struct attempt *attem
     if (attempt->lease->timeout_rank_ms > 0) {
         agent_wake_at(agent, now + attempt->lease->timeout_rank_ms);
     }
+    agent_wake_at(agent, alone_at(attempt));
 }
 
 /* What leaves already is judged by its grace alone. */
@@ -77,10 +91,10 @@ static bool meeting_is_judged(const struct attempt *attempt, const struct meetin
            attempt->state == ATTEMPT_RUNNING && attempt->term_at == AGENT_NEVER;
 }
 
-void agent_ranks_judge(struct agent *agent, time_ms now, struct attempt *attempt)
+static void ranks_judge(struct agent *agent, time_ms now, struct attempt *attempt)
 {
     int64_t limit_ms = attempt->lease->timeout_rank_ms;
-    for (meeting_kind kind = 0; attempt->ranks != NULL && kind < MEETINGS; kind++) {
+    for (meeting_kind kind = 0; kind < MEETINGS; kind++) {
         struct meeting *meeting = &attempt->ranks->meetings[kind];
         if (!meeting_is_judged(attempt, meeting) || now < meeting->since + limit_ms) {
             continue;
@@ -102,10 +116,26 @@ void agent_ranks_judge(struct agent *agent, time_ms now, struct attempt *attempt
     }
 }
 
+void agent_ranks_tick(struct agent *agent, time_ms now, struct attempt *attempt,
+                      struct agent_outbox *out)
+{
+    if (attempt->ranks == NULL) {
+        return;
+    }
+    if (now >= alone_at(attempt)) {
+        attempt->ranks->is_alone = true;
+        agent_ranks_save_settle(agent, now, attempt, out);
+    }
+    ranks_judge(agent, now, attempt);
+}
+
 time_ms agent_ranks_deadline(const struct attempt *attempt)
 {
-    time_ms next = AGENT_NEVER;
-    for (meeting_kind kind = 0; attempt->ranks != NULL && kind < MEETINGS; kind++) {
+    if (attempt->ranks == NULL) {
+        return AGENT_NEVER;
+    }
+    time_ms next = alone_at(attempt);
+    for (meeting_kind kind = 0; kind < MEETINGS; kind++) {
         const struct meeting *meeting = &attempt->ranks->meetings[kind];
         if (meeting_is_judged(attempt, meeting)) {
             time_ms at = meeting->since + attempt->lease->timeout_rank_ms;

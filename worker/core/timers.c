@@ -80,7 +80,7 @@ static void attempt_tick(struct agent *agent, time_ms now, struct attempt *attem
         return;
     }
     attempt_timeouts_judge(agent, now, attempt);
-    agent_ranks_judge(agent, now, attempt);
+    agent_ranks_tick(agent, now, attempt, out);
     if (now >= attempt->tell_at) {
         agent_attempt_started_tell(agent, now, attempt, out);
     }

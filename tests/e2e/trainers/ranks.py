@@ -29,10 +29,10 @@ with muster.trial(defaults={"x": 0.5}, can=("checkpoint", "pause", "exploit")) a
     def tell(**what):
         record.write(json.dumps(what) + "\n")
 
-    def load():
+    def load(done):
         parts = [json.load(open(os.path.join(t.restore, name))) for name in sorted(os.listdir(t.restore)) if name.startswith("part")]
         assert [part["rank"] for part in parts] == list(range(t.world)), parts
-        assert {part["step"] for part in parts} == {t.step}, (parts, t.step)
+        assert {part["step"] for part in parts} == {done}, (parts, done)
         return parts[t.rank]["weight"]
 
     def save():
@@ -41,12 +41,12 @@ with muster.trial(defaults={"x": 0.5}, can=("checkpoint", "pause", "exploit")) a
                 json.dump({"rank": t.rank, "step": t.step, "weight": weight}, file)
         tell(saved=t.step)
 
-    weight = load() if t.restore else 0.0
+    weight = load(t.step) if t.restore else 0.0
     tell(start=t.step, weight=weight, world=t.world, pid=os.getpid(), port=os.environ.get("MASTER_PORT"),
          peers=os.environ.get("MUSTER_PEERS"), local=os.environ.get("LOCAL_RANK"), size=os.environ.get("WORLD_SIZE"))
     while t.next(until=steps):
         if t.changed:
-            weight = load()
+            weight = load(t.step - 1)
             tell(exploit=t.step - 1, weight=weight, x=t.params["x"])
         time.sleep(pause * draw.random())
         weight += t.params["x"]
