@@ -102,7 +102,8 @@ static void line_report(struct agent *agent, struct connection *connection,
     bool is_late = answer->is_late ||
                    (answer->kind == ANSWER_RANK && agent_rank_is_late(connection, answer->step));
     if (is_late) {
-        json_i64(&json, "act", 0);
+        /* What ranks are told at this step does not wait for the order that is late. */
+        json_i64(&json, "act", attempt->ranks != NULL ? report_act(connection, answer) : 0);
         json_i64(&json, "late", 1);
     } else {
         json_i64(&json, "act", report_act(connection, answer));
@@ -112,6 +113,8 @@ static void line_report(struct agent *agent, struct connection *connection,
     json_object_end(&json);
     if (answer->kind == ANSWER_MILESTONE && attempt->ranks != NULL) {
         agent_ranks_released(attempt, is_late);
+    } else if (answer->kind == ANSWER_RANK) {
+        agent_rank_released(connection);
     }
 }
 

@@ -60,17 +60,20 @@ static bool rank_exploit_is_due(const struct attempt *attempt, uint32_t rank)
     return agent_rank_weights(attempt, rank) < newest;
 }
 
-/* The first step that no rank has reported, of the weights that rank 0 has. */
+/* The first step at which every rank can still be told something, of the weights that rank 0 has: no
+ * report of it, or of a later one, was answered. */
 static int64_t ranks_next_step(const struct attempt *attempt)
 {
-    int64_t highest = attempt->last_step;
-    for (uint32_t i = 1; i < attempt->ranks->n; i++) {
-        const struct rank *rank = &attempt->ranks->ranks[i];
-        if (rank->weights == attempt->taken.n && rank->last_step > highest) {
-            highest = rank->last_step;
+    const struct ranks *ranks = attempt->ranks;
+    int64_t next = ranks->held_step >= 0 ? ranks->held_step : attempt->last_step + 1;
+    for (uint32_t i = 1; i < ranks->n; i++) {
+        const struct rank *rank = &ranks->ranks[i];
+        int64_t at = rank->is_waiting ? rank->last_step : rank->last_step + 1;
+        if (rank->weights == attempt->taken.n && at > next) {
+            next = at;
         }
     }
-    return highest + 1;
+    return next;
 }
 
 /* ---- opening and closing ---- */
@@ -189,6 +192,7 @@ void agent_rank_report(struct agent *agent, time_ms now, struct connection *conn
     if (agent_rank_must_wait(connection, request->step)) {
         agent_meeting_begin(agent, now, attempt, MEETING_MILESTONE, request->step);
     }
+    rank->is_waiting = true;
     agent_answer_report(agent, now, connection, ANSWER_RANK, 0, request->step, out);
 }
 
@@ -206,6 +210,13 @@ void agent_ranks_released(struct attempt *attempt, bool is_late)
     }
 }
 
+void agent_rank_released(const struct connection *connection)
+{
+    if (connection->attempt->ranks != NULL) {
+        rank_of(connection)->is_waiting = false;
+    }
+}
+
 /* ---- what they are told ---- */
 
 static void ranks_act_begin(struct attempt *attempt, int64_t step, uint64_t weights)
@@ -217,24 +228,17 @@ static void ranks_act_begin(struct attempt *attempt, int64_t step, uint64_t weig
     }
 }
 
-static int64_t ranks_order_step(const struct attempt *attempt)
-{
-    const struct ranks *ranks = attempt->ranks;
-    return ranks->held_step >= 0 ? ranks->held_step : ranks_next_step(attempt);
-}
-
 void agent_ranks_order(struct attempt *attempt)
 {
     struct ranks *ranks = attempt->ranks;
-    int64_t step = ranks_order_step(attempt);
+    int64_t step = ranks_next_step(attempt);
     if (agent_order_is_leave(&attempt->order)) {
         ranks_act_begin(attempt, step, attempt->taken.n);
         return;
     }
     /* Where nobody waits for the order, the answers to the next step bring the news to all: the
      * step after it is the first at which all save. */
-    ranks->save_floor =
-        ranks->held_step >= 0 || agent_exploit_is_due(attempt) ? 0 : step + 1;
+    ranks->save_floor = ranks->held_step == step || agent_exploit_is_due(attempt) ? 0 : step + 1;
     for (uint32_t i = 0; agent_exploit_is_due(attempt) && i < ranks->n; i++) {
         if (agent_rank_weights(attempt, i) == attempt->taken.n) {
             /* Who leaves its node does not begin with other weights: the next attempt does. */
@@ -254,7 +258,7 @@ void agent_ranks_drained(struct attempt *attempt)
         ranks_act_begin(attempt, told->restore.step + 1, attempt->order.n);
         return;
     }
-    ranks_act_begin(attempt, ranks_order_step(attempt), attempt->taken.n);
+    ranks_act_begin(attempt, ranks_next_step(attempt), attempt->taken.n);
 }
 
 /* Fixed when the first rank is told: whatever order comes then, the others are told the same. */

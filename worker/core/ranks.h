@@ -15,6 +15,7 @@ struct rank {
     uint64_t weights;  /* the order whose exploit brought them; 0: none */
     int64_t exploit_step; /* an exploit that these weights are not of is told from here on */
     bool is_told;      /* to leave; whoever was is not asked for a snapshot again */
+    bool is_waiting;   /* its last report has no answer yet; of rank 0 see held_step */
     bool has_opened;
     bool has_ended;    /* said good-bye, or exited with 0: nobody waits for it */
     bool is_saving;    /* takes part in the save that is under way */
@@ -73,8 +74,9 @@ uint32_t agent_ranks_hand(struct attempt *attempt, const struct connection *conn
 bool agent_rank_must_wait(const struct connection *connection, int64_t step);
 /* Rank 0 does not know either. */
 bool agent_rank_is_late(const struct connection *connection, int64_t step);
-/* The answer of rank 0's milestone leaves. */
+/* The answer to a report that waited leaves, or will never do. */
 void agent_ranks_released(struct attempt *attempt, bool is_late);
+void agent_rank_released(const struct connection *connection);
 
 /* ---- ranks_save.c ---- */
 void agent_ranks_save(struct agent *agent, time_ms now, struct connection *connection, int64_t step,

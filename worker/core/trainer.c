@@ -11,6 +11,7 @@ static struct connection *connection_find(const struct agent *agent, uint64_t id
 void agent_connection_free(struct agent *agent, struct connection *connection)
 {
     agent_answers_drop(agent, connection);
+    agent_rank_released(connection);
     HASH_DELETE(hh, agent->by_id, connection);
     list_remove(&connection->link);
     agent->n_connections--;
