@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 
-from cluster import PYTHON, SOURCE, TRAINERS, run, wait_for
+from cluster import BUILD, PYTHON, SOURCE, TRAINERS, run, wait_for
 from sweep_verbs_test import ended, post, submit
 
 RANKS = os.path.join(TRAINERS, "ranks.py")
@@ -196,6 +196,56 @@ def test_ranks_write_into_one_log_a_line_each(cluster):
     ended(cluster, number)
     lines = sorted(cluster.run("trial", "logs", f"{number}.1").stdout.splitlines())
     assert lines == [f"[rank {i}] rank {i} has ended" for i in range(3)], lines
+
+
+def ring(trials, epochs, schedule, more=""):
+    """The example: four ranks that sum their gradients over the ports that were held for them."""
+    command = [os.path.join(BUILD, "examples/ring/ring"), os.path.join(SOURCE, "examples/digits/digits.txt")]
+    return f"""
+name: ring
+command: {json.dumps(command)}
+metric: {{name: val_loss, goal: minimize}}
+parameters: {{epochs: {epochs}, lr: {{min: 0.0001, max: 0.1, log: true}}, batch: 32, width: 64, layers: 1}}
+search: {{method: random, seed: 3}}
+schedule: {schedule}
+launch: ranks
+resources: {{cpus: 1, ranks: 4}}
+stop: {{trials: {trials}}}
+retries: {{max: 3, backoff: 10ms..50ms}}
+{more}"""
+
+
+def ring_lines(cluster, trial, n=4):
+    """What each rank printed of its epochs: the acts, and where it went on from."""
+    lines = cluster.run("trial", "logs", trial).stdout.splitlines()
+    return [[line.split("] ", 1)[1] for line in lines if line.startswith(f"[rank {rank}] ")] for rank in range(n)]
+
+
+def test_ring_exploits_in_place_and_its_ranks_stay_one(cluster):
+    cluster.up("--cpus", "2")
+    number = submit(cluster, ring(2, 40, "{type: pbt, max: 40}", "pbt: {population: 2, interval: 4, quantile: 0.5, mutate: [lr]}"))
+    sweep = ended(cluster, number, 120)
+    assert sweep["state"] == "done" and sweep["failed"] == 0, sweep
+    told = [ring_lines(cluster, f"{number}.{index}") for index in (1, 2)]
+    for ranks_told in told:
+        assert all(lines == ranks_told[0] for lines in ranks_told) and ranks_told[0][-1].startswith("epoch 40"), ranks_told
+    assert any(line.startswith("exploit") for ranks_told in told for line in ranks_told[0]), told
+    assert all(trial["attempts"] == 1 for trial in cluster.trials(number)), "in place"
+
+
+def test_ring_that_loses_a_rank_goes_on_from_its_snapshot(cluster):
+    cluster.up("--cpus", "2")
+    number = submit(cluster, ring(1, 3000, "{type: asha, min: 1, max: 3000, eta: 3}"))
+    wait_for("a snapshot", lambda: (cluster.trials(number) and cluster.trials(number)[0]["step"] or 0) >= 9)
+    pids = wait_for("four ranks", lambda: len(cluster.attempts()) == 4 and sorted(cluster.attempts()))
+    os.kill(pids[1], signal.SIGKILL)
+    wait_for("all of them to be gone", lambda: not set(pids) & set(cluster.attempts()), 5)
+    sweep = ended(cluster, number, 120)
+    assert sweep["done"] == 1, sweep
+    trial = cluster.trials(number)[0]
+    assert trial["failures"] == 1 and trial["attempts"] == 2 and trial["step"] == 3000, trial
+    first = attempts_of(cluster, f"{number}.1")[0]
+    assert first["cause"] == "signal" and first["signal"] == 9 and first["reason"].startswith("rank "), first
 
 
 if __name__ == "__main__":
