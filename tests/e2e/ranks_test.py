@@ -198,6 +198,32 @@ def test_ranks_write_into_one_log_a_line_each(cluster):
     assert lines == [f"[rank {i}] rank {i} has ended" for i in range(3)], lines
 
 
+def test_ranks_in_shell_give_themselves_back_and_rank_0_reports(cluster):
+    cluster.up("--cpus", "2")
+    script = "[ $MUSTER_ATTEMPT_NUMBER = 0 ] && exit 75; muster report --step 1 loss=$MUSTER_RANK"
+    number = submit(cluster, f"command: [sh, -c, '{script}']\nmetric: {{name: loss}}\nstop: {{trials: 1}}\nlaunch: ranks\nresources: {{ranks: 3}}\n")
+    assert ended(cluster, number)["done"] == 1
+    trial = cluster.trials(number)[0]
+    assert trial["failures"] == 0 and trial["attempts"] == 2, trial
+    rows = cluster.json("trial", "metrics", f"{number}.1")["items"]
+    assert [row["metrics"] for row in rows] == [{"loss": 0.0}], rows
+
+
+def test_program_that_starts_its_own_ranks_is_told_once_for_all(cluster):
+    cluster.up("--cpus", "2")
+    text = ranks(cluster, trials=4)
+    command = json.loads(next(line for line in text.splitlines() if line.startswith("command")).split(": ", 1)[1])
+    script = "for r in 0 1 2; do RANK=$r WORLD_SIZE=3 LOCAL_RANK=$r " + " ".join(command) + " & all=\"$all $!\"; done; for p in $all; do wait $p || exit 1; done"
+    text = text.replace(json.dumps(command), json.dumps(["sh", "-c", script]))
+    number = submit(cluster, text.replace("launch: ranks", "launch: one").replace("ranks: 4", "cpus: 1").replace("cpus: 1, cpus: 1", "cpus: 1"))
+    sweep = ended(cluster, number, 90)
+    assert sweep["state"] == "done" and sweep["failed"] == 0, sweep
+    alike = told_alike(cluster, 3)
+    assert any(act & 4 and step < 9 for lines in alike.values() for step, act in acts_of(lines).items()), alike
+    ports = {lines[0]["port"] for ranks_told in told(cluster).values() for lines in ranks_told}
+    assert None not in ports and "29500" not in ports, ports
+
+
 def ring(trials, epochs, schedule, more=""):
     """The example: four ranks that sum their gradients over the ports that were held for them."""
     command = [os.path.join(BUILD, "examples/ring/ring"), os.path.join(SOURCE, "examples/digits/digits.txt")]

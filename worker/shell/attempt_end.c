@@ -182,25 +182,25 @@ static bool process_reap(pid_t pid, int *ret_status, struct attempt_result *fact
     return reaped == pid;
 }
 
-/* Every rank is reaped. The status that counts is that of the first rank that failed; of the first
- * one if none did. */
+/* Every rank is reaped. The status that counts is that of the first rank that failed; if none did,
+ * of one that gave the trial back, or else of the first. */
 static bool processes_reap(struct attempt_run *run, int *ret_status, struct attempt_result *facts)
 {
-    uint32_t telling = run->has_lost ? run->lost_rank : 0;
     if (run->n_ranks == 0) {
         return process_reap(run->pid, ret_status, facts);
     }
-    bool is_reaped = false;
+    bool is_telling = false;
     for (uint32_t i = 0; i < run->n_ranks; i++) {
         int status = 0;
         bool was_there = run->ranks[i].pid > 0 && process_reap(run->ranks[i].pid, &status, facts);
+        bool is_better = run->has_lost ? i == run->lost_rank : i == 0 || status != 0;
         run->ranks[i].pid = 0;
-        if (i == telling) {
+        if (is_better) {
             *ret_status = status;
-            is_reaped = was_there;
+            is_telling = was_there;
         }
     }
-    return is_reaped;
+    return is_telling;
 }
 
 static void facts_of_status(struct attempt_run *run, bool is_reaped, int status,

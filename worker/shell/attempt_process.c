@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -64,7 +65,8 @@ void attempt_process_release(struct attempt_run *run)
     run->n_ranks = 0;
 }
 
-/* Not reaped: its status stays where it is. */
+/* Not reaped: its status stays where it is. Who gives the trial back has not failed: the others do
+ * it, too. */
 static bool process_has_failed(pid_t pid)
 {
     siginfo_t end = {0};
@@ -72,7 +74,8 @@ static bool process_has_failed(pid_t pid)
     while ((looked = waitid(P_PID, (id_t)pid, &end, WEXITED | WNOWAIT | WNOHANG)) != 0 &&
            errno == EINTR) {
     }
-    return looked != 0 || end.si_code != CLD_EXITED || end.si_status != 0;
+    bool is_good = end.si_status == 0 || end.si_status == EX_TEMPFAIL;
+    return looked != 0 || end.si_code != CLD_EXITED || !is_good;
 }
 
 /* One rank is not enough to go on, so the others are ended: the core says how. */
