@@ -1,5 +1,6 @@
 /* Reports and snapshots. A report below the milestone is pipelined: written, its answer taken when
- * it is there; of one rank of several it is waited for. Anything that needs its own answer first takes all that is owed. */
+ * it is there; of one rank of several it is waited for. Anything that needs its own answer first
+ * takes all that is owed. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

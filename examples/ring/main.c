@@ -3,8 +3,8 @@
  * rank 0 writes the snapshots; the others take part in each save with nothing to write.
  *
  * Parameters: epochs, lr, momentum, layers (0..5), width, batch (of all ranks together). By itself
- * `./ring [digits.txt]` is a ring of one. With --no-exploit it says that it cannot exploit in place,
- * and is started again from the donor's snapshot instead. */
+ * `./ring [digits.txt]` is a ring of one. With --no-exploit it says that it cannot exploit in
+ * place, and is started again from the donor's snapshot instead. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -12,12 +12,13 @@ struct ring {
     size_t piece_max;
 };
 
-/* Listens at the rank's own entry of `peers` ("host:port,host:port,...", in the order of the ranks),
- * and waits up to a minute for both neighbours. A ring of one is nothing but itself, and `peers` may
- * be NULL. 0, or -1 after a line on stderr. */
+/* Listens at the rank's own entry of `peers` ("host:port,host:port,...", in the order of the
+ * ranks), and waits up to a minute for both neighbours. A ring of one is nothing but itself, and
+ * `peers` may be NULL. 0, or -1 after a line on stderr. */
 int ring_open(struct ring *ring, int rank, int world, const char *peers);
-/* values[0..n) become their sums over all ranks, the same bits on each. Blocks until the others have
- * come. 0, or -1 after a line on stderr: a neighbour is gone, and nothing can be summed any more. */
+/* values[0..n) become their sums over all ranks, the same bits on each. Blocks until the others
+ * have come. 0, or -1 after a line on stderr: a neighbour is gone, and nothing can be summed any
+ * more. */
 int ring_sum(struct ring *ring, real *values, size_t n);
 void ring_close(struct ring *ring);
 

@@ -10,8 +10,7 @@ const char *const event_kind_names[] = {"started", "rows",     "milestone", "sna
 const char *const bye_word_names[] = {"", "done", "paused", "invalid", "error"};
 const char *const end_cause_names[] = {
     "exit",           "signal",        "told",          "cannot_start", "refused", "timeout_trial",
-    "timeout_silent", "timeout_start", "out_of_memory", "agent_left",   "lost",
-    "timeout_rank"};
+    "timeout_silent", "timeout_start", "out_of_memory", "agent_left",   "lost",    "timeout_rank"};
 
 static const struct field order_fields[] = {
     F_U64(struct order, n, 1, 1),

@@ -267,8 +267,8 @@ typedef enum {
     CAUSE_TIMEOUT_SILENT,
     CAUSE_TIMEOUT_START,
     CAUSE_OOM,
-    CAUSE_AGENT_LEFT, /* ended because its agent was told to leave; never charged */
-    CAUSE_LOST,       /* set by the head: node or agent vanished */
+    CAUSE_AGENT_LEFT,   /* ended because its agent was told to leave; never charged */
+    CAUSE_LOST,         /* set by the head: node or agent vanished */
     CAUSE_TIMEOUT_RANK, /* a rank did not come where the others waited for it */
 } end_cause;
 extern const char *const end_cause_names[12];

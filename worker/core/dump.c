@@ -3,8 +3,8 @@
 #include "worker/core/ranks.h"
 
 static const char *const link_state_names[] = {"down", "enrolling", "welcomed"};
-static const char *const answer_kind_names[] = {
-    "text", "hello", "received", "milestone", "bye", "save", "commit", "exploit", "rank"};
+static const char *const answer_kind_names[] = {"text", "hello",  "received", "milestone", "bye",
+                                                "save", "commit", "exploit",  "rank"};
 
 static void dump_link(struct json_out *json, const struct agent_link *link)
 {

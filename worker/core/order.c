@@ -69,6 +69,7 @@ void agent_order_apply(struct agent *agent, time_ms now, struct attempt *attempt
     }
     if (attempt->ranks != NULL) {
         agent_ranks_order(attempt);
+        agent_ranks_exploit_settle(agent, now, attempt, out);
     }
     if (agent_attempt_is_alive(attempt)) {
         if (agent_order_is_leave(order)) {

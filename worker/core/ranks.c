@@ -60,8 +60,8 @@ static bool rank_exploit_is_due(const struct attempt *attempt, uint32_t rank)
     return agent_rank_weights(attempt, rank) < newest;
 }
 
-/* The first step at which every rank can still be told something, of the weights that rank 0 has: no
- * report of it, or of a later one, was answered. */
+/* The first step at which every rank can still be told something, of the weights that rank 0 has:
+ * no report of it, or of a later one, was answered. */
 static int64_t ranks_next_step(const struct attempt *attempt)
 {
     const struct ranks *ranks = attempt->ranks;
@@ -124,6 +124,7 @@ static void rank_left(struct agent *agent, time_ms now, struct attempt *attempt,
 {
     attempt->ranks->ranks[rank].has_ended = true;
     agent_ranks_save_settle(agent, now, attempt, out);
+    agent_ranks_exploit_settle(agent, now, attempt, out);
     agent_answers_pump(agent, now, attempt, out); /* nobody waits for it */
 }
 
@@ -266,8 +267,8 @@ static uint32_t ranks_act_bits(struct attempt *attempt, uint32_t rank_number, in
 {
     struct ranks *ranks = attempt->ranks;
     struct rank *rank = &ranks->ranks[rank_number];
-    bool is_pending = ranks->is_act_fixed || agent_order_is_leave(&attempt->order) ||
-                      attempt->is_told_by_drain;
+    bool is_pending =
+        ranks->is_act_fixed || agent_order_is_leave(&attempt->order) || attempt->is_told_by_drain;
     if (!is_pending || step < ranks->act_step ||
         agent_rank_weights(attempt, rank_number) != ranks->act_weights) {
         return 0;

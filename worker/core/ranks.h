@@ -11,14 +11,14 @@
 #include "worker/core/parts.h"
 
 struct rank {
-    int64_t last_step; /* of its weights; of rank 0 the attempt's own counts */
-    uint64_t weights;  /* the order whose exploit brought them; 0: none */
+    int64_t last_step;    /* of its weights; of rank 0 the attempt's own counts */
+    uint64_t weights;     /* the order whose exploit brought them; 0: none */
     int64_t exploit_step; /* an exploit that these weights are not of is told from here on */
-    bool is_told;      /* to leave; whoever was is not asked for a snapshot again */
-    bool is_waiting;   /* its last report has no answer yet; of rank 0 see held_step */
+    bool is_told;         /* to leave; whoever was is not asked for a snapshot again */
+    bool is_waiting;      /* its last report has no answer yet; of rank 0 see held_step */
     bool has_opened;
-    bool has_ended;    /* said good-bye, or exited with 0: nobody waits for it */
-    bool is_saving;    /* takes part in the save that is under way */
+    bool has_ended; /* said good-bye, or exited with 0: nobody waits for it */
+    bool is_saving; /* takes part in the save that is under way */
     bool has_committed;
 };
 
@@ -40,11 +40,11 @@ struct ranks {
     uint64_t act_weights;
     bool is_act_fixed; /* the first rank was told, so act_bits hold for all */
     uint32_t act_bits;
-    int64_t held_step;    /* of rank 0's milestone whose answer waits; -1: none does */
-    uint64_t late;        /* the order whose milestone rank 0 got a late answer of; 0: none */
+    int64_t held_step; /* of rank 0's milestone whose answer waits; -1: none does */
+    uint64_t late;     /* the order whose milestone rank 0 got a late answer of; 0: none */
     struct meeting meetings[MEETINGS];
     int64_t save_floor; /* no snapshot is asked for before this step */
-    char *save_dir; /* owned: of the save under way, once it is made */
+    char *save_dir;     /* owned: of the save under way, once it is made */
     struct rank ranks[];
 };
 
@@ -93,6 +93,9 @@ void agent_ranks_save_settle(struct agent *agent, time_ms now, struct attempt *a
 /* An exploit asked for by a rank above 0. */
 void agent_rank_exploit(struct agent *agent, time_ms now, struct connection *connection,
                         struct agent_outbox *out);
+/* Rank 0 will not make the exploit that others wait for, if none is due any more. */
+void agent_ranks_exploit_settle(struct agent *agent, time_ms now, struct attempt *attempt,
+                                struct agent_outbox *out);
 /* Rank 0 goes on from other weights: whoever waits for them gets them. `text`: the answer. */
 void agent_ranks_exploited(struct agent *agent, time_ms now, struct attempt *attempt,
                            const char *text, bool is_taken, struct agent_outbox *out);

@@ -63,8 +63,8 @@ static bool save_join(struct agent *agent, time_ms now, struct connection *conne
     rank_of(connection)->is_saving = true;
     rank_of(connection)->has_committed = false;
     if (attempt->is_saving && attempt->ranks->save_dir != NULL) {
-        agent_answer_text(agent, now, connection,
-                          agent_save_print(agent, attempt->ranks->save_dir), out);
+        agent_answer_text(agent, now, connection, agent_save_print(agent, attempt->ranks->save_dir),
+                          out);
     } else {
         agent_answer_add(agent, now, connection, ANSWER_SAVE, 0, out);
     }
@@ -172,10 +172,21 @@ void agent_rank_exploit(struct agent *agent, time_ms now, struct connection *con
     }
 }
 
+void agent_ranks_exploit_settle(struct agent *agent, time_ms now, struct attempt *attempt,
+                                struct agent_outbox *out)
+{
+    bool is_coming = attempt->is_proving ||
+                     (agent_exploit_is_due(attempt) && !attempt->ranks->ranks[0].has_ended);
+    if (!is_coming && attempt->ranks->meetings[MEETING_EXPLOIT].since != AGENT_NEVER) {
+        attempt->ranks->meetings[MEETING_EXPLOIT].since = AGENT_NEVER;
+        ranks_answer(agent, now, attempt, ANSWER_EXPLOIT,
+                     agent_answer_error_print(agent, "not_now", "another order holds now"), out);
+    }
+}
+
 void agent_ranks_exploited(struct agent *agent, time_ms now, struct attempt *attempt,
                            const char *text, bool is_taken, struct agent_outbox *out)
 {
-    /* What was being saved is of the weights before. */
     CLEANUP(mem_freep) char *copy = mem_strdup(text);
     if (copy == NULL) {
         agent_outbox_fail(out, ERR_NO_MEMORY);
@@ -184,6 +195,8 @@ void agent_ranks_exploited(struct agent *agent, time_ms now, struct attempt *att
     attempt->ranks->meetings[MEETING_EXPLOIT].since = AGENT_NEVER;
     if (is_taken) {
         agent_ranks_save_over(attempt);
+        ranks_answer(agent, now, attempt, ANSWER_COMMIT,
+                     agent_answer_error_print(agent, "not_now", "these weights are given up"), out);
     }
     list_each (&attempt->connections, struct connection, link, connection) {
         bool is_waiting = false;

@@ -65,8 +65,8 @@ int64_t agent_meeting_missing(const struct attempt *attempt, meeting_kind kind)
 static time_ms alone_at(const struct attempt *attempt)
 {
     const struct ranks *ranks = attempt->ranks;
-    bool is_open = ranks->has_opened || ranks->is_alone ||
-                   ranks->meetings[MEETING_SAVE].since == AGENT_NEVER;
+    bool is_open =
+        ranks->has_opened || ranks->is_alone || ranks->meetings[MEETING_SAVE].since == AGENT_NEVER;
     return is_open ? AGENT_NEVER : ranks->meetings[MEETING_SAVE].since + RANKS_OPEN_MS;
 }
 

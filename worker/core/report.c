@@ -138,9 +138,9 @@ void agent_report_bad_step(struct agent *agent, time_ms now, struct connection *
                            int64_t step, int64_t last_step, struct agent_outbox *out)
 {
     char text[96];
-    ignore_error(snprintf(text, sizeof text, "step %" PRId64 " is not above %" PRId64, step,
-                          last_step) < 0,
-                 "the word says it too");
+    ignore_error(
+        snprintf(text, sizeof text, "step %" PRId64 " is not above %" PRId64, step, last_step) < 0,
+        "the word says it too");
     agent_answer_error(agent, now, connection, "bad_step", text, out);
 }
 

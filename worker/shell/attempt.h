@@ -72,7 +72,7 @@ struct attempt_run {
     /* of the process */
     struct attempt_rank *ranks; /* NULL: of a lane's task, which is one process */
     uint32_t n_ranks, n_answered, n_ended;
-    bool has_lost;          /* a rank failed; the first one: */
+    bool has_lost; /* a rank failed; the first one: */
     uint32_t lost_rank;
     bool is_lost_by_us;     /* it had got our SIGKILL */
     const char *lost_words; /* in the arena: why it did not start; NULL: it ended */

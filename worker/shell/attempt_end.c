@@ -104,10 +104,8 @@ void attempt_tree_kill(struct attempt_run *run)
         tree->worker = run->worker;
         tree->ref = run->ref;
         /* Strangers are left alone: one could be an attempt that is being started. */
-        tree->target = (struct proctree_target){.mark = run->mark,
-                                                .main = run->pid,
-                                                .others = tree->others,
-                                                .n_others = n_others};
+        tree->target = (struct proctree_target){
+            .mark = run->mark, .main = run->pid, .others = tree->others, .n_others = n_others};
         run->is_kill_running =
             uv_queue_work(loop_uv(run->worker->loop), &tree->work, on_kill_work, on_kill_done) == 0;
     }
@@ -218,8 +216,7 @@ static void facts_of_status(struct attempt_run *run, bool is_reaped, int status,
                usage_kernel_killed(run->worker->usage)) {
         facts_of_kernel(facts, reason, size_bytes); /* a shell tells of its child */
     } else if (facts->exit_code != 0) {
-        ignore_error(snprintf(reason, size_bytes, "exit code %u", facts->exit_code) < 0,
-                     "it fits");
+        ignore_error(snprintf(reason, size_bytes, "exit code %u", facts->exit_code) < 0, "it fits");
     }
 }
 

@@ -37,8 +37,8 @@ struct log_stream {
 };
 
 struct attempt_logs {
-    struct attempt_run *run; /* NULL: it has gone on */
-    uint32_t n_handles;      /* that libuv has not closed yet */
+    struct attempt_run *run;        /* NULL: it has gone on */
+    uint32_t n_handles;             /* that libuv has not closed yet */
     struct logfile *files[STREAMS]; /* NULL: not a byte came yet */
     uint32_t n_streams;
     struct log_stream streams[]; /* a rank's side by side */
@@ -77,9 +77,8 @@ static struct logfile *stream_file(struct log_stream *stream)
                  "it fits");
     uint32_t tail_bytes = run->lease->tail_bytes;
     ignore_error(
-        logfile_open(path,
-                     tail_bytes > LOGFILE_TAIL_MAX_BYTES ? LOGFILE_TAIL_MAX_BYTES : tail_bytes,
-                     file),
+        logfile_open(
+            path, tail_bytes > LOGFILE_TAIL_MAX_BYTES ? LOGFILE_TAIL_MAX_BYTES : tail_bytes, file),
         "what comes is lost until there is memory");
     return *file;
 }

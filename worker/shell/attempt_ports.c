@@ -7,7 +7,7 @@
 
 uint32_t attempt_n_ranks(const struct attempt_run *run)
 {
-    return run->lease->ranks > 1 ? run->lease->ranks : 1;
+    return run->lease->is_trial && run->lease->ranks > 1 ? run->lease->ranks : 1;
 }
 
 void attempt_ports_release(struct attempt_run *run)

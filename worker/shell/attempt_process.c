@@ -319,7 +319,7 @@ static error_code rank_start(struct attempt_run *run, uint32_t rank,
 {
     struct spawn_request request = *common;
     attempt_logs_fds(run, rank, &request.out_fd, &request.err_fd);
-    if (run->lease->ranks > 0) {
+    if (run->lease->is_trial && run->lease->ranks > 0) {
         error_code error = environment_of_rank(common->envp, rank, run->n_ranks, &run->arena,
                                                &request.envp, report);
         if (error != OK) {

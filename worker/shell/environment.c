@@ -288,10 +288,11 @@ error_code environment_of_rank(const char *const *envp, uint32_t rank, uint32_t 
         const char *name;
         uint32_t value;
     } numbers[] = {
-        {"MUSTER_RANK", rank},   {"MUSTER_LOCAL_RANK", rank}, {"MUSTER_WORLD", world},
-        {"MUSTER_NODE_RANK", 0}, {"RANK", rank},              {"LOCAL_RANK", rank},
-        {"WORLD_SIZE", world},   {"LOCAL_WORLD_SIZE", world}, {"NODE_RANK", 0},
-        {"GROUP_RANK", 0},
+        {"MUSTER_RANK", rank},   {"MUSTER_LOCAL_RANK", rank},
+        {"MUSTER_WORLD", world}, {"MUSTER_NODE_RANK", 0},
+        {"RANK", rank},          {"LOCAL_RANK", rank},
+        {"WORLD_SIZE", world},   {"LOCAL_WORLD_SIZE", world},
+        {"NODE_RANK", 0},        {"GROUP_RANK", 0},
     };
     enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
     struct environment env = {.arena = arena};

@@ -19,8 +19,7 @@ static int port_bind(int family)
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     address.any.sa_family = (sa_family_t)family;
     if (fd >= 0 &&
-        ((family == AF_INET6 &&
-          setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0) ||
+        ((family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0) ||
          bind(fd, &address.any, len) != 0)) {
         int number = errno;
         close(fd);

@@ -261,9 +261,9 @@ static void looks_fill(struct usage *usage)
                 .share_permille = run->share_permille > 0 ? run->share_permille : 1000,
             };
             struct proc_usage about = {.main = run->pid, .number = run->mark.number};
-            ignore_error(attempt_process_others(run, &usage->looks[usage->n].others,
-                                                &about.n_others),
-                         "this look sees the first rank alone");
+            ignore_error(
+                attempt_process_others(run, &usage->looks[usage->n].others, &about.n_others),
+                "this look sees the first rank alone");
             about.others = usage->looks[usage->n].others;
             usage->usages[usage->n++] = about;
         }

@@ -70,9 +70,9 @@ static void play_single(struct rig *rig)
 static void test_rank_that_makes_no_sense_is_none(void **state)
 {
     (void)state;
-    static const char *const wrong[][2] = {{"4", "4"},  {"-1", "4"}, {"x", "4"},
-                                           {"0", "1"},  {"1", ""},   {"", "2"},
-                                           {"1", "2x"}, {"0", "99999999999999999999"}};
+    static const char *const wrong[][2] = {
+        {"4", "4"}, {"-1", "4"}, {"x", "4"},  {"0", "1"},
+        {"1", ""},  {"", "2"},   {"1", "2x"}, {"0", "99999999999999999999"}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct rig rig;
         rank_set(wrong[i][0], wrong[i][1]);

@@ -44,8 +44,7 @@ static void test_timeouts_rank_is_ten_minutes_or_what_is_said(void **state)
 }
 
 static const struct refused wrong[] = {
-    REFUSED(LEAST "launch: two", ERR_INVALID, 4, 9,
-            "`launch` cannot be 'two'; write one or ranks"),
+    REFUSED(LEAST "launch: two", ERR_INVALID, 4, 9, "`launch` cannot be 'two'; write one or ranks"),
     REFUSED(LEAST "resources: {ranks: 2}", ERR_INVALID, 4, 20,
             "`resources.ranks` needs `launch: ranks`: with `launch: one` the command starts its "
             "own processes"),

@@ -154,7 +154,8 @@ static void test_print_defaults_are_written_out(void **state)
         "\nstop: {trials: 1, failures: none, wall: none}\n",
         "\nlimits: {concurrency: none, gpus: none, per_node: none}\n",
         "\n  memory: none\n",
-        "\ntimeouts: {trial: none, silent: none, start: none, grace: 1m, decision: 1m, rank: 10m}\n",
+        "\ntimeouts: {trial: none, silent: none, start: none, grace: 1m, decision: 1m, rank: "
+        "10m}\n",
         "\nlaunch: one\n",
         "\ncheckpoints: {on: [rung], keep: {trial_last: 1, trial_best: 1}}\n",
         "\nlogs: {tail: 64K}\n",

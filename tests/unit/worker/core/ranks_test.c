@@ -47,8 +47,8 @@ static void ranks_begin(struct rig *r, const struct msg_lease *lease)
 /* What is told alone is not what this is about. */
 static void events_forget(struct rig *r)
 {
-    while (r->first < r->n_effects && (r->effects[r->first].is_taken ||
-                                       r->effects[r->first].effect.kind == AGENT_SEND)) {
+    while (r->first < r->n_effects &&
+           (r->effects[r->first].is_taken || r->effects[r->first].effect.kind == AGENT_SEND)) {
         r->effects[r->first++].is_taken = true;
     }
 }
@@ -94,8 +94,8 @@ static void test_rank_at_the_milestone_waits_for_rank_0_and_is_told_the_same(voi
     rig_end(&r);
 }
 
-static void test_order_that_comes_by_itself_is_told_at_the_first_step_that_nobody_reported(
-    void **state)
+static void
+test_order_that_comes_by_itself_is_told_at_the_first_step_that_nobody_reported(void **state)
 {
     (void)state;
     struct rig r;
@@ -121,7 +121,8 @@ static void test_order_that_comes_by_itself_is_told_at_the_first_step_that_nobod
     rig_free(&r);
 }
 
-/* Somebody was told to pause; that the pause is called off meanwhile comes too late for the others. */
+/* Somebody was told to pause; that the pause is called off meanwhile comes too late for the others.
+ */
 static void test_order_that_one_rank_was_told_is_told_to_all(void **state)
 {
     (void)state;
@@ -430,6 +431,36 @@ static void test_exploit_gives_every_rank_the_weights_that_rank_0_takes(void **s
     rig_free(&r);
 }
 
+static void test_exploit_that_another_order_overtook_is_refused_to_all_who_wait(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct msg_lease lease = ranks_lease();
+    ranks_begin(&r, &lease);
+    for (uint64_t connection = 1; connection <= RANKS; connection++) {
+        rig_report(&r, connection, 3, 0.5);
+    }
+    struct msg_order order = {.task = RIG_REF.task,
+                              .order = {.n = 2, .until = 28, .act = ACT_EXPLOIT},
+                              .restore = {.ordinal = 5, .step = 24, .owner = 7, .lineage = 2}};
+    rig_head(&r, MSG_ORDER, &order);
+    rig_ack_all(&r);
+    rig_forget(&r);
+    rig_say(&r, 3, TRAINER_EXPLOIT, 0);
+    rig_none(&r);
+    rig_order(&r, RIG_REF, &(struct order){.n = 3, .act = ACT_STOP, .grace_ms = 10000});
+    rig_answer(&r, 3, "{\"ok\":0,\"error\":\"not_now\",\"text\":\"another order holds now\"}");
+    rig_say(&r, 1, TRAINER_EXPLOIT, 0);
+    rig_answer(&r, 1, "{\"ok\":0,\"error\":\"not_now\",\"text\":\"no exploit was ordered\"}");
+    for (uint64_t connection = 1; connection <= RANKS; connection++) {
+        rig_report(&r, connection, 4, 0.5);
+        events_forget(&r);
+        rig_answer(&r, connection, "{\"ok\":1,\"act\":4,\"milestone\":null}");
+    }
+    rig_forget(&r);
+    rig_free(&r);
+}
+
 /* ---- any order of events ---- */
 
 struct told {
@@ -520,7 +551,8 @@ static void walk_run(uint64_t seed)
         }
         walk_answers(&w);
     }
-    rig_order(&w.rig, RIG_REF, &(struct order){.n = w.order + 1, .act = ACT_STOP, .grace_ms = 1 << 20});
+    rig_order(&w.rig, RIG_REF,
+              &(struct order){.n = w.order + 1, .act = ACT_STOP, .grace_ms = 1 << 20});
     for (int turn = 0; turn < 2000; turn++) {
         walk_answers(&w);
         walk_rank(&w);
@@ -562,6 +594,7 @@ int main(void)
         cmocka_unit_test(test_save_that_a_rank_went_past_is_given_up),
         cmocka_unit_test(test_rank_that_failed_ends_the_others_soon),
         cmocka_unit_test(test_exploit_gives_every_rank_the_weights_that_rank_0_takes),
+        cmocka_unit_test(test_exploit_that_another_order_overtook_is_refused_to_all_who_wait),
         cmocka_unit_test(test_ranks_leave_at_one_step_whatever_comes_when),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -194,13 +194,20 @@ static void test_rank_has_numbers_of_its_own_and_the_rest_in_common(void **state
     static const struct {
         const char *name, *value;
     } expected[] = {
-        {"MUSTER_RANK", "2"},       {"MUSTER_LOCAL_RANK", "2"},
-        {"MUSTER_WORLD", "4"},      {"MUSTER_NODE_RANK", "0"},
-        {"RANK", "2"},              {"LOCAL_RANK", "2"},
-        {"WORLD_SIZE", "4"},        {"LOCAL_WORLD_SIZE", "4"},
-        {"MASTER_PORT", "40001"},   {"PET_MASTER_PORT", "40001"},
-        {"MASTER_ADDR", "10.0.0.1"}, {"PET_MASTER_ADDR", "127.0.0.1"},
-        {"MUSTER_PEERS", "127.0.0.1:40002,127.0.0.1:40003"}, {"OMP_NUM_THREADS", "2"},
+        {"MUSTER_RANK", "2"},
+        {"MUSTER_LOCAL_RANK", "2"},
+        {"MUSTER_WORLD", "4"},
+        {"MUSTER_NODE_RANK", "0"},
+        {"RANK", "2"},
+        {"LOCAL_RANK", "2"},
+        {"WORLD_SIZE", "4"},
+        {"LOCAL_WORLD_SIZE", "4"},
+        {"MASTER_PORT", "40001"},
+        {"PET_MASTER_PORT", "40001"},
+        {"MASTER_ADDR", "10.0.0.1"},
+        {"PET_MASTER_ADDR", "127.0.0.1"},
+        {"MUSTER_PEERS", "127.0.0.1:40002,127.0.0.1:40003"},
+        {"OMP_NUM_THREADS", "2"},
         {"MUSTER_TRIAL", "1.2"},
     };
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
