@@ -231,7 +231,7 @@ def ring(trials, epochs, schedule, more=""):
 name: ring
 command: {json.dumps(command)}
 metric: {{name: val_loss, goal: minimize}}
-parameters: {{epochs: {epochs}, lr: {{min: 0.0001, max: 0.1, log: true}}, batch: 32, width: 64, layers: 1}}
+parameters: {{epochs: {epochs}, lr: {{min: 0.0001, max: 0.1, log: true}}, batch: 128, width: 64, layers: 1}}
 search: {{method: random, seed: 3}}
 schedule: {schedule}
 launch: ranks
@@ -261,15 +261,15 @@ def test_ring_exploits_in_place_and_its_ranks_stay_one(cluster):
 
 def test_ring_that_loses_a_rank_goes_on_from_its_snapshot(cluster):
     cluster.up("--cpus", "2")
-    number = submit(cluster, ring(1, 3000, "{type: asha, min: 1, max: 3000, eta: 3}"))
+    number = submit(cluster, ring(1, 1000, "{type: asha, min: 1, max: 1000, eta: 3}"))
     wait_for("a snapshot", lambda: (cluster.trials(number) and cluster.trials(number)[0]["step"] or 0) >= 9)
     pids = wait_for("four ranks", lambda: len(cluster.attempts()) == 4 and sorted(cluster.attempts()))
     os.kill(pids[1], signal.SIGKILL)
     wait_for("all of them to be gone", lambda: not set(pids) & set(cluster.attempts()), 5)
-    sweep = ended(cluster, number, 120)
+    sweep = ended(cluster, number, 240)
     assert sweep["done"] == 1, sweep
     trial = cluster.trials(number)[0]
-    assert trial["failures"] == 1 and trial["attempts"] == 2 and trial["step"] == 3000, trial
+    assert trial["failures"] == 1 and trial["attempts"] == 2 and trial["step"] == 1000, trial
     first = attempts_of(cluster, f"{number}.1")[0]
     assert first["cause"] == "signal" and first["signal"] == 9 and first["reason"].startswith("rank "), first
 
