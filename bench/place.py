@@ -116,13 +116,13 @@ class Place:
         with open(os.path.join(self.state, "run", role + ".lock")) as file:
             return int(file.read().split()[0])
 
-    def sweep(self, parameters, trials, more="", command=None, env=None):
+    def sweep(self, parameters, trials, more="", command=None, env=None, metric="{name: loss}"):
         folder = os.path.join(self.root, "sweep")
         os.makedirs(folder, exist_ok=True)
         path = os.path.join(folder, "sweep.yaml")
         with open(path, "w") as file:
-            file.write(f"name: bench\ncommand: {json.dumps(command or [TRAINER])}\nenv: {json.dumps(env or {'BENCH_LOG': self.log})}\nmetric: {{name: loss}}\n"
-                       f"parameters: {{x: {{min: 0, max: 1}}, {parameters}}}\nstop: {{trials: {trials}}}\n{more}")
+            file.write(f"name: bench\ncommand: {json.dumps(command or [TRAINER])}\nenv: {json.dumps(env or {'BENCH_LOG': self.log})}\nmetric: {metric}\n"
+                       f"parameters: {{x: {{min: 0.0, max: 1.0}}, {parameters}}}\nstop: {{trials: {trials}}}\n{more}")
         return path
 
     def lines(self):

@@ -242,6 +242,7 @@ void sim_verdict(struct sim *sim)
             }
             bool is_here = strcmp(node->name, task->snapshot_node) == 0;
             bool is_best_here = strcmp(node->name, task->best_node) == 0;
+            bool is_safe_here = strcmp(node->name, task->safe_node) == 0;
             sim_require(sim,
                         !is_here || task->r.snapshot.ordinal == 0 ||
                             sim_lineage_is_lost(sim, snapshot_maker(task->id, &task->r.snapshot),
@@ -257,6 +258,13 @@ void sim_verdict(struct sim *sim)
                                 node->n_disk,
                         "task %u.%u: its best snapshot %u is gone", task->id.job, task->id.index,
                         task->r.best_snapshot.ordinal);
+            sim_require(sim,
+                        !is_safe_here || task->r.safe_snapshot.ordinal == 0 ||
+                            sim_lineage_is_lost(sim, task->id, &task->r.safe_snapshot) ||
+                            sim_disk_find(node, task->id, task->r.safe_snapshot.ordinal) <
+                                node->n_disk,
+                        "task %u.%u: the second place of its snapshot %u is gone", task->id.job,
+                        task->id.index, task->r.safe_snapshot.ordinal);
         }
     }
 }

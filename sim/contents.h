@@ -24,7 +24,8 @@ struct sim_entry { /* of a sweep's log */
 struct sim_task {
     task_id id;
     struct record_task r; /* no pointer of it is valid */
-    char node[NODE_NAME_MAX + 1], snapshot_node[NODE_NAME_MAX + 1], best_node[NODE_NAME_MAX + 1];
+    char node[NODE_NAME_MAX + 1], snapshot_node[NODE_NAME_MAX + 1], best_node[NODE_NAME_MAX + 1],
+        safe_node[NODE_NAME_MAX + 1];
     bool is_cancel_acked;
     uint32_t n_attempts_at_cancel;
     UT_hash_handle hh;
@@ -38,13 +39,8 @@ struct sim_rows {
 };
 
 /* A snapshot that was made, wherever it is now. */
-struct sim_made_key {
-    task_id maker;
-    uint32_t attempt, ordinal;
-};
-
 struct sim_made {
-    struct sim_made_key key;
+    char name[64]; /* trial, attempt, number */
     int64_t step;
     char params[SIM_PARAMS_MAX]; /* that its trainer had */
     bool is_lost;                /* by a disk */
@@ -52,13 +48,8 @@ struct sim_made {
 };
 
 /* An entry of a log that gives a trial another one's weights. */
-struct sim_exploit_key {
-    task_id task;
-    uint64_t order;
-};
-
 struct sim_exploit {
-    struct sim_exploit_key key;
+    char name[64]; /* trial, order */
     uint32_t donor, ordinal;
     int64_t step;
     char params[SIM_PARAMS_MAX]; /* that it gives */

@@ -5,19 +5,26 @@
 
 #include <math.h>
 
-#include "base/mem.h"
 #include "sim/agent_effects.h"
 #include "sim/calendar.h"
 #include "sim/records.h"
 
 /* ---- what was made ---- */
 
+static void made_name(task_id maker, uint32_t attempt, uint32_t ordinal, char *ret_name,
+                      size_t size_bytes)
+{
+    char id[TASK_ID_TEXT_MAX];
+    snprintf(ret_name, size_bytes, "%s:%u@%u", task_id_print(maker, id), attempt, ordinal);
+}
+
 static struct sim_made *made_find(const struct sim *sim, task_id maker, uint32_t attempt,
                                   uint32_t ordinal)
 {
     struct sim_made *made;
-    struct sim_made_key key = {maker, attempt, ordinal};
-    HASH_FIND(hh, sim->made, &key, sizeof key, made);
+    char name[sizeof made->name];
+    made_name(maker, attempt, ordinal, name, sizeof name);
+    HASH_FIND_STR(sim->made, name, made);
     return made;
 }
 
@@ -28,8 +35,8 @@ void sim_lineage_made(struct sim *sim, struct sim_node *node, const struct sim_e
     sim_require(sim, p != NULL, "%s: a snapshot of nobody", node->name);
     sim_require(sim, made_find(sim, event->ref.task, event->ref.attempt, event->ordinal) == NULL,
                 "%s: an attempt made two snapshots %u", node->name, event->ordinal);
-    made->key = (struct sim_made_key){event->ref.task, event->ref.attempt, event->ordinal};
-    HASH_ADD(hh, sim->made, key, sizeof made->key, made);
+    made_name(event->ref.task, event->ref.attempt, event->ordinal, made->name, sizeof made->name);
+    HASH_ADD_STR(sim->made, name, made);
     made->step = event->step;
     snprintf(made->params, sizeof made->params, "%s", p->params);
 }
@@ -49,11 +56,18 @@ bool sim_lineage_is_lost(const struct sim *sim, task_id maker, const struct snap
 
 /* ---- what the log says ---- */
 
+static void exploit_name(task_id task, uint64_t order, char *ret_name, size_t size_bytes)
+{
+    char id[TASK_ID_TEXT_MAX];
+    snprintf(ret_name, size_bytes, "%s:%llu", task_id_print(task, id), (unsigned long long)order);
+}
+
 static struct sim_exploit *exploit_find(const struct sim *sim, task_id task, uint64_t order)
 {
     struct sim_exploit *exploit;
-    struct sim_exploit_key key = {task, order};
-    HASH_FIND(hh, sim->exploits, &key, sizeof key, exploit);
+    char name[sizeof exploit->name];
+    exploit_name(task, order, name, sizeof name);
+    HASH_FIND_STR(sim->exploits, name, exploit);
     return exploit;
 }
 
@@ -127,17 +141,15 @@ static void explored_rightly(struct sim *sim, const struct sim_exploit *exploit,
 {
     struct configuration to = configuration_read(exploit->params),
                          from = configuration_read(made->params);
-    char id[TASK_ID_TEXT_MAX];
-    task_id_print(exploit->key.task, id);
     bool is_inside = is_within(to.lr, 1e-4, 1e-1) && is_within(to.layers, 1, 4) &&
                      to.layers == round(to.layers) && (!to.is_sgd || is_within(to.m, 0.5, 0.99));
-    sim_require(sim, is_inside, "%s is to train with %s, outside of its space", id,
+    sim_require(sim, is_inside, "%s is to train with %s, outside of its space", exploit->name,
                 exploit->params);
     bool is_near = is_scaled(to.lr, from.lr, 1e-4, 1e-1) && fabs(to.layers - from.layers) <= 1 &&
                    to.is_sgd == from.is_sgd && (!to.is_sgd || is_scaled(to.m, from.m, 0.5, 0.99));
     sim_require(sim, is_resampled || is_near,
-                "%s takes over weights that were made with %s, and is to go on with %s", id,
-                made->params, exploit->params);
+                "%s takes over weights that were made with %s, and is to go on with %s",
+                exploit->name, made->params, exploit->params);
 }
 
 /* Nothing is drawn anew in sweeps that say so. */
@@ -184,12 +196,12 @@ void sim_lineage_logged(struct sim *sim, uint32_t sweep, const struct record_log
     sim_require(sim, exploit_find(sim, task, entry->order) == NULL, "%s: order %llu exploits twice",
                 id, (unsigned long long)entry->order);
     struct sim_exploit *exploit = calloc(1, sizeof *exploit);
-    exploit->key = (struct sim_exploit_key){task, entry->order};
+    exploit_name(task, entry->order, exploit->name, sizeof exploit->name);
     exploit->donor = entry->donor;
     exploit->ordinal = entry->donor_ordinal;
     exploit->step = entry->donor_step;
     values_print(entry, exploit->params, sizeof exploit->params);
-    HASH_ADD(hh, sim->exploits, key, sizeof exploit->key, exploit);
+    HASH_ADD_STR(sim->exploits, name, exploit);
     sim->counts.exploits_logged++;
     explored_rightly(sim, exploit, made, is_resampled(sim, sweep));
 }
@@ -261,7 +273,9 @@ void sim_lineage_dropped(struct sim *sim, const struct sim_node *node, task_id m
                        strcmp(task->snapshot_node, node->name) == 0;
         bool is_best = task->r.best_snapshot.ordinal == ordinal && task_id_equal(task->id, maker) &&
                        strcmp(task->best_node, node->name) == 0;
-        sim_require(sim, !is_last && !is_best,
+        bool is_safe = task->r.safe_snapshot.ordinal == ordinal && task_id_equal(task->id, maker) &&
+                       strcmp(task->safe_node, node->name) == 0;
+        sim_require(sim, !is_last && !is_best && !is_safe,
                     "%s drops snapshot %u of %u.%u, which %u.%u (%s) goes on from", node->name,
                     ordinal, maker.job, maker.index, task->id.job, task->id.index,
                     task_state_names[task->r.state]);

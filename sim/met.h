@@ -77,6 +77,7 @@ enum {
     X(removed)                                                                                     \
     X(drained_by_head)                                                                             \
     X(restores_lost)                                                                               \
+    X(kept)                                                                                        \
     X(copies)                                                                                      \
     X(exploits)                                                                                    \
     X(exploits_logged)                                                                             \

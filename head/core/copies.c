@@ -40,6 +40,12 @@ static void places_find(struct places *places, const struct task *maker, uint32_
     if (r->best_snapshot.ordinal == ordinal) {
         place_look(places, r->best_node);
     }
+    if (r->safe_snapshot.ordinal == ordinal) {
+        place_look(places, r->safe_node);
+    }
+    if (maker->keeper != NULL && maker->keeping.ordinal == ordinal) {
+        place_look(places, maker->keep_from->r.name);
+    }
     list_each (&maker->lent, struct task, lent_link, to) {
         if (to->r.snapshot.ordinal == ordinal) {
             place_look(places, to->r.snapshot_node);
@@ -94,10 +100,10 @@ void on_snapshot_get(struct core *core, uint64_t peer, const struct msg_snapshot
 void on_event_copied(struct core *core, time_ms now, struct node *node,
                      const struct node_event *event)
 {
-    (void)now;
     struct snapshot_name name = {event->task, event->snapshot.ordinal};
     struct task *maker = core_task_find(core, name.task);
     if (maker != NULL) {
+        core_keep_arrived(core, now, maker, name.ordinal, node);
         if (maker->node == node) {
             core_snapshot_arrived(core, maker, name.ordinal, 0, node);
         }

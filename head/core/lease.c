@@ -64,6 +64,7 @@ static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
     lease->timeout_start_ms = spec->timeouts.start_ms;
     lease->timeout_decision_ms = spec->timeouts.decision_ms;
     lease->checkpoints_on = spec->checkpoints.on;
+    lease->checkpoints_every_ms = spec->checkpoints.every_ms;
     /* core_lease_check() asks before there is a tuner. */
     if (sweep->tuner != NULL && tune_wants_snapshots(sweep->tuner)) {
         lease->checkpoints_on |= CHECKPOINT_ON_RUNG;
@@ -196,11 +197,12 @@ static void core_task_lease(struct core *core, time_ms now, struct task *task,
 {
     struct node *node = core_node_of_handle(core, allocation->node);
     assert(node != NULL);
-    core_snapshots_move(core, task, node);
+    core_snapshots_move(core, task);
     core_task_place(core, task, node, allocation);
     if (core->out.failed != OK) {
         return;
     }
+    core_replay_anew(core, now, task);
     task->r.attempt = task->r.n_attempts++;
     task->r.leased = now;
     task->r.started = 0;

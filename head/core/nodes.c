@@ -195,6 +195,7 @@ static void core_task_take_off(struct core *core, time_ms now, struct task *task
     if (task->r.state == TASK_STOPPING) {
         task_outcome outcome = task->r.order.why == WHY_CANCEL ? OUTCOME_CANCELLED
                                : task->r.order.why == WHY_MAX  ? OUTCOME_DONE
+                               : task->r.order.why == WHY_NAN  ? OUTCOME_FAILED
                                                                : OUTCOME_STOPPED;
         task->r.why = task->r.order.why;
         core_task_end(core, now, task, TASK_EVENT_TOLD_ENDED, outcome);

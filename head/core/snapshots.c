@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/planted.h"
 #include "head/core/state.h"
 
@@ -40,6 +41,10 @@ static bool snapshot_is_named(const struct task *maker, uint32_t ordinal, const 
          strcmp(maker->node->r.name, node) == 0)) {
         return true;
     }
+    if (snapshot_is(&r->safe_snapshot, r->safe_node, ordinal, node) ||
+        core_keep_names(maker, ordinal, node)) {
+        return true;
+    }
     list_each (&maker->lent, struct task, lent_link, to) {
         if (!PLANTED(drop_lent) &&
             (snapshot_is(&to->r.snapshot, to->r.snapshot_node, ordinal, node) ||
@@ -70,9 +75,8 @@ bool core_snapshot_is_wanted(struct core *core, const struct node *node, struct 
     return task->node == node && name.ordinal > task->r.last_ordinal;
 }
 
-/* Unless a record names it still. NULL: its maker is gone, and it with it. */
-static void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t ordinal,
-                               const char *where)
+void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t ordinal,
+                        const char *where)
 {
     const struct node *node = where != NULL ? core_node_find(core, where) : NULL;
     if (maker == NULL || ordinal == 0 || node == NULL || snapshot_is_named(maker, ordinal, where)) {
@@ -83,9 +87,8 @@ static void core_snapshot_drop(struct core *core, const struct task *maker, uint
     outbox_send(&core->out, node->peer, MSG_DROP, &msg);
 }
 
-/* One of the two refs becomes `to`, at `where`; what it was is dropped. */
-static void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref *ref,
-                              const char **ref_node, struct snapshot_ref to, const char *where)
+void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref *ref,
+                       const char **ref_node, struct snapshot_ref to, const char *where)
 {
     struct snapshot_ref old = *ref;
     const struct task *maker = maker_task(core, task, &old);
@@ -112,6 +115,11 @@ static void core_snapshot_clear(struct core *core, struct task *task, struct sna
 
 void core_snapshot_borrow(struct core *core, struct task *task, struct task *donor)
 {
+    if (donor == task) { /* with new parameters: of its own, from now on */
+        task->r.snapshot.lineage = task->r.lineage;
+        core_task_dirty(core, task);
+        return;
+    }
     struct snapshot_ref from = donor->r.snapshot;
     from.owner = donor->r.id.index;
     from.lineage = task->r.lineage;
@@ -145,13 +153,38 @@ bool core_snapshot_is_reached(struct core *core, const char *where)
     return node != NULL && node->r.state != NODE_GONE;
 }
 
-void core_snapshots_move(struct core *core, struct task *task, const struct node *node)
+/* A node that can be reached and has it; NULL: none. */
+static const char *snapshot_place(struct core *core, const struct task *maker,
+                                  const struct snapshot_ref *snapshot, const char *where)
 {
-    bool is_left_behind = task->r.snapshot.ordinal != 0 &&
-                          !snapshot_is_at(&task->r.snapshot, task->r.snapshot_node, node->r.name) &&
-                          !core_snapshot_is_reached(core, task->r.snapshot_node);
-    if (is_left_behind) {
-        core_snapshot_clear(core, task, &task->r.snapshot, &task->r.snapshot_node);
+    if (core_snapshot_is_reached(core, where)) {
+        return where;
+    }
+    bool is_safe = maker != NULL && maker->r.safe_snapshot.ordinal == snapshot->ordinal &&
+                   core_snapshot_is_reached(core, maker->r.safe_node);
+    return is_safe ? maker->r.safe_node : NULL;
+}
+
+/* What lies on nodes that are gone is given up, for its second place or for an older one that has
+ * one. */
+void core_snapshots_move(struct core *core, struct task *task)
+{
+    struct record_task *r = &task->r;
+    const char *place = NULL;
+    if (r->snapshot.ordinal != 0) {
+        place = snapshot_place(core, maker_task(core, task, &r->snapshot), &r->snapshot,
+                               r->snapshot_node);
+    }
+    bool has_older = place == NULL && r->safe_snapshot.ordinal != 0 &&
+                     r->safe_snapshot.lineage == r->lineage &&
+                     core_snapshot_is_reached(core, r->safe_node);
+    if (has_older) {
+        core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, r->safe_snapshot,
+                          r->safe_node);
+    } else if (place == NULL && r->snapshot.ordinal != 0) {
+        core_snapshot_clear(core, task, &r->snapshot, &r->snapshot_node);
+    } else if (place != NULL && !core_text_equal(place, r->snapshot_node)) {
+        core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, r->snapshot, place);
     }
 }
 
@@ -193,14 +226,25 @@ struct snapshot_ref core_snapshot_to_restore(struct core *core, const struct tas
 }
 
 /* Which it was is told by the same rule as when it was leased; the node where it lay may be gone
- * since. */
+ * since. A copy at another place is not lost with it. */
 void core_snapshot_lost(struct core *core, struct task *task)
 {
     struct record_task *r = &task->r;
     bool was_last = r->snapshot.ordinal != 0 && r->snapshot.lineage == r->lineage;
     const struct snapshot_ref lost = was_last ? r->snapshot : r->best_snapshot;
-    if (lost.owner == 0 && r->best_snapshot.ordinal == lost.ordinal && lost.ordinal != 0) {
+    CLEANUP(mem_freep)
+    char *where = mem_strdup(was_last               ? r->snapshot_node
+                             : r->best_node != NULL ? r->best_node
+                                                    : "");
+    if (where == NULL) {
+        core_fail(core, ERR_NO_MEMORY);
+        return;
+    }
+    if (lost.owner == 0 && snapshot_is(&r->best_snapshot, r->best_node, lost.ordinal, where)) {
         core_snapshot_clear(core, task, &r->best_snapshot, &r->best_node);
+    }
+    if (lost.owner == 0 && snapshot_is(&r->safe_snapshot, r->safe_node, lost.ordinal, where)) {
+        core_snapshot_clear(core, task, &r->safe_snapshot, &r->safe_node);
     }
     if (was_last) {
         core_snapshot_clear(core, task, &r->snapshot, &r->snapshot_node);
@@ -211,13 +255,16 @@ void core_snapshot_lost(struct core *core, struct task *task)
 void core_snapshots_drop(struct core *core, const struct task *task)
 {
     const struct record_task *r = &task->r;
-    const struct snapshot_ref *refs[] = {&r->snapshot, &r->best_snapshot};
-    const char *const where[] = {r->snapshot_node, r->best_node};
-    for (int i = 0; i < 2; i++) {
+    const struct snapshot_ref *const refs[] = {&r->snapshot, &r->best_snapshot, &r->safe_snapshot};
+    const char *const where[] = {r->snapshot_node, r->best_node, r->safe_node};
+    for (int i = 0; i < 3; i++) {
         const struct node *node = where[i] != NULL ? core_node_find(core, where[i]) : NULL;
-        bool is_same = i == 1 && r->snapshot.owner == 0 && core_text_equal(where[0], where[1]) &&
-                       refs[0]->ordinal == refs[1]->ordinal;
-        if (node == NULL || refs[i]->ordinal == 0 || is_same) {
+        bool is_told = false;
+        for (int k = 0; k < i; k++) {
+            is_told |= refs[k]->owner == 0 && refs[k]->ordinal == refs[i]->ordinal &&
+                       core_text_equal(where[k], where[i]);
+        }
+        if (node == NULL || refs[i]->ordinal == 0 || is_told) {
             continue;
         }
         uint32_t maker = refs[i]->owner != 0 ? refs[i]->owner : r->id.index;
@@ -264,6 +311,7 @@ void on_event_snapshot(struct core *core, time_ms now, struct task *task,
     }
     core_snapshot_set(core, task, &task->r.snapshot, &task->r.snapshot_node, event->snapshot,
                       task->r.node);
+    core_keep_due(core, task);
     const struct sweep *sweep = task->work->sweep;
     for (uint32_t i = 0; sweep != NULL && i < task->r.n_metric_names; i++) {
         if (strcmp(task->r.metric_names[i], sweep->spec.metric.name) == 0) {

@@ -3,8 +3,9 @@
 #include "schema/parts.h"
 
 const char *const order_act_names[] = {"go", "stop", "pause", "exploit"};
-const char *const order_why_names[] = {"",       "rung", "max",   "target", "failures", "wall",
-                                       "cancel", "stop", "pause", "median", "exploit"};
+const char *const order_why_names[] = {"",        "rung",     "max",  "target", "failures",
+                                       "wall",    "cancel",   "stop", "pause",  "median",
+                                       "exploit", "snapshot", "nan"};
 const char *const event_kind_names[] = {"started", "rows",     "milestone", "snapshot", "bye",
                                         "result",  "draining", "tasks",     "returned", "copied"};
 const char *const file_word_names[] = {"ok", "no_pass", "gone", "failed"};
@@ -266,6 +267,7 @@ static const struct field msg_lease_fields[] = {
     F_TEXT(struct msg_lease, metric_time, 143, 1, SCHEMA_TEXT_MAX),
     F_TEXT(struct msg_lease, adopt, 144, 1, PATH_BYTES_MAX),
     F_U32(struct msg_lease, last_ordinal, 145, 1),
+    F_MS(struct msg_lease, checkpoints_every_ms, 160, 1),
 };
 const struct schema msg_lease_schema = SCHEMA("lease", struct msg_lease, 1, msg_lease_fields);
 
@@ -307,6 +309,11 @@ static const struct field msg_drop_fields[] = {
     F_LIST(struct msg_drop, snapshots, n_snapshots, 1, 1, ATTEMPTS_MAX, &snapshot_name_schema),
 };
 const struct schema msg_drop_schema = SCHEMA("drop", struct msg_drop, 1, msg_drop_fields);
+
+static const struct field msg_keep_fields[] = {
+    F_LIST(struct msg_keep, snapshots, n_snapshots, 1, 1, ATTEMPTS_MAX, &snapshot_name_schema),
+};
+const struct schema msg_keep_schema = SCHEMA("keep", struct msg_keep, 1, msg_keep_fields);
 
 static const struct field msg_snapshot_get_fields[] = {
     F_STRUCT(struct msg_snapshot_get, name, 1, 1, &snapshot_name_schema),

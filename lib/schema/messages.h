@@ -61,6 +61,7 @@ enum {
     X(MSG_LOGS_DROP, 31, msg_logs_drop) /* these jobs were removed: so may be their logs */        \
     X(MSG_LEND, 32, msg_lend)           /* whoever has this pass may copy this snapshot */         \
     X(MSG_SOURCE, 33, msg_source)       /* where the snapshot that was asked for is had */         \
+    X(MSG_KEEP, 34, msg_keep)           /* fetch these snapshots: a second place for them */       \
     /* agent -> agent, and back */                                                                 \
     X(MSG_FILE_GET, 48, msg_file_get)                                                              \
     X(MSG_FILE, 49, msg_file)
@@ -113,10 +114,12 @@ typedef enum {
     WHY_STOP,     /* the user stopped it */
     WHY_PAUSE,    /* the user paused it */
     WHY_MEDIAN,   /* worse than the median */
-    WHY_EXPLOIT,  /* to start again from another trial's snapshot */
+    WHY_EXPLOIT,  /* to start again from another trial's snapshot, or its own with new parameters */
+    WHY_SNAPSHOT, /* a recorded schedule changes its parameters, and it has not saved */
+    WHY_NAN,      /* its metric is not a number (metric.on_nan: fail): outcome failed */
 } order_why;
 extern const char *const order_act_names[4];
-extern const char *const order_why_names[11];
+extern const char *const order_why_names[13];
 
 struct order {
     uint64_t n; /* >= 1 */
@@ -393,7 +396,8 @@ struct msg_lease {
     uint32_t n_gpus;
     int64_t timeout_trial_ms, timeout_silent_ms, timeout_grace_ms, timeout_start_ms,
         timeout_decision_ms;
-    uint32_t checkpoints_on; /* CHECKPOINT_ON_* */
+    uint32_t checkpoints_on;      /* CHECKPOINT_ON_* */
+    int64_t checkpoints_every_ms; /* 0: not by time */
     uint32_t keep_last, keep_best;
     uint32_t tail_bytes;
     uint64_t age;        /* order of start among leases of a node */
@@ -526,6 +530,11 @@ struct msg_take_back {
  * with it. The head lets the agent that has the snapshot know the pass, and tells the one that
  * asked where that agent listens; the files go from agent to agent. Asked again, with another pass,
  * if that came to nothing: neither side keeps anything of it. ---- */
+
+struct msg_keep {
+    const struct snapshot_name *snapshots;
+    uint32_t n_snapshots;
+};
 
 struct msg_snapshot_get {
     struct snapshot_name name;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "spec/command.h"
+#include "spec/envvars.h"
 #include "spec/parameters.h"
 #include "spec/reader.h"
 #include "spec/schedule.h"
@@ -18,6 +19,8 @@ enum { TREE_ARENA_MAX_BYTES = 16 << 20 };
 
 static const struct sweep_spec defaults = {
     .project = "",
+    .description = "",
+    .entity = "",
     .workdir = ".",
     .work = {.mode = WORKDIR_SNAPSHOT, .max_bytes = 200 << 20},
     .setup = "",
@@ -208,6 +211,9 @@ error_code spec_sweep_parse_set(const char *text, size_t len, const char *file_n
     }
     if (error == OK) {
         error = program_apply(root, &scratch, report);
+    }
+    if (error == OK) {
+        error = envvars_apply(root, &scratch, report);
     }
     if (error == OK) {
         error = sweep_read(&reader, root, file_name, &spec);

@@ -102,5 +102,14 @@ def test_digits_runs_under_each_trial_scheduler(cluster):
         assert max(t["step"] for t in items) >= {"promote": 9, "sha": 9, "hyperband": 3, "median": 27, "pbt": 40}[name], (name, items)
 
 
+def test_digits_replays_the_schedule_of_a_population(cluster):
+    cluster.run("sweep", "run", example(cluster, "digits/replay.yaml"), seconds=240)
+    trial = cluster.trials(1)[0]
+    assert trial["outcome"] == "done" and trial["step"] == 40 and trial["params"]["lr"] < 0.04, trial
+    assert trial["best"]["metrics"]["val_loss"] < 0.3, trial
+    changes = cluster.json("sweep", "show", "1", "--lineage")["items"]
+    assert [change["from_step"] for change in changes] == [0, 4, 8, 12, 28], changes
+
+
 if __name__ == "__main__":
     run(globals())

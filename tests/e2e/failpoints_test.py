@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "chaos"))
 
-from cluster import MUSTER, Skip, is_alive, run, wait_for  # noqa: E402
+from cluster import MUSTER, SOURCE, Skip, is_alive, run, wait_for  # noqa: E402
 from chaos import is_quiet, round_check  # noqa: E402
 from load import Client, Journal, Load  # noqa: E402
 from rig import Rig  # noqa: E402
@@ -25,6 +25,16 @@ search: {method: random, seed: 5}
 schedule: {type: asha, min: 1, max: 9, eta: 3}
 stop: {trials: 100000}
 limits: {concurrency: 2}
+resources: {cpus: 0.25}
+retries: {max: 1000, crash_limit: 1000, backoff: 100ms..1s, node_failures: none}
+"""
+# Members that take over each other's weights all the time.
+POPULATION = """
+command: [/usr/bin/python3, SOURCE/examples/toy/toy.py]
+metric: {name: q, goal: maximize}
+parameters: {h0: {min: 0.0, max: 1.0}, h1: {min: 0.0, max: 1.0}, steps: 200, step_ms: 10}
+schedule: {type: pbt, max: 200}
+pbt: {population: 4, interval: 2, quantile: 0.5}
 resources: {cpus: 0.25}
 retries: {max: 1000, crash_limit: 1000, backoff: 100ms..1s, node_failures: none}
 """
@@ -58,7 +68,7 @@ class Points:
             self.rig.more_environment["MUSTER_FAILPOINTS_MARKS"] = self.marks
         self.journal, self.seen = Journal(self.rig.journal), set()
         self.folders = 0
-        self.arrays = []
+        self.arrays, self.populations = [], []
 
     def path(self, name):
         return os.path.join(self.marks, name)
@@ -115,13 +125,17 @@ class Points:
 
     def arrays_check(self):
         """Each task ended well, once; then they go: the checker reads what is kept of single tasks and trials."""
+        for number in self.populations:
+            wait_for(f"population {number} to end", lambda n=number: self.rig.sweep_of(n)["state"] in ("done", "failed"), 120)
+            assert all(t["outcome"] == "done" for t in self.rig.trials(number)), self.rig.trials(number)
+            self.rig.run("sweep", "rm", str(number))
         for number in self.arrays:
             job = json.loads(self.rig.http("GET", f"/api/v1/jobs/{number}")[1])
             assert (job["state"], job["done"], job["failed"]) == ("ended", ARRAY_TASKS, 0), job
             listed = self.rig.json("task", "list", str(number), "--limit", str(2 * ARRAY_TASKS))["items"]
             assert [t["id"] for t in listed] == [f"{number}.{i + 1}" for i in range(ARRAY_TASKS)], listed
             self.rig.run("sweep", "rm", str(number))
-        wait_for("the arrays to be removed", lambda: not any(t.split(".")[0] in map(str, self.arrays) for t in Stored(self.rig.state).tasks))
+        wait_for("the arrays to be removed", lambda: not any(int(t.split(".")[0]) in self.arrays + self.populations for t in Stored(self.rig.state).tasks))
 
     def kill(self, role):
         pid = self.rig.pid(role)
@@ -135,6 +149,8 @@ class Points:
             self.submit_array()
         elif name.startswith(BY_HEAD):
             self.kill("head")
+        elif name == "trial.exploit":
+            self.populations.append(self.rig.sweep(POPULATION.replace("SOURCE", SOURCE), "population.yaml"))
         elif name == "role.adopt":
             self.kill("supervisor")
         elif name == "log.write":

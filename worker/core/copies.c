@@ -80,8 +80,12 @@ static struct attempt *copy_waiter(const struct agent *agent, struct snapshot_na
     return NULL;
 }
 
-static bool copy_is_wanted(const struct agent *agent, struct snapshot_name name)
+static bool copy_is_wanted(const struct agent *agent, const struct copy *copy)
 {
+    struct snapshot_name name = copy->name;
+    if (copy->is_kept) {
+        return true;
+    }
     list_each (&agent->attempts, struct attempt, link, attempt) {
         if (attempt_needs(attempt, name) || attempt_will_need(attempt, name)) {
             return true;
@@ -97,6 +101,14 @@ bool agent_restore_is_here(const struct agent *agent, const struct attempt *atte
 }
 
 /* ---- asking ---- */
+
+static void copy_tell(struct agent *agent, time_ms now, struct snapshot_name name,
+                      struct agent_outbox *out)
+{
+    struct node_event event = {
+        .kind = EVENT_COPIED, .task = name.task, .snapshot = {.ordinal = name.ordinal}};
+    agent_snapshot_told(agent, name, agent_event(agent, now, NULL, &event, out));
+}
 
 static void copy_ask(struct agent *agent, time_ms now, struct copy *copy, struct agent_outbox *out)
 {
@@ -114,22 +126,43 @@ static void copy_ask(struct agent *agent, time_ms now, struct copy *copy, struct
     agent_outbox_send(out, MSG_SNAPSHOT_GET, &get);
 }
 
-void agent_copy_want(struct agent *agent, time_ms now, const struct attempt *attempt,
-                     const struct snapshot_ref *snapshot, struct agent_outbox *out)
+/* NULL: it is here. */
+static struct copy *copy_begin(struct agent *agent, time_ms now, struct snapshot_name name,
+                               struct agent_outbox *out)
 {
-    struct snapshot_name name = name_of(attempt, snapshot);
-    if (copy_find(agent, name) != NULL || agent_snapshot_is_here(agent, name)) {
-        return;
+    struct copy *copy = copy_find(agent, name);
+    if (copy != NULL || agent_snapshot_is_here(agent, name)) {
+        return copy;
     }
-    struct copy *copy = mem_zalloc(sizeof *copy);
+    copy = mem_zalloc(sizeof *copy);
     if (copy == NULL) {
         agent_outbox_fail(out, ERR_NO_MEMORY);
-        return;
+        return NULL;
     }
     copy->name = name;
     list_init(&copy->link);
     list_push_back(&agent->copies, &copy->link);
     copy_ask(agent, now, copy, out);
+    return copy;
+}
+
+void agent_copy_want(struct agent *agent, time_ms now, const struct attempt *attempt,
+                     const struct snapshot_ref *snapshot, struct agent_outbox *out)
+{
+    copy_begin(agent, now, name_of(attempt, snapshot), out);
+}
+
+void agent_copies_keep(struct agent *agent, time_ms now, const struct msg_keep *keep,
+                       struct agent_outbox *out)
+{
+    for (uint32_t i = 0; i < keep->n_snapshots; i++) {
+        struct copy *copy = copy_begin(agent, now, keep->snapshots[i], out);
+        if (copy != NULL) {
+            copy->is_kept = true;
+        } else if (out->failed == OK) {
+            copy_tell(agent, now, keep->snapshots[i], out); /* it is here already */
+        }
+    }
 }
 
 /* ---- what came of it ---- */
@@ -190,9 +223,7 @@ void agent_source_told(struct agent *agent, time_ms now, const struct msg_source
 static void copy_done(struct agent *agent, time_ms now, struct snapshot_name name,
                       struct agent_outbox *out)
 {
-    struct node_event event = {
-        .kind = EVENT_COPIED, .task = name.task, .snapshot = {.ordinal = name.ordinal}};
-    agent_event(agent, now, NULL, &event, out);
+    copy_tell(agent, now, name, out);
     list_each (&agent->attempts, struct attempt, link, attempt) {
         if (!attempt_needs(attempt, name)) {
             continue;
@@ -243,7 +274,7 @@ void agent_copies_tick(struct agent *agent, time_ms now, struct agent_outbox *ou
         if (copy->state != COPY_ASKING || now < copy->ask_at) {
             continue;
         }
-        if (copy_is_wanted(agent, copy->name)) {
+        if (copy_is_wanted(agent, copy)) {
             copy_ask(agent, now, copy, out);
         } else {
             copy_free(copy);

@@ -14,6 +14,7 @@ struct copy {
     uint8_t pass[PASS_BYTES];
     time_ms ask_at; /* FETCHING: AGENT_NEVER */
     uint32_t tries; /* that came to nothing */
+    bool is_kept;   /* the head wants it here, whoever needs it */
 };
 
 #endif

@@ -22,7 +22,9 @@ static void enrol_snapshots(const struct agent *agent, struct msg_enrol *enrol,
                             struct snapshot_name *names)
 {
     for (uint32_t i = 0; i < agent->n_snapshots; i++) {
-        if (agent->snapshots[i].is_committed) {
+        const struct known_snapshot *known = &agent->snapshots[i];
+        /* What an event is about to tell is judged by the head when that comes. */
+        if (known->is_committed && known->copied <= agent->stream.acked) {
             names[enrol->n_snapshots++] = agent->snapshots[i].name;
         }
     }
@@ -307,6 +309,12 @@ static void head_lend(struct agent *agent, time_ms now, const void *message,
     agent_outbox_lend(out, message);
 }
 
+static void head_keep(struct agent *agent, time_ms now, const void *message,
+                      struct agent_outbox *out)
+{
+    agent_copies_keep(agent, now, message, out);
+}
+
 static void head_source(struct agent *agent, time_ms now, const void *message,
                         struct agent_outbox *out)
 {
@@ -359,6 +367,7 @@ static const struct head_handler {
     {MSG_LOGS_DROP, true, head_logs_drop},
     {MSG_LEND, true, head_lend},
     {MSG_SOURCE, true, head_source},
+    {MSG_KEEP, true, head_keep},
 };
 
 void on_head_message(struct agent *agent, time_ms now, message_type type, const void *message,

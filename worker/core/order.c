@@ -115,6 +115,9 @@ uint32_t agent_order_hand(struct attempt *attempt, bool is_report)
         act |= order_drain_bits(attempt, is_report);
     } else if (agent_exploit_is_due(attempt)) {
         act |= TRAINER_ACT_EXPLOIT;
+    } else if (is_report && attempt->is_save_due) {
+        attempt->is_save_due = false;
+        act |= TRAINER_ACT_CHECKPOINT;
     }
     attempt->handed = attempt->order.n;
     return act;

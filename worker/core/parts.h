@@ -98,6 +98,8 @@ void agent_snapshots_drop(struct agent *agent, const struct msg_drop *drop,
                           struct agent_outbox *out);
 /* Whole, on this disk. */
 bool agent_snapshot_is_here(const struct agent *agent, struct snapshot_name name);
+/* That it came here is told by this event. */
+void agent_snapshot_told(struct agent *agent, struct snapshot_name name, uint64_t number);
 /* ---- exploit.c ---- */
 void exploit_fini(struct exploit *exploit);
 /* An order to exploit has come that the trainer has not acted on. */
@@ -116,6 +118,9 @@ void agent_exploit_uncopied(struct agent *agent, time_ms now, struct attempt *at
 /* The snapshot comes to this disk, if it is not on its way yet; `attempt` needs it. */
 void agent_copy_want(struct agent *agent, time_ms now, const struct attempt *attempt,
                      const struct snapshot_ref *snapshot, struct agent_outbox *out);
+/* The head wants them here, as a second place. */
+void agent_copies_keep(struct agent *agent, time_ms now, const struct msg_keep *keep,
+                       struct agent_outbox *out);
 bool agent_restore_is_here(const struct agent *agent, const struct attempt *attempt);
 void agent_source_told(struct agent *agent, time_ms now, const struct msg_source *source,
                        struct agent_outbox *out);

@@ -86,6 +86,20 @@ static void report_milestone(struct agent *agent, time_ms now, struct attempt *a
     attempt->reached_number = report_rows_tell(agent, now, attempt, &attempt->block, &event, out);
 }
 
+/* By time (checkpoints.every), from its start or its last save. Asked once: it counts from there
+ * for as long again. */
+static void report_save_check(struct attempt *attempt, time_ms now)
+{
+    int64_t every_ms = attempt->lease->checkpoints_every_ms;
+    time_ms since = attempt->saved_at > 0 ? attempt->saved_at : attempt->clock_start;
+    bool is_busy = attempt->is_save_asked || attempt->is_saving || attempt->is_committing;
+    if (every_ms > 0 && now - since >= every_ms && (attempt->can & CAN_CHECKPOINT) != 0 &&
+        !is_busy) {
+        attempt->saved_at = now;
+        attempt->is_save_due = true;
+    }
+}
+
 /* True: it is at the milestone. */
 static bool report_take(struct agent *agent, time_ms now, struct attempt *attempt, double time,
                         const struct trainer_request *request, struct agent_outbox *out)
@@ -93,6 +107,7 @@ static bool report_take(struct agent *agent, time_ms now, struct attempt *attemp
     attempt->seq++;
     attempt->last_step = request->step;
     attempt->last_time = time;
+    report_save_check(attempt, now);
     if (agent_order_is_reached(attempt, request->step)) {
         report_milestone(agent, now, attempt, request, out);
         return true;

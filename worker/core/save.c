@@ -78,6 +78,14 @@ bool agent_snapshot_is_here(const struct agent *agent, struct snapshot_name name
     return known != NULL && known->is_committed;
 }
 
+void agent_snapshot_told(struct agent *agent, struct snapshot_name name, uint64_t number)
+{
+    struct known_snapshot *known = snapshot_find(agent, name);
+    if (known != NULL) {
+        known->copied = number;
+    }
+}
+
 void agent_snapshots_drop(struct agent *agent, const struct msg_drop *drop,
                           struct agent_outbox *out)
 {
@@ -225,6 +233,8 @@ static void commit_tell(struct agent *agent, time_ms now, struct attempt *attemp
     event.snapshot.attempt = attempt->ref.attempt;
     event.snapshot.lineage = attempt->lineage;
     attempt->saved_step = attempt->commit_step;
+    attempt->saved_at = now;
+    attempt->is_save_due = false;
     agent_event(agent, now, attempt, &event, out);
     /* Drained, saved, and it cannot pause by itself: nothing is gained by waiting. */
     if (attempt->is_told_by_drain && (attempt->can & CAN_PAUSE) == 0 && !attempt->is_signalled) {

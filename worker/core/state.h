@@ -52,6 +52,7 @@ struct agent_link {
 struct known_snapshot {
     struct snapshot_name name;
     bool is_committed; /* false: its ordinal is taken, the shell is writing it */
+    uint64_t copied;   /* the event that told that it came from another node; 0: it was made here */
 };
 
 /* Another trial's snapshot and the parameters to go on with. */
@@ -114,6 +115,8 @@ struct attempt {
     uint32_t commit_ordinal;
     int64_t commit_step;
     int64_t saved_step; /* of the last commit on disk; -1: none */
+    time_ms saved_at;   /* when it saved, or was asked to by time; 0: not since its start */
+    bool is_save_due;   /* by time: the answer to its report says so */
     uint32_t last_ordinal;
 
     /* the end */

@@ -41,9 +41,37 @@ static void on_open(void *context, uint64_t connection, struct attempt_ref ref)
     on_trainer_open(worker->agent, clock_now(), connection, ref, &worker->out);
 }
 
+/* Between any two lines of a trainer's a test can make somebody die. */
+static void line_pass(trainer_request_kind kind)
+{
+    switch (kind) {
+    case TRAINER_HELLO:
+        FAILPOINT(TRIAL_HELLO);
+        break;
+    case TRAINER_REPORT:
+        FAILPOINT(TRIAL_REPORT);
+        break;
+    case TRAINER_SAVE:
+        FAILPOINT(TRIAL_SAVE);
+        break;
+    case TRAINER_COMMIT:
+        FAILPOINT(TRIAL_COMMIT);
+        break;
+    case TRAINER_EXPLOIT:
+        FAILPOINT(TRIAL_EXPLOIT);
+        break;
+    case TRAINER_BYE:
+        FAILPOINT(TRIAL_BYE);
+        break;
+    case TRAINER_BAD: /* none of them */
+        break;
+    }
+}
+
 static void on_request(void *context, uint64_t connection, const struct trainer_request *request)
 {
     struct worker *worker = context;
+    line_pass(request->kind);
     on_trainer_request(worker->agent, clock_now(), connection, request, &worker->out);
 }
 

@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
+#ifdef __x86_64__
+#include <xxh_x86dispatch.h> /* hashes with the widest vectors that the processor has */
+#endif
 
 #include "base/mem.h"
 #include "sys/beneath.h"
