@@ -42,7 +42,7 @@ ARRAY_TASKS = 60
 # What makes somebody pass a point that the load alone does not reach.
 BY_FOLDER = ("depot.", "blob.")
 BY_ARRAY = ("ranges.", "lane.")
-BY_NODES = ("lend.", "copy.")  # needs two machines: copies_test.py
+BY_NODES = ("lend.", "copy.")  # needs two machines: copies_failpoints_test.py
 BY_HEAD = ("store.take", "store.load", "welcome.send", "file.", "role.start")
 
 
