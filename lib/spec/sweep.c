@@ -131,6 +131,20 @@ static error_code adopt_check(struct reader *r, const struct spec_node *root,
     return OK;
 }
 
+/* Acts are collective where ranks are, and come at milestones alone: a clock is none. */
+static error_code every_check(struct reader *r, const struct spec_node *root,
+                              const struct sweep_spec *spec)
+{
+    const struct spec_node *block = spec_node_entry(root, "checkpoints");
+    const struct spec_node *every = block != NULL ? spec_node_entry(block, "every") : NULL;
+    if (every == NULL || spec->checkpoints.every_ms == 0 || spec->launch != LAUNCH_RANKS) {
+        return OK;
+    }
+    return reader_fail(r, every, ERR_INVALID,
+                       "`checkpoints.every` does not go with `launch: ranks`: ranks are asked to "
+                       "save at milestones alone; write `checkpoints.on: rung`");
+}
+
 static error_code tensorboard_check(struct reader *r, const struct spec_node *root,
                                     const struct sweep_spec *spec)
 {
@@ -196,6 +210,9 @@ static error_code sweep_read(struct reader *r, const struct spec_node *root, con
     }
     if (error == OK) {
         error = adopt_check(r, root, spec);
+    }
+    if (error == OK) {
+        error = every_check(r, root, spec);
     }
     if (error == OK) {
         error = tensorboard_check(r, root, spec);

@@ -32,6 +32,10 @@ static const struct refused later[] = {
             "`checkpoints.keep.sweep_best` is not supported by this version"),
     REFUSED(LEAST "checkpoints: {every: 10ms}", ERR_INVALID, 4, 22,
             "`checkpoints.every` must be 1s to 3650d or none, not 10ms"),
+    REFUSED(LEAST "launch: ranks\nresources: {ranks: 2}\ncheckpoints: {every: 10m}", ERR_INVALID, 6,
+            22,
+            "`checkpoints.every` does not go with `launch: ranks`: ranks are asked to save at "
+            "milestones alone; write `checkpoints.on: rung`"),
     REFUSED(LEAST "checkpoints: {store: s3://bucket}", ERR_INVALID, 4, 22,
             "`checkpoints.store` cannot be 's3://bucket'; write cluster or node"),
     REFUSED(LEAST "checkpoints: {adopt: ''}", ERR_INVALID, 4, 22,
