@@ -224,9 +224,9 @@ def test_program_that_starts_its_own_ranks_is_told_once_for_all(cluster):
     assert None not in ports and "29500" not in ports, ports
 
 
-def ring(trials, epochs, schedule, more=""):
+def ring(trials, epochs, schedule, more="", flags=()):
     """The example: four ranks that sum their gradients over the ports that were held for them."""
-    command = [os.path.join(BUILD, "examples/ring/ring"), os.path.join(SOURCE, "examples/digits/digits.txt")]
+    command = [os.path.join(BUILD, "examples/ring/ring"), os.path.join(SOURCE, "examples/digits/digits.txt"), *flags]
     return f"""
 name: ring
 command: {json.dumps(command)}
@@ -257,6 +257,20 @@ def test_ring_exploits_in_place_and_its_ranks_stay_one(cluster):
         assert all(lines == ranks_told[0] for lines in ranks_told) and ranks_told[0][-1].startswith("epoch 40"), ranks_told
     assert any(line.startswith("exploit") for ranks_told in told for line in ranks_told[0]), told
     assert all(trial["attempts"] == 1 for trial in cluster.trials(number)), "in place"
+
+
+def test_ring_that_cannot_exploit_in_place_begins_again_from_the_donors_snapshot(cluster):
+    cluster.up("--cpus", "2")
+    more = "pbt: {population: 2, interval: 4, quantile: 0.5, mutate: [lr]}"
+    number = submit(cluster, ring(2, 24, "{type: pbt, max: 24}", more, ["--no-exploit"]))
+    sweep = ended(cluster, number, 120)
+    assert sweep["state"] == "done" and sweep["failed"] == 0, sweep
+    trials = cluster.trials(number)
+    assert all(trial["failures"] == 0 and trial["step"] == 24 for trial in trials), trials
+    assert max(trial["attempts"] for trial in trials) > 1, trials
+    for trial in trials:
+        ranks_told = ring_lines(cluster, trial["id"])
+        assert all(lines == ranks_told[0] for lines in ranks_told) and ranks_told[0][-1].startswith("epoch 24"), ranks_told
 
 
 def test_ring_that_loses_a_rank_goes_on_from_its_snapshot(cluster):
