@@ -136,6 +136,25 @@ def test_rank_that_is_killed_is_one_failure_and_none_is_left(cluster):
     assert cluster.trials(number)[0]["failures"] == 1, cluster.trials(number)[0]
 
 
+def test_ranks_killed_one_after_another_go_on_from_whole_snapshots(cluster):
+    """Whenever a rank dies, in a save too: a snapshot has all parts, which the trainer itself insists on when it loads."""
+    cluster.up("--cpus", "2")
+    text = ranks(cluster, steps=27, pause=0.06, schedule="{type: asha, min: 1, max: 27, eta: 3}").replace("retries: {max: 3", "retries: {max: 20")
+    number = submit(cluster, text)
+    for kill in range(4):
+        attempt = wait_for("ranks that train", lambda: (t := told(cluster)) and max(t)[1] >= kill and len(t[max(t)]) == 4
+                           and any("step" in line for line in t[max(t)][kill]) and t[max(t)])
+        os.kill(attempt[kill][0]["pid"], signal.SIGKILL)
+        wait_for("the next attempt", lambda: cluster.trials(number)[0]["attempts"] >= kill + 2)
+    sweep = ended(cluster, number, 120)
+    trial = cluster.trials(number)[0]
+    assert sweep["done"] == 1 and trial["failures"] == 4 and trial["step"] == 27, trial
+    for key, ranks_told in told(cluster).items():
+        acts = [{line["step"]: line["acts"] for line in lines if "step" in line} for lines in ranks_told]
+        for step in set.intersection(*(set(one) for one in acts)):
+            assert len({one[step] for one in acts}) == 1, (key, step, acts)
+
+
 def test_rank_that_hangs_is_named_by_the_failure(cluster):
     cluster.up("--cpus", "2")
     number = submit(cluster, ranks(cluster, steps=9, pause=0.01, faults="--hang 3 3", more="timeouts: {rank: 8s, grace: 2s}"))
