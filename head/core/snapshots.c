@@ -117,6 +117,9 @@ void core_snapshot_borrow(struct core *core, struct task *task, struct task *don
 {
     if (donor == task) { /* with new parameters: of its own, from now on */
         task->r.snapshot.lineage = task->r.lineage;
+        if (task->r.safe_snapshot.ordinal == task->r.snapshot.ordinal) {
+            task->r.safe_snapshot.lineage = task->r.lineage;
+        }
         core_task_dirty(core, task);
         return;
     }

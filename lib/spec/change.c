@@ -37,6 +37,7 @@ static const struct change {
     {"timeouts.grace", FIELD(timeouts.grace_ms), 0},
     {"timeouts.start", FIELD(timeouts.start_ms), 0},
     {"timeouts.decision", FIELD(timeouts.decision_ms), 0},
+    {"timeouts.rank", FIELD(timeouts.rank_ms), 0},
     {"logs.tail", FIELD(logs_tail_bytes), 0},
 };
 enum { N_CHANGES = sizeof changes / sizeof changes[0] };
@@ -50,14 +51,14 @@ static const char of_names[] = "it is what the sweep is found by";
 static const struct {
     const char *block, *why;
 } fixed[] = {
-    {"parameters", of_space},  {"constraints", of_space},    {"baselines", of_space},
-    {"search", of_space},      {"method", of_space},         {"metric", of_results},
-    {"schedule", of_results},  {"pbt", of_results},          {"early_terminate", of_results},
-    {"command", of_attempts},  {"program", of_attempts},     {"workdir", of_attempts},
-    {"setup", of_attempts},    {"env", of_attempts},         {"resources", of_attempts},
-    {"report", of_attempts},   {"checkpoints", of_attempts}, {"name", of_names},
-    {"description", of_names}, {"entity", of_names},         {"envvar", of_attempts},
-    {"project", of_names},     {"labels", of_names},
+    {"parameters", of_space}, {"constraints", of_space}, {"baselines", of_space},
+    {"search", of_space},     {"method", of_space},      {"metric", of_results},
+    {"schedule", of_results}, {"pbt", of_results},       {"early_terminate", of_results},
+    {"command", of_attempts}, {"program", of_attempts},  {"workdir", of_attempts},
+    {"setup", of_attempts},   {"env", of_attempts},      {"resources", of_attempts},
+    {"launch", of_attempts},  {"report", of_attempts},   {"checkpoints", of_attempts},
+    {"name", of_names},       {"description", of_names}, {"entity", of_names},
+    {"envvar", of_attempts},  {"project", of_names},     {"labels", of_names},
 };
 
 static size_t path_length(const char *text)
