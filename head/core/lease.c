@@ -79,6 +79,8 @@ static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
     lease->n_report_err_rules = spec->report.n_err_rules;
     lease->metric_time = spec->metric.time;
     lease->adopt = spec->checkpoints.adopt;
+    lease->ranks = spec->ranks;
+    lease->timeout_rank_ms = spec->timeouts.rank_ms;
 }
 
 void lease_from_job(const struct work *work, struct msg_lease *lease)

@@ -12,7 +12,7 @@ const char *const file_word_names[] = {"ok", "no_pass", "gone", "failed"};
 const char *const bye_word_names[] = {"", "done", "paused", "invalid", "error"};
 const char *const end_cause_names[] = {
     "exit",           "signal",        "told",          "cannot_start", "refused", "timeout_trial",
-    "timeout_silent", "timeout_start", "out_of_memory", "agent_left",   "lost"};
+    "timeout_silent", "timeout_start", "out_of_memory", "agent_left",   "lost",    "timeout_rank"};
 
 static const struct field order_fields[] = {
     F_U64(struct order, n, 1, 1),
@@ -268,6 +268,8 @@ static const struct field msg_lease_fields[] = {
     F_TEXT(struct msg_lease, adopt, 144, 1, PATH_BYTES_MAX),
     F_U32(struct msg_lease, last_ordinal, 145, 1),
     F_MS(struct msg_lease, checkpoints_every_ms, 160, 1),
+    F_U32(struct msg_lease, ranks, 162, 1),
+    F_MS(struct msg_lease, timeout_rank_ms, 163, 1),
 };
 const struct schema msg_lease_schema = SCHEMA("lease", struct msg_lease, 1, msg_lease_fields);
 

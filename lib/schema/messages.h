@@ -282,10 +282,11 @@ typedef enum {
     CAUSE_TIMEOUT_SILENT,
     CAUSE_TIMEOUT_START,
     CAUSE_OOM,
-    CAUSE_AGENT_LEFT, /* ended because its agent was told to leave; never charged */
-    CAUSE_LOST,       /* set by the head: node or agent vanished */
+    CAUSE_AGENT_LEFT,   /* ended because its agent was told to leave; never charged */
+    CAUSE_LOST,         /* set by the head: node or agent vanished */
+    CAUSE_TIMEOUT_RANK, /* a rank did not come where the others waited for it */
 } end_cause;
-extern const char *const end_cause_names[11];
+extern const char *const end_cause_names[12];
 
 struct attempt_result {
     bool has_started;
@@ -415,6 +416,9 @@ struct msg_lease {
     const char *metric_time; /* the name of what is the step; "": none */
     const char *adopt;     /* a pattern of paths: what appears there becomes snapshots; "": none */
     uint32_t last_ordinal; /* of the trial's commits so far, on whichever node */
+
+    uint32_t ranks;          /* processes of the command; 0: one, which may start its own */
+    int64_t timeout_rank_ms; /* how long ranks wait for one of them where all must come */
 };
 
 struct msg_order {

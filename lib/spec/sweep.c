@@ -33,7 +33,7 @@ static const struct sweep_spec defaults = {
                 .backoff_min_ms = 1000,
                 .backoff_max_ms = 300000,
                 .node_failures = 3},
-    .timeouts = {.grace_ms = 60000, .decision_ms = 60000},
+    .timeouts = {.grace_ms = 60000, .decision_ms = 60000, .rank_ms = 600000},
     .checkpoints = {.on = CHECKPOINT_ON_RUNG, .keep_last = 1, .keep_best = 1, .adopt = ""},
     .logs_tail_bytes = 64 << 10,
     .metric = {.time = ""},
@@ -146,6 +146,27 @@ static error_code tensorboard_check(struct reader *r, const struct spec_node *ro
         "trials share nobody knows whose event files they are");
 }
 
+/* A rank for each GPU is what most programs want; a part of one is one rank's. */
+static error_code ranks_resolve(struct reader *r, const struct spec_node *root,
+                                struct sweep_spec *spec)
+{
+    const struct spec_node *block = spec_node_entry(root, "resources");
+    if (spec->launch == LAUNCH_ONE && spec->ranks > 0) {
+        return reader_fail(r, spec_node_entry(block, "ranks"), ERR_INVALID,
+                           "`resources.ranks` needs `launch: ranks`: with `launch: one` the "
+                           "command starts its own processes");
+    }
+    if (spec->launch == LAUNCH_RANKS && spec->ranks == 0) {
+        amount gpus = spec->resources.gpus / AMOUNT_ONE;
+        if (gpus > SPEC_RANKS_MAX) {
+            return reader_fail(r, block, ERR_INVALID, "a trial has at most %d ranks",
+                               SPEC_RANKS_MAX);
+        }
+        spec->ranks = gpus > 1 ? (uint32_t)gpus : 1;
+    }
+    return OK;
+}
+
 static error_code sweep_read(struct reader *r, const struct spec_node *root, const char *file_name,
                              struct sweep_spec *spec)
 {
@@ -163,6 +184,9 @@ static error_code sweep_read(struct reader *r, const struct spec_node *root, con
     }
     if (error == OK) {
         error = wandb_check(r, root);
+    }
+    if (error == OK) {
+        error = ranks_resolve(r, root, spec);
     }
     if (error == OK) {
         error = stop_check(r, root, spec);

@@ -73,6 +73,9 @@ const struct spec_word sweep_checkpoint_words[] = {{"rung", CHECKPOINT_ON_RUNG},
 const struct spec_word sweep_place_words[] = {
     {"binpack", PLACE_BINPACK}, {"spread", PLACE_SPREAD}, {NULL, 0}};
 
+const struct spec_word sweep_launch_words[] = {
+    {"one", LAUNCH_ONE}, {"ranks", LAUNCH_RANKS}, {NULL, 0}};
+
 const struct spec_word sweep_workdir_words[] = {
     {"snapshot", WORKDIR_SNAPSHOT}, {"shared", WORKDIR_SHARED}, {NULL, 0}};
 
@@ -136,6 +139,7 @@ static const struct spec_key resources_keys[] = {
     {"prefer", key_read_prefer, 0, 0, 0, 0, NULL},
     LATER("any_of"),
     LATER("nodes"),
+    {"ranks", key_read_u32, AT(ranks), 1, SPEC_RANKS_MAX, 0, NULL},
     END,
 };
 
@@ -172,7 +176,7 @@ static const struct spec_key timeouts_keys[] = {
     {"grace", key_read_duration, AT(timeouts.grace_ms), 0, DAY_MS, 0, NULL},
     {"start", key_read_duration, AT(timeouts.start_ms), 1, DURATION_MAX_MS, KEY_NONE, NULL},
     {"decision", key_read_duration, AT(timeouts.decision_ms), 1, DAY_MS, 0, NULL},
-    LATER("rank"),
+    {"rank", key_read_duration, AT(timeouts.rank_ms), 1, DAY_MS, 0, NULL},
     LATER("gpu_idle"),
     END,
 };
@@ -231,6 +235,7 @@ const struct spec_key sweep_keys[] = {
     {"stop", key_read_block, 0, 0, 0, 0, stop_keys},
     {"limits", key_read_block, 0, 0, 0, 0, limits_keys},
     {"resources", key_read_block, 0, 0, 0, 0, resources_keys},
+    {"launch", key_read_word, AT(launch), 0, 0, 0, sweep_launch_words},
     {"queue", key_read_block, 0, 0, 0, 0, queue_keys},
     {"retries", key_read_block, 0, 0, 0, 0, retries_keys},
     {"timeouts", key_read_block, 0, 0, 0, 0, timeouts_keys},

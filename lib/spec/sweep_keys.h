@@ -19,6 +19,7 @@ extern const struct spec_word sweep_mode_words[];
 extern const struct spec_word sweep_checkpoint_words[];
 extern const struct spec_word sweep_store_words[];
 extern const struct spec_word sweep_place_words[];
+extern const struct spec_word sweep_launch_words[];
 extern const struct spec_word sweep_retry_words[];
 extern const struct spec_word sweep_workdir_words[];
 extern const struct spec_word sweep_report_words[];

@@ -341,6 +341,14 @@ static void resources_print(const struct request *request, struct buf *buf)
     demands_print("prefer", request->prefer, request->n_prefer, buf);
 }
 
+static void launch_print(const struct sweep_spec *spec, struct buf *buf)
+{
+    if (spec->launch == LAUNCH_RANKS) {
+        put(buf, "  ranks: %u\n", spec->ranks);
+    }
+    put(buf, "launch: %s\n", sweep_word(sweep_launch_words, (int)spec->launch));
+}
+
 static void checkpoints_print(const struct checkpoint_spec *checkpoints, struct buf *buf)
 {
     const char *separator = "";
@@ -390,7 +398,9 @@ static void running_print(const struct sweep_spec *spec, struct buf *buf)
     limit_print("timeouts: {trial", spec->timeouts.trial_ms, buf);
     limit_print(", silent", spec->timeouts.silent_ms, buf);
     limit_print(", start", spec->timeouts.start_ms, buf);
-    put(buf, ", grace: %s, decision: %s}\n", low, high);
+    put(buf, ", grace: %s, decision: %s", low, high);
+    quantity_duration_print(spec->timeouts.rank_ms, low);
+    put(buf, ", rank: %s}\n", low);
     checkpoints_print(&spec->checkpoints, buf);
     quantity_size_print(spec->logs_tail_bytes, low);
     put(buf, "logs: {tail: %s}\n", low);
@@ -405,6 +415,7 @@ error_code spec_sweep_print(const struct sweep_spec *spec, struct buf *buf)
     space_print(spec, buf);
     tuning_print(spec, buf);
     resources_print(&spec->resources, buf);
+    launch_print(spec, buf);
     running_print(spec, buf);
     return buf->failed;
 }

@@ -270,6 +270,7 @@ struct timeout_spec {
     int64_t grace_ms;    /* default 60 s; from told to leave to SIGTERM, and again to SIGKILL */
     int64_t start_ms;    /* 0: none; from exec to the first word on the trial socket */
     int64_t decision_ms; /* default 60 s; how long an answer at a milestone may be held */
+    int64_t rank_ms; /* default 10 min; how long ranks wait for one of them where all must come */
 };
 
 typedef enum {
@@ -304,6 +305,7 @@ enum {
     SPEC_REQUIRE_MAX = 32,
     SPEC_PREFER_MAX = 32,
     SPEC_RULES_MAX = 32,
+    SPEC_RANKS_MAX = 128,
     SPEC_FACTORS_MAX = 16,
     SPEC_MATCH_MAX_BYTES = 1024,
     SPEC_CONSTRAINTS_MAX = 64,
@@ -313,6 +315,9 @@ enum {
     PRIORITY_MAX = 100,
     PRIORITY_DEFAULT = 50,
 };
+
+/* How many processes of the command a trial is. */
+typedef enum { LAUNCH_ONE, LAUNCH_RANKS } launch_mode;
 
 /* Where trials start: in a copy of the folder as it was at submission, or in the folder itself. */
 typedef enum { WORKDIR_SNAPSHOT, WORKDIR_SHARED } workdir_mode;
@@ -360,6 +365,8 @@ struct sweep_spec {
     struct checkpoint_spec checkpoints;
     uint32_t logs_tail_bytes; /* default 64 KiB: kept in the store of a failed attempt */
     struct report_spec report;
+    launch_mode launch;
+    uint32_t ranks; /* LAUNCH_RANKS: processes of a trial, >= 1; else 0 */
 };
 
 #endif

@@ -174,12 +174,13 @@ def case(cluster, language, line, position, victim, curve):
 
 
 def cases(language, positions):
-    """`positions`: of each line, by turns, so that what is slow is not stopped at all of them."""
+    """`positions`: of each line, by turns, so that what is slow is not stopped at all of them. A cluster for each line: who is killed often
+    in a short time is started again ever later."""
     need(language)
-    with Stopped(1) as cluster:
-        curve = curve_of(cluster, language)
-        turn = 0
-        for line in ("trial.hello", "trial.report", "trial.save", "trial.commit", LAST[language]):
+    turn, curve = 0, None
+    for line in ("trial.hello", "trial.report", "trial.save", "trial.commit", LAST[language]):
+        with Stopped(1) as cluster:
+            curve = curve or curve_of(cluster, language)
             for victim in VICTIMS[: 2 if line == END else 3]:
                 for position in ("read",) if line == END else positions[turn % len(positions)]:
                     case(cluster, language, line, position, victim, curve)

@@ -303,7 +303,7 @@ static void step_shell(struct fuzz_input *in)
     uint64_t connection = day.open[fuzz_byte(in) % CONNECTIONS];
     struct snapshot_ref snapshot = {.ordinal = pick % 5U, .step = pick, .dir = "/s"};
     const char *error = (pick & 0x40) != 0 ? "no_space" : NULL;
-    switch (fuzz_byte(in) % 13) {
+    switch (fuzz_byte(in) % 15) {
     case 0:
     case 1:
     case 2:
@@ -351,6 +351,9 @@ static void step_shell(struct fuzz_input *in)
     case 12:
         on_snapshot_copied(day.agent, day.now, day.copy, (copy_end)(pick >> 4 & 3), "no", &day.out);
         break;
+    case 13:
+        on_rank_ended(day.agent, day.now, ref, pick % 4U, (pick & 0x80) != 0, &day.out);
+        break;
     default:
         on_load(day.agent, pick, pick);
         break;
@@ -373,6 +376,9 @@ static void step_trainer(struct fuzz_input *in)
         "{\"bye\":\"done\"}",
         "{\"bye\":\"paused\",\"note\":\"x\"}",
         "no json",
+        "{\"hello\":1,\"can\":[\"checkpoint\",\"exploit\"],\"rank\":0,\"world\":3}",
+        "{\"hello\":1,\"can\":[\"checkpoint\",\"exploit\"],\"rank\":1,\"world\":3}",
+        "{\"hello\":1,\"can\":[],\"rank\":2,\"world\":3}",
     };
     uint64_t connection = day.open[fuzz_byte(in) % CONNECTIONS];
     uint8_t pick = fuzz_byte(in);

@@ -87,6 +87,10 @@ void on_attempt_exited(struct agent *agent, time_ms now, struct attempt_ref ref,
  * sentence. */
 void on_attempt_over_memory(struct agent *agent, time_ms now, struct attempt_ref ref,
                             const char *reason);
+/* One of several processes of the attempt has ended, and others have not. has_failed: not with exit
+ * code 0; the others cannot go on without it, and are ended. */
+void on_rank_ended(struct agent *agent, time_ms now, struct attempt_ref ref, uint32_t rank,
+                   bool has_failed, struct agent_outbox *out);
 /* Before on_attempt_exited(), of a task of an array: how long it ran. */
 void agent_task_duration(struct agent *agent, struct attempt_ref ref, uint64_t duration_us);
 /* A byte came from the attempt (output or socket); at most one call a second and attempt. */
@@ -130,6 +134,7 @@ enum {
 struct trainer_request {
     trainer_request_kind kind;
     uint32_t can;             /* HELLO */
+    uint32_t rank, world;     /* HELLO: of several processes; world 0: it said none */
     int64_t step;             /* REPORT, SAVE, COMMIT */
     const char *const *names; /* REPORT: METRICS_MAX at most, names as checked by the shell */
     const double *values;

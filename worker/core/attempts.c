@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "spec/types.h"
 #include "worker/core/lanes.h"
+#include "worker/core/ranks.h"
 
 enum { ATTEMPT_ARENA_MAX_BYTES = MSG_ARENA_MAX_BYTES + (1 << 20) };
 
@@ -35,6 +37,7 @@ void agent_attempt_free(struct agent *agent, struct attempt *attempt)
     agent_rows_fini(&attempt->block);
     agent_rows_fini(&attempt->thinned);
     mem_free(attempt->note);
+    agent_ranks_free(attempt);
     exploit_fini(&attempt->told);
     exploit_fini(&attempt->taken);
     arena_fini(&attempt->arena);
@@ -101,7 +104,9 @@ static struct attempt *attempt_new(const struct agent *agent, const struct msg_l
     attempt_init(attempt, (struct attempt_ref){lease->task, lease->attempt}, &lease->order);
     attempt->lineage = lease->lineage;
     attempt->lease = agent_message_copy(MSG_LEASE, lease, &attempt->arena);
-    if (attempt->lease == NULL || attempt_restore_find(agent, attempt) != OK) {
+    bool has_ranks = lease->is_trial && lease->ranks > 1 && lease->ranks <= SPEC_RANKS_MAX;
+    if (attempt->lease == NULL || attempt_restore_find(agent, attempt) != OK ||
+        (has_ranks && agent_ranks_new(attempt, lease->ranks) != OK)) {
         arena_fini(&attempt->arena);
         mem_free(attempt);
         return NULL;
@@ -114,6 +119,7 @@ static bool attempt_enter(struct agent *agent, struct attempt *attempt)
 {
     HASH_ADD(hh, agent->by_ref, ref, sizeof attempt->ref, attempt);
     if (attempt->hh.tbl == NULL) {
+        agent_ranks_free(attempt);
         arena_fini(&attempt->arena);
         mem_free(attempt);
         return false;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "spec/types.h"
-#include "worker/core/parts.h"
+#include "worker/core/ranks.h"
 
 /* One event of the block's rows, and its number; the block is empty after it. */
 static uint64_t report_rows_tell(struct agent *agent, time_ms now, struct attempt *attempt,
@@ -149,25 +149,36 @@ void on_line_report(struct agent *agent, time_ms now, struct attempt_ref ref, ui
     report_take(agent, now, attempt, step, &request, out);
 }
 
+void agent_report_bad_step(struct agent *agent, time_ms now, struct connection *connection,
+                           int64_t step, int64_t last_step, struct agent_outbox *out)
+{
+    char text[96];
+    ignore_error(
+        snprintf(text, sizeof text, "step %" PRId64 " is not above %" PRId64, step, last_step) < 0,
+        "the word says it too");
+    agent_answer_error(agent, now, connection, "bad_step", text, out);
+}
+
 void agent_report(struct agent *agent, time_ms now, struct connection *connection,
                   const struct trainer_request *request, struct agent_outbox *out)
 {
     struct attempt *attempt = connection->attempt;
     assert(request->n_metrics <= METRICS_MAX);
+    if (connection->rank > 0) {
+        agent_rank_report(agent, now, connection, request, out);
+        return;
+    }
     if (request->step <= attempt->last_step) {
-        char text[96];
-        ignore_error(snprintf(text, sizeof text, "step %" PRId64 " is not above %" PRId64,
-                              request->step, attempt->last_step) < 0,
-                     "the word says it too");
-        agent_answer_error(agent, now, connection, "bad_step", text, out);
+        agent_report_bad_step(agent, now, connection, request->step, attempt->last_step, out);
         return;
     }
     if (report_has_metric(attempt, request)) {
         attempt->source = REPORT_FROM_API;
     }
-    if (report_take(agent, now, attempt, (double)request->step, request, out)) {
-        agent_answer_add(agent, now, connection, ANSWER_MILESTONE, attempt->reached, out);
-    } else {
-        agent_answer_add(agent, now, connection, ANSWER_RECEIVED, 0, out);
+    bool is_held = report_take(agent, now, attempt, (double)request->step, request, out);
+    if (is_held && attempt->ranks != NULL) {
+        agent_ranks_held(agent, now, attempt, request->step);
     }
+    agent_answer_report(agent, now, connection, is_held ? ANSWER_MILESTONE : ANSWER_RECEIVED,
+                        is_held ? attempt->reached : 0, request->step, out);
 }

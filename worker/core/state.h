@@ -65,6 +65,7 @@ struct exploit {
 
 struct lane;
 struct agent_array;
+struct ranks;
 
 struct attempt {
     UT_hash_handle hh;
@@ -96,6 +97,7 @@ struct attempt {
     uint64_t lineage;        /* of the parameters that hold, for what it saves */
 
     /* the trainer */
+    struct ranks *ranks; /* owned; NULL: one process speaks for the trial */
     uint32_t can;
     bool has_spoken;
     uint32_t source;  /* the most trusted one that gave the metric, REPORT_FROM_*; 0: none did */

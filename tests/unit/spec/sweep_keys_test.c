@@ -26,8 +26,6 @@ static const struct refused later[] = {
             "`queue.name` is not supported by this version"),
     REFUSED(LEAST "queue: {preemptible: true}", ERR_UNSUPPORTED, 4, 9,
             "`queue.preemptible` is not supported by this version"),
-    REFUSED(LEAST "timeouts: {rank: 10m}", ERR_UNSUPPORTED, 4, 12,
-            "`timeouts.rank` is not supported by this version"),
     REFUSED(LEAST "timeouts: {gpu_idle: {}}", ERR_UNSUPPORTED, 4, 12,
             "`timeouts.gpu_idle` is not supported by this version"),
     REFUSED(LEAST "checkpoints: {keep: {sweep_best: 3}}", ERR_UNSUPPORTED, 4, 22,

@@ -91,10 +91,12 @@ static void test_print_full_file_is_this_text(void **state)
         "  place: binpack\n"
         "  require: [\"gpu.model in (H100, 'NVIDIA H200')\", \"mount:/mnt/data\"]\n"
         "  prefer: []\n"
+        "launch: one\n"
         "queue: {priority: 70}\n"
         "retries: {max: 2, crash_limit: 9, backoff: 10s..5m, node_failures: 3, rules: []}\n"
-        "timeouts: {trial: 6h, silent: 30m, start: 5m, grace: 90s, decision: 250ms}\n"
-        "checkpoints: {on: [rung, end], every: none, keep: {trial_last: 1, trial_best: 0}, store: cluster}\n"
+        "timeouts: {trial: 6h, silent: 30m, start: 5m, grace: 90s, decision: 250ms, rank: 10m}\n"
+        "checkpoints: {on: [rung, end], every: none, keep: {trial_last: 1, trial_best: 0}, store: "
+        "cluster}\n"
         "logs: {tail: 16K}\n"
         "report: {from: [api, stdout, stderr], stdout: [keras, \"(?P<val_loss>\\\\d+)\"], "
         "stderr: [hf]}\n";
@@ -161,8 +163,11 @@ static void test_print_defaults_are_written_out(void **state)
         "\nstop: {trials: 1, failures: none, wall: none}\n",
         "\nlimits: {concurrency: none, gpus: none, per_node: none}\n",
         "\n  memory: none\n",
-        "\ntimeouts: {trial: none, silent: none, start: none, grace: 1m, decision: 1m}\n",
-        "\ncheckpoints: {on: [rung], every: none, keep: {trial_last: 1, trial_best: 1}, store: cluster}\n",
+        "\ntimeouts: {trial: none, silent: none, start: none, grace: 1m, decision: 1m, rank: "
+        "10m}\n",
+        "\nlaunch: one\n",
+        "\ncheckpoints: {on: [rung], every: none, keep: {trial_last: 1, trial_best: 1}, store: "
+        "cluster}\n",
         "\nlogs: {tail: 64K}\n",
     };
     struct buf text;
