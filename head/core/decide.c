@@ -187,8 +187,7 @@ void core_replay_anew(struct core *core, time_ms now, struct task *task)
     struct sweep *sweep = task->work->sweep;
     struct value params[SPEC_PARAMETERS_MAX];
     if (sweep == NULL || sweep->spec.schedule.type != SCHEDULE_REPLAY || task->r.lineage == 0 ||
-        core_order_is_leave(&task->r.order) ||
-        core_snapshot_to_restore(core, task).ordinal != 0) {
+        core_order_is_leave(&task->r.order) || core_snapshot_to_restore(core, task).ordinal != 0) {
         return;
     }
     struct tune_event event = {

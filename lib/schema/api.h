@@ -39,8 +39,8 @@ struct api_trial {
     time_ms created, started, ended;
     const char *failure;         /* what its last failure said */
     const char *checkpoint_node; /* where it lies */
-    const char *safe_node; /* where the last one lies a second time; NULL: it does not */
-    int64_t safe_step;     /* of that one; -1: none */
+    const char *safe_node;       /* where the last one lies a second time; NULL: it does not */
+    int64_t safe_step;           /* of that one; -1: none */
 };
 
 struct api_task {

@@ -129,6 +129,21 @@ def test_held_trial_goes_on_on_another_node_with_its_step(_cluster):
         wait_for("more steps", lambda: fleet.trials(number)[0]["step"] > before + 2)
 
 
+def test_trial_of_a_deleted_world_goes_on_from_its_second_place(_cluster):
+    with Fleet(2, cpus=1) as fleet:
+        give_trainer(fleet, "weights.py")
+        number = fleet.submit(ALONE.format(mb=1) + "checkpoints: {every: 1s}\n")
+        wait_for("a second place", lambda: fleet.trials(number) and (fleet.trials(number)[0]["safe_step"] or 0) >= 5, 60)
+        trial = fleet.trials(number)[0]
+        assert {trial["node"], trial["safe_node"]} == {"node1", "node2"}, trial
+        next(node for node in fleet.nodes if node.name == trial["node"]).kill()
+        wait_for("the other node to go on", lambda: fleet.trials(number)[0]["node"] == trial["safe_node"]
+                 and any(row["metrics"]["came"] == 1 for row in fleet.rows(f"{number}.1")), 120)
+        came = [row["step"] for row in fleet.rows(f"{number}.1") if row["metrics"]["came"] == 1]
+        assert came[0] > trial["safe_step"], (came, trial)
+        assert fleet.trials(number)[0]["lost"] == 1, fleet.trials(number)
+
+
 def wait_copying(fleet, node, mb):
     wait_for("the middle of the copy", lambda: copied_bytes(node) > mb << 20, 60)
     assert not any(name.startswith("snapshots/") for name in snapshots_on(node)), snapshots_on(node)

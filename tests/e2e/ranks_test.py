@@ -136,6 +136,25 @@ def test_rank_that_is_killed_is_one_failure_and_none_is_left(cluster):
     assert cluster.trials(number)[0]["failures"] == 1, cluster.trials(number)[0]
 
 
+def test_ranks_killed_one_after_another_go_on_from_whole_snapshots(cluster):
+    """Whenever a rank dies, in a save too: a snapshot has all parts, which the trainer itself insists on when it loads."""
+    cluster.up("--cpus", "2")
+    text = ranks(cluster, steps=27, pause=0.06, schedule="{type: asha, min: 1, max: 27, eta: 3}").replace("retries: {max: 3", "retries: {max: 20")
+    number = submit(cluster, text)
+    for kill in range(4):
+        attempt = wait_for("ranks that train", lambda: (t := told(cluster)) and max(t)[1] >= kill and len(t[max(t)]) == 4
+                           and any("step" in line for line in t[max(t)][kill]) and t[max(t)])
+        os.kill(attempt[kill][0]["pid"], signal.SIGKILL)
+        wait_for("the next attempt", lambda: cluster.trials(number)[0]["attempts"] >= kill + 2)
+    sweep = ended(cluster, number, 120)
+    trial = cluster.trials(number)[0]
+    assert sweep["done"] == 1 and trial["failures"] == 4 and trial["step"] == 27, trial
+    for key, ranks_told in told(cluster).items():
+        acts = [{line["step"]: line["acts"] for line in lines if "step" in line} for lines in ranks_told]
+        for step in set.intersection(*(set(one) for one in acts)):
+            assert len({one[step] for one in acts}) == 1, (key, step, acts)
+
+
 def test_rank_that_hangs_is_named_by_the_failure(cluster):
     cluster.up("--cpus", "2")
     number = submit(cluster, ranks(cluster, steps=9, pause=0.01, faults="--hang 3 3", more="timeouts: {rank: 8s, grace: 2s}"))
@@ -224,9 +243,9 @@ def test_program_that_starts_its_own_ranks_is_told_once_for_all(cluster):
     assert None not in ports and "29500" not in ports, ports
 
 
-def ring(trials, epochs, schedule, more=""):
+def ring(trials, epochs, schedule, more="", flags=()):
     """The example: four ranks that sum their gradients over the ports that were held for them."""
-    command = [os.path.join(BUILD, "examples/ring/ring"), os.path.join(SOURCE, "examples/digits/digits.txt")]
+    command = [os.path.join(BUILD, "examples/ring/ring"), os.path.join(SOURCE, "examples/digits/digits.txt"), *flags]
     return f"""
 name: ring
 command: {json.dumps(command)}
@@ -257,6 +276,20 @@ def test_ring_exploits_in_place_and_its_ranks_stay_one(cluster):
         assert all(lines == ranks_told[0] for lines in ranks_told) and ranks_told[0][-1].startswith("epoch 40"), ranks_told
     assert any(line.startswith("exploit") for ranks_told in told for line in ranks_told[0]), told
     assert all(trial["attempts"] == 1 for trial in cluster.trials(number)), "in place"
+
+
+def test_ring_that_cannot_exploit_in_place_begins_again_from_the_donors_snapshot(cluster):
+    cluster.up("--cpus", "2")
+    more = "pbt: {population: 2, interval: 4, quantile: 0.5, mutate: [lr]}"
+    number = submit(cluster, ring(2, 24, "{type: pbt, max: 24}", more, ["--no-exploit"]))
+    sweep = ended(cluster, number, 120)
+    assert sweep["state"] == "done" and sweep["failed"] == 0, sweep
+    trials = cluster.trials(number)
+    assert all(trial["failures"] == 0 and trial["step"] == 24 for trial in trials), trials
+    assert max(trial["attempts"] for trial in trials) > 1, trials
+    for trial in trials:
+        ranks_told = ring_lines(cluster, trial["id"])
+        assert all(lines == ranks_told[0] for lines in ranks_told) and ranks_told[0][-1].startswith("epoch 24"), ranks_told
 
 
 def test_ring_that_loses_a_rank_goes_on_from_its_snapshot(cluster):

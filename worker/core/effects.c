@@ -244,8 +244,8 @@ void agent_outbox_copy(struct agent_outbox *out, const struct msg_source *source
         return;
     }
     memcpy(own, pass, PASS_BYTES);
-    outbox_add(out, (struct agent_effect){
-                        .kind = AGENT_COPY, .source = copy, .frame = {own, PASS_BYTES}});
+    outbox_add(
+        out, (struct agent_effect){.kind = AGENT_COPY, .source = copy, .frame = {own, PASS_BYTES}});
 }
 
 void agent_outbox_lend(struct agent_outbox *out, const struct msg_lend *lend)

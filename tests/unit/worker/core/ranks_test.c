@@ -35,6 +35,7 @@ static void rank_open(struct rig *r, uint32_t rank)
 static void ranks_begin(struct rig *r, const struct msg_lease *lease)
 {
     rig_begin(r);
+    assert_int_equal(agent_snapshot_found(r->agent, (struct snapshot_name){{12, 7}, 5}), OK);
     rig_start(r, lease);
     rig_started(r, RIG_REF);
     for (uint32_t rank = 0; rank < RANKS; rank++) {
