@@ -123,7 +123,8 @@ def test_rank_that_is_killed_is_one_failure_and_none_is_left(cluster):
     number = submit(cluster, ranks(cluster, steps=200, pause=0.1, schedule="{type: none}"))
     wait_for("four ranks", lambda: len(cluster.attempts()) == 4)
     wait_for("a report", lambda: (cluster.trials(number)[0]["step"] or 0) >= 1)
-    first = told(cluster)[(f"{number}.1", 0)]
+    first = wait_for("a word to each of them", lambda: (lambda all_told: len(all_told) == 4 and all(all_told) and all_told)(
+        told(cluster).get((f"{number}.1", 0), [])))
     pids = [lines[0]["pid"] for lines in first]
     os.kill(pids[2], signal.SIGKILL)
     deadline = time.monotonic() + 5
@@ -304,7 +305,8 @@ def test_ring_that_loses_a_rank_goes_on_from_its_snapshot(cluster):
     trial = cluster.trials(number)[0]
     assert trial["failures"] == 1 and trial["attempts"] == 2 and trial["step"] == 1000, trial
     first = attempts_of(cluster, f"{number}.1")[0]
-    assert first["cause"] == "signal" and first["signal"] == 9 and first["reason"].startswith("rank "), first
+    # Its neighbours see it first now and then, and leave with a word about it.
+    assert first["reason"].startswith("rank ") and (first["signal"] == 9 or first["note"] == "a neighbour is gone"), first
 
 
 if __name__ == "__main__":
