@@ -241,6 +241,7 @@ CLI_VERB(verb_sweep_pause);
 CLI_VERB(verb_sweep_resume);
 CLI_VERB(verb_sweep_stop);
 CLI_VERB(verb_sweep_cancel);
+CLI_VERB(verb_sweep_set);
 CLI_VERB(verb_sweep_clone);
 CLI_VERB(verb_sweep_export);
 CLI_VERB(verb_sweep_rm);

@@ -32,14 +32,37 @@ static int options_pass(const struct cli *cli, const struct passed_option *rows,
     return n;
 }
 
+/* Workers of other machines join where the head listens, so there they reach its own worker, too.
+ * NULL: only this machine can join. */
+static const char *listening_host(const struct cli *cli)
+{
+    static struct net_address address;
+    const char *text;
+    for (int k = 0; (text = cli_option_at(cli, "listen", k)) != NULL; k++) {
+        if (net_address_parse(text, "tcp", NET_PORT_AGENTS, &address, NULL) == OK &&
+            !net_address_is_loopback(&address)) {
+            bool is_any = strcmp(address.host, "0.0.0.0") == 0 || strcmp(address.host, "::") == 0;
+            return is_any ? "*" : address.host;
+        }
+    }
+    return NULL;
+}
+
 int daemon_worker_arguments(const struct cli *cli, const char **arguments)
 {
     static const struct passed_option rows[] = {
         {"cpus", "--cpus", false},           {"memory", "--memory", false},
         {"fake-gpus", "--fake-gpus", false}, {"custom", "--custom", false},
         {"label", "--label", false},         {"cache-max", "--cache-max", false},
+        {"address", "--address", false},
     };
-    return options_pass(cli, rows, sizeof rows / sizeof rows[0], arguments);
+    int n = options_pass(cli, rows, sizeof rows / sizeof rows[0], arguments);
+    const char *host = cli_option(cli, "address") == NULL ? listening_host(cli) : NULL;
+    if (host != NULL && n + 2 < DAEMON_PASSED_MAX) {
+        arguments[n++] = "--address";
+        arguments[n++] = host;
+    }
+    return n;
 }
 
 int daemon_head_arguments(const struct cli *cli, const char **arguments)
@@ -55,6 +78,16 @@ int daemon_head_arguments(const struct cli *cli, const char **arguments)
         {"depot-max", "--depot-max", false},
     };
     return options_pass(cli, rows, sizeof rows / sizeof rows[0], arguments);
+}
+
+/* A host name, an IPv4 or a bare IPv6 address, or `*`; no port. */
+static bool host_is_good(const char *text)
+{
+    struct net_address address;
+    char whole[NET_ENDPOINT_MAX];
+    int n = snprintf(whole, sizeof whole, strchr(text, ':') != NULL ? "[%s]:0" : "%s:0", text);
+    return n > 0 && (size_t)n < sizeof whole &&
+           net_address_parse(whole, NULL, 0, &address, NULL) == OK;
 }
 
 int daemon_node_options_read(const struct cli *cli, struct worker_options *options,
@@ -79,6 +112,13 @@ int daemon_node_options_read(const struct cli *cli, struct worker_options *optio
     if ((text = cli_option(cli, "cache-max")) != NULL &&
         spec_size_parse(text, &options->cache_max_bytes, &report) != OK) {
         return cli_fail(EXIT_USAGE, "--cache-max: %s", report.text);
+    }
+    options->address = cli_option(cli, "address");
+    if (options->address != NULL && !host_is_good(options->address)) {
+        return cli_fail(EXIT_USAGE,
+                        "--address wants a host name or an address of this machine, without a port "
+                        "and brackets, or *, not '%.200s'",
+                        options->address);
     }
     if ((text = cli_option(cli, "fake-gpus")) != NULL) {
         if (!cli_number("--fake-gpus", text, 64, &number)) {

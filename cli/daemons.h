@@ -10,7 +10,8 @@
 enum { DAEMON_PASSED_MAX = 128, CUSTOM_OPTIONS_MAX = 32, LABEL_OPTIONS_MAX = 64 };
 
 /* ---- daemon_options.c; EXIT_OK or the exit code after the message ---- */
-/* --cpus, --memory, --fake-gpus, --custom and --label, checked, into the caller's arrays. */
+/* --cpus, --memory, --address, --fake-gpus, --custom and --label, checked, into the caller's
+ * arrays. */
 int daemon_node_options_read(const struct cli *cli, struct worker_options *options,
                              struct custom_pair *custom, struct label_pair *labels);
 /* --listen, --http, --orphan-timeout. */

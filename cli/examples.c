@@ -22,6 +22,7 @@ const struct cli_example cli_examples[] = {
     {"muster sweep show last", "with its trials"},
     {"muster sweep best 12 -o json", "the best trial, every digit"},
     {"muster sweep pause 12", "what runs saves and leaves until it is resumed"},
+    {"muster sweep set 12 stop.trials=200 limits.concurrency=8", "more trials, fewer at a time"},
     {"muster sweep resume 12 --trials +100", "go on with a sweep that has ended"},
     {"muster sweep cancel 3-5,8", "several"},
     {"muster sweep clone 12 --set search.seed=3", "the same again, changed"},

@@ -82,6 +82,9 @@ const struct cli_option no_options[] = {{0}};
         {"memory", 0, "SIZE", "memory to offer, e.g. 8G"},                                         \
         {"fake-gpus", 0, "N", "offer N GPUs that are not there, for trying things out"},           \
         {"cache-max", 0, "SIZE", "work folders kept on this node (default 20G)"},                  \
+        {"address", 0, "HOST",                                                                     \
+         "where agents of other nodes get snapshots from this one (default: the address from "     \
+         "which it reaches the head; *: the one that leads out of this machine)"},                 \
         {"custom", 0, "NAME=N", "offer a custom resource; may be given several times"},            \
     {                                                                                              \
         "label", 0, "NAME=VALUE", "a label of the node; may be given several times"                \

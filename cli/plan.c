@@ -30,6 +30,7 @@ void plan_lease_of_sweep(const struct sweep_file *file, const char *name, task_i
         .cpus = spec->resources.cpus,
         .memory_bytes = spec->resources.memory_bytes,
         .checkpoints_on = spec->checkpoints.on,
+        .checkpoints_every_ms = spec->checkpoints.every_ms,
     };
 }
 

@@ -60,7 +60,7 @@ static int rerun_parse(struct rerun *rerun)
     }
     snprintf(file->workdir, sizeof file->workdir, "%s", cli_json_str(rerun->sweep, "workdir"));
     struct spec_set settings = {file->set, file->n_set,
-                                json_is_true(cli_json_get(rerun->sweep, "test"))};
+                                json_is_true(cli_json_get(rerun->sweep, "test")), NULL};
     error_code error = spec_sweep_parse_set(text, strlen(text), file->name, &settings, &file->arena,
                                             &file->spec, &report);
     return error == OK ? EXIT_OK : cli_fail_report(EXIT_REQUEST, &report);

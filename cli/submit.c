@@ -31,18 +31,25 @@ static void schedule_note(const struct sweep_spec *spec)
 {
     uint32_t printed = REPORT_FROM_STDOUT | REPORT_FROM_STDERR | REPORT_FROM_TENSORBOARD;
     const struct schedule_spec *schedule = &spec->schedule;
-    bool is_pbt = schedule->type == SCHEDULE_PBT;
+    bool is_pbt = schedule->type == SCHEDULE_PBT, is_replay = schedule->type == SCHEDULE_REPLAY;
     bool has_modes = schedule->type == SCHEDULE_ASHA || schedule->type == SCHEDULE_HYPERBAND;
     bool waits =
         schedule->type == SCHEDULE_SHA || (has_modes && schedule->mode == SCHEDULE_PROMOTE);
-    if ((spec->report.from & printed) == 0 || !(waits || is_pbt)) {
+    bool restores = false;
+    for (uint32_t i = 0; i < spec->command.n_words; i++) {
+        restores = restores || strstr(spec->command.words[i], "${restore") != NULL;
+    }
+    bool can_save = spec->checkpoints.adopt[0] != '\0' && restores;
+    if ((spec->report.from & printed) == 0 || can_save || !(waits || is_pbt || is_replay)) {
         return;
     }
     fprintf(stderr,
-            "note: a trial that only prints is never waited for at a rung: %s; asha and hyperband "
-            "with `mode: stop` and median do all that they do\n",
-            is_pbt ? "with `schedule.type: pbt` it neither pauses nor goes on from another one"
-                   : "this schedule stops it where it would pause");
+            "note: a trial that only prints, without `checkpoints.adopt` and ${restore}, is never "
+            "waited for at a rung: %s; asha and hyperband with `mode: stop` and median do all that "
+            "they do\n",
+            is_replay ? "this schedule stops it at the first change of its parameters"
+            : is_pbt  ? "with `schedule.type: pbt` it neither pauses nor goes on from another one"
+                      : "this schedule stops it where it would pause");
 }
 
 int verb_check(struct cli *cli)

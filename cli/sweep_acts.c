@@ -187,6 +187,37 @@ int verb_task_retry(struct cli *cli)
     return task_run(cli, &act);
 }
 
+int verb_sweep_set(struct cli *cli)
+{
+    struct client *client = NULL;
+    char path[64];
+    uint32_t number = 0;
+    json_t *set = json_array();
+    for (int i = 1; i < cli->n_arguments; i++) {
+        json_array_append_new(set, json_string(cli->arguments[i]));
+    }
+    json_t *body = json_pack("{s:o}", "set", set);
+    char *text = json_dumps(body, JSON_COMPACT);
+    json_decref(body);
+    int code = cli_sweep_check(cli->arguments[0]) ? EXIT_OK : EXIT_USAGE;
+    if (code == EXIT_OK && text == NULL) {
+        code = cli_fail(EXIT_USAGE, "settings are UTF-8 text");
+    }
+    code = code == EXIT_OK ? cli_connect(cli, false, false, &client) : code;
+    code = code == EXIT_OK ? cli_sweep_number(cli, &client, cli->arguments[0], &number) : code;
+    if (code == EXIT_OK) {
+        snprintf(path, sizeof path, "/api/v1/sweeps/%u/set", number);
+        code = act_post(cli, &client, path, text, NULL, NULL);
+    }
+    if (code == EXIT_OK) {
+        fprintf(stderr, "sweep %u has the new settings; what runs keeps what it started with\n",
+                number);
+    }
+    free(text);
+    client_close(client);
+    return code;
+}
+
 int verb_sweep_clone(struct cli *cli)
 {
     struct client *client = NULL;

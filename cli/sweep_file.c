@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "cli/recording.h"
 #include "tune/tune.h"
 
 enum { SPEC_ARENA_MAX = 64 << 20 };
@@ -14,6 +15,7 @@ enum { SPEC_ARENA_MAX = 64 << 20 };
 void sweep_file_fini(struct sweep_file *file)
 {
     mem_free(file->text);
+    mem_free(file->recorded);
     arena_fini(&file->arena);
 }
 
@@ -133,22 +135,116 @@ static int settings_take(const struct cli *cli, struct sweep_file *file)
     return EXIT_OK;
 }
 
+/* Each ${envvar:NAME} of the text becomes a setting: the head has no environment of people. What is
+ * not there is said by the check, unless the file has a default. */
+static int envvars_take(struct sweep_file *file)
+{
+    static const char macro[] = "${envvar:";
+    for (const char *at = strstr(file->text, macro); at != NULL; at = strstr(at, macro)) {
+        char name[NAME_MAX_BYTES + 1];
+        at += sizeof macro - 1;
+        size_t length = strcspn(at, "}");
+        bool is_escaped = at - sizeof macro + 1 > file->text && at[-(long)sizeof macro] == '$';
+        if (is_escaped || length == 0 || length >= sizeof name) {
+            continue;
+        }
+        snprintf(name, sizeof name, "%.*s", (int)length, at);
+        const char *value = getenv(name);
+        json_t *text = value != NULL ? json_string(value) : NULL;
+        char *quoted = text != NULL ? json_dumps(text, JSON_ENCODE_ANY) : NULL;
+        json_decref(text);
+        if (value != NULL && quoted == NULL) {
+            return cli_fail(EXIT_USAGE, "the variable %s of the environment is no UTF-8 text",
+                            name);
+        }
+        char *setting =
+            quoted != NULL ? arena_printf(&file->arena, "envvar.%s=%s", name, quoted) : NULL;
+        free(quoted);
+        bool is_there = setting == NULL;
+        for (uint32_t i = 0; i < file->n_set && !is_there; i++) {
+            is_there = strcmp(file->set[i], setting) == 0;
+        }
+        if (!is_there && file->n_set + 2 < SPEC_SETS_MAX) {
+            file->set[file->n_set++] = setting;
+        }
+    }
+    return EXIT_OK;
+}
+
+/* What schedule.from names becomes a setting, so that it travels with the file. */
+static int recording_take(struct sweep_file *file)
+{
+    const char *from = file->spec.schedule.from;
+    struct buf text;
+    if (file->n_set + 1 == SPEC_SETS_MAX) {
+        return cli_fail(EXIT_USAGE, "more than %d --set", SPEC_SETS_MAX - 1);
+    }
+    snprintf(file->recorded_path, sizeof file->recorded_path, "%.*s%s%s",
+             from[0] == '/' ? 0 : (int)strlen(file->folder), file->folder,
+             from[0] == '/' ? "" : "/", from);
+    buf_init(&text, SPEC_TEXT_MAX_BYTES);
+    ignore_error(buf_printf(&text, "schedule.steps="), "sticky");
+    int code = recording_read(file->recorded_path, &text);
+    if (code == EXIT_OK && text.failed == OK) {
+        file->recorded = mem_strdup(buf_text(&text));
+    }
+    buf_fini(&text);
+    if (code == EXIT_OK && file->recorded == NULL) {
+        return cli_fail(EXIT_USAGE, "schedule.from: %s says more than %d KiB", file->recorded_path,
+                        SPEC_TEXT_MAX_BYTES >> 10);
+    }
+    if (code == EXIT_OK) {
+        file->set[file->n_set++] = file->recorded;
+    }
+    return code;
+}
+
+static struct spec_set sweep_file_set(const struct sweep_file *file)
+{
+    return (struct spec_set){file->set, file->n_set, file->is_test,
+                             file->recorded != NULL ? file->recorded_path : NULL};
+}
+
+static error_code sweep_file_parse(struct sweep_file *file, struct report *report)
+{
+    struct spec_set set = sweep_file_set(file);
+    return spec_sweep_parse_set(file->text, file->length, file->name, &set, &file->arena,
+                                &file->spec, report);
+}
+
+static error_code sweep_file_check(struct sweep_file *file, struct report *report)
+{
+    struct spec_set set = sweep_file_set(file);
+    error_code error = tune_check(&file->spec, report);
+    if (error != OK) {
+        snprintf(report->file, sizeof report->file, "%s", file->name);
+        spec_set_report(&set, report);
+    }
+    return error;
+}
+
 int sweep_file_load(const struct cli *cli, struct sweep_file *file, const char *path)
 {
     *file = (struct sweep_file){0};
     arena_init(&file->arena, SPEC_ARENA_MAX);
-    int code = settings_take(cli, file);
-    code = code == EXIT_OK ? sweep_file_read(file, path) : code;
+    int code = sweep_file_read(file, path);
+    code = code == EXIT_OK ? envvars_take(file) : code;
+    code = code == EXIT_OK ? settings_take(cli, file) : code; /* they hold against those before */
     if (code != EXIT_OK) {
         return code;
     }
     struct report report = {0};
-    struct spec_set set = {file->set, file->n_set, file->is_test};
-    error_code error = spec_sweep_parse_set(file->text, file->length, path, &set, &file->arena,
-                                            &file->spec, &report);
+    error_code error = sweep_file_parse(file, &report);
+    const struct schedule_spec *schedule = &file->spec.schedule;
+    if (error == OK && schedule->type == SCHEDULE_REPLAY && schedule->n_steps == 0) {
+        code = recording_take(file);
+        if (code != EXIT_OK) {
+            return code;
+        }
+        error = sweep_file_parse(file, &report);
+    }
     if (error == OK) {
-        error = tune_check(&file->spec, &report);
-        snprintf(report.file, sizeof report.file, "%s", path);
+        error = sweep_file_check(file, &report);
     }
     if (error != OK) {
         return cli_fail_report(EXIT_USAGE, &report);

@@ -20,6 +20,8 @@ struct sweep_file {
     const char *set[SPEC_SETS_MAX]; /* --set, and what other options mean in the file */
     uint32_t n_set;
     char priority[64];
+    char *recorded; /* owned; NULL, or what schedule.from says, as the last one of `set` */
+    char recorded_path[PATH_MAX];
     bool is_test;
 };
 

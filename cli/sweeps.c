@@ -98,6 +98,20 @@ int verb_sweep_list(struct cli *cli)
     return code;
 }
 
+/* --set of the submission, and what was set since. */
+static void settings_print(const char *title, const json_t *settings)
+{
+    enum { SHOWN_MAX = 100 }; /* of one: a recorded schedule is long */
+    size_t i;
+    json_t *text;
+    json_array_foreach((json_t *)(uintptr_t)settings, i, text)
+    {
+        const char *setting = json_string_value(text);
+        printf("  %-9s %.*s%s\n", i == 0 ? title : "", SHOWN_MAX, setting,
+               strlen(setting) > SHOWN_MAX ? "..." : "");
+    }
+}
+
 static void sweep_print(json_t *sweep)
 {
     cli_make_printable(sweep);
@@ -117,6 +131,8 @@ static void sweep_print(json_t *sweep)
         (long long)cli_json_int(sweep, "waiting"), (long long)cli_json_int(sweep, "held"),
         (long long)cli_json_int(sweep, "done"), (long long)cli_json_int(sweep, "stopped"),
         (long long)cli_json_int(sweep, "failed"), (long long)cli_json_int(sweep, "cancelled"));
+    settings_print("set", cli_json_get(sweep, "set"));
+    settings_print("changed", cli_json_get(sweep, "changed"));
     if (cli_json_str(sweep, "best")[0] != '\0') {
         printf("  best      %s %s at step %lld, trial %s\n", cli_json_str(sweep, "metric"), value,
                (long long)cli_json_int(sweep, "best_step"), cli_json_str(sweep, "best"));

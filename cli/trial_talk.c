@@ -20,6 +20,27 @@ static talk_outcome talk_silent(const char *why)
     return TALK_SILENT;
 }
 
+/* A rank of the environment says which one it is, on each of its connections. */
+static talk_outcome talk_rank(struct trial_talk *talk)
+{
+    const char *rank = getenv("MUSTER_RANK"), *world = getenv("MUSTER_WORLD");
+    if (rank == NULL || world == NULL) {
+        rank = getenv("RANK");
+        world = getenv("WORLD_SIZE");
+    }
+    long number = rank != NULL ? strtol(rank, NULL, 10) : 0;
+    long n = world != NULL ? strtol(world, NULL, 10) : 0;
+    if (n < 2 || number < 0 || number >= n) {
+        return TALK_ANSWERED;
+    }
+    json_t *answer = NULL;
+    json_t *hello = json_pack("{s:i,s:[],s:I,s:I}", "hello", 1, "can", "rank", (json_int_t)number,
+                              "world", (json_int_t)n);
+    talk_outcome outcome = trial_talk_ask(talk, hello, &answer);
+    json_decref(answer);
+    return outcome;
+}
+
 talk_outcome trial_talk_open(struct trial_talk *talk)
 {
     const char *path = getenv("MUSTER_SOCKET");
@@ -42,7 +63,7 @@ talk_outcome trial_talk_open(struct trial_talk *talk)
         snprintf(why, sizeof why, "MUSTER_SOCKET (%s) cannot be opened: %s", path, strerror(errno));
         return talk_silent(why);
     }
-    return TALK_ANSWERED;
+    return talk_rank(talk);
 }
 
 void trial_talk_close(struct trial_talk *talk)

@@ -91,6 +91,15 @@ MUSTER_API const char *muster_str(muster_trial *trial, const char *name);
 MUSTER_API const char *muster_id(muster_trial *trial);
 /* The trial's own seed, the same in every attempt; 0 when it runs by itself without MUSTER_SEED. */
 MUSTER_API uint64_t muster_seed(muster_trial *trial);
+/* Of a trial that is several processes: which one this is, from 0, and how many there are; 0 and 1
+ * where it is one. From MUSTER_RANK and MUSTER_WORLD, else RANK and WORLD_SIZE. Every rank may open
+ * the trial. The metrics of rank 0 count; what muster_report() returns is the same for all ranks at
+ * the same step, if each reports every step that rank 0 reports; a save is made by all ranks
+ * together, into one folder, and committed when the last of them commits; an exploit gives all of
+ * them the same weights. Each report then costs a round trip, and waits at a milestone for the
+ * others. */
+MUSTER_API int muster_rank(muster_trial *trial);
+MUSTER_API int muster_world(muster_trial *trial);
 /* Folder of the snapshot to start from (read only), or NULL; valid until the trial is closed or
  * exploits. */
 MUSTER_API const char *muster_restore(muster_trial *trial);

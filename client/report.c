@@ -1,5 +1,6 @@
 /* Reports and snapshots. A report below the milestone is pipelined: written, its answer taken when
- * it is there. Anything that needs its own answer first takes all that is owed. */
+ * it is there; of one rank of several it is waited for. Anything that needs its own answer first
+ * takes all that is owed. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,7 +82,8 @@ static int report_result(muster_trial *t, int64_t step, int own)
 static int report_send(muster_trial *t, int64_t step, const char *line, size_t n)
 {
     trial_owed_take(t, WINDOW - 1);
-    if (step >= t->milestone) {
+    /* What ranks are told is told at one step for all, so each report has its own answer first. */
+    if (step >= t->milestone || t->world > 1) {
         return trial_exchange(t, line, n) ? trial_report_answer(t) : 0;
     }
     /* Its own answer is not there yet: it is taken before the next report. */
@@ -96,7 +98,9 @@ int muster_report(muster_trial *t, int64_t step, size_t n, const char *const nam
     int acts = 0;
     trial_lock(t);
     if (t->is_alone) {
-        report_alone(step, n, names, values);
+        if (t->rank == 0) {
+            report_alone(step, n, names, values);
+        }
     } else if (t->is_exploit_owed) {
         acts = MUSTER_EXPLOIT | t->acts; /* of weights that are given up: not told */
     } else if (t->connection.fd >= 0) {

@@ -6,14 +6,39 @@
 
 #include "trial.h"
 
-enum { NOTE_MAX = 1024 };
+enum { NOTE_MAX = 1024, RANK_MAX = 1000000 };
 
 /* ---- opening and closing ---- */
+
+/* A number from 0 to RANK_MAX of the environment; -1: there is none. */
+static int rank_number(const char *name)
+{
+    const char *text = getenv(name);
+    char *end = NULL;
+    long number = text != NULL ? strtol(text, &end, 10) : -1;
+    return text != NULL && end != text && *end == '\0' && number >= 0 && number <= RANK_MAX
+               ? (int)number
+               : -1;
+}
+
+/* muster's own names first, then those of torchrun and of everybody who follows it. */
+static void rank_find(muster_trial *t)
+{
+    static const char *const names[][2] = {{"MUSTER_RANK", "MUSTER_WORLD"}, {"RANK", "WORLD_SIZE"}};
+    t->world = 1;
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && t->world == 1; i++) {
+        int rank = rank_number(names[i][0]), world = rank_number(names[i][1]);
+        if (rank >= 0 && world > rank) {
+            t->rank = rank;
+            t->world = world;
+        }
+    }
+}
 
 static void hello(muster_trial *t, unsigned can)
 {
     static const char *const words[] = {"checkpoint", "pause", "exploit"};
-    char line[128] = "{\"hello\":1,\"can\":[";
+    char line[160] = "{\"hello\":1,\"can\":[";
     size_t n = strlen(line);
     const char *comma = "";
     for (unsigned i = 0; i < 3; i++) {
@@ -22,7 +47,12 @@ static void hello(muster_trial *t, unsigned can)
             comma = ",";
         }
     }
-    n += (size_t)snprintf(line + n, sizeof line - n, "]}\n");
+    n += (size_t)snprintf(line + n, sizeof line - n, "]");
+    if (t->world > 1) {
+        n += (size_t)snprintf(line + n, sizeof line - n, ",\"rank\":%d,\"world\":%d", t->rank,
+                              t->world);
+    }
+    n += (size_t)snprintf(line + n, sizeof line - n, "}\n");
     if (!trial_exchange(t, line, n) || !trial_answer_is_ok(t)) {
         return;
     }
@@ -47,6 +77,7 @@ muster_trial *muster_open(unsigned can)
     t->save_at = t->saved = -1;
     t->seed = seed != NULL ? strtoull(seed, NULL, 10) : 0;
     t->keeps_end = keeps != NULL && strstr(keeps, "end") != NULL;
+    rank_find(t);
     t->is_alone = path == NULL || path[0] == '\0';
     if (!t->is_alone && connection_open(&t->connection, path)) {
         trial_lock(t);
@@ -164,6 +195,16 @@ const char *muster_id(muster_trial *t)
 uint64_t muster_seed(muster_trial *t)
 {
     return t->seed;
+}
+
+int muster_rank(muster_trial *t)
+{
+    return t->rank;
+}
+
+int muster_world(muster_trial *t)
+{
+    return t->world;
 }
 
 const char *muster_restore(muster_trial *t)

@@ -17,7 +17,8 @@ struct muster_trial {
     pthread_mutex_t lock;
     locale_t c_locale; /* numbers on the wire have a point, whatever the program's locale says */
     locale_t callers_locale;
-    bool is_alone; /* without MUSTER_SOCKET */
+    bool is_alone;   /* without MUSTER_SOCKET */
+    int rank, world; /* of the processes that are this trial; 0 and 1: it is one */
     struct connection connection;
     struct params params;
     char id[64];

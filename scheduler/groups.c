@@ -102,6 +102,17 @@ static void group_wake(struct scheduler *s, struct scheduler_group *group)
     }
 }
 
+error_code scheduler_group_limits_set(struct scheduler *s, struct scheduler_group *group,
+                                      const struct scheduler_limits *limits)
+{
+    if (limits->gpus < 0) {
+        return ERR_INVALID;
+    }
+    group->limits = *limits;
+    group_wake(s, group);
+    return OK;
+}
+
 error_code scheduler_group_exclude(struct scheduler *s, struct scheduler_group *group,
                                    uint32_t handle, bool is_excluded)
 {

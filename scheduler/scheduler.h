@@ -104,6 +104,9 @@ MUST_CHECK error_code scheduler_group_new(struct scheduler *s,
                                           const struct scheduler_limits *limits,
                                           struct scheduler_group **ret_group);
 void scheduler_group_unref(struct scheduler *s, struct scheduler_group *group); /* NULL is fine */
+/* Other bounds from now on; what it has stays. ERR_INVALID: a negative bound. */
+MUST_CHECK error_code scheduler_group_limits_set(struct scheduler *s, struct scheduler_group *group,
+                                                 const struct scheduler_limits *limits);
 /* A class whose items count against the group; a NULL group: none. */
 MUST_CHECK error_code scheduler_group_class_ref(struct scheduler *s, struct scheduler_group *group,
                                                 const struct request *request,

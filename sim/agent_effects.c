@@ -2,8 +2,10 @@
  * core wants done. */
 #include "sim/agent_effects.h"
 #include "sim/calendar.h"
+#include "sim/copies.h"
 #include "sim/job_logs.h"
 #include "sim/lanes.h"
+#include "sim/lineage.h"
 #include "sim/link.h"
 #include "sim/runs.h"
 #include "sim/trainer.h"
@@ -22,17 +24,27 @@ uint32_t sim_disk_find(const struct sim_node *node, task_id task, uint32_t ordin
     return i;
 }
 
-void sim_disk_add(struct sim *sim, struct sim_node *node, const struct sim_event *event)
+void sim_disk_put(struct sim *sim, struct sim_node *node, task_id maker,
+                  struct snapshot_ref snapshot)
 {
-    sim_require(sim, sim_disk_find(node, event->ref.task, event->ordinal) == node->n_disk,
-                "%s: snapshot %u was written twice", node->name, event->ordinal);
+    sim_require(sim, sim_disk_find(node, maker, snapshot.ordinal) == node->n_disk,
+                "%s: snapshot %u of %u.%u was written twice", node->name, snapshot.ordinal,
+                maker.job, maker.index);
     sim_require(sim, node->n_disk < SIM_SNAPSHOTS_MAX, "%s: its disk is full", node->name);
-    node->disk_task[node->n_disk] = event->ref.task;
-    node->disk[node->n_disk++] = (struct snapshot_ref){
-        .ordinal = event->ordinal, .step = event->step, .attempt = event->ref.attempt};
+    node->disk_task[node->n_disk] = maker;
+    node->disk[node->n_disk++] = snapshot;
 }
 
-static void sim_disk_remove(struct sim_node *node, task_id task, uint32_t ordinal)
+void sim_disk_add(struct sim *sim, struct sim_node *node, const struct sim_event *event)
+{
+    sim_disk_put(sim, node, event->ref.task,
+                 (struct snapshot_ref){.ordinal = event->ordinal,
+                                       .step = event->step,
+                                       .attempt = event->ref.attempt});
+    sim_lineage_made(sim, node, event);
+}
+
+void sim_disk_remove(struct sim_node *node, task_id task, uint32_t ordinal)
 {
     uint32_t i = sim_disk_find(node, task, ordinal);
     if (i < node->n_disk) {
@@ -43,7 +55,7 @@ static void sim_disk_remove(struct sim_node *node, task_id task, uint32_t ordina
 
 /* ---- effects ---- */
 
-static struct sim_process *sim_process_of(struct sim_node *node, struct attempt_ref ref)
+struct sim_process *sim_process_of(struct sim_node *node, struct attempt_ref ref)
 {
     for (uint32_t i = 0; i < SIM_PROCESSES_MAX; i++) {
         struct sim_process *p = &node->processes[i];
@@ -100,10 +112,16 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
                 e->ref.attempt);
     if (lease->restore.ordinal != 0) {
         task_id maker = snapshot_maker(e->ref.task, &lease->restore);
-        bool is_here = sim_disk_find(node, maker, lease->restore.ordinal) < node->n_disk;
-        sim_require(sim, is_here || node->wipes > 0,
+        uint32_t i = sim_disk_find(node, maker, lease->restore.ordinal);
+        bool is_lost = sim_lineage_is_lost(sim, maker, &lease->restore);
+        sim_require(sim, i < node->n_disk || node->wipes > 0 || is_lost,
                     "%s:%u is to go on from snapshot %u, which is not on %s", id, e->ref.attempt,
                     lease->restore.ordinal, node->name);
+        sim_require(sim,
+                    i == node->n_disk || (node->disk[i].step == lease->restore.step &&
+                                          node->disk[i].attempt == lease->restore.attempt),
+                    "%s:%u goes on from another snapshot %u than was meant, on %s", id,
+                    e->ref.attempt, lease->restore.ordinal, node->name);
     }
     sim_tree_check(sim, node, lease);
     *p = (struct sim_process){
@@ -121,6 +139,7 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
         .save_at = -1,
         .saved_for = -1,
     };
+    sim_lineage_offered(p, snapshot_maker(e->ref.task, &lease->restore), &lease->restore);
     if (lease->is_trial || !sim_lane_task_temper(sim, node, p)) {
         process_temper(sim, p, lease);
     }
@@ -194,6 +213,12 @@ static void sim_take_save(struct sim *sim, struct sim_node *node, const struct a
 
 static void sim_take_prove(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
 {
+    struct sim_process *p = sim_process_of(node, e->ref);
+    const struct attempt *attempt = agent_attempt_find(node->agent, e->ref);
+    if (p != NULL && attempt != NULL) {
+        const struct snapshot_ref *snapshot = &attempt->told.message->restore;
+        sim_lineage_offered(p, snapshot_maker(e->ref.task, snapshot), snapshot);
+    }
     sim_push(sim, (struct sim_event){
                       .at = sim->now + sim_delay(sim, 30),
                       .kind = SIM_SNAPSHOT_PROVEN,
@@ -211,6 +236,7 @@ static void sim_take_drop(struct sim *sim, struct sim_node *node, const struct a
     sim_trace(sim, "%-7s drops snapshot %u of %u.%u", node->name, e->snapshot.ordinal,
               e->ref.task.job, e->ref.task.index);
     sim->counts.drops++;
+    sim_lineage_dropped(sim, node, e->ref.task, e->snapshot.ordinal);
     sim_disk_remove(node, e->ref.task, e->snapshot.ordinal);
 }
 
@@ -274,6 +300,8 @@ static void (*const sim_takes[])(struct sim *sim, struct sim_node *node,
     [AGENT_LANE_START] = sim_take_lane_start,
     [AGENT_LANE_RECALL] = sim_take_lane_recall,
     [AGENT_LOGS_DROP] = sim_take_logs_drop,
+    [AGENT_COPY] = sim_take_copy,
+    [AGENT_LEND] = sim_take_lend,
 };
 
 /* What runs in a lane has the lane's GPUs; one that is idle has nothing left to run, or the head

@@ -4,8 +4,10 @@
 #include "sim/agent_effects.h"
 #include "sim/array_check.h"
 #include "sim/head.h"
+#include "sim/lineage.h"
 #include "sim/records.h"
 #include "sim/recovery.h"
+#include "sim/rung_check.h"
 #include "sim/verbs.h"
 
 /* What is in memory is what is on disk: nothing was changed and not written. */
@@ -43,6 +45,7 @@ static void sim_work_compare(struct sim *sim, const struct work *work, struct co
         return;
     }
     sim_record_is_stored(sim, "sweeps", field, &record_sweep_schema, &work->sweep->r);
+    sim_rungs_check(sim, work->sweep);
     struct buf live, loaded;
     buf_init(&live, 1 << 20);
     buf_init(&loaded, 1 << 20);
@@ -239,18 +242,29 @@ void sim_verdict(struct sim *sim)
             }
             bool is_here = strcmp(node->name, task->snapshot_node) == 0;
             bool is_best_here = strcmp(node->name, task->best_node) == 0;
+            bool is_safe_here = strcmp(node->name, task->safe_node) == 0;
             sim_require(sim,
                         !is_here || task->r.snapshot.ordinal == 0 ||
+                            sim_lineage_is_lost(sim, snapshot_maker(task->id, &task->r.snapshot),
+                                                &task->r.snapshot) ||
                             sim_disk_find(node, snapshot_maker(task->id, &task->r.snapshot),
                                           task->r.snapshot.ordinal) < node->n_disk,
                         "task %u.%u: its snapshot %u is gone", task->id.job, task->id.index,
                         task->r.snapshot.ordinal);
             sim_require(sim,
                         !is_best_here || task->r.best_snapshot.ordinal == 0 ||
+                            sim_lineage_is_lost(sim, task->id, &task->r.best_snapshot) ||
                             sim_disk_find(node, task->id, task->r.best_snapshot.ordinal) <
                                 node->n_disk,
                         "task %u.%u: its best snapshot %u is gone", task->id.job, task->id.index,
                         task->r.best_snapshot.ordinal);
+            sim_require(sim,
+                        !is_safe_here || task->r.safe_snapshot.ordinal == 0 ||
+                            sim_lineage_is_lost(sim, task->id, &task->r.safe_snapshot) ||
+                            sim_disk_find(node, task->id, task->r.safe_snapshot.ordinal) <
+                                node->n_disk,
+                        "task %u.%u: the second place of its snapshot %u is gone", task->id.job,
+                        task->id.index, task->r.safe_snapshot.ordinal);
         }
     }
 }

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "schema/records.h"
 #include "sim/events.h"
+#include "sim/machine.h"
 
 struct sim_cell {
     char *name; /* key, '\n', field */
@@ -23,7 +24,8 @@ struct sim_entry { /* of a sweep's log */
 struct sim_task {
     task_id id;
     struct record_task r; /* no pointer of it is valid */
-    char node[NODE_NAME_MAX + 1], snapshot_node[NODE_NAME_MAX + 1], best_node[NODE_NAME_MAX + 1];
+    char node[NODE_NAME_MAX + 1], snapshot_node[NODE_NAME_MAX + 1], best_node[NODE_NAME_MAX + 1],
+        safe_node[NODE_NAME_MAX + 1];
     bool is_cancel_acked;
     uint32_t n_attempts_at_cancel;
     UT_hash_handle hh;
@@ -33,6 +35,24 @@ struct sim_task {
 struct sim_rows {
     char name[TASK_ID_TEXT_MAX + 16];
     uint64_t last_seq;
+    UT_hash_handle hh;
+};
+
+/* A snapshot that was made, wherever it is now. */
+struct sim_made {
+    char name[64]; /* trial, attempt, number */
+    int64_t step;
+    char params[SIM_PARAMS_MAX]; /* that its trainer had */
+    bool is_lost;                /* by a disk */
+    UT_hash_handle hh;
+};
+
+/* An entry of a log that gives a trial another one's weights. */
+struct sim_exploit {
+    char name[64]; /* trial, order */
+    uint32_t donor, ordinal;
+    int64_t step;
+    char params[SIM_PARAMS_MAX]; /* that it gives */
     UT_hash_handle hh;
 };
 

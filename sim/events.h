@@ -20,6 +20,7 @@ enum {
     SIM_REQUESTS_MAX = 64, /* of one trainer, unanswered: INTERFACES' window */
     SIM_FILE_MAX = 2048,
     SIM_TREES_MAX = 64,
+    SIM_PASSES_MAX = 64,
     SIM_START_MS = 1000000,
 };
 
@@ -42,6 +43,7 @@ enum {
     X(WORK, N)                                                                                     \
     X(SAVE_DONE, N)                                                                                \
     X(SNAPSHOT_PROVEN, N)                                                                          \
+    X(COPIED, N)                                                                                   \
     X(CLIENT, H)                                                                                   \
     X(STALE_END, W)                                                                                \
     X(WORKLOAD, W)                                                                                 \

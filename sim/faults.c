@@ -4,6 +4,7 @@
 #include "sim/calendar.h"
 #include "sim/head.h"
 #include "sim/head_life.h"
+#include "sim/lineage.h"
 #include "sim/link.h"
 #include "sim/node.h"
 #include "sim/store_link.h"
@@ -164,6 +165,21 @@ static void fault_node_lost(struct sim *sim)
         sim_agent_end(sim, node, sim_chance(sim, 500) ? 1000 : 20000 + sim_delay(sim, 20000));
         sim_node_wipe(sim, node);
     }
+}
+
+/* One file of a disk, not the whole disk: nobody is told, and who wants it finds out. */
+static void fault_snapshot_loss(struct sim *sim)
+{
+    struct sim_node *node = sim_some_node(sim);
+    if (node->n_disk == 0) {
+        return;
+    }
+    uint32_t i = (uint32_t)sim_below(sim, node->n_disk);
+    task_id maker = node->disk_task[i];
+    sim_trace(sim, "%-7s has lost snapshot %u of %u.%u", node->name, node->disk[i].ordinal,
+              maker.job, maker.index);
+    sim_lineage_lost(sim, maker, &node->disk[i]);
+    sim_disk_remove(node, maker, node->disk[i].ordinal);
 }
 
 void fault_cluster_stop(struct sim *sim)

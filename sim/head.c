@@ -195,9 +195,12 @@ void sim_head_turn(struct sim *sim, struct sim_head *head)
 
 /* ---- what comes ---- */
 
-static void heard(struct sim *sim, const struct sim_head *head, struct sim_node *node)
+/* A word of the start that the head knows: what an earlier one wrote may be read after its end. */
+static void heard(struct sim *sim, const struct sim_head *head, struct sim_node *node,
+                  const struct sim_frame *frame)
 {
-    if (!is_stale(sim, head)) {
+    const struct node *known = core_node_find(head->core, node->name);
+    if (!is_stale(sim, head) && known != NULL && known->r.incarnation == frame->incarnation) {
         sim_node_heard(sim, node);
     }
 }
@@ -219,12 +222,12 @@ static void head_read(struct sim *sim, struct sim_head *head, struct sim_node *n
     struct sim_key *key = key_of(head, node, frame->incarnation);
     if (type == MSG_ENROL) {
         key->is_admitted = true;
-        heard(sim, head, node);
         on_enrol(core, sim->now, key->peer, message);
+        heard(sim, head, node, frame);
     } else if (!key->is_admitted) {
         reply_at_once(sim, node, key, MSG_WHO, &(struct msg_who){head->epoch});
     } else if (type == MSG_EVENTS) {
-        heard(sim, head, node);
+        heard(sim, head, node, frame);
         on_events(core, sim->now, key->peer, message);
     } else if (type == MSG_BLOB_GET) {
         struct msg_blob piece;
@@ -232,13 +235,15 @@ static void head_read(struct sim *sim, struct sim_head *head, struct sim_node *n
         reply_at_once(sim, node, key, MSG_BLOB, &piece);
     } else if (type == MSG_LOGS_HELD) {
         on_logs_held(core, key->peer, message);
+    } else if (type == MSG_SNAPSHOT_GET) {
+        on_snapshot_get(core, key->peer, message);
     } else if (type == MSG_HEARTBEAT) {
         const struct msg_heartbeat *heartbeat = message;
         struct core_heartbeat next = core_heartbeat(sim->now, sim->n_nodes);
         struct msg_ack ack = {.incarnation = heartbeat->incarnation,
                               .heartbeat_ms = next.interval_ms,
                               .heartbeat_in_ms = next.in_ms};
-        heard(sim, head, node);
+        heard(sim, head, node, frame);
         reply_at_once(sim, node, key, MSG_ACK, &ack);
         on_heartbeat(core, sim->now, key->peer, message);
     }

@@ -54,6 +54,8 @@ struct sim_ring {
     uint32_t first, n;
 };
 
+enum { SIM_PARAMS_MAX = 128 };
+
 struct sim_process {
     bool is_used;
     uint64_t serial;
@@ -80,6 +82,9 @@ struct sim_process {
     int exit_code;
     end_cause exit_cause;
     uint64_t seed;
+    char params[SIM_PARAMS_MAX]; /* the values that it was told last */
+    struct snapshot_ref restore; /* that it was told to go on from last */
+    task_id restore_maker;
 };
 
 /* ---- task arrays here ---- */
@@ -112,6 +117,13 @@ struct sim_run {
     UT_hash_handle hh;
 };
 
+/* Whoever knows it may copy the snapshot. */
+struct sim_pass {
+    uint64_t number;
+    struct snapshot_name name;
+    time_ms until;
+};
+
 struct sim_silence {
     time_ms from, to;
 };
@@ -130,6 +142,9 @@ struct sim_node {
     struct agent *agent; /* NULL: it does not run */
     struct agent_outbox out;
     uint64_t incarnation;
+    time_ms started;      /* its last start, as its folder keeps it */
+    int64_t clock_off_ms; /* its clock, against the world's */
+    char lock[32];
     time_ms stalled_until, stalled_since;
     time_ms cut_until; /* no network before */
     time_ms heard;     /* by the head; when the head stood still does not count */
@@ -142,6 +157,8 @@ struct sim_node {
     struct snapshot_ref disk[SIM_SNAPSHOTS_MAX];
     task_id disk_task[SIM_SNAPSHOTS_MAX];
     uint32_t n_disk;
+    struct sim_pass passes[SIM_PASSES_MAX]; /* of this start; the last ones */
+    uint32_t n_passes;
     uint32_t logged[SIM_LOGGED_MAX]; /* jobs whose logs lie on it, in ascending order */
     uint32_t n_logged;
     bool has_tree[SIM_TREES_MAX], is_setup_stopped[SIM_TREES_MAX]; /* by sim.trees */

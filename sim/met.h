@@ -21,6 +21,7 @@
     X(partition, 2)                                                                                \
     X(head_split, 2)                                                                               \
     X(store_crash, 2)                                                                              \
+    X(snapshot_loss, 1)                                                                            \
     X(store_full, 1)                                                                               \
     X(cluster_stop, 1)
 
@@ -76,7 +77,14 @@ enum {
     X(removed)                                                                                     \
     X(drained_by_head)                                                                             \
     X(restores_lost)                                                                               \
+    X(kept)                                                                                        \
+    X(copies)                                                                                      \
     X(exploits)                                                                                    \
+    X(exploits_logged)                                                                             \
+    X(snapshots_lost)                                                                              \
+    X(rungs_counted)                                                                               \
+    X(trials_paused)                                                                               \
+    X(trials_resumed)                                                                              \
     X(trees)                                                                                       \
     X(set_aside)                                                                                   \
     X(cordoned)                                                                                    \

@@ -9,6 +9,8 @@
 #include "sim/trainer.h"
 #include "sim/work_folders.h"
 
+enum { CLOCK_OFF_MS = 60000 }; /* set by so much, at most */
+
 /* ---- processes ---- */
 
 void sim_on_process_started(struct sim *sim, const struct sim_event *event)
@@ -235,9 +237,23 @@ void sim_agent_end(struct sim *sim, struct sim_node *node, int64_t away_ms)
                                      .life = node->incarnation});
 }
 
+/* By a clock that may have been set meanwhile, also back: a folder's starts go on all the same. The
+ * incarnation is chance enough. */
+static void sim_start_date(struct sim *sim, struct sim_node *node)
+{
+    uint64_t draw = node->incarnation / 8;
+    if (node->incarnation % 8 == 0) {
+        node->clock_off_ms = (int64_t)(draw % (2 * CLOCK_OFF_MS)) - CLOCK_OFF_MS;
+    }
+    time_ms clock = sim->now + node->clock_off_ms;
+    node->started = clock > node->started ? clock : node->started + 1;
+    snprintf(node->lock, sizeof node->lock, "%u:%u", node->index, node->wipes);
+}
+
 static void sim_agent_new(struct sim *sim, struct sim_node *node)
 {
     node->incarnation = 1 + random_u64(&sim->random) / 2;
+    sim_start_date(sim, node);
     struct agent_config config = {
         .enrol = {.protocol = PROTOCOL_VERSION,
                   .schema_version = SCHEMA_VERSION,
@@ -252,7 +268,10 @@ static void sim_agent_new(struct sim *sim, struct sim_node *node)
                   .gpus = node->gpus,
                   .n_gpus = node->n_gpus,
                   .is_dry = node->is_dry,
-                  .agent_started = sim->now},
+                  .lock = node->lock,
+                  .agent_started = node->started,
+                  .lender = "tcp://node:1",
+                  .lender_key = "key"},
         .random_seed = node->incarnation,
         .snapshots_dir = "/snapshots",
     };
@@ -262,6 +281,7 @@ static void sim_agent_new(struct sim *sim, struct sim_node *node)
         sim_require(sim, agent_snapshot_found(node->agent, name) == OK, "agent_snapshot_found");
     }
     node->epoch = 0;
+    node->n_passes = 0;
     sim_trees_tell(sim, node);
     sim_trace(sim, "%-7s starts, %u snapshots on its disk", node->name, node->n_disk);
     sim_link_later(sim, node, (int64_t)sim_below(sim, 50));
@@ -271,6 +291,7 @@ void sim_node_wipe(struct sim *sim, struct sim_node *node)
 {
     node->n_disk = 0;
     node->n_logged = 0;
+    node->started = 0;
     node->wipes++;
     memset(node->has_tree, 0, sizeof node->has_tree);
     sim->counts.wiped++;

@@ -118,6 +118,8 @@ static void (*const sim_asks[])(struct sim *sim, struct sim_client *client) = {
     [CLIENT_RETRY_JOB] = sim_ask_retry_job,
     [CLIENT_PAUSE_SWEEP] = sim_ask_pause,
     [CLIENT_RESUME_SWEEP] = sim_ask_resume,
+    [CLIENT_PAUSE_TRIAL] = sim_ask_pause_trial,
+    [CLIENT_RESUME_TRIAL] = sim_ask_resume_trial,
     [CLIENT_REMOVE] = sim_ask_remove,
     [CLIENT_NODE] = sim_ask_node,
     [CLIENT_VIEW] = sim_ask_view,
@@ -174,6 +176,7 @@ void sim_look_after(struct sim *sim)
 {
     struct core *core = sim->head.core;
     list_each (&core->active_sweeps, struct sweep, active_link, sweep) {
+        sim_paused_go_on(sim, sweep);
         if (sweep->r.state == SWEEP_PAUSED && sim_chance(sim, 100)) {
             sim_trace(sim, "people  resume sweep %u: %s", sweep->r.number,
                       sweep->r.error != NULL ? sweep->r.error : "");
@@ -292,6 +295,8 @@ void sim_answer_take(struct sim *sim, const struct head_effect *effect)
             sim_retry_job_is_told(sim, client);
         } else if (effect->status == 200 && client->kind == CLIENT_RETRY_TASK) {
             sim_retry_is_told(sim, client);
+        } else if (effect->status == 200 && client->kind == CLIENT_PAUSE_TRIAL) {
+            sim_trial_pause_is_told(sim, client);
         } else if (effect->status == 200 && client->kind == CLIENT_REMOVE) {
             sim_removal_is_told(sim, client);
         } else if (effect->status == 409) {

@@ -175,6 +175,7 @@ void sim_on_task(struct sim *sim, const char *field, struct bytes value)
         sim->counts.retries += r.failures > task->r.failures && r.state != TASK_ENDED;
         sim->counts.attempts_lost += r.lost > task->r.lost;
         sim->counts.snapshots += r.snapshot.ordinal > task->r.snapshot.ordinal;
+        sim->counts.kept += r.safe_snapshot.ordinal > task->r.safe_snapshot.ordinal;
     }
     if (r.n_attempts > task->r.n_attempts) {
         sim->counts.attempts += r.n_attempts - task->r.n_attempts;
@@ -184,6 +185,7 @@ void sim_on_task(struct sim *sim, const char *field, struct bytes value)
     snprintf(task->snapshot_node, sizeof task->snapshot_node, "%s",
              r.snapshot_node != NULL ? r.snapshot_node : "");
     snprintf(task->best_node, sizeof task->best_node, "%s", r.best_node != NULL ? r.best_node : "");
+    snprintf(task->safe_node, sizeof task->safe_node, "%s", r.safe_node != NULL ? r.safe_node : "");
     sim_trace(sim, "store   %-6s %s%s%s attempt %u order %llu%s last %lld", field,
               task_state_names[r.state], r.outcome != OUTCOME_NONE ? " " : "",
               task_outcome_names[r.outcome], r.attempt, (unsigned long long)r.order.n,
@@ -267,8 +269,8 @@ static void sim_loss_is_due(struct sim *sim, const char *field, const struct rec
         const struct sim_silence *silence = &node->silences[i];
         is_due = is_due || ended == silence->to;
     }
-    sim_require(sim, is_due, "attempt %s was lost and %s was silent for %lld ms", field, node->name,
-                (long long)(ended - since));
+    sim_require(sim, is_due, "attempt %s was lost (%s) and %s was silent for %lld ms", field,
+                r->result.reason, node->name, (long long)(ended - since));
 }
 
 void sim_on_attempt(struct sim *sim, const char *field, struct bytes value)

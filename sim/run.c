@@ -7,9 +7,11 @@
 #include "base/mem.h"
 #include "sim/agent_effects.h"
 #include "sim/check.h"
+#include "sim/copies.h"
 #include "sim/faults.h"
 #include "sim/head.h"
 #include "sim/head_life.h"
+#include "sim/lineage.h"
 #include "sim/link.h"
 #include "sim/node.h"
 #include "sim/people.h"
@@ -40,6 +42,7 @@ static sim_handler *const sim_handlers[] = {
     [SIM_SAVE_BEGUN] = sim_on_save_begun,
     [SIM_SAVE_DONE] = sim_on_save_done,
     [SIM_SNAPSHOT_PROVEN] = sim_on_snapshot_proven,
+    [SIM_COPIED] = sim_on_copied,
     [SIM_WORK] = sim_on_work,
     [SIM_CLIENT] = sim_on_client,
     [SIM_FAULT] = sim_on_fault,
@@ -298,6 +301,7 @@ static void sim_free(struct sim *sim)
     }
     sim_store_free(&sim->store);
     sim_runs_free(sim);
+    sim_lineage_free(sim);
     free(sim->events);
     sim_require(sim, mem_live_count() == sim->live_before, "%lld pieces of memory are left over",
                 (long long)(mem_live_count() - sim->live_before));

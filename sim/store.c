@@ -2,6 +2,7 @@
 #include "sim/store.h"
 #include "sim/array_records.h"
 #include "sim/calendar.h"
+#include "sim/lineage.h"
 #include "sim/records.h"
 
 static const struct {
@@ -53,6 +54,7 @@ static void sim_log_push(struct sim *sim, const struct store_op *op)
     sim_require(sim, strncmp(op->key, "log:", 4) == 0, "nobody knows the list %s", op->key);
     sim_require(sim, record_decode(&record_log_schema, op->value, &arena, &log, NULL) == OK,
                 "an entry of %s does not decode", op->key);
+    sim_lineage_logged(sim, (uint32_t)strtoul(op->key + 4, NULL, 10), &log);
     sim->counts.targets += log.kind == LOG_TARGET;
     sim->counts.walls += log.kind == LOG_WALL;
     sim->counts.milestones += log.kind == LOG_MILESTONE;

@@ -48,6 +48,7 @@ static void bounds_add(struct sim *sim, struct sim_client *client)
         add_number(sim, client, "schedule: {type: pbt, max: %llu}\n", 4, 12);
         add_number(sim, client, "pbt: {population: %llu", 2, 6);
         add_number(sim, client, ", interval: %llu", 1, 3);
+        add(client, client->index % 2 == 0 ? ", resample: 0" : "");
         add_either(sim, client, 500, ", quantile: 0.5}\n", "}\n");
     } else if (sim_chance(sim, 700)) {
         add_either(sim, client, 500, "schedule: {type: asha, mode: promote, min: 1",

@@ -2,6 +2,7 @@
  * pipeline, save, obey or not, crash, fall silent. Each request gets one answer, in order. */
 #include "sim/trainer.h"
 #include "sim/calendar.h"
+#include "sim/lineage.h"
 #include "sim/records.h"
 
 #include <math.h>
@@ -185,6 +186,7 @@ static void sim_answer_hello(struct sim *sim, struct sim_node *node, struct sim_
                              const struct sim_request *request, const char *line)
 {
     (void)request;
+    sim_lineage_told(sim, p, line);
     p->milestone = sim_line_number(line, "\"milestone\":", INT64_MAX);
     bool is_fresh = strstr(line, "\"restore\":null") != NULL;
     p->step = is_fresh ? -1 : sim_line_number(line, "\"step\":", 0);
@@ -238,6 +240,7 @@ static void sim_answer_exploit(struct sim *sim, struct sim_node *node, struct si
                                const struct sim_request *request, const char *line)
 {
     (void)request;
+    sim_lineage_told(sim, p, line);
     p->milestone = sim_line_number(line, "\"milestone\":", INT64_MAX);
     p->step = sim_line_number(line, "\"step\":", 0);
     p->save_at = sim_line_number(line, "\"save\":", -1);

@@ -26,6 +26,47 @@ void sim_ask_resume(struct sim *sim, struct sim_client *client)
     on_sweep_resume(sim->head.core, sim->now, client->request, client->number, &resume);
 }
 
+void sim_ask_pause_trial(struct sim *sim, struct sim_client *client)
+{
+    on_trial_pause(sim->head.core, sim->now, client->request,
+                   (task_id){client->number, client->index});
+}
+
+void sim_ask_resume_trial(struct sim *sim, struct sim_client *client)
+{
+    on_trial_resume(sim->head.core, sim->now, client->request,
+                    (task_id){client->number, client->index});
+}
+
+void sim_trial_pause_is_told(struct sim *sim, const struct sim_client *client)
+{
+    const struct sim_task *task = sim_task_find(sim, (task_id){client->number, client->index});
+    bool was_undone = sim_was_asked(sim, CLIENT_RESUME_TRIAL, client->number) ||
+                      sim_was_asked(sim, CLIENT_RESUME_SWEEP, client->number) ||
+                      sim_was_asked(sim, CLIENT_REMOVE, client->number) ||
+                      sim_was_retried(sim, client->number);
+    bool is_told = task != NULL && (task->r.state == TASK_HELD || task->r.state == TASK_ENDED ||
+                                    core_order_is_leave(&task->r.order));
+    sim_require(sim, is_told || was_undone, "task %u.%u: its pause was told before it was on disk",
+                client->number, client->index);
+    sim->counts.trials_paused++;
+}
+
+void sim_paused_go_on(struct sim *sim, const struct sweep *sweep)
+{
+    for (uint32_t i = 0; i < sweep->work->n_tasks; i++) {
+        const struct task *task = sweep->work->tasks[i];
+        const struct sim_task *stored = sim_task_find(sim, task->r.id);
+        bool is_paused = task->r.state == TASK_HELD && task->r.why == WHY_PAUSE && stored != NULL &&
+                         stored->r.state == TASK_HELD;
+        if (is_paused && sim_chance(sim, 20)) {
+            sim_trace(sim, "people  resume trial %u.%u", task->r.id.job, task->r.id.index);
+            on_trial_resume(sim->head.core, sim->now, ++sim->requests, task->r.id);
+            sim->counts.trials_resumed++;
+        }
+    }
+}
+
 void sim_ask_retry(struct sim *sim, struct sim_client *client)
 {
     task_id id = {client->number, client->index};

@@ -10,6 +10,12 @@ bool sim_was_asked(const struct sim *sim, sim_client_kind kind, uint32_t number)
 void sim_ask_pause(struct sim *sim, struct sim_client *client);
 void sim_ask_resume(struct sim *sim, struct sim_client *client);
 void sim_ask_retry(struct sim *sim, struct sim_client *client);
+void sim_ask_pause_trial(struct sim *sim, struct sim_client *client);
+void sim_ask_resume_trial(struct sim *sim, struct sim_client *client);
+/* It is held, or told to leave for it, on disk. */
+void sim_trial_pause_is_told(struct sim *sim, const struct sim_client *client);
+/* Now and then people let go on what they have paused, where that is on disk. */
+void sim_paused_go_on(struct sim *sim, const struct sweep *sweep);
 void sim_ask_remove(struct sim *sim, struct sim_client *client);
 void sim_ask_node(struct sim *sim, struct sim_client *client);
 /* What was answered 200 is on disk. */

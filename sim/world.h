@@ -35,6 +35,8 @@ typedef enum {
     CLIENT_RETRY_JOB,
     CLIENT_PAUSE_SWEEP,
     CLIENT_RESUME_SWEEP,
+    CLIENT_PAUSE_TRIAL,
+    CLIENT_RESUME_TRIAL,
     CLIENT_REMOVE,
     CLIENT_NODE,
     CLIENT_VIEW,
@@ -127,7 +129,9 @@ struct sim {
     struct sim_head stale; /* another one took over, and it does not know yet */
     uint32_t n_nodes;
     struct sim_node nodes[SIM_NODES_MAX];
-    struct sim_run *runs; /* all that nodes were told to start, by attempt */
+    struct sim_run *runs;         /* all that nodes were told to start, by attempt */
+    struct sim_made *made;        /* all snapshots that were ever made */
+    struct sim_exploit *exploits; /* all that logs say */
     uint32_t n_trees;
     char trees[SIM_TREES_MAX][WORK_TREE_NAME_MAX + 1];
     uint32_t n_clients;

@@ -43,6 +43,12 @@ void config_of_baseline(const struct sweep_spec *spec, uint64_t seed, uint32_t t
 #define item_fail(report, item, ...)                                                               \
     report_fail_at((report), ERR_INVALID, (item)->line, (item)->column, __VA_ARGS__)
 
+/* Who names the configuration. */
+static const char *sayer(const struct sweep_spec *spec)
+{
+    return spec->schedule.type == SCHEDULE_REPLAY ? "the recorded schedule" : "the baseline";
+}
+
 static const char *text_of(struct value value, char ret_text[TEXT_MAX])
 {
     struct buf buf;
@@ -87,11 +93,10 @@ static error_code place_check(const struct sweep_spec *spec, const struct baseli
     const char *name = spec->parameters[item->param].name;
     struct value said = fixed[choice - spec->parameters];
     if (said.kind == VALUE_NONE) {
-        return item_fail(report, item,
-                         "the baseline says `%s`, which comes with a choice: say `%s` too", name,
-                         choice->name);
+        return item_fail(report, item, "%s says `%s`, which comes with a choice: say `%s` too",
+                         sayer(spec), name, choice->name);
     }
-    return item_fail(report, item, "the baseline says `%s`, which `%s: %s` does not bring", name,
+    return item_fail(report, item, "%s says `%s`, which `%s: %s` does not bring", sayer(spec), name,
                      choice->name, text_of(said, text));
 }
 
@@ -102,7 +107,7 @@ static error_code item_check(const struct sweep_spec *spec, const struct baselin
     char text[TEXT_MAX];
     error_code error = place_check(spec, item, fixed, &i, report);
     if (error == OK && !param_contains(&spec->parameters[i], fixed[i])) {
-        error = item_fail(report, item, "the baseline's %s lies outside of parameter `%s`",
+        error = item_fail(report, item, "%s's %s lies outside of parameter `%s`", sayer(spec),
                           text_of(item->value, text), spec->parameters[i].name);
     }
     return error;
@@ -136,12 +141,12 @@ static error_code baseline_check(const struct sweep_spec *spec, uint32_t n, stru
     }
     bool is_allowed = config_draw_allowed(spec, 0, n + 1, fixed, config);
     if (!keeps_items(spec, fixed, config, &i)) {
-        return item_fail(report, baseline, "no row of `%s` is as the baseline says",
-                         spec->parameters[i].group);
+        return item_fail(report, baseline, "no row of `%s` is as %s says",
+                         spec->parameters[i].group, sayer(spec));
     }
     if (!is_allowed) {
         (void)config_is_allowed(spec, config, &i);
-        return item_fail(report, baseline, "the baseline is refused by the constraint `%s`",
+        return item_fail(report, baseline, "%s is refused by the constraint `%s`", sayer(spec),
                          spec->constraints[i].text);
     }
     return OK;

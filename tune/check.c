@@ -52,6 +52,17 @@ static error_code searcher_check(const struct sweep_spec *spec, struct report *r
                : constraints_check(spec, report);
 }
 
+/* Whoever submits reads the file; a record or a request without its steps cannot run. */
+static error_code replay_check(const struct sweep_spec *spec, struct report *report)
+{
+    return spec->schedule.type != SCHEDULE_REPLAY || spec->schedule.n_steps > 0
+               ? OK
+               : report_fail(report, ERR_INVALID,
+                             "`schedule.from`: %s was not read; `muster sweep run` and `muster "
+                             "submit` send what it says, as `schedule.steps`",
+                             spec->schedule.from);
+}
+
 error_code tune_check(const struct sweep_spec *spec, struct report *report)
 {
     for (uint32_t i = 0; i < spec->n_parameters; i++) {
@@ -61,6 +72,9 @@ error_code tune_check(const struct sweep_spec *spec, struct report *report)
                                   spec->parameters[i].name);
         }
     }
-    error_code error = searcher_check(spec, report);
+    error_code error = replay_check(spec, report);
+    if (error == OK) {
+        error = searcher_check(spec, report);
+    }
     return error == OK ? baselines_check(spec, report) : error;
 }

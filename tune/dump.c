@@ -11,7 +11,7 @@ static const char *const outcome_words[] = {
     [TUNE_OUTCOME_INVALID] = "invalid",
 };
 
-/* [state, outcome, told, leaving, judged] */
+/* [state, outcome, told, leaving, judged, value, its step] */
 static void trial_dump(const struct trial *trial, struct json_out *out)
 {
     json_array_begin(out, NULL);
@@ -20,6 +20,8 @@ static void trial_dump(const struct trial *trial, struct json_out *out)
     json_str(out, NULL, tune_why_word((tune_why)trial->told));
     json_str(out, NULL, leaving_words[trial->leaving]);
     json_i64(out, NULL, trial->judged);
+    json_out_real(out, NULL, trial->value);
+    json_i64(out, NULL, trial->value_step);
     json_array_end(out);
 }
 
@@ -58,6 +60,9 @@ error_code tune_dump(const struct tuner *tuner, struct buf *buf)
     json_str(&out, "searcher", tuner->searcher->name);
     json_str(&out, "scheduler", tuner->scheduling->name);
     json_u64(&out, "trials_max", tuner->trials_max);
+    json_u64(&out, "failures_max", tuner->spec->stop.failures);
+    json_u64(&out, "concurrency", tuner->spec->concurrency);
+    json_i64(&out, "wall_ms", tuner->spec->stop.wall_ms);
     json_u64(&out, "failures_old", tuner->failures_old);
     json_str(&out, "finishing", tune_why_word(tuner->finishing));
     json_u64(&out, "best_trial", tuner->best_trial);

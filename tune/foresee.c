@@ -60,6 +60,19 @@ static void foresee_pbt(const struct sweep_spec *spec, struct buf *buf)
         (long long)(spec->schedule.max / interval + (spec->schedule.max % interval != 0)));
 }
 
+static void foresee_replay(const struct sweep_spec *spec, struct buf *buf)
+{
+    put(buf, "parameters from step");
+    for (uint32_t i = 0; i < spec->schedule.n_steps; i++) {
+        if (i == STEPS_SHOWN_MAX) {
+            put(buf, ", ...");
+            return;
+        }
+        put(buf, "%s %lld", i > 0 ? "," : "", (long long)spec->schedule.steps[i]);
+    }
+    put(buf, " on");
+}
+
 error_code tune_foresee(const struct sweep_spec *spec, struct buf *buf)
 {
     static void (*const writers[])(const struct sweep_spec *, struct buf *) = {
@@ -68,6 +81,7 @@ error_code tune_foresee(const struct sweep_spec *spec, struct buf *buf)
         [SCHEDULE_HYPERBAND] = foresee_hyperband,
         [SCHEDULE_MEDIAN] = foresee_median,
         [SCHEDULE_PBT] = foresee_pbt,
+        [SCHEDULE_REPLAY] = foresee_replay,
     };
     if (writers[spec->schedule.type] != NULL) {
         writers[spec->schedule.type](spec, buf);

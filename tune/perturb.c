@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/planted.h"
 #include "tune/config.h"
 #include "tune/space.h"
 
@@ -18,6 +19,9 @@ static const double STEPS_EXACT_MAX = 0x1.0p53;
 
 static double clip(double x, double low, double high)
 {
+    if (PLANTED(explore_out)) {
+        return x;
+    }
     return x < low ? low : x > high ? high : x;
 }
 
@@ -44,6 +48,9 @@ static struct value real_scaled(const struct param_spec *param, double x, double
 
 static struct value int_scaled(const struct param_spec *param, double x, double target)
 {
+    if (PLANTED(explore_to_zero)) {
+        return value_int((int64_t)target);
+    }
     uint64_t q = param->q > 0 ? (uint64_t)param->q : 1;
     uint64_t last = ((uint64_t)param->int_max - (uint64_t)param->int_min) / q;
     double step = grid_step((double)param->int_min, (double)q, (double)last, x, target);

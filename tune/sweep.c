@@ -13,7 +13,7 @@
 static const char *const why_words[] = {
     [TUNE_WHY_NONE] = "",         [TUNE_WHY_RUNG] = "rung",     [TUNE_WHY_MAX] = "max",
     [TUNE_WHY_TARGET] = "target", [TUNE_WHY_TRIALS] = "trials", [TUNE_WHY_FAILURES] = "failures",
-    [TUNE_WHY_WALL] = "wall",     [TUNE_WHY_MEDIAN] = "median",
+    [TUNE_WHY_WALL] = "wall",     [TUNE_WHY_MEDIAN] = "median", [TUNE_WHY_SNAPSHOT] = "snapshot",
 };
 
 /* Sweep-wide reasons that running trials are stopped for too. */
@@ -21,15 +21,15 @@ static const bool why_stops_all[] = {
     [TUNE_WHY_TARGET] = true,
     [TUNE_WHY_FAILURES] = true,
     [TUNE_WHY_WALL] = true,
-    [TUNE_WHY_MEDIAN] = false,
+    [TUNE_WHY_SNAPSHOT] = false,
 };
 
-static_assert(sizeof why_words / sizeof why_words[0] == TUNE_WHY_MEDIAN + 1, "a word a reason");
-static_assert(sizeof why_stops_all == TUNE_WHY_MEDIAN + 1, "a line a reason");
+static_assert(sizeof why_words / sizeof why_words[0] == TUNE_WHY_LAST + 1, "a word a reason");
+static_assert(sizeof why_stops_all == TUNE_WHY_LAST + 1, "a line a reason");
 
 const char *tune_why_word(tune_why why)
 {
-    assert((unsigned)why <= TUNE_WHY_MEDIAN);
+    assert((unsigned)why <= TUNE_WHY_LAST);
     return why_words[why];
 }
 
@@ -67,7 +67,8 @@ error_code tune_new(const struct sweep_spec *spec, uint64_t seed, struct tuner *
     if (tuner == NULL) {
         return ERR_NO_MEMORY;
     }
-    tuner->spec = spec;
+    tuner->own_spec = *spec;
+    tuner->spec = spec = &tuner->own_spec;
     tuner->seed = seed;
     tuner->trials_max = spec->stop.trials;
     tuner->searcher = searcher_find(spec->search);
@@ -108,6 +109,13 @@ uint32_t tune_trials_max(const struct tuner *tuner)
     uint32_t size = tuner->space_size;
     bool is_smaller = size > 0 && (tuner->trials_max == 0 || size < tuner->trials_max);
     return is_smaller ? size : tuner->trials_max;
+}
+
+struct tune_limits tune_limits_get(const struct tuner *tuner)
+{
+    const struct sweep_spec *spec = tuner->spec;
+    return (struct tune_limits){TUNE_SET_ALL, tuner->trials_max, spec->stop.failures,
+                                spec->concurrency, spec->stop.wall_ms};
 }
 
 uint32_t tune_space_size(const struct tuner *tuner)

@@ -7,7 +7,8 @@
 #include "tune/trials.h"
 
 struct tuner {
-    const struct sweep_spec *spec; /* borrowed */
+    struct sweep_spec own_spec;    /* a copy, whose limits people may change */
+    const struct sweep_spec *spec; /* own_spec, which all others only read */
     uint64_t seed;
     const struct searcher *searcher;
     struct searcher_state *search; /* owned; NULL for a searcher without state */

@@ -10,6 +10,7 @@ static const struct trial_scheduler_ops *const trial_schedulers[][MODES] = {
     [SCHEDULE_HYPERBAND] = {&trial_scheduler_asha, &trial_scheduler_hyperband},
     [SCHEDULE_MEDIAN] = {&trial_scheduler_median},
     [SCHEDULE_PBT] = {&trial_scheduler_pbt},
+    [SCHEDULE_REPLAY] = {&trial_scheduler_replay},
 };
 
 const struct trial_scheduler_ops *trial_scheduler_find(const struct schedule_spec *schedule)

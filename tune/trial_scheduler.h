@@ -25,6 +25,7 @@ struct sweep_view {
 struct trial_scheduler_ops {
     const char *name;
     bool wants_snapshots; /* at each milestone */
+    bool lends_to_itself; /* a trial's donor may be the trial */
     bool takes_turns;     /* whoever pauses goes behind all others that wait for a place */
     /* ERR_INVALID for a schedule that makes no sense, ERR_NO_MEMORY. `spec` outlives it. */
     error_code (*new)(const struct sweep_spec *spec, struct trial_scheduler **ret_scheduler);
@@ -59,7 +60,7 @@ struct trial_scheduler_ops {
 
 extern const struct trial_scheduler_ops trial_scheduler_none, trial_scheduler_asha,
     trial_scheduler_promote, trial_scheduler_sha, trial_scheduler_hyperband, trial_scheduler_median,
-    trial_scheduler_pbt;
+    trial_scheduler_pbt, trial_scheduler_replay;
 
 /* NULL for a type or mode that this build does not know. */
 const struct trial_scheduler_ops *trial_scheduler_find(const struct schedule_spec *schedule);

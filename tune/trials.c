@@ -1,6 +1,7 @@
 #include "tune/trials.h"
 
 #include <assert.h>
+#include <math.h>
 
 #include "base/mem.h"
 
@@ -39,7 +40,8 @@ error_code trials_reserve(struct trials *trials)
 void trials_add(struct trials *trials)
 {
     assert(trials->n < trials->cap);
-    trials->items[trials->n++] = (struct trial){.state = TRIAL_OPEN, .told = TUNE_WHY_NONE};
+    trials->items[trials->n++] =
+        (struct trial){.value = NAN, .state = TRIAL_OPEN, .told = TUNE_WHY_NONE};
 }
 
 struct trial *trials_find(const struct trials *trials, uint32_t number)

@@ -10,6 +10,8 @@
 typedef enum { TRIAL_OPEN, TRIAL_HELD, TRIAL_ENDED } trial_state;
 
 struct trial {
+    double value; /* that it is ranked by; NaN: none */
+    int64_t value_step;
     int64_t judged;  /* step of the highest rung that has its result; 0: none yet */
     uint8_t state;   /* trial_state */
     uint8_t outcome; /* tune_outcome, once it has ended */

@@ -38,6 +38,8 @@ typedef enum {
     TUNE_WHY_FAILURES, /* stop.failures trials failed */
     TUNE_WHY_WALL,     /* stop.wall passed (told by TUNE_EVENT_WALL) */
     TUNE_WHY_MEDIAN,   /* worse than the median of the others' running averages */
+    TUNE_WHY_SNAPSHOT, /* a recorded schedule changes its parameters, and it has not saved */
+    TUNE_WHY_LAST = TUNE_WHY_SNAPSHOT,
 } tune_why;
 
 const char *tune_why_word(tune_why why); /* "rung", "max", ...; "" for NONE */
@@ -49,7 +51,7 @@ struct tune_decision {
     int64_t until; /* next milestone step, behind donor_step if there is a donor; INT64_MAX: none */
     /* EXPLOIT, and PAUSE with a donor: whose snapshot, which of its, and the steps that its weights
      * have done. */
-    uint32_t donor; /* a trial; 0: none */
+    uint32_t donor; /* a trial, where the schedule says so itself; 0: none */
     uint32_t donor_ordinal;
     int64_t donor_step;
 };
@@ -86,7 +88,22 @@ typedef enum {
                          paused it; its place is free */
     TUNE_EVENT_WOKEN, /* trial, decision: GO with `until`, it has a place again; or STOP with `why`,
                          its end follows */
+    TUNE_EVENT_SET,   /* people changed limits, while the sweep goes on */
 } tune_event_kind;
+
+/* Which limits a SET changes. */
+enum {
+    TUNE_SET_TRIALS = 1,
+    TUNE_SET_FAILURES = 2,
+    TUNE_SET_WALL = 4,
+    TUNE_SET_CONCURRENCY = 8,
+    TUNE_SET_ALL = 15,
+};
+struct tune_limits {
+    uint32_t set;                           /* TUNE_SET_* */
+    uint32_t trials, failures, concurrency; /* 0: none */
+    int64_t wall_ms;
+};
 
 typedef enum {
     TUNE_OUTCOME_DONE,
@@ -103,14 +120,21 @@ struct tune_event {
     int64_t step;
     bool has_value;
     double value; /* the metric's; NaN and infinities are legal, NaN is worst */
+    /* What the trial is ranked by from now on, as metric.summary says, and its step; NaN: by
+     * nothing. Without it (an old log) it is the best value of its entries. */
+    bool has_result;
+    double result;
+    int64_t result_step;
     struct tune_decision decision;
     tune_outcome outcome;
     const struct value *params; /* n_parameters of the spec, in the file's order */
     uint32_t n_params;
+    struct tune_limits limits; /* SET */
 };
 
-/* `spec` is borrowed and must outlive the tuner. `seed` is the sweep's (the file's, else drawn by
- * the caller). ERR_INVALID for a space or schedule that makes no sense, ERR_NO_MEMORY. */
+/* `spec` is copied; what it points to must outlive the tuner. `seed` is the sweep's (the file's,
+ * else drawn by the caller). ERR_INVALID for a space or schedule that makes no sense,
+ * ERR_NO_MEMORY. */
 MUST_CHECK error_code tune_new(const struct sweep_spec *spec, uint64_t seed,
                                struct tuner **ret_tuner);
 void tune_free(struct tuner *tuner);
@@ -118,6 +142,8 @@ void tune_free(struct tuner *tuner);
 /* How many trials may be asked for in all; 0: no limit. stop.trials, until a resume says else;
  * never more than there are configurations. */
 uint32_t tune_trials_max(const struct tuner *tuner);
+/* The limits that hold now, all of them. */
+struct tune_limits tune_limits_get(const struct tuner *tuner);
 /* All configurations that there are, baselines included; 0: no end of them. */
 uint32_t tune_space_size(const struct tuner *tuner);
 /* Who suggests: "random", "sobol", ...; a method that stands for another is called by that. */
@@ -158,9 +184,9 @@ MUST_CHECK error_code tune_apply(struct tuner *tuner, const struct tune_event *e
 tune_why tune_finishing(const struct tuner *tuner);
 /* True when tune_finishing() gives a reason and every asked trial has ended. */
 bool tune_is_over(const struct tuner *tuner);
-/* The best trial so far by the best value of its log entries: milestones, target, end (but not the
- * end of an invalid one). Goal-wise; ties to the lower trial number; NaN never. false if there is
- * none. */
+/* The best trial so far, by what its last entry with a value (milestone, target, end; but not the
+ * end of an invalid one) says that it is ranked by. Goal-wise; ties to the lower trial number; NaN
+ * never. false if there is none. */
 bool tune_best(const struct tuner *tuner, uint32_t *ret_trial, double *ret_value,
                int64_t *ret_step);
 

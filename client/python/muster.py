@@ -202,6 +202,15 @@ def _whole(step):
         return int(number)
 
 
+def _rank_and_world():
+    """muster's own names first, then those of torchrun and of everybody who follows it."""
+    for rank, world in (("MUSTER_RANK", "MUSTER_WORLD"), ("RANK", "WORLD_SIZE")):
+        numbers = [os.environ.get(name, "") for name in (rank, world)]
+        if all(text.isascii() and text.isdigit() for text in numbers) and int(numbers[0]) < int(numbers[1]):
+            return int(numbers[0]), int(numbers[1])
+    return 0, 1
+
+
 class Trial:
     """One trial, made by trial(). Thread-safe: calls are taken one after another.
 
@@ -209,6 +218,10 @@ class Trial:
     restore  folder of the snapshot to start from (read only), or None
     step     the step to train now (inside `while t.next()`); else the steps done by the weights
     id       "12.41", or "" when it runs by itself
+    rank     which of the trial's processes this is, from 0, and
+    world    how many there are; 0 and 1 where it is one. From MUSTER_RANK and MUSTER_WORLD, else RANK and WORLD_SIZE. Every
+             rank may open the trial; the metrics of rank 0 count. Acts are the same for all ranks at the same step, a save is
+             made by all of them into one folder, an exploit gives all of them the same weights.
     seed     the trial's own seed, the same in every attempt (0 by itself without MUSTER_SEED)
     changed  true once after an exploit: parameters, restore and step are another trial's, and the weights must be loaded
     """
@@ -233,6 +246,7 @@ class Trial:
         self._connection = None
         path = os.environ.get("MUSTER_SOCKET")
         self._is_alone = not path
+        self.rank, self.world = _rank_and_world()
         self._params_of_environment()
         if self._is_alone:
             return
@@ -240,7 +254,10 @@ class Trial:
             self._connection = _Connection(path)
         except OSError as error:
             self._drop(error)
-        answer = self._exchange({"hello": 1, "can": list(can)})
+        hello = {"hello": 1, "can": list(can)}
+        if self.world > 1:
+            hello.update(rank=self.rank, world=self.world)
+        answer = self._exchange(hello)
         if answer is not None:
             self._start(answer)
             self.id = answer.get("trial", "")
@@ -462,7 +479,7 @@ class Trial:
         values = {name: _metric(name, value) for name, value in metrics.items()}
         self._check_taken()
         with self._lock:
-            if self._is_alone:
+            if self._is_alone and self.rank == 0:
                 print(f"step={step} " + " ".join(f"{name}={float(value):.6g}" for name, value in values.items()), file=sys.stderr)
             refused = []
             if self._is_open() and not self._is_exploit_owed:
@@ -479,7 +496,8 @@ class Trial:
         connection, refused = self._connection, []
         try:
             self._take_owed(WINDOW - 1, refused)
-            if self._milestone is not None and step >= self._milestone:
+            # What ranks are told is told at one step for all, so each report has its own answer first.
+            if self.world > 1 or (self._milestone is not None and step >= self._milestone):
                 answer, before = self._ask(message)
                 refused += before
                 if answer is not None:

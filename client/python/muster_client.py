@@ -17,6 +17,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import secrets
 import time
 import urllib.parse
@@ -96,8 +97,9 @@ class Cluster(muster_http.Http):
     def _submit(self, text, file_name, folder, key, set, work, more):
         wanted = muster_work.wanted(text, folder, work)
         body = {"file": text, "file_name": file_name, "workdir": wanted.path}
-        if set:
-            body["set"] = [f"{path}={_set_text(value)}" for path, value in set.items()]
+        settings = _envvars(text) + [f"{path}={_set_text(value)}" for path, value in (set or {}).items()]
+        if settings:
+            body["set"] = settings
         body.update({k: v for k, v in more.items() if v})
         if wanted.is_packed:
             with muster_work.packed(wanted) as pack:
@@ -333,6 +335,12 @@ def _sweep_file(file):
         return json.dumps(file, indent=1, allow_nan=False), "sweep.json", os.getcwd()
     path = os.fspath(file)
     return muster_http.text_of(path), os.path.basename(path), os.path.dirname(os.path.abspath(path))
+
+
+def _envvars(text):
+    """What ${envvar:NAME} stands for here, as settings; a name that is not there is the head's to refuse."""
+    names = dict.fromkeys(re.findall(r"(?<!\$)\$\{envvar:([^}]+)\}", text))
+    return [f"envvar.{name}={json.dumps(os.environ[name], ensure_ascii=False)}" for name in names if name in os.environ]
 
 
 def _set_text(value):

@@ -7,10 +7,12 @@
 static const char *const *clone_sets(struct arena *arena, const struct record_sweep *old,
                                      const struct sweep_clone *clone)
 {
-    uint32_t n = old->n_set + clone->n_set;
+    uint32_t n_old = old->n_set + old->n_changed, n = n_old + clone->n_set;
     const char **sets = arena_calloc(arena, n > 0 ? n : 1, sizeof *sets);
     for (uint32_t i = 0; sets != NULL && i < n; i++) {
-        sets[i] = i < old->n_set ? old->set[i] : clone->set[i - old->n_set];
+        sets[i] = i < old->n_set ? old->set[i]
+                  : i < n_old    ? old->changed[i - old->n_set]
+                                 : clone->set[i - n_old];
     }
     return sets;
 }
@@ -44,7 +46,7 @@ void on_sweep_clone(struct core *core, time_ms now, uint64_t request, uint32_t n
         .file_hash = old->file_hash,
         .name = clone->name != NULL ? clone->name : old->name,
         .set = sets,
-        .n_set = old->n_set + clone->n_set,
+        .n_set = old->n_set + old->n_changed + clone->n_set,
         .labels = old->labels,
         .n_labels = old->n_labels,
         .is_test = old->is_test,

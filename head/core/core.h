@@ -124,6 +124,8 @@ struct core_heartbeat {
 struct core_heartbeat core_heartbeat(time_ms now, uint64_t agents);
 void on_heartbeat(struct core *core, time_ms now, uint64_t peer, const struct msg_heartbeat *msg);
 /* Of LOGS_JOBS_MAX jobs at most it is said which are no more. */
+/* A snapshot that lies on another node is needed on the peer's. */
+void on_snapshot_get(struct core *core, uint64_t peer, const struct msg_snapshot_get *msg);
 void on_logs_held(struct core *core, uint64_t peer, const struct msg_logs_held *msg);
 
 /* ---- people and programs; `request` is the shell's number of an HTTP request, answered by
@@ -187,6 +189,10 @@ struct sweep_clone {
 };
 void on_sweep_clone(struct core *core, time_ms now, uint64_t request, uint32_t sweep,
                     const struct sweep_clone *clone);
+/* Settings of a sweep that runs or is paused: keys of spec/change.h. All or none. Setting what
+ * holds already is no error. 409 for one that has ended or finishes, 400 for what cannot change. */
+void on_sweep_set(struct core *core, time_ms now, uint64_t request, uint32_t sweep,
+                  const char *const *settings, uint32_t n);
 /* A paused sweep goes on; so does an ended one that may ask for more trials. */
 struct sweep_resume {
     uint32_t trials; /* so many more than now in all; 0: none */

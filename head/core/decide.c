@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/planted.h"
 #include "head/core/state.h"
 
 /* ---- donors ---- */
@@ -17,22 +18,42 @@ struct donor_ask {
     const struct task *task; /* that asks */
 };
 
-/* One that it made itself, with its parameters of now, where the asking trial is. */
+/* One that it made itself, with its parameters of now, on a node that is there. A trial may be its
+ * own donor. */
 static bool donor_find(void *context, uint32_t trial, uint32_t *ret_ordinal, int64_t *ret_step)
 {
     const struct donor_ask *ask = context;
     const struct task *donor = core_task_find(ask->core, (task_id){ask->task->r.id.job, trial});
-    if (donor == NULL || donor == ask->task) {
+    if (donor == NULL) {
         return false;
     }
     const struct record_task *r = &donor->r;
-    if (r->snapshot.ordinal == 0 || r->snapshot.owner != 0 || r->snapshot.lineage != r->lineage ||
-        !core_text_equal(r->snapshot_node, ask->task->r.node)) {
+    bool has_one = r->snapshot.ordinal != 0 && r->snapshot.owner == 0 &&
+                   r->snapshot.lineage == r->lineage &&
+                   core_snapshot_is_reached(ask->core, r->snapshot_node);
+    if (!has_one && !PLANTED(exploit_nothing)) {
         return false;
     }
     *ret_ordinal = r->snapshot.ordinal;
     *ret_step = r->snapshot.step;
     return true;
+}
+
+static bool command_restores(const struct command *command)
+{
+    bool restores = false;
+    for (uint32_t i = 0; i < command->n_words && !restores; i++) {
+        restores = strstr(command->words[i], "${restore") != NULL;
+    }
+    return restores;
+}
+
+bool core_task_can_save(const struct task *task)
+{
+    const struct sweep *sweep = task->work->sweep;
+    return (task->r.can & CAN_CHECKPOINT) != 0 ||
+           (sweep != NULL && sweep->spec.checkpoints.adopt[0] != '\0' &&
+            command_restores(&sweep->spec.command));
 }
 
 /* Another trial of the sweep waits for a place: one that was asked for, or one that could be. */
@@ -64,7 +85,9 @@ static void donor_take(struct core *core, struct task *task, const struct tune_e
     struct task *donor = core_task_find(core, (task_id){task->r.id.job, decision->donor});
     task->r.lineage = task->r.order.n + 1;
     params_set(core, task, event->params, event->n_params);
-    core_snapshot_borrow(core, task, donor);
+    if (!PLANTED(exploit_half)) {
+        core_snapshot_borrow(core, task, donor);
+    }
 }
 
 static void leave_order(struct core *core, time_ms now, struct task *task, order_act act,
@@ -133,7 +156,7 @@ void core_decide(struct core *core, time_ms now, struct task *task, int64_t step
         .trial = task->r.id.index,
         .step = step,
         .value = value,
-        .can = (task->r.can & CAN_CHECKPOINT) != 0 ? TUNE_CAN_PAUSE | TUNE_CAN_EXPLOIT : 0,
+        .can = core_task_can_save(task) ? TUNE_CAN_PAUSE | TUNE_CAN_EXPLOIT : 0,
         .is_crowded = sweep_is_crowded(sweep),
         .donor = donor_find,
         .context = &ask,
@@ -145,6 +168,7 @@ void core_decide(struct core *core, time_ms now, struct task *task, int64_t step
         .has_value = true,
         .value = value,
     };
+    core_task_metric_result(task, &event);
     tune_decide(sweep->tuner, &milestone, &event.decision, params);
     if (event.decision.donor != 0) {
         event.params = params;
@@ -156,4 +180,32 @@ void core_decide(struct core *core, time_ms now, struct task *task, int64_t step
     orders[event.decision.act](core, now, task, &event);
     core_notice_best(core, now, sweep);
     core_sweep_advance(core, now, sweep);
+}
+
+void core_replay_anew(struct core *core, time_ms now, struct task *task)
+{
+    struct sweep *sweep = task->work->sweep;
+    struct value params[SPEC_PARAMETERS_MAX];
+    if (sweep == NULL || sweep->spec.schedule.type != SCHEDULE_REPLAY || task->r.lineage == 0 ||
+        core_order_is_leave(&task->r.order) || core_snapshot_to_restore(core, task).ordinal != 0) {
+        return;
+    }
+    struct tune_event event = {
+        .kind = TUNE_EVENT_MILESTONE,
+        .trial = task->r.id.index,
+        .has_value = true,
+        .value = NAN,
+        .decision = {.act = TUNE_GO, .until = INT64_MAX},
+    };
+    core_task_metric_result(task, &event);
+    tune_suggest(sweep->tuner, task->r.id.index, params);
+    core_sweep_log(core, now, sweep, &event, task->r.order.n + 1);
+    params_set(core, task, params, sweep->spec.n_parameters);
+    task->r.order = (struct order){
+        .n = task->r.order.n + 1,
+        .until = tune_first_milestone(sweep->tuner, task->r.id.index),
+        .act = ACT_GO,
+    };
+    task->r.lineage = task->r.order.n; /* what it saved before is of no use to it */
+    core_task_dirty(core, task);
 }

@@ -34,16 +34,33 @@ static bool core_resources_are_good(const struct msg_enrol *msg)
     return is_good;
 }
 
-/* Another agent has this name and was heard of a moment ago. Its own next start is none: the lock
- * of its folder says that the one before it has ended. That one's last words may be read after. */
+/* Both held one lock, which nobody has twice: of the two starts one has ended. */
+static bool core_is_of_one_folder(const struct node *node, const struct msg_enrol *msg)
+{
+    return core_text_equal(node->r.host, msg->host) &&
+           core_text_equal(node->r.state_dir, msg->state_dir) &&
+           core_text_equal(node->r.lock, msg->lock);
+}
+
+static bool core_is_earlier_start(const struct node *node, const struct msg_enrol *msg)
+{
+    return msg->incarnation == node->incarnation_before ||
+           msg->agent_started < node->r.agent_started;
+}
+
+/* Last words of a start that has ended, read after its next start's, however late: where the folder
+ * has a lock, its starts have moments that grow, whatever its machine's clock does. */
+static bool core_has_ended(const struct node *node, const struct msg_enrol *msg)
+{
+    return node->r.incarnation != msg->incarnation && msg->lock != NULL && msg->lock[0] != '\0' &&
+           core_is_of_one_folder(node, msg) && core_is_earlier_start(node, msg);
+}
+
+/* Another agent has this name and was heard of a moment ago. Its own next start is none. */
 static bool core_name_is_taken(const struct node *node, time_ms now, const struct msg_enrol *msg)
 {
     bool is_heard = node->r.state != NODE_GONE && now - node->heard < CORE_SUSPECT_MS;
-    bool is_next_start = core_text_equal(node->r.host, msg->host) &&
-                         core_text_equal(node->r.state_dir, msg->state_dir) &&
-                         core_text_equal(node->r.lock, msg->lock) &&
-                         msg->incarnation != node->incarnation_before &&
-                         msg->agent_started >= node->r.agent_started;
+    bool is_next_start = core_is_of_one_folder(node, msg) && !core_is_earlier_start(node, msg);
     return node->r.incarnation != msg->incarnation && is_heard && !is_next_start;
 }
 
@@ -54,6 +71,17 @@ static void core_name_refuse(struct core *core, uint64_t peer, const struct node
              "another worker has the name '%s' (host %.200s, pid %u) and is alive; start this one "
              "with another --name",
              node->r.name, node->r.host != NULL ? node->r.host : "unknown", node->r.pid);
+    core_enrol_refuse(core, peer, ERR_BUSY, text);
+}
+
+static void core_ended_refuse(struct core *core, uint64_t peer, const struct node *node)
+{
+    char text[512];
+    snprintf(
+        text, sizeof text,
+        "worker '%s' was started again since, from the same folder (host %.200s, pid %u); this "
+        "start of it is over",
+        node->r.name, node->r.host != NULL ? node->r.host : "unknown", node->r.pid);
     core_enrol_refuse(core, peer, ERR_BUSY, text);
 }
 
@@ -182,6 +210,18 @@ static bool enrolment_is_old(const struct node *node, const struct msg_enrol *ms
            msg->enrolment <= node->enrolment;
 }
 
+/* It tells nothing new, and it is a word of the node all the same: silence is counted from here. */
+static void core_enrolment_heard(struct core *core, time_ms now, struct node *node)
+{
+    if (node->r.state == NODE_GONE) {
+        return;
+    }
+    node->heard = now;
+    if (node->r.state == NODE_SUSPECT) {
+        core_node_move(core, now, node, NODE_ALIVE);
+    }
+}
+
 void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_enrol *msg)
 {
     if (msg->protocol != PROTOCOL_VERSION) {
@@ -212,6 +252,10 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
             return;
         }
     }
+    if (node != NULL && core_has_ended(node, msg)) {
+        core_ended_refuse(core, peer, node);
+        return;
+    }
     if (node != NULL && core_name_is_taken(node, now, msg)) {
         core_name_refuse(core, peer, node);
         return;
@@ -225,6 +269,7 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
         }
     }
     if (enrolment_is_old(node, msg)) {
+        core_enrolment_heard(core, now, node);
         return;
     }
     /* A peer that enrols under another name leaves the old one to its silence. */
@@ -237,6 +282,8 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
     }
     core_node_peer_set(core, node, peer);
     node->enrolment = msg->enrolment;
+    core_str_set(core, &node->lender, msg->lender);
+    core_str_set(core, &node->lender_key, msg->lender_key);
     node->heard = now;
     node->is_agent_leaving = msg->is_draining;
     node->is_drain_told = false;

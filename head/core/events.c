@@ -33,6 +33,10 @@ static void on_node_event(struct core *core, time_ms now, struct node *node,
         on_event_returned(core, now, node, event);
         return;
     }
+    if (event->kind == EVENT_COPIED) {
+        on_event_copied(core, now, node, event);
+        return;
+    }
     struct task *task = core_task_find(core, event->task);
     if (task == NULL && core_array_task_event(core, now, node, event)) {
         return;

@@ -87,7 +87,7 @@ static bool hold_for_people(struct core *core, time_ms now, struct task *task)
         return true;
     }
     bool can_leave = core_task_is_on_node(task) && !core_order_is_leave(&task->r.order) &&
-                     task->r.order.act != ACT_EXPLOIT && (task->r.can & CAN_CHECKPOINT) != 0;
+                     task->r.order.act != ACT_EXPLOIT && core_task_can_save(task);
     if (can_leave) {
         task->r.why = WHY_PAUSE;
         core_order_next(core, now, task, ACT_PAUSE, WHY_PAUSE, INT64_MAX,

@@ -64,6 +64,7 @@ static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
     lease->timeout_start_ms = spec->timeouts.start_ms;
     lease->timeout_decision_ms = spec->timeouts.decision_ms;
     lease->checkpoints_on = spec->checkpoints.on;
+    lease->checkpoints_every_ms = spec->checkpoints.every_ms;
     /* core_lease_check() asks before there is a tuner. */
     if (sweep->tuner != NULL && tune_wants_snapshots(sweep->tuner)) {
         lease->checkpoints_on |= CHECKPOINT_ON_RUNG;
@@ -78,6 +79,8 @@ static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
     lease->n_report_err_rules = spec->report.n_err_rules;
     lease->metric_time = spec->metric.time;
     lease->adopt = spec->checkpoints.adopt;
+    lease->ranks = spec->ranks;
+    lease->timeout_rank_ms = spec->timeouts.rank_ms;
 }
 
 void lease_from_job(const struct work *work, struct msg_lease *lease)
@@ -106,10 +109,10 @@ static void lease_fill(const struct task *task, struct msg_lease *lease, struct 
         .task = task->r.id,
         .attempt = task->r.attempt,
         .order = task->r.order,
-        .restore = core_snapshot_to_restore(task, task->r.node),
         .gpus = task->r.gpus,
         .n_gpus = task->r.n_gpus,
         .age = task->r.age,
+        .last_ordinal = task->r.last_ordinal,
     };
     if (task->work->sweep != NULL) {
         lease_from_sweep(task, lease, params, env);
@@ -129,6 +132,7 @@ void core_lease_send(struct core *core, const struct task *task)
         return;
     }
     lease_fill(task, &lease, params, env);
+    lease.restore = core_snapshot_to_restore(core, task);
     if (task->work->array != NULL) {
         struct array_holder *holder =
             core_array_holder(core, core->now, task->work->array, task->node);
@@ -195,10 +199,12 @@ static void core_task_lease(struct core *core, time_ms now, struct task *task,
 {
     struct node *node = core_node_of_handle(core, allocation->node);
     assert(node != NULL);
+    core_snapshots_move(core, task);
     core_task_place(core, task, node, allocation);
     if (core->out.failed != OK) {
         return;
     }
+    core_replay_anew(core, now, task);
     task->r.attempt = task->r.n_attempts++;
     task->r.leased = now;
     task->r.started = 0;

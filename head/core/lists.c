@@ -198,6 +198,7 @@ TASK_NUMBER(started, listing_time(r->started))
 TASK_NUMBER(ended, listing_time(r->ended))
 TASK_NUMBER(step, (double)r->last_step)
 TASK_NUMBER(best, r->has_best ? r->best_value : NAN)
+TASK_NUMBER(summary, r->n_values > 0 && !r->is_nan_last ? r->summary : NAN)
 TASK_NUMBER(attempts, r->n_attempts)
 TASK_NUMBER(failures, r->failures)
 
@@ -230,10 +231,19 @@ static void task_print(struct view *view, const void *object)
 }
 
 static const struct listing_column trial_columns[] = {
-    {"id", task_id_value},       {"state", task_state_word},  {"outcome", task_outcome_word},
-    {"node", task_node},         {"created", task_created},   {"started", task_started},
-    {"ended", task_ended},       {"step", task_step},         {"best", task_best},
-    {"attempts", task_attempts}, {"failures", task_failures}, {NULL, NULL},
+    {"id", task_id_value},
+    {"state", task_state_word},
+    {"outcome", task_outcome_word},
+    {"node", task_node},
+    {"created", task_created},
+    {"started", task_started},
+    {"ended", task_ended},
+    {"step", task_step},
+    {"best", task_best},
+    {"attempts", task_attempts},
+    {"failures", task_failures},
+    {"summary", task_summary},
+    {NULL, NULL},
 };
 
 static const struct listing_column task_columns[] = {

@@ -216,6 +216,7 @@ static error_code load_work(struct core *core, time_ms now, struct work *work,
         if (task == NULL) {
             return report_fail(report, ERR_FORMAT, "task %u.%u is missing", work->number, i + 1);
         }
+        core_keep_due(core, task);
         if (task->r.state == TASK_QUEUED) {
             core_task_enqueue(core, now, task);
         } else if (core_task_is_in_lane(task)) {

@@ -124,6 +124,8 @@ void core_node_free(struct core *core, struct node *node)
     core_str_clear(&node->r.host);
     core_str_clear(&node->r.state_dir);
     core_str_clear(&node->r.lock);
+    core_str_clear(&node->lender);
+    core_str_clear(&node->lender_key);
     core_str_clear(&node->r.version);
     core_str_clear(&node->r.cordon_reason);
     core_node_people_free(node);
@@ -193,6 +195,7 @@ static void core_task_take_off(struct core *core, time_ms now, struct task *task
     if (task->r.state == TASK_STOPPING) {
         task_outcome outcome = task->r.order.why == WHY_CANCEL ? OUTCOME_CANCELLED
                                : task->r.order.why == WHY_MAX  ? OUTCOME_DONE
+                               : task->r.order.why == WHY_NAN  ? OUTCOME_FAILED
                                                                : OUTCOME_STOPPED;
         task->r.why = task->r.order.why;
         core_task_end(core, now, task, TASK_EVENT_TOLD_ENDED, outcome);

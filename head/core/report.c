@@ -97,6 +97,7 @@ static void core_best_update(struct core *core, struct task *task, const struct 
             task->r.best_step = row->step;
             task->r.best_time = row->time;
         }
+        core_task_metric_take(task, row->step, value);
         core_snapshot_judge(core, task, row->step, value);
     }
 }
@@ -120,12 +121,29 @@ static void core_target_check(struct core *core, time_ms now, struct task *task,
             .has_value = true,
             .value = row->values[metric],
         };
+        core_task_metric_result(task, &event);
         core_sweep_log(core, now, sweep, &event, 0);
         core_notice_best(core, now, sweep);
     }
 }
 
-static bool core_rows_take(struct core *core, struct task *task, const struct metric_rows *rows)
+/* With metric.on_nan: fail. The next attempt would get there too. */
+static void core_nan_check(struct core *core, time_ms now, struct task *task,
+                           const struct metric_rows *rows, uint32_t metric)
+{
+    for (uint32_t i = 0; i < rows->n_rows; i++) {
+        const struct metric_row *row = &rows->rows[i];
+        if (metric < row->n_values && isnan(row->values[metric])) {
+            core_reason(core, task, "%s is nan at step %lld (metric.on_nan: fail)",
+                        task->work->sweep->spec.metric.name, (long long)row->step);
+            core_task_tell(core, now, task, WHY_NAN, -1);
+            return;
+        }
+    }
+}
+
+static bool core_rows_take(struct core *core, time_ms now, struct task *task,
+                           const struct metric_rows *rows)
 {
     if (rows->n_rows == 0) {
         return false;
@@ -137,6 +155,9 @@ static bool core_rows_take(struct core *core, struct task *task, const struct me
     int metric = core_metric_index(task->work->sweep, rows);
     if (metric >= 0) {
         core_best_update(core, task, rows, (uint32_t)metric);
+        if (task->work->sweep->spec.metric.on_nan == NAN_FAIL) {
+            core_nan_check(core, now, task, rows, (uint32_t)metric);
+        }
     }
     return true;
 }
@@ -144,7 +165,7 @@ static bool core_rows_take(struct core *core, struct task *task, const struct me
 void on_event_rows(struct core *core, time_ms now, struct task *task,
                    const struct node_event *event)
 {
-    if (!core_rows_take(core, task, &event->rows)) {
+    if (!core_rows_take(core, now, task, &event->rows)) {
         return;
     }
     task->r.can = event->can;
@@ -166,7 +187,7 @@ void on_event_milestone(struct core *core, time_ms now, struct task *task,
         core->refused_total++;
         return;
     }
-    ignore_error(core_rows_take(core, task, rows) ? OK : ERR_INVALID, "n_rows > 0");
+    ignore_error(core_rows_take(core, now, task, rows) ? OK : ERR_INVALID, "n_rows > 0");
     int metric = core_metric_index(task->work->sweep, rows);
     if (metric >= 0) {
         core_target_check(core, now, task, rows, (uint32_t)metric, rows->n_rows - 1);
@@ -181,5 +202,8 @@ void on_event_milestone(struct core *core, time_ms now, struct task *task,
     }
     const struct metric_row *last = &rows->rows[rows->n_rows - 1];
     double value = metric >= 0 && (uint32_t)metric < last->n_values ? last->values[metric] : NAN;
+    if (isnan(value) && task->work->sweep->spec.metric.on_nan == NAN_IGNORE) {
+        value = core_task_metric_last(task);
+    }
     core_decide(core, now, task, last->step, value);
 }

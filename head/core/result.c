@@ -101,7 +101,8 @@ static attempt_end core_end_judge(const struct task *task, const struct attempt_
         return is_told ? END_TOLD : END_REFUSED;
     }
     bool is_done = result->cause == CAUSE_EXIT && result->exit_code == 0;
-    if (is_handed || (is_told && task->r.order.why == WHY_CANCEL && !is_done)) {
+    if (is_handed || (is_told && task->r.order.why == WHY_NAN) ||
+        (is_told && task->r.order.why == WHY_CANCEL && !is_done)) {
         return END_TOLD;
     }
     bool has_lost = result->cause == CAUSE_CANNOT_START && result->is_restore_lost;
@@ -122,7 +123,10 @@ static attempt_end core_end_judge(const struct task *task, const struct attempt_
 
 static task_outcome core_outcome_of_why(order_why why)
 {
-    return why == WHY_MAX ? OUTCOME_DONE : why == WHY_CANCEL ? OUTCOME_CANCELLED : OUTCOME_STOPPED;
+    return why == WHY_MAX      ? OUTCOME_DONE
+           : why == WHY_CANCEL ? OUTCOME_CANCELLED
+           : why == WHY_NAN    ? OUTCOME_FAILED
+                               : OUTCOME_STOPPED;
 }
 
 static bool bytes_have(struct bytes text, const char *part)
@@ -268,8 +272,12 @@ void on_event_result(struct core *core, time_ms now, struct task *task,
     core_evidence_store(core, task, result, end == END_FAILED || end == END_NO_METRIC);
     task->r.exit_code = result->exit_code;
     task->r.signal = result->signal;
-    if (result->reason != NULL && result->reason[0] != '\0') {
+    bool is_nan = end == END_TOLD && task->r.order.why == WHY_NAN; /* its reason is known */
+    if (result->reason != NULL && result->reason[0] != '\0' && !is_nan) {
         core_str_set(core, &task->r.reason, result->reason);
+    }
+    if (is_nan) {
+        core_str_set(core, &task->r.failure, task->r.reason);
     }
     core_end_of_node(core, now, task, result, end);
     switch (end) {

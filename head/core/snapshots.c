@@ -1,10 +1,13 @@
 /* Which snapshots of a trial there are, and where they lie: the last one, from which it goes on,
- * and the best one. They do not move between nodes. What no record names is dropped: told once the
- * record that no longer names it is on disk; a node that is away lists what it has when it comes.
+ * and the best one. A record names the node where one lies; a trial that is leased to another node
+ * has it fetched there (copies.c). What no record names is dropped: told once the record that no
+ * longer names it is on disk; a node that is away lists what it has when it comes.
  */
 #include <math.h>
 #include <string.h>
 
+#include "base/mem.h"
+#include "base/planted.h"
 #include "head/core/state.h"
 
 static bool snapshot_is_at(const struct snapshot_ref *snapshot, const char *where, const char *node)
@@ -18,16 +21,34 @@ static bool snapshot_is(const struct snapshot_ref *snapshot, const char *where, 
     return snapshot->ordinal == ordinal && snapshot_is_at(snapshot, where, node);
 }
 
+/* The task runs there, and goes on from it: it lies there, is on its way, or has just come. */
+static bool snapshot_goes_to(const struct task *task, uint32_t ordinal, const char *node)
+{
+    return task->node != NULL && strcmp(task->node->r.name, node) == 0 &&
+           task->r.snapshot.ordinal == ordinal;
+}
+
 /* By a record of the trial that made it, or of one that goes on from it. */
 static bool snapshot_is_named(const struct task *maker, uint32_t ordinal, const char *node)
 {
     const struct record_task *r = &maker->r;
-    if ((r->snapshot.owner == 0 && snapshot_is(&r->snapshot, r->snapshot_node, ordinal, node)) ||
-        snapshot_is(&r->best_snapshot, r->best_node, ordinal, node)) {
+    if (r->snapshot.owner == 0 && (snapshot_is(&r->snapshot, r->snapshot_node, ordinal, node) ||
+                                   snapshot_goes_to(maker, ordinal, node))) {
+        return true;
+    }
+    if (snapshot_is(&r->best_snapshot, r->best_node, ordinal, node) ||
+        (r->best_snapshot.ordinal == ordinal && maker->node != NULL &&
+         strcmp(maker->node->r.name, node) == 0)) {
+        return true;
+    }
+    if (snapshot_is(&r->safe_snapshot, r->safe_node, ordinal, node) ||
+        core_keep_names(maker, ordinal, node)) {
         return true;
     }
     list_each (&maker->lent, struct task, lent_link, to) {
-        if (snapshot_is(&to->r.snapshot, to->r.snapshot_node, ordinal, node)) {
+        if (!PLANTED(drop_lent) &&
+            (snapshot_is(&to->r.snapshot, to->r.snapshot_node, ordinal, node) ||
+             snapshot_goes_to(to, ordinal, node))) {
             return true;
         }
     }
@@ -51,16 +72,11 @@ bool core_snapshot_is_wanted(struct core *core, const struct node *node, struct 
         return true;
     }
     /* One that is newer than the record: its event is still on its way. */
-    const struct snapshot_ref *last = &task->r.snapshot;
-    bool is_last = last->owner == 0 && core_text_equal(task->r.snapshot_node, node->r.name);
-    bool is_newer =
-        is_last ? name.ordinal >= last->ordinal : last->ordinal == 0 || last->owner != 0;
-    return core_text_equal(task->r.node, node->r.name) && is_newer;
+    return task->node == node && name.ordinal > task->r.last_ordinal;
 }
 
-/* Unless a record names it still. NULL: its maker is gone, and it with it. */
-static void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t ordinal,
-                               const char *where)
+void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t ordinal,
+                        const char *where)
 {
     const struct node *node = where != NULL ? core_node_find(core, where) : NULL;
     if (maker == NULL || ordinal == 0 || node == NULL || snapshot_is_named(maker, ordinal, where)) {
@@ -71,9 +87,8 @@ static void core_snapshot_drop(struct core *core, const struct task *maker, uint
     outbox_send(&core->out, node->peer, MSG_DROP, &msg);
 }
 
-/* One of the two refs becomes `to`, at `where`; what it was is dropped. */
-static void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref *ref,
-                              const char **ref_node, struct snapshot_ref to, const char *where)
+void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref *ref,
+                       const char **ref_node, struct snapshot_ref to, const char *where)
 {
     struct snapshot_ref old = *ref;
     const struct task *maker = maker_task(core, task, &old);
@@ -100,9 +115,18 @@ static void core_snapshot_clear(struct core *core, struct task *task, struct sna
 
 void core_snapshot_borrow(struct core *core, struct task *task, struct task *donor)
 {
+    if (donor == task) { /* with new parameters: of its own, from now on */
+        task->r.snapshot.lineage = task->r.lineage;
+        if (task->r.safe_snapshot.ordinal == task->r.snapshot.ordinal) {
+            task->r.safe_snapshot.lineage = task->r.lineage;
+        }
+        core_task_dirty(core, task);
+        return;
+    }
     struct snapshot_ref from = donor->r.snapshot;
     from.owner = donor->r.id.index;
     from.lineage = task->r.lineage;
+    PLANT(reset_step, from.step = 0);
     core_snapshot_set(core, task, &task->r.snapshot, &task->r.snapshot_node, from,
                       donor->r.snapshot_node);
 }
@@ -126,38 +150,106 @@ void core_snapshots_unlink(struct task *task)
     }
 }
 
-void core_snapshots_move(struct core *core, struct task *task, const struct node *node)
+bool core_snapshot_is_reached(struct core *core, const char *where)
 {
-    bool is_left_behind = task->r.snapshot.ordinal != 0 &&
-                          !snapshot_is_at(&task->r.snapshot, task->r.snapshot_node, node->r.name);
-    if (is_left_behind) {
-        core_snapshot_clear(core, task, &task->r.snapshot, &task->r.snapshot_node);
+    const struct node *node = where != NULL ? core_node_find(core, where) : NULL;
+    return node != NULL && node->r.state != NODE_GONE;
+}
+
+/* A node that can be reached and has it; NULL: none. */
+static const char *snapshot_place(struct core *core, const struct task *maker,
+                                  const struct snapshot_ref *snapshot, const char *where)
+{
+    if (core_snapshot_is_reached(core, where)) {
+        return where;
+    }
+    bool is_safe = maker != NULL && maker->r.safe_snapshot.ordinal == snapshot->ordinal &&
+                   core_snapshot_is_reached(core, maker->r.safe_node);
+    return is_safe ? maker->r.safe_node : NULL;
+}
+
+/* What lies on nodes that are gone is given up, for its second place or for an older one that has
+ * one. */
+void core_snapshots_move(struct core *core, struct task *task)
+{
+    struct record_task *r = &task->r;
+    const char *place = NULL;
+    if (r->snapshot.ordinal != 0) {
+        place = snapshot_place(core, maker_task(core, task, &r->snapshot), &r->snapshot,
+                               r->snapshot_node);
+    }
+    bool has_older = place == NULL && r->safe_snapshot.ordinal != 0 &&
+                     r->safe_snapshot.lineage == r->lineage &&
+                     core_snapshot_is_reached(core, r->safe_node);
+    if (has_older) {
+        core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, r->safe_snapshot,
+                          r->safe_node);
+    } else if (place == NULL && r->snapshot.ordinal != 0) {
+        core_snapshot_clear(core, task, &r->snapshot, &r->snapshot_node);
+    } else if (place != NULL && !core_text_equal(place, r->snapshot_node)) {
+        core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, r->snapshot, place);
+    }
+}
+
+void core_snapshot_arrived(struct core *core, struct task *task, uint32_t ordinal, uint32_t owner,
+                           const struct node *node)
+{
+    struct record_task *r = &task->r;
+    if (r->snapshot.ordinal == ordinal && r->snapshot.owner == owner) {
+        if (!snapshot_is_at(&r->snapshot, r->snapshot_node, node->r.name)) {
+            core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, r->snapshot,
+                              node->r.name);
+        }
+    } else if (owner == 0 && r->best_snapshot.ordinal == ordinal &&
+               !snapshot_is_at(&r->best_snapshot, r->best_node, node->r.name)) {
+        core_snapshot_set(core, task, &r->best_snapshot, &r->best_node, r->best_snapshot,
+                          node->r.name);
     }
 }
 
 /* Of the parameters that it has now: older weights do not meet newer parameters. */
-struct snapshot_ref core_snapshot_to_restore(const struct task *task, const char *node)
+static bool snapshot_fits(struct core *core, const struct task *task,
+                          const struct snapshot_ref *snapshot, const char *where)
+{
+    bool is_current = snapshot->lineage == task->r.lineage || PLANTED(exploit_half);
+    return snapshot->ordinal != 0 && is_current &&
+           (snapshot_is_at(snapshot, where, task->r.node) || core_snapshot_is_reached(core, where));
+}
+
+struct snapshot_ref core_snapshot_to_restore(struct core *core, const struct task *task)
 {
     const struct record_task *r = &task->r;
-    if (r->snapshot.lineage == r->lineage && snapshot_is_at(&r->snapshot, r->snapshot_node, node)) {
+    if (snapshot_fits(core, task, &r->snapshot, r->snapshot_node)) {
         return r->snapshot;
     }
-    if (r->best_snapshot.lineage == r->lineage &&
-        snapshot_is_at(&r->best_snapshot, r->best_node, node)) {
+    if (snapshot_fits(core, task, &r->best_snapshot, r->best_node)) {
         return r->best_snapshot;
     }
     return (struct snapshot_ref){0};
 }
 
+/* Which it was is told by the same rule as when it was leased; the node where it lay may be gone
+ * since. A copy at another place is not lost with it. */
 void core_snapshot_lost(struct core *core, struct task *task)
 {
-    struct snapshot_ref lost = core_snapshot_to_restore(task, task->r.node);
     struct record_task *r = &task->r;
-    if (lost.owner == 0 && snapshot_is(&r->best_snapshot, r->best_node, lost.ordinal, r->node)) {
+    bool was_last = r->snapshot.ordinal != 0 && r->snapshot.lineage == r->lineage;
+    const struct snapshot_ref lost = was_last ? r->snapshot : r->best_snapshot;
+    CLEANUP(mem_freep)
+    char *where = mem_strdup(was_last               ? r->snapshot_node
+                             : r->best_node != NULL ? r->best_node
+                                                    : "");
+    if (where == NULL) {
+        core_fail(core, ERR_NO_MEMORY);
+        return;
+    }
+    if (lost.owner == 0 && snapshot_is(&r->best_snapshot, r->best_node, lost.ordinal, where)) {
         core_snapshot_clear(core, task, &r->best_snapshot, &r->best_node);
     }
-    if (r->snapshot.owner == lost.owner &&
-        snapshot_is(&r->snapshot, r->snapshot_node, lost.ordinal, r->node)) {
+    if (lost.owner == 0 && snapshot_is(&r->safe_snapshot, r->safe_node, lost.ordinal, where)) {
+        core_snapshot_clear(core, task, &r->safe_snapshot, &r->safe_node);
+    }
+    if (was_last) {
         core_snapshot_clear(core, task, &r->snapshot, &r->snapshot_node);
     }
 }
@@ -166,13 +258,16 @@ void core_snapshot_lost(struct core *core, struct task *task)
 void core_snapshots_drop(struct core *core, const struct task *task)
 {
     const struct record_task *r = &task->r;
-    const struct snapshot_ref *refs[] = {&r->snapshot, &r->best_snapshot};
-    const char *const where[] = {r->snapshot_node, r->best_node};
-    for (int i = 0; i < 2; i++) {
+    const struct snapshot_ref *const refs[] = {&r->snapshot, &r->best_snapshot, &r->safe_snapshot};
+    const char *const where[] = {r->snapshot_node, r->best_node, r->safe_node};
+    for (int i = 0; i < 3; i++) {
         const struct node *node = where[i] != NULL ? core_node_find(core, where[i]) : NULL;
-        bool is_same = i == 1 && r->snapshot.owner == 0 && core_text_equal(where[0], where[1]) &&
-                       refs[0]->ordinal == refs[1]->ordinal;
-        if (node == NULL || refs[i]->ordinal == 0 || is_same) {
+        bool is_told = false;
+        for (int k = 0; k < i; k++) {
+            is_told |= refs[k]->owner == 0 && refs[k]->ordinal == refs[i]->ordinal &&
+                       core_text_equal(where[k], where[i]);
+        }
+        if (node == NULL || refs[i]->ordinal == 0 || is_told) {
             continue;
         }
         uint32_t maker = refs[i]->owner != 0 ? refs[i]->owner : r->id.index;
@@ -205,6 +300,10 @@ void on_event_snapshot(struct core *core, time_ms now, struct task *task,
                        const struct node_event *event)
 {
     (void)now;
+    if (event->snapshot.ordinal > task->r.last_ordinal) {
+        task->r.last_ordinal = event->snapshot.ordinal;
+        core_task_dirty(core, task);
+    }
     if (task->r.snapshot.owner == 0 && event->snapshot.ordinal <= task->r.snapshot.ordinal) {
         return;
     }
@@ -215,6 +314,7 @@ void on_event_snapshot(struct core *core, time_ms now, struct task *task,
     }
     core_snapshot_set(core, task, &task->r.snapshot, &task->r.snapshot_node, event->snapshot,
                       task->r.node);
+    core_keep_due(core, task);
     const struct sweep *sweep = task->work->sweep;
     for (uint32_t i = 0; sweep != NULL && i < task->r.n_metric_names; i++) {
         if (strcmp(task->r.metric_names[i], sweep->spec.metric.name) == 0) {

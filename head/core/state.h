@@ -82,6 +82,11 @@ struct task {
     UT_hash_handle hh;     /* by index; of an array */
     struct list lent;      /* tasks whose resume point is a snapshot of this one */
     struct list lent_link; /* of the one that r.snapshot is of, if that is another */
+    struct list keep_link; /* of core.keeps_due */
+    struct node *keeper;   /* where a second copy of `keeping` goes to; NULL: none is under way */
+    const struct node *keep_from;
+    struct snapshot_ref keeping;
+    time_ms keep_until;
 };
 
 enum { SWEEP_ARENA_MAX = 64 << 20, SWEEP_METRICS_MAX = 256 };
@@ -136,6 +141,9 @@ struct node {
     struct list ack_link;  /* of core.acks_due */
     bool is_agent_leaving; /* its agent itself said that it drains */
     bool is_drain_told;    /* this connection's agent was told to hand everything back */
+    uint32_t n_keeps;      /* snapshots on their way to it as their second place */
+    const char *lender;    /* where other agents get snapshots from its own; NULL: not known */
+    const char *lender_key;
     struct list tasks;
     uint32_t n_tasks;
     struct list holders; /* of arrays that have or had lanes here */
@@ -166,6 +174,7 @@ struct core {
     struct user *users;
     struct blob_ref *blobs;
     struct list dirty_tasks, dirty_sweeps, dirty_jobs, dirty_nodes, dirty_chunks;
+    struct list keeps_due;       /* tasks whose snapshot has no second place yet */
     struct list due_arrays;      /* may want a lane, or none any more */
     struct list held_arrays;     /* get no lane for a while */
     struct list touched_holders; /* to be looked at before the turn ends */
@@ -270,6 +279,9 @@ void core_sweep_finish(struct core *core, time_ms now, struct sweep *sweep, orde
 /* Appends to the sweep's log and applies to its tuner: the same entry. */
 void core_sweep_log(struct core *core, time_ms now, struct sweep *sweep,
                     const struct tune_event *event, uint64_t order_n);
+/* The same for a SET, with what people wrote. */
+void core_sweep_log_set(struct core *core, time_ms now, struct sweep *sweep,
+                        const struct tune_event *event, const char *const *settings, uint32_t n);
 void core_sweep_trial_ended(struct core *core, time_ms now, struct task *task);
 int64_t core_sweep_ran_ms(const struct sweep *sweep, time_ms now);
 const char *core_sweep_metric_intern(struct core *core, struct sweep *sweep, const char *name);
@@ -396,6 +408,25 @@ void core_sweep_wake(struct core *core, time_ms now, struct sweep *sweep);
 void core_sweep_save(struct core *core, time_ms now, struct sweep *sweep);
 void core_sweep_wake_paused(struct core *core, time_ms now, struct sweep *sweep);
 
+/* Before its lease: a trial on a recorded schedule that has nothing to go on from begins with the
+ * schedule's first parameters again, not with those that it had come to. */
+void core_replay_anew(struct core *core, time_ms now, struct task *task);
+/* Can it save and leave, to go on later? It said so; or what it writes is adopted, and its command
+ * takes it up again: such a one is stopped, and started again from there. */
+bool core_task_can_save(const struct task *task);
+/* ---- metric.c ---- */
+/* A trial reported a value of the sweep's metric. */
+void core_task_metric_take(struct task *task, int64_t step, double value);
+/* Did it ever report one that counts? */
+bool core_task_metric_has(const struct task *task);
+double core_task_metric_last(const struct task *task); /* NaN: none, or that is what it was */
+/* What it is ranked by now, into an entry of the log. */
+void core_task_metric_result(const struct task *task, struct tune_event *event);
+/* ---- change.c ---- */
+/* What was set since the submission, from the record into the spec. */
+MUST_CHECK error_code core_sweep_changed_take(struct core *core, struct sweep *sweep,
+                                              struct report *report);
+
 /* ---- resume.c ---- */
 /* One more attempt of an ended task. */
 void core_task_retry(struct core *core, time_ms now, struct task *task);
@@ -471,11 +502,37 @@ void core_snapshots_relink(struct core *core, struct work *work);
 void core_snapshots_unlink(struct task *task);
 /* True if a record names it, or may come to name it by an event that is under way. */
 bool core_snapshot_is_wanted(struct core *core, const struct node *node, struct snapshot_name name);
-/* It goes to `node`: the last snapshot of another one is given up, the best one stays where it
- * lies. */
-void core_snapshots_move(struct core *core, struct task *task, const struct node *node);
-/* The one to start from there; ordinal 0: from nothing. */
-struct snapshot_ref core_snapshot_to_restore(const struct task *task, const char *node);
+/* Before a lease: what lies on a node that is gone is given up for what can be had. */
+void core_snapshots_move(struct core *core, struct task *task);
+/* What lies on this node can be had: the node is not gone. */
+bool core_snapshot_is_reached(struct core *core, const char *where);
+/* The one to start from where it is placed; ordinal 0: from nothing. */
+struct snapshot_ref core_snapshot_to_restore(struct core *core, const struct task *task);
+/* What it goes on from lies on its node now, too: the other place is not needed for it any more.
+ * owner: 0: it made it. */
+void core_snapshot_arrived(struct core *core, struct task *task, uint32_t ordinal, uint32_t owner,
+                           const struct node *node);
+/* One of the task's refs becomes `to`, at `where`; what it was is dropped. */
+void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref *ref,
+                       const char **ref_node, struct snapshot_ref to, const char *where);
+/* From this node, unless a record names it there still. maker: NULL: it is gone, and it with it. */
+void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t ordinal,
+                        const char *where);
+
+/* ---- keep.c: second places ---- */
+/* Its last snapshot, or what it ended with, may want one; costs nothing if not. */
+void core_keep_due(struct core *core, struct task *task);
+/* The task is freed. */
+void core_keep_forget(struct task *task);
+/* It is on its way to this node, or from it. */
+bool core_keep_names(const struct task *task, uint32_t ordinal, const char *node);
+void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32_t ordinal,
+                       const struct node *node);
+void core_keeps_go(struct core *core, time_ms now);
+
+/* ---- copies.c ---- */
+void on_event_copied(struct core *core, time_ms now, struct node *node,
+                     const struct node_event *event);
 /* The one that its last lease named cannot be used: no record names it any more. */
 void core_snapshot_lost(struct core *core, struct task *task);
 /* Its work is removed: told to the nodes that have them. */

@@ -146,10 +146,11 @@ struct sweep *core_sweep_own(struct core *core, const struct record_sweep *recor
     sweep->r.owner = sweep->r.git = sweep->r.key = sweep->r.file_hash = sweep->r.error = NULL;
     sweep->r.argv = argv;
     sweep->r.resume_key = NULL;
-    sweep->r.set = sweep->r.labels = NULL;
-    sweep->r.n_set = sweep->r.n_labels = 0;
+    sweep->r.set = sweep->r.changed = sweep->r.labels = NULL;
+    sweep->r.n_set = sweep->r.n_changed = sweep->r.n_labels = 0;
     core_str_set(core, &sweep->r.resume_key, record->resume_key);
     core_strs_set(core, &sweep->r.set, &sweep->r.n_set, record->set, record->n_set);
+    core_strs_set(core, &sweep->r.changed, &sweep->r.n_changed, record->changed, record->n_changed);
     core_strs_set(core, &sweep->r.labels, &sweep->r.n_labels, record->labels, record->n_labels);
     core_asides_own(core, sweep, record);
     for (uint32_t i = 0; i < record->n_argv; i++) {
@@ -216,7 +217,7 @@ void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
     struct arena arena;
     struct sweep_spec spec;
     arena_init(&arena, SWEEP_ARENA_MAX);
-    struct spec_set set = {submit->set, submit->n_set, submit->is_test};
+    struct spec_set set = {submit->set, submit->n_set, submit->is_test, NULL};
     error_code error = core_works_check(core, &report);
     if (error == OK) {
         error = spec_sweep_parse_set(submit->file, strlen(submit->file), submit->file_name, &set,
@@ -224,6 +225,9 @@ void on_sweep_submit(struct core *core, time_ms now, uint64_t request,
     }
     if (error == OK) {
         error = tune_check(&spec, &report);
+        if (error != OK) {
+            spec_set_report(&set, &report);
+        }
     }
     if (error == OK && submit->name != NULL && submit->name[0] != '\0') {
         spec.name = submit->name;

@@ -23,17 +23,18 @@ void core_sweep_due(struct core *core, struct sweep *sweep)
 order_why core_why_from_tune(tune_why why)
 {
     static const order_why whys[] = {
-        [TUNE_WHY_NONE] = WHY_NONE,   [TUNE_WHY_RUNG] = WHY_RUNG,
-        [TUNE_WHY_MAX] = WHY_MAX,     [TUNE_WHY_TARGET] = WHY_TARGET,
-        [TUNE_WHY_TRIALS] = WHY_NONE, [TUNE_WHY_FAILURES] = WHY_FAILURES,
-        [TUNE_WHY_WALL] = WHY_WALL,   [TUNE_WHY_MEDIAN] = WHY_MEDIAN,
+        [TUNE_WHY_NONE] = WHY_NONE,         [TUNE_WHY_RUNG] = WHY_RUNG,
+        [TUNE_WHY_MAX] = WHY_MAX,           [TUNE_WHY_TARGET] = WHY_TARGET,
+        [TUNE_WHY_TRIALS] = WHY_NONE,       [TUNE_WHY_FAILURES] = WHY_FAILURES,
+        [TUNE_WHY_WALL] = WHY_WALL,         [TUNE_WHY_MEDIAN] = WHY_MEDIAN,
+        [TUNE_WHY_SNAPSHOT] = WHY_SNAPSHOT,
     };
     return whys[why];
 }
 
 struct spec_set core_sweep_set(const struct record_sweep *record)
 {
-    return (struct spec_set){record->set, record->n_set, record->is_test};
+    return (struct spec_set){record->set, record->n_set, record->is_test, NULL};
 }
 
 error_code core_sweep_build(struct core *core, struct sweep *sweep, struct report *report)
@@ -50,7 +51,10 @@ error_code core_sweep_build(struct core *core, struct sweep *sweep, struct repor
         return report_fail(report, error, "the sweep's tuner could not be made: %s",
                            error_word(error));
     }
-    return sweep->r.state < SWEEP_DONE ? core_work_class_hold(core, sweep->work) : OK;
+    /* The tuner begins with the file's limits: its log has what became of them. */
+    error = core_sweep_changed_take(core, sweep, report);
+    return error == OK && sweep->r.state < SWEEP_DONE ? core_work_class_hold(core, sweep->work)
+                                                      : error;
 }
 
 void core_sweep_free(struct core *core, struct sweep *sweep)
@@ -89,6 +93,7 @@ void core_sweep_free(struct core *core, struct sweep *sweep)
     mem_free((void *)(uintptr_t)sweep->r.argv);
     core_str_clear(&sweep->r.resume_key);
     core_strs_clear(&sweep->r.set, &sweep->r.n_set);
+    core_strs_clear(&sweep->r.changed, &sweep->r.n_changed);
     core_strs_clear(&sweep->r.labels, &sweep->r.n_labels);
     mem_free(sweep);
 }
@@ -125,7 +130,7 @@ void core_log_to_record(const struct tune_event *event, time_ms now, uint64_t or
         [TUNE_EVENT_ENDED] = LOG_ENDED,       [TUNE_EVENT_TARGET] = LOG_TARGET,
         [TUNE_EVENT_WALL] = LOG_WALL,         [TUNE_EVENT_RESUMED] = LOG_RESUMED,
         [TUNE_EVENT_REOPENED] = LOG_REOPENED, [TUNE_EVENT_HELD] = LOG_HELD,
-        [TUNE_EVENT_WOKEN] = LOG_WOKEN,
+        [TUNE_EVENT_WOKEN] = LOG_WOKEN,       [TUNE_EVENT_SET] = LOG_SET,
     };
     static const task_outcome outcomes[] = {
         [TUNE_OUTCOME_DONE] = OUTCOME_DONE,       [TUNE_OUTCOME_STOPPED] = OUTCOME_STOPPED,
@@ -141,6 +146,9 @@ void core_log_to_record(const struct tune_event *event, time_ms now, uint64_t or
         .value = event->value,
         .params = event->params,
         .n_params = event->n_params,
+        .has_result = event->has_result,
+        .result = event->result,
+        .result_step = event->result_step,
     };
     if (event->kind == TUNE_EVENT_MILESTONE || event->kind == TUNE_EVENT_WOKEN) {
         static const order_act acts[] = {
@@ -156,6 +164,13 @@ void core_log_to_record(const struct tune_event *event, time_ms now, uint64_t or
         ret_record->donor = event->decision.donor;
         ret_record->donor_ordinal = event->decision.donor_ordinal;
         ret_record->donor_step = event->decision.donor_step;
+    }
+    if (event->kind == TUNE_EVENT_SET) {
+        ret_record->set_bits = event->limits.set;
+        ret_record->set_trials = event->limits.trials;
+        ret_record->set_failures = event->limits.failures;
+        ret_record->set_concurrency = event->limits.concurrency;
+        ret_record->set_wall_ms = event->limits.wall_ms;
     }
     if (event->kind == TUNE_EVENT_ENDED) {
         ret_record->outcome = outcomes[event->outcome];
@@ -180,7 +195,7 @@ void core_log_from_record(const struct record_log *record, struct tune_event *re
         [LOG_ENDED] = TUNE_EVENT_ENDED,       [LOG_TARGET] = TUNE_EVENT_TARGET,
         [LOG_WALL] = TUNE_EVENT_WALL,         [LOG_RESUMED] = TUNE_EVENT_RESUMED,
         [LOG_REOPENED] = TUNE_EVENT_REOPENED, [LOG_HELD] = TUNE_EVENT_HELD,
-        [LOG_WOKEN] = TUNE_EVENT_WOKEN,
+        [LOG_WOKEN] = TUNE_EVENT_WOKEN,       [LOG_SET] = TUNE_EVENT_SET,
     };
     static const tune_why whys[] = {
         [WHY_NONE] = TUNE_WHY_NONE,         [WHY_RUNG] = TUNE_WHY_RUNG,
@@ -188,7 +203,8 @@ void core_log_from_record(const struct record_log *record, struct tune_event *re
         [WHY_FAILURES] = TUNE_WHY_FAILURES, [WHY_WALL] = TUNE_WHY_WALL,
         [WHY_CANCEL] = TUNE_WHY_NONE,       [WHY_STOP] = TUNE_WHY_NONE,
         [WHY_PAUSE] = TUNE_WHY_NONE,        [WHY_MEDIAN] = TUNE_WHY_MEDIAN,
-        [WHY_EXPLOIT] = TUNE_WHY_NONE,
+        [WHY_EXPLOIT] = TUNE_WHY_NONE,      [WHY_SNAPSHOT] = TUNE_WHY_SNAPSHOT,
+        [WHY_NAN] = TUNE_WHY_NONE,
     };
     *ret_event = (struct tune_event){
         .kind = kinds[record->kind],
@@ -198,6 +214,9 @@ void core_log_from_record(const struct record_log *record, struct tune_event *re
         .value = record->value,
         .params = record->params,
         .n_params = record->n_params,
+        .has_result = record->has_result,
+        .result = record->result,
+        .result_step = record->result_step,
     };
     if (record->kind == LOG_MILESTONE || record->kind == LOG_WOKEN) {
         static const tune_act acts[] = {
@@ -215,21 +234,22 @@ void core_log_from_record(const struct record_log *record, struct tune_event *re
             .donor_step = record->donor_step,
         };
     }
+    ret_event->limits =
+        (struct tune_limits){record->set_bits, record->set_trials, record->set_failures,
+                             record->set_concurrency, record->set_wall_ms};
     if (record->kind == LOG_ENDED) {
         ret_event->outcome = tune_outcome_of(record->outcome);
     }
 }
 
-void core_sweep_log(struct core *core, time_ms now, struct sweep *sweep,
-                    const struct tune_event *event, uint64_t order_n)
+static void log_write(struct core *core, struct sweep *sweep, const struct record_log *record,
+                      const struct tune_event *event)
 {
-    struct record_log record;
-    core_log_to_record(event, now, order_n, &record);
     char key[32];
     __builtin_snprintf(key, sizeof key, "log:%u", sweep->r.number);
     struct buf buf;
     buf_init(&buf, MSG_MAX_BYTES);
-    error_code error = record_encode(&record_log_schema, &record, &buf);
+    error_code error = record_encode(&record_log_schema, record, &buf);
     if (error == OK) {
         outbox_rpush(&core->out, key, buf_bytes(&buf));
         error = tune_apply(sweep->tuner, event);
@@ -238,6 +258,24 @@ void core_sweep_log(struct core *core, time_ms now, struct sweep *sweep,
     if (error != OK) {
         core_fail(core, error);
     }
+}
+
+void core_sweep_log(struct core *core, time_ms now, struct sweep *sweep,
+                    const struct tune_event *event, uint64_t order_n)
+{
+    struct record_log record;
+    core_log_to_record(event, now, order_n, &record);
+    log_write(core, sweep, &record, event);
+}
+
+void core_sweep_log_set(struct core *core, time_ms now, struct sweep *sweep,
+                        const struct tune_event *event, const char *const *settings, uint32_t n)
+{
+    struct record_log record;
+    core_log_to_record(event, now, 0, &record);
+    record.settings = settings;
+    record.n_settings = n;
+    log_write(core, sweep, &record, event);
 }
 
 /* ---- states ---- */
@@ -359,11 +397,11 @@ void core_sweep_trial_ended(struct core *core, time_ms now, struct task *task)
         .step = task->r.last_step,
         .outcome = tune_outcome_of(task->r.outcome),
     };
-    for (uint32_t i = 0; i < task->r.n_metric_names; i++) {
-        if (strcmp(task->r.metric_names[i], sweep->spec.metric.name) == 0) {
-            event.has_value = true;
-            event.value = task->r.last_values[i];
-        }
+    bool was_told = core_task_metric_has(task);
+    if (was_told) {
+        event.has_value = true;
+        event.value = core_task_metric_last(task);
+        core_task_metric_result(task, &event);
     }
     core_sweep_log(core, now, sweep, &event, 0);
     core_notice_best(core, now, sweep);

@@ -74,6 +74,7 @@ struct task *core_task_add(struct core *core, struct work *work, uint32_t index)
     list_init(&task->backoff_link);
     list_init(&task->lent);
     list_init(&task->lent_link);
+    list_init(&task->keep_link);
     scheduler_item_init(&task->waiting.item);
     task->waiting.task = task;
     return task;
@@ -99,6 +100,7 @@ void core_task_free(struct core *core, struct task *task)
     list_remove(&task->dirty_link);
     list_remove(&task->backoff_link);
     core_snapshots_unlink(task);
+    core_keep_forget(task);
     if (task->hh.tbl != NULL) {
         HASH_DELETE(hh, task->work->exceptions, task);
     }
@@ -108,6 +110,7 @@ void core_task_free(struct core *core, struct task *task)
     core_str_clear(&task->r.node);
     core_str_clear(&task->r.snapshot_node);
     core_str_clear(&task->r.best_node);
+    core_str_clear(&task->r.safe_node);
     mem_free((void *)(uintptr_t)task->r.params);
     mem_free((void *)(uintptr_t)task->r.metric_names);
     mem_free((void *)(uintptr_t)task->r.last_values);
@@ -166,7 +169,6 @@ void core_task_place(struct core *core, struct task *task, struct node *node,
     list_push_back(&node->tasks, &task->node_link);
     node->n_tasks++;
     core_gpus_set(core, task, allocation);
-    core_snapshots_move(core, task, node);
     if (task->r.node == NULL || strcmp(task->r.node, node->r.name) != 0) {
         core_str_set(core, &task->r.node, node->r.name);
     }
@@ -178,7 +180,9 @@ void core_task_unplace(struct core *core, struct task *task)
     if (task->allocation != NULL) {
         PLANT(give_twice,
               scheduler_give(core->scheduler, (struct allocation[]){*task->allocation}));
-        scheduler_give(core->scheduler, task->allocation);
+        if (!PLANTED(keep_slot) || task->r.order.act != ACT_STOP) {
+            scheduler_give(core->scheduler, task->allocation);
+        }
         mem_free(task->allocation);
         task->allocation = NULL;
     }
@@ -311,6 +315,7 @@ void core_task_end(struct core *core, time_ms now, struct task *task, task_event
     core_task_move(core, now, task, event);
     if (task->work->sweep != NULL) {
         core_sweep_trial_ended(core, now, task);
+        core_keep_due(core, task);
     } else if (task->work->array != NULL) {
         core_array_task_ended(core, now, task);
     } else if (task->work->n_active == 0) {
@@ -368,15 +373,16 @@ error_code core_task_record_own(struct core *core, struct task *task,
     task->work->outcomes[record->outcome] += record->state == TASK_ENDED;
     task->r = *record;
     task->r.reason = task->r.node = task->r.failure = NULL;
-    task->r.snapshot_node = task->r.best_node = NULL;
+    task->r.snapshot_node = task->r.best_node = task->r.safe_node = NULL;
     core_str_set(core, &task->r.snapshot_node, record->snapshot_node);
     core_str_set(core, &task->r.best_node, record->best_node);
+    core_str_set(core, &task->r.safe_node, record->safe_node);
     task->r.gpus = NULL;
     task->r.params = NULL;
     task->r.metric_names = NULL;
     task->r.last_values = NULL;
     task->r.n_gpus = task->r.n_params = task->r.n_metric_names = task->r.n_last_values = 0;
-    task->r.snapshot.dir = task->r.best_snapshot.dir = NULL;
+    task->r.snapshot.dir = task->r.best_snapshot.dir = task->r.safe_snapshot.dir = NULL;
     core_str_set(core, &task->r.reason, record->reason);
     core_str_set(core, &task->r.failure, record->failure);
     core_str_set(core, &task->r.node, record->node);

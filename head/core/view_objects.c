@@ -73,6 +73,7 @@ void api_trial_fill(const struct core *core, const struct task *task, struct are
         .why = task->r.why,
         .reason = task->r.reason,
         .failure = task->r.failure,
+        .summary = task->r.n_values > 0 && !task->r.is_nan_last ? task->r.summary : NAN,
         .step = task->r.last_step,
         .milestone = task->r.order.act == ACT_GO && task->r.order.until != INT64_MAX
                          ? task->r.order.until
@@ -89,6 +90,8 @@ void api_trial_fill(const struct core *core, const struct task *task, struct are
         .checkpoint = checkpoint_dir(core, task, snapshot, arena),
         .checkpoint_step = snapshot->step,
         .checkpoint_node = where,
+        .safe_node = task->r.safe_node,
+        .safe_step = task->r.safe_snapshot.ordinal != 0 ? task->r.safe_snapshot.step : -1,
         .created = task->r.created,
         .started = task->r.started,
         .ended = task->r.ended,
@@ -201,6 +204,8 @@ void api_sweep_fill(const struct core *core, const struct sweep *sweep, time_ms 
         .ended = sweep->r.ended,
         .set = sweep->r.set,
         .n_set = sweep->r.n_set,
+        .changed = sweep->r.changed,
+        .n_changed = sweep->r.n_changed,
         .test = sweep->r.is_test,
         .priority = sweep->spec.priority,
         .ran = core_sweep_ran_ms(sweep, now),

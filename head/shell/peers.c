@@ -123,6 +123,8 @@ bool peers_on_frame(void *context, time_ms now, const struct router_peer *peer, 
         follows_on_data(head, now, peer->number, message);
     } else if (type == MSG_LOGS_HELD) {
         on_logs_held(head->core, peer->number, message);
+    } else if (type == MSG_SNAPSHOT_GET) {
+        on_snapshot_get(head->core, peer->number, message);
     } else if (type == MSG_HEARTBEAT) {
         peer_heartbeat(head, now, peer, message);
     } else {

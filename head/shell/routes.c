@@ -174,6 +174,7 @@ static const struct {
     {HTTP_POST, "/api/v1/sweeps/#/stop", post_sweep_stop},
     {HTTP_POST, "/api/v1/sweeps/#/pause", post_sweep_pause},
     {HTTP_POST, "/api/v1/sweeps/#/resume", post_sweep_resume},
+    {HTTP_POST, "/api/v1/sweeps/#/set", post_sweep_set},
     {HTTP_POST, "/api/v1/sweeps/#/clone", post_sweep_clone},
     {HTTP_POST, "/api/v1/sweeps/#/rm", post_sweep_rm},
     {HTTP_POST, "/api/v1/jobs/#/cancel", post_job_cancel},

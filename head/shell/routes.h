@@ -27,7 +27,7 @@ typedef void route_handler(struct route_call *call);
 /* ---- routes_sweeps.c ---- */
 route_handler get_sweeps, get_sweep, get_sweep_config, get_sweep_failures, get_sweep_trials,
     post_sweeps, post_sweep_cancel, post_sweep_stop, post_sweep_pause, post_sweep_resume,
-    post_sweep_clone, post_sweep_rm, get_explain_number;
+    post_sweep_set, post_sweep_clone, post_sweep_rm, get_explain_number;
 
 /* ---- routes_tasks.c ---- */
 route_handler get_trials, get_tasks, get_task, get_logs, get_task_metrics, get_attempts,

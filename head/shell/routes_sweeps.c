@@ -175,6 +175,19 @@ void post_sweep_resume(struct route_call *call)
     on_sweep_resume(call->head->core, call->now, call->request->id, call->number, &resume);
 }
 
+/* `set`: settings of keys that may change. */
+void post_sweep_set(struct route_call *call)
+{
+    uint32_t n;
+    const char **set = route_body_strs(json_object_get(call->body, "set"), &n);
+    if (set == NULL || n > SPEC_SETS_MAX) {
+        route_wrong_answer(call, "`set` is a list of at most 256 strings");
+    } else {
+        on_sweep_set(call->head->core, call->now, call->request->id, call->number, set, n);
+    }
+    mem_free(set);
+}
+
 void post_sweep_clone(struct route_call *call)
 {
     struct sweep_clone clone = {

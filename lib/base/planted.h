@@ -1,4 +1,5 @@
 /* base/planted.h -- bugs put in on purpose, so that the simulator can show that it finds such ones.
+ * Seven of them are what other implementations of population-based training had.
  * They exist in the build muster-sim-planted alone, where each can be turned on; in every other
  * build PLANTED() is the constant false and nothing of it is left. Pure. */
 #ifndef MUSTER_BASE_PLANTED_H
@@ -13,7 +14,14 @@
     X(skip_epoch, "a worker obeys a head that was fenced off")                                     \
     X(forget_attempt, "an event of an earlier attempt is taken for the current one's")             \
     X(timers_first, "silence is judged before what has arrived is read")                           \
-    X(give_twice, "an ended attempt gives its resources back twice")
+    X(give_twice, "an ended attempt gives its resources back twice")                               \
+    X(exploit_nothing, "a trial exploits one that has no snapshot")                                \
+    X(exploit_half, "a trial gets the donor's hyperparameters and keeps its own weights")          \
+    X(drop_lent, "a snapshot is deleted though another trial goes on from it")                     \
+    X(reset_step, "weights that are taken over count their steps anew")                            \
+    X(explore_out, "explored values leave their range")                                            \
+    X(explore_to_zero, "explored whole numbers are cut off, down to 0")                            \
+    X(keep_slot, "a trial that was told to leave keeps its resources")
 
 #ifdef MUSTER_PLANTED
 enum planted_bug {

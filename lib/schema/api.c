@@ -35,6 +35,9 @@ static const struct field api_trial_fields[] = {
     F_TIME(struct api_trial, ended, 24, 1),
     F_STR(struct api_trial, checkpoint_node, 30, 1, SCHEMA_TEXT_MAX),
     F_STR(struct api_trial, failure, 40, 1, SCHEMA_TEXT_MAX),
+    F_STR(struct api_trial, safe_node, 41, 1, SCHEMA_TEXT_MAX),
+    F_I64_OR_NULL(struct api_trial, safe_step, 42, 1),
+    F_F64_OR_NULL(struct api_trial, summary, 140, 1),
 };
 const struct schema api_trial_schema = SCHEMA("trial", struct api_trial, 1, api_trial_fields);
 
@@ -143,6 +146,7 @@ static const struct field api_sweep_fields[] = {
     F_STR(struct api_sweep, work, 120, 1, 64),
     F_U64(struct api_sweep, work_bytes, 121, 1),
     F_U32(struct api_sweep, held, 122, 1),
+    F_STRS(struct api_sweep, changed, n_changed, 140, 1, SETS_MAX),
 };
 const struct schema api_sweep_schema = SCHEMA("sweep", struct api_sweep, 1, api_sweep_fields);
 

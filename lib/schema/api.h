@@ -13,6 +13,7 @@ struct api_point { /* last and best of a trial; JSON null if step < 0 was never 
 };
 
 struct api_trial {
+    double summary; /* that it is ranked by; NaN: nothing */
     task_id id;
     uint32_t sweep;
     task_state state;
@@ -38,6 +39,8 @@ struct api_trial {
     time_ms created, started, ended;
     const char *failure;         /* what its last failure said */
     const char *checkpoint_node; /* where it lies */
+    const char *safe_node;       /* where the last one lies a second time; NULL: it does not */
+    int64_t safe_step;           /* of that one; -1: none */
 };
 
 struct api_task {
@@ -126,6 +129,8 @@ struct api_sweep {
     uint32_t n_set_aside;
     const char *const *set;
     uint32_t n_set;
+    const char *const *changed;
+    uint32_t n_changed;
     bool test;
     uint32_t priority;
     int64_t ran; /* span: not paused, and not while the cluster was down */

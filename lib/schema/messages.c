@@ -3,14 +3,16 @@
 #include "schema/parts.h"
 
 const char *const order_act_names[] = {"go", "stop", "pause", "exploit"};
-const char *const order_why_names[] = {"",       "rung", "max",   "target", "failures", "wall",
-                                       "cancel", "stop", "pause", "median", "exploit"};
+const char *const order_why_names[] = {"",        "rung",     "max",  "target", "failures",
+                                       "wall",    "cancel",   "stop", "pause",  "median",
+                                       "exploit", "snapshot", "nan"};
 const char *const event_kind_names[] = {"started", "rows",     "milestone", "snapshot", "bye",
-                                        "result",  "draining", "tasks",     "returned"};
+                                        "result",  "draining", "tasks",     "returned", "copied"};
+const char *const file_word_names[] = {"ok", "no_pass", "gone", "failed"};
 const char *const bye_word_names[] = {"", "done", "paused", "invalid", "error"};
 const char *const end_cause_names[] = {
     "exit",           "signal",        "told",          "cannot_start", "refused", "timeout_trial",
-    "timeout_silent", "timeout_start", "out_of_memory", "agent_left",   "lost"};
+    "timeout_silent", "timeout_start", "out_of_memory", "agent_left",   "lost",    "timeout_rank"};
 
 static const struct field order_fields[] = {
     F_U64(struct order, n, 1, 1),
@@ -187,6 +189,8 @@ static const struct field msg_enrol_fields[] = {
     F_LIST(struct msg_enrol, lanes, n_lanes, 71, 1, ATTEMPTS_MAX, &held_lane_schema),
     F_LIST(struct msg_enrol, ranges, n_ranges, 72, 1, ARRAY_RANGES_MAX, &held_range_schema),
     F_TIME(struct msg_enrol, agent_started, 73, 1),
+    F_TEXT(struct msg_enrol, lender, 74, 1, 256),
+    F_TEXT(struct msg_enrol, lender_key, 75, 1, 40),
 };
 const struct schema msg_enrol_schema = SCHEMA("enrol", struct msg_enrol, 1, msg_enrol_fields);
 
@@ -262,6 +266,10 @@ static const struct field msg_lease_fields[] = {
     F_STRS(struct msg_lease, report_err_rules, n_report_err_rules, 142, 1, LINE_RULES_LIMIT),
     F_TEXT(struct msg_lease, metric_time, 143, 1, SCHEMA_TEXT_MAX),
     F_TEXT(struct msg_lease, adopt, 144, 1, PATH_BYTES_MAX),
+    F_U32(struct msg_lease, last_ordinal, 145, 1),
+    F_MS(struct msg_lease, checkpoints_every_ms, 160, 1),
+    F_U32(struct msg_lease, ranks, 162, 1),
+    F_MS(struct msg_lease, timeout_rank_ms, 163, 1),
 };
 const struct schema msg_lease_schema = SCHEMA("lease", struct msg_lease, 1, msg_lease_fields);
 
@@ -303,6 +311,55 @@ static const struct field msg_drop_fields[] = {
     F_LIST(struct msg_drop, snapshots, n_snapshots, 1, 1, ATTEMPTS_MAX, &snapshot_name_schema),
 };
 const struct schema msg_drop_schema = SCHEMA("drop", struct msg_drop, 1, msg_drop_fields);
+
+static const struct field msg_keep_fields[] = {
+    F_LIST(struct msg_keep, snapshots, n_snapshots, 1, 1, ATTEMPTS_MAX, &snapshot_name_schema),
+};
+const struct schema msg_keep_schema = SCHEMA("keep", struct msg_keep, 1, msg_keep_fields);
+
+static const struct field msg_snapshot_get_fields[] = {
+    F_STRUCT(struct msg_snapshot_get, name, 1, 1, &snapshot_name_schema),
+    F_BYTES(struct msg_snapshot_get, pass, 2, 1, PASS_BYTES),
+};
+const struct schema msg_snapshot_get_schema =
+    SCHEMA("snapshot_get", struct msg_snapshot_get, 1, msg_snapshot_get_fields);
+
+static const struct field msg_lend_fields[] = {
+    F_STRUCT(struct msg_lend, name, 1, 1, &snapshot_name_schema),
+    F_BYTES(struct msg_lend, pass, 2, 1, PASS_BYTES),
+    F_MS(struct msg_lend, valid_ms, 3, 1),
+};
+const struct schema msg_lend_schema = SCHEMA("lend", struct msg_lend, 1, msg_lend_fields);
+
+static const struct field msg_source_fields[] = {
+    F_STRUCT(struct msg_source, name, 1, 1, &snapshot_name_schema),
+    F_TEXT(struct msg_source, node, 2, 1, NODE_NAME_MAX),
+    F_TEXT(struct msg_source, lender, 3, 1, 256),
+    F_TEXT(struct msg_source, lender_key, 4, 1, 40),
+    F_BOOL(struct msg_source, is_lost, 5, 1),
+    F_TEXT(struct msg_source, error, 6, 1, REPORT_TEXT_MAX),
+};
+const struct schema msg_source_schema = SCHEMA("source", struct msg_source, 1, msg_source_fields);
+
+static const struct field msg_file_get_fields[] = {
+    F_U64(struct msg_file_get, request, 1, 1),
+    F_STRUCT(struct msg_file_get, name, 2, 1, &snapshot_name_schema),
+    F_BYTES(struct msg_file_get, pass, 3, 1, PASS_BYTES),
+    F_TEXT(struct msg_file_get, path, 4, 1, PATH_BYTES_MAX),
+    F_U64(struct msg_file_get, offset, 5, 1),
+    F_U32(struct msg_file_get, size, 6, 1),
+};
+const struct schema msg_file_get_schema =
+    SCHEMA("file_get", struct msg_file_get, 1, msg_file_get_fields);
+
+static const struct field msg_file_fields[] = {
+    F_U64(struct msg_file, request, 1, 1),
+    F_ENUM(struct msg_file, word, 2, 1, file_word_names),
+    F_U64(struct msg_file, total, 3, 1),
+    F_BYTES(struct msg_file, data, 4, 1, FILE_PIECE_MAX_BYTES),
+    F_TEXT(struct msg_file, text, 5, 1, REPORT_TEXT_MAX),
+};
+const struct schema msg_file_schema = SCHEMA("file", struct msg_file, 1, msg_file_fields);
 
 static const struct field msg_drain_fields[] = {
     F_U64(struct msg_drain, epoch, 30, 1),

@@ -29,6 +29,8 @@ enum {
     LOG_PIECE_MAX_BYTES = 64 << 10,   /* of an attempt's log in one answer */
     LOGS_RANGES_MAX = 4096,           /* of jobs, in one message about their logs */
     LOGS_JOBS_MAX = 1 << 16,          /* in these ranges, of what an agent asks for */
+    PASS_BYTES = 16,
+    FILE_PIECE_MAX_BYTES = 512 << 10, /* of a snapshot's file in one answer */
 };
 
 #define MESSAGE_TYPES(X)                                                                           \
@@ -39,6 +41,7 @@ enum {
     X(MSG_BLOB_GET, 4, msg_blob_get)                                                               \
     X(MSG_LOG_DATA, 5, msg_log_data)                                                               \
     X(MSG_LOGS_HELD, 6, msg_logs_held) /* whose logs lie here; those that are no more are told */  \
+    X(MSG_SNAPSHOT_GET, 7, msg_snapshot_get) /* one that lies on another node is needed here */    \
     /* head -> agent */                                                                            \
     X(MSG_WELCOME, 16, msg_welcome)                                                                \
     X(MSG_REFUSED, 17, msg_refused)                                                                \
@@ -55,7 +58,13 @@ enum {
     X(MSG_ARRAY, 28, msg_array)     /* what the tasks of an array are; before the first of its */  \
     X(MSG_RANGES, 29, msg_ranges)   /* lanes, and tasks of an array for them */                    \
     X(MSG_TAKE_BACK, 30, msg_take_back) /* tasks of an array that are not wanted there */          \
-    X(MSG_LOGS_DROP, 31, msg_logs_drop) /* these jobs were removed: so may be their logs */
+    X(MSG_LOGS_DROP, 31, msg_logs_drop) /* these jobs were removed: so may be their logs */        \
+    X(MSG_LEND, 32, msg_lend)           /* whoever has this pass may copy this snapshot */         \
+    X(MSG_SOURCE, 33, msg_source)       /* where the snapshot that was asked for is had */         \
+    X(MSG_KEEP, 34, msg_keep)           /* fetch these snapshots: a second place for them */       \
+    /* agent -> agent, and back */                                                                 \
+    X(MSG_FILE_GET, 48, msg_file_get)                                                              \
+    X(MSG_FILE, 49, msg_file)
 
 typedef enum {
 #define X(name, value, type) name = (value),
@@ -105,10 +114,12 @@ typedef enum {
     WHY_STOP,     /* the user stopped it */
     WHY_PAUSE,    /* the user paused it */
     WHY_MEDIAN,   /* worse than the median */
-    WHY_EXPLOIT,  /* to start again from another trial's snapshot */
+    WHY_EXPLOIT,  /* to start again from another trial's snapshot, or its own with new parameters */
+    WHY_SNAPSHOT, /* a recorded schedule changes its parameters, and it has not saved */
+    WHY_NAN,      /* its metric is not a number (metric.on_nan: fail): outcome failed */
 } order_why;
 extern const char *const order_act_names[4];
-extern const char *const order_why_names[11];
+extern const char *const order_why_names[13];
 
 struct order {
     uint64_t n; /* >= 1 */
@@ -230,11 +241,13 @@ struct msg_enrol {
     const char *lock;      /* which kernel and file its folder's lock is; no two agents share one */
     uint64_t enrolment;    /* counts up within the incarnation; the welcome says which it answers */
     bool is_dry;           /* it completes tasks without a process; for measuring */
-    time_ms agent_started; /* by its node's clock: of two starts the later one */
+    time_ms agent_started; /* by its node's clock, and later than its folder's start before */
     const struct held_lane *lanes; /* open here */
     uint32_t n_lanes;
     const struct held_range *ranges;
     uint32_t n_ranges;
+    const char *lender;     /* where other agents get snapshots from this one: tcp://HOST:PORT */
+    const char *lender_key; /* CURVE, Z85; of this start */
 };
 
 typedef enum {
@@ -251,8 +264,10 @@ typedef enum {
                         EVENT_STARTED, both with attempt 0 */
     EVENT_RETURNED,  /* tasks of an array that were never started, handed back: the answer to
                         MSG_TAKE_BACK, or by itself when the agent drains */
+    EVENT_COPIED,    /* a snapshot came from another node and is whole and on disk: `task` is its
+                        maker, snapshot.ordinal its number; attempt 0 */
 } event_kind;
-extern const char *const event_kind_names[9];
+extern const char *const event_kind_names[10];
 
 typedef enum { BYE_NONE, BYE_DONE, BYE_PAUSED, BYE_INVALID, BYE_ERROR } bye_word;
 extern const char *const bye_word_names[5];
@@ -267,10 +282,11 @@ typedef enum {
     CAUSE_TIMEOUT_SILENT,
     CAUSE_TIMEOUT_START,
     CAUSE_OOM,
-    CAUSE_AGENT_LEFT, /* ended because its agent was told to leave; never charged */
-    CAUSE_LOST,       /* set by the head: node or agent vanished */
+    CAUSE_AGENT_LEFT,   /* ended because its agent was told to leave; never charged */
+    CAUSE_LOST,         /* set by the head: node or agent vanished */
+    CAUSE_TIMEOUT_RANK, /* a rank did not come where the others waited for it */
 } end_cause;
-extern const char *const end_cause_names[11];
+extern const char *const end_cause_names[12];
 
 struct attempt_result {
     bool has_started;
@@ -381,7 +397,8 @@ struct msg_lease {
     uint32_t n_gpus;
     int64_t timeout_trial_ms, timeout_silent_ms, timeout_grace_ms, timeout_start_ms,
         timeout_decision_ms;
-    uint32_t checkpoints_on; /* CHECKPOINT_ON_* */
+    uint32_t checkpoints_on;      /* CHECKPOINT_ON_* */
+    int64_t checkpoints_every_ms; /* 0: not by time */
     uint32_t keep_last, keep_best;
     uint32_t tail_bytes;
     uint64_t age;        /* order of start among leases of a node */
@@ -397,7 +414,11 @@ struct msg_lease {
     const char *const *report_err_rules;
     uint32_t n_report_err_rules;
     const char *metric_time; /* the name of what is the step; "": none */
-    const char *adopt; /* a pattern of paths: what appears there becomes snapshots; "": none */
+    const char *adopt;     /* a pattern of paths: what appears there becomes snapshots; "": none */
+    uint32_t last_ordinal; /* of the trial's commits so far, on whichever node */
+
+    uint32_t ranks;          /* processes of the command; 0: one, which may start its own */
+    int64_t timeout_rank_ms; /* how long ranks wait for one of them where all must come */
 };
 
 struct msg_order {
@@ -507,6 +528,61 @@ struct msg_take_back {
     uint32_t n_ranges;
     order_why why;    /* WHY_NONE, WHY_CANCEL or WHY_STOP */
     int64_t grace_ms; /* to SIGTERM, and again to SIGKILL */
+};
+
+/* ---- snapshots that move between nodes. An agent that needs one makes a pass and asks the head
+ * with it. The head lets the agent that has the snapshot know the pass, and tells the one that
+ * asked where that agent listens; the files go from agent to agent. Asked again, with another pass,
+ * if that came to nothing: neither side keeps anything of it. ---- */
+
+struct msg_keep {
+    const struct snapshot_name *snapshots;
+    uint32_t n_snapshots;
+};
+
+struct msg_snapshot_get {
+    struct snapshot_name name;
+    struct bytes pass; /* PASS_BYTES, random: for this one copy */
+};
+
+struct msg_lend {
+    struct snapshot_name name;
+    struct bytes pass;
+    int64_t valid_ms; /* since the last piece that was asked for with it */
+};
+
+struct msg_source {
+    struct snapshot_name name;
+    const char *node;   /* that has it */
+    const char *lender; /* of its enrolment */
+    const char *lender_key;
+    bool is_lost;      /* no node has it any more, or it is not this node's to have */
+    const char *error; /* "": there it is; else why not (yet), for people */
+};
+
+struct msg_file_get {
+    uint64_t request; /* said again by the answer */
+    struct snapshot_name name;
+    struct bytes pass;
+    const char *path; /* within the snapshot; "": all is there, the pass is over (no answer) */
+    uint64_t offset;
+    uint32_t size; /* at most FILE_PIECE_MAX_BYTES */
+};
+
+typedef enum {
+    FILE_OK,
+    FILE_NO_PASS, /* not known (yet), or over */
+    FILE_GONE,    /* the snapshot or the file is not there */
+    FILE_FAILED,  /* it cannot be read */
+} file_word;
+extern const char *const file_word_names[4];
+
+struct msg_file {
+    uint64_t request;
+    file_word word;
+    uint64_t total; /* bytes of the file */
+    struct bytes data;
+    const char *text; /* word != OK: for people */
 };
 
 struct msg_blob {

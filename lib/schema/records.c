@@ -28,7 +28,7 @@ const char *const user_role_names[] = {
 #undef X
 };
 const char *const log_kind_names[] = {"asked",   "milestone", "ended", "target", "wall",
-                                      "resumed", "reopened",  "held",  "woken"};
+                                      "resumed", "reopened",  "held",  "woken",  "set"};
 
 static const struct field set_aside_fields[] = {
     F_STR(struct set_aside, node, 1, 1, NODE_NAME_MAX),
@@ -67,6 +67,7 @@ static const struct field record_sweep_fields[] = {
     F_U32(struct record_sweep, cloned_from, 35, 1),
     F_LIST(struct record_sweep, set_aside, n_set_aside, 40, 1, SET_ASIDE_MAX, &set_aside_schema),
     F_BOOL(struct record_sweep, is_failure_judged, 41, 1),
+    F_STRS(struct record_sweep, changed, n_changed, 90, 1, SETS_MAX),
 };
 const struct schema record_sweep_schema =
     SCHEMA("sweep", struct record_sweep, 1, record_sweep_fields);
@@ -167,6 +168,14 @@ static const struct field record_task_fields[] = {
     F_STR(struct record_task, best_node, 132, 1, NODE_NAME_MAX),
     F_U64(struct record_task, lineage, 133, 1),
     F_U32(struct record_task, can, 134, 1),
+    F_U32(struct record_task, last_ordinal, 135, 1),
+    F_STRUCT(struct record_task, safe_snapshot, 136, 1, &snapshot_ref_schema),
+    F_STR(struct record_task, safe_node, 137, 1, NODE_NAME_MAX),
+    F_U32(struct record_task, n_values, 150, 1),
+    F_F64(struct record_task, value, 151, 1),
+    F_F64(struct record_task, summary, 152, 1),
+    F_I64(struct record_task, summary_step, 153, 1),
+    F_BOOL(struct record_task, is_nan_last, 154, 1),
 };
 const struct schema record_task_schema =
     SCHEMA_CHECKED("task", struct record_task, 1, record_task_fields, record_task_check);
@@ -241,5 +250,14 @@ static const struct field record_log_fields[] = {
     F_U32(struct record_log, donor, 13, 1),
     F_U32(struct record_log, donor_ordinal, 14, 1),
     F_I64(struct record_log, donor_step, 15, 1),
+    F_STRS(struct record_log, settings, n_settings, 40, 1, SETS_MAX),
+    F_U32(struct record_log, set_bits, 41, 1),
+    F_U32(struct record_log, set_trials, 42, 1),
+    F_U32(struct record_log, set_failures, 43, 1),
+    F_U32(struct record_log, set_concurrency, 44, 1),
+    F_MS(struct record_log, set_wall_ms, 45, 1),
+    F_BOOL(struct record_log, has_result, 46, 1),
+    F_F64(struct record_log, result, 47, 1),
+    F_I64(struct record_log, result_step, 48, 1),
 };
 const struct schema record_log_schema = SCHEMA("log", struct record_log, 1, record_log_fields);

@@ -109,6 +109,8 @@ struct record_sweep {
     bool is_failure_judged; /* it was resumed: a run of failures does not pause it again */
     const char *const *set; /* PATH=VALUE, applied to the file in this order */
     uint32_t n_set;
+    const char *const *changed; /* settings made since, at most one a key; the log has all */
+    uint32_t n_changed;
     const char *const *labels; /* beside those of the file */
     uint32_t n_labels;
     bool is_test;           /* one trial to its first rung */
@@ -223,6 +225,15 @@ struct record_task {
     const char *failure; /* what its last failure said: the last line of stderr, or the reason */
     uint64_t lineage; /* of `params`: n of its last order to exploit; 0: those it was asked with */
     uint32_t can;     /* CAN_* of its trainer, as its last milestone told */
+    uint32_t last_ordinal; /* the highest of its commits; none is used twice on any node */
+    struct snapshot_ref safe_snapshot; /* the last one that lies on a second node, too */
+    const char *safe_node;             /* on this one */
+    /* Of the metric, over all its reports; NaN is no value. */
+    uint32_t n_values;
+    double value;         /* the last one */
+    double summary;       /* as metric.summary says */
+    int64_t summary_step; /* of the value that it is; of a mean the last one's */
+    bool is_nan_last;     /* the last report was NaN, and metric.on_nan does not ignore it */
 };
 
 struct record_attempt {
@@ -268,7 +279,7 @@ struct record_node {
     time_ms drain_deadline; /* until then what runs there goes on */
     const char *drain_reason;
     bool is_dry;           /* its agent runs no process */
-    time_ms agent_started; /* by the node's clock */
+    time_ms agent_started; /* as the agent said; grows with the starts of one folder */
 };
 
 #define USER_ROLES(X)                                                                              \
@@ -306,8 +317,9 @@ typedef enum {
     LOG_REOPENED,
     LOG_HELD,
     LOG_WOKEN,
+    LOG_SET,
 } log_kind;
-extern const char *const log_kind_names[9];
+extern const char *const log_kind_names[10];
 
 struct record_log {
     log_kind kind;
@@ -323,9 +335,17 @@ struct record_log {
     task_outcome outcome;       /* ENDED */
     const struct value *params; /* ASKED; MILESTONE with a donor */
     uint32_t n_params;
-    uint32_t donor;         /* MILESTONE: the trial whose snapshot is taken over; 0: none */
-    uint32_t donor_ordinal; /* which of its snapshots */
-    int64_t donor_step;     /* the steps that its weights have done */
+    uint32_t donor;              /* MILESTONE: the trial whose snapshot is taken over; 0: none */
+    uint32_t donor_ordinal;      /* which of its snapshots */
+    int64_t donor_step;          /* the steps that its weights have done */
+    const char *const *settings; /* SET: KEY=VALUE, as people gave them */
+    uint32_t n_settings;
+    uint32_t set_bits; /* SET: which of the next four hold (TUNE_SET_*) */
+    uint32_t set_trials, set_failures, set_concurrency;
+    int64_t set_wall_ms;
+    bool has_result; /* with a value: what the trial is ranked by now, NaN: by nothing */
+    double result;
+    int64_t result_step;
 };
 
 extern const struct schema record_sweep_schema, record_job_schema, record_task_schema,

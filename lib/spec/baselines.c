@@ -97,8 +97,8 @@ static uint32_t scalars_count(const struct spec_node *block)
     return n;
 }
 
-static error_code baseline_read(struct reader *r, const struct spec_node *node,
-                                const struct sweep_spec *spec, struct baseline *baseline)
+error_code baseline_read(struct reader *r, const struct spec_node *node,
+                         const struct sweep_spec *spec, struct baseline *baseline)
 {
     if (node->kind != NODE_BLOCK) {
         return reader_fail_type(r, node, "a block of parameters and values");

@@ -14,6 +14,10 @@ MUST_CHECK error_code constraints_read(struct reader *r, const struct spec_node 
 MUST_CHECK error_code baselines_read(struct reader *r, const struct spec_node *node,
                                      struct sweep_spec *spec);
 
+/* One block of them. */
+MUST_CHECK error_code baseline_read(struct reader *r, const struct spec_node *node,
+                                    const struct sweep_spec *spec, struct baseline *baseline);
+
 /* The first parameter of this name (len bytes); NULL: none. */
 const struct param_spec *space_param_find(const struct sweep_spec *spec, const char *name,
                                           size_t len);

@@ -26,6 +26,17 @@ error_code key_read_block(struct reader *r, const struct spec_node *node,
     return reader_block_read(r, node, key->more, base);
 }
 
+error_code key_read_text(struct reader *r, const struct spec_node *node, const struct spec_key *key,
+                         void *base)
+{
+    const char *text;
+    error_code error = reader_text(r, node, (size_t)key->max, &text);
+    if (error == OK) {
+        memcpy(field_of(base, key), &text, sizeof text);
+    }
+    return error;
+}
+
 error_code key_read_line(struct reader *r, const struct spec_node *node, const struct spec_key *key,
                          void *base)
 {

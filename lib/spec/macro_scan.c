@@ -30,7 +30,7 @@ static const struct macro {
     {"restore", false, false, MACRO_RESTORE, false},
     {"restore", false, true, MACRO_RESTORE, false},
     {"program", false, false, MACRO_PROGRAM, false},
-    {"envvar", true, true, 0, false},
+    {"envvar", false, true, MACRO_ENVVAR, false},
 };
 enum { N_MACROS = sizeof macros / sizeof macros[0] };
 
@@ -69,6 +69,19 @@ struct piece macro_scan_next(const char **at)
     } while (*c != '\0' && strncmp(c, "${", 2) != 0 && strncmp(c, "$${", 3) != 0);
     *at = c;
     return (struct piece){PIECE_TEXT, from, (size_t)(c - from)};
+}
+
+void macro_literal_print(const char *text, bool is_quoted, struct buf *buf)
+{
+    ignore_error(is_quoted ? buf_append_byte(buf, '\'') : OK, "sticky");
+    for (; *text != '\0'; text++) {
+        bool is_macro = text[0] == '$' && text[1] == '{';
+        ignore_error(buf_append_text(buf, is_macro ? "$" : ""), "sticky");
+        ignore_error(is_quoted && *text == '\'' ? buf_append_text(buf, "'\\''")
+                                                : buf_append_byte(buf, (uint8_t)*text),
+                     "sticky");
+    }
+    ignore_error(is_quoted ? buf_append_byte(buf, '\'') : OK, "sticky");
 }
 
 const char *name_list_at(const struct name_list *names, uint32_t i)
@@ -155,6 +168,14 @@ error_code macro_find(const char *text, const struct piece *piece, macros_place 
         return report_fail(report, ERR_UNSUPPORTED,
                            "the macro ${%s%s} is not supported by this version", macro->name,
                            macro->takes_text ? ":..." : "");
+    }
+    if (macro != NULL && macro->id == MACRO_ENVVAR) {
+        char excerpt[EXCERPT_MAX];
+        return report_fail(report, ERR_INVALID,
+                           "the macro ${%s} has nothing to stand for: the environment of the "
+                           "submission has no such variable; a default is written `envvar: {NAME: "
+                           "text}`",
+                           spelling_excerpt(name, excerpt));
     }
     if (macro != NULL && macro->id == MACRO_PROGRAM) {
         return report_fail(report, ERR_INVALID,

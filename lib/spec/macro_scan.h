@@ -20,6 +20,10 @@ struct piece {
 /* The next piece of *at, which moves behind it. `$${` gives the text `${`. */
 struct piece macro_scan_next(const char **at);
 
+/* Appends `text` as it stands for itself in a command that is yet to be expanded, and (is_quoted)
+ * in a text for the shell. Errors are the buffer's, sticky. */
+void macro_literal_print(const char *text, bool is_quoted, struct buf *buf);
+
 /* Parameter names: `name` is the first member of struct param_spec and of struct named_value alike.
  */
 struct name_list {
@@ -46,6 +50,7 @@ typedef enum {
     MACRO_ENV,
     MACRO_INTERPRETER,
     MACRO_RESTORE,
+    MACRO_ENVVAR,  /* the same (envvars.c) */
     MACRO_PROGRAM, /* put in when the file is read (program.c): nobody expands it */
     MACRO_TRIAL_ID,
     MACRO_TRIAL_DIR,

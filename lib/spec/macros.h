@@ -9,6 +9,7 @@
  *   ${env} ${interpreter}     /usr/bin/env, python3
  *   ${restore}    the folder of the checkpoint to go on from; nothing at the beginning
  *   ${restore:--resume {}}    this text with {} replaced by that folder; nothing at the beginning
+ *   ${envvar:X}   put in when the file is read (envvars.c)
  *   ${lr}         the value of parameter lr
  *   ${trial.id} ${trial.dir}
  *   ${index} ${line}   of a task of an array: its number, and its line of the items

@@ -29,22 +29,12 @@ error_code key_read_program(struct reader *r, const struct spec_node *node,
     return reader_line(r, node, (size_t)key->max, &program);
 }
 
-/* Words of macros in it are its own. */
 static error_code program_print(const struct filling *f, const char *text, bool is_quoted,
                                 const char **ret_text)
 {
     struct buf buf;
     buf_init(&buf, SPEC_TEXT_MAX_BYTES);
-    ignore_error(is_quoted ? buf_append_byte(&buf, '\'') : OK, "sticky");
-    for (; *text != '\0'; text++) {
-        bool is_macro = text[0] == '$' && text[1] == '{';
-        const char *more = is_macro ? "$" : "";
-        ignore_error(buf_append_text(&buf, more), "sticky");
-        ignore_error(is_quoted && *text == '\'' ? buf_append_text(&buf, "'\\''")
-                                                : buf_append_byte(&buf, (uint8_t)*text),
-                     "sticky");
-    }
-    ignore_error(is_quoted ? buf_append_byte(&buf, '\'') : OK, "sticky");
+    macro_literal_print(text, is_quoted, &buf);
     *ret_text = buf.failed == OK ? arena_strdup(f->arena, buf_text(&buf)) : NULL;
     error_code error = buf.failed;
     buf_fini(&buf);

@@ -76,6 +76,7 @@ bool reader_is_none(const struct spec_node *node, const struct spec_key *key);
 
 spec_key_read key_read_node;  /* const struct spec_node *: looked at later */
 spec_key_read key_read_block; /* into the same base */
+spec_key_read key_read_text;  /* const char *, up to max bytes, of any number of lines */
 spec_key_read key_read_line;  /* const char *, up to max bytes */
 spec_key_read key_read_u32;
 spec_key_read key_read_i64;

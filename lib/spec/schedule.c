@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "spec/replay.h"
 #include "spec/spelling.h"
 #include "spec/sweep.h"
 #include "spec/sweep_keys.h"
@@ -11,7 +12,7 @@
 #define STEP_MAX 9007199254740992 /* 2^53 */
 #define AT(field) offsetof(struct sweep_spec, field)
 
-enum { ETA_MAX = 1000000 };
+enum { ETA_MAX = 1000000, PATH_TEXT_MAX_BYTES = 4095 };
 
 static const double factors_default[] = {0.8, 1.2};
 static const double FACTOR_MAX = 1e6;
@@ -120,6 +121,8 @@ const struct spec_key schedule_keys[] = {
     {"eta", key_read_i64, AT(schedule.eta), 2, ETA_MAX, 0, NULL},
     {"interval", key_read_i64, AT(schedule.interval), 1, STEP_MAX, 0, NULL},
     {"startup", key_read_u32, AT(schedule.startup), 1, SPEC_TRIALS_MAX, 0, NULL},
+    {"from", key_read_line, AT(schedule.from), 0, PATH_TEXT_MAX_BYTES, 0, NULL},
+    {"steps", key_read_steps, 0, 0, SPEC_BASELINES_MAX, 0, NULL},
     {.name = NULL},
 };
 
@@ -149,10 +152,12 @@ static const struct {
 } owners[] = {
     {"mode", OF(ASHA) | OF(HYPERBAND)},
     {"min", OF(ASHA) | OF(SHA) | OF(HYPERBAND) | OF(MEDIAN)},
-    {"max", OF(ASHA) | OF(SHA) | OF(HYPERBAND) | OF(MEDIAN) | OF(PBT)},
+    {"max", OF(ASHA) | OF(SHA) | OF(HYPERBAND) | OF(MEDIAN) | OF(PBT) | OF(REPLAY)},
     {"eta", OF(ASHA) | OF(SHA) | OF(HYPERBAND)},
     {"interval", OF(MEDIAN)},
     {"startup", OF(MEDIAN)},
+    {"from", OF(REPLAY)},
+    {"steps", OF(REPLAY)},
 };
 
 bool spec_schedule_has(schedule_type type, const char *key)
@@ -195,7 +200,7 @@ static error_code owners_check(struct reader *r, const struct spec_node *block, 
 /* What judges against others alone needs no last step: trials end by themselves. */
 static bool max_is_optional(const struct schedule_spec *schedule)
 {
-    return schedule->type == SCHEDULE_MEDIAN ||
+    return schedule->type == SCHEDULE_MEDIAN || schedule->type == SCHEDULE_REPLAY ||
            (schedule->type == SCHEDULE_HYPERBAND && schedule->mode == SCHEDULE_STOP);
 }
 
@@ -212,7 +217,7 @@ static error_code max_check(struct reader *r, const struct spec_node *block,
                            "the key `schedule.max` is missing: the last step of a trial");
     }
     schedule->max = schedule->max == 0 ? INT64_MAX : schedule->max;
-    if (schedule->type != SCHEDULE_PBT && schedule->max < schedule->min) {
+    if (spec_schedule_has(schedule->type, "min") && schedule->max < schedule->min) {
         return reader_fail(r, max, ERR_INVALID, "`schedule.max` is %lld, less than min, %lld",
                            (long long)schedule->max, (long long)schedule->min);
     }
@@ -369,14 +374,17 @@ error_code schedule_check(struct reader *r, const struct spec_node *root, struct
     if (error == OK) {
         error = sha_check(r, block, spec);
     }
+    if (error == OK) {
+        error = replay_check(r, root, block, spec);
+    }
     return error == OK ? pbt_check(r, root, block, spec) : error;
 }
 
 void schedule_make_test(struct sweep_spec *spec)
 {
-    int64_t first = spec->schedule.type == SCHEDULE_PBT    ? spec->pbt.interval
-                    : spec->schedule.type == SCHEDULE_NONE ? 1
-                                                           : spec->schedule.min;
+    int64_t first = spec->schedule.type == SCHEDULE_PBT             ? spec->pbt.interval
+                    : spec_schedule_has(spec->schedule.type, "min") ? spec->schedule.min
+                                                                    : 1;
     spec->schedule =
         (struct schedule_spec){.type = SCHEDULE_ASHA, .min = first, .max = first, .eta = 2};
 }

@@ -242,6 +242,12 @@ void spec_set_report(const struct spec_set *set, struct report *report)
         return;
     }
     char text[sizeof report->text];
+    if (set->from != NULL && report->line - SET_LINE_FIRST == set->n_texts - 1) {
+        report_add(report, " in %s", set->from);
+        report->line = report->column = 0;
+        report->file[0] = '\0';
+        return;
+    }
     const char *setting = set->texts[report->line - SET_LINE_FIRST];
     int n = snprintf(text, sizeof text, "--set %.*s%s: %s", SET_EXCERPT_MAX, setting,
                      strlen(setting) > SET_EXCERPT_MAX ? "..." : "", report->text);

@@ -12,8 +12,4 @@
 MUST_CHECK error_code spec_set_apply(const struct spec_set *set, const struct spec_node *root,
                                      struct arena *arena, struct report *report);
 
-/* After a failure: if the report points into a setting, its text says which one, and it points
- * nowhere in the file; one that points into the file says that there were settings. */
-void spec_set_report(const struct spec_set *set, struct report *report);
-
 #endif

@@ -180,18 +180,26 @@ static void constraints_print(const struct sweep_spec *spec, struct buf *buf)
     put(buf, "]\n");
 }
 
+void baseline_print(const struct sweep_spec *spec, const struct baseline *baseline, struct buf *buf)
+{
+    put(buf, "{");
+    for (uint32_t k = 0; k < baseline->n_items; k++) {
+        const struct baseline_item *item = &baseline->items[k];
+        put(buf, "%s%s: ", k > 0 ? ", " : "", spec->parameters[item->param].name);
+        value_write(item->value, buf);
+    }
+    put(buf, "}");
+}
+
+/* Those of a recorded schedule stand there. */
 static void baselines_print(const struct sweep_spec *spec, struct buf *buf)
 {
-    put(buf, "baselines:%s\n", spec->n_baselines == 0 ? " []" : "");
-    for (uint32_t i = 0; i < spec->n_baselines; i++) {
-        const struct baseline *baseline = &spec->baselines[i];
-        put(buf, "  - {");
-        for (uint32_t k = 0; k < baseline->n_items; k++) {
-            const struct baseline_item *item = &baseline->items[k];
-            put(buf, "%s%s: ", k > 0 ? ", " : "", spec->parameters[item->param].name);
-            value_write(item->value, buf);
-        }
-        put(buf, "}\n");
+    uint32_t n = spec->schedule.type == SCHEDULE_REPLAY ? 0 : spec->n_baselines;
+    put(buf, "baselines:%s\n", n == 0 ? " []" : "");
+    for (uint32_t i = 0; i < n; i++) {
+        put(buf, "  - ");
+        baseline_print(spec, &spec->baselines[i], buf);
+        put(buf, "\n");
     }
 }
 

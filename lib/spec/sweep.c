@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "spec/command.h"
+#include "spec/envvars.h"
 #include "spec/parameters.h"
 #include "spec/reader.h"
 #include "spec/schedule.h"
@@ -18,6 +19,8 @@ enum { TREE_ARENA_MAX_BYTES = 16 << 20 };
 
 static const struct sweep_spec defaults = {
     .project = "",
+    .description = "",
+    .entity = "",
     .workdir = ".",
     .work = {.mode = WORKDIR_SNAPSHOT, .max_bytes = 200 << 20},
     .setup = "",
@@ -30,7 +33,7 @@ static const struct sweep_spec defaults = {
                 .backoff_min_ms = 1000,
                 .backoff_max_ms = 300000,
                 .node_failures = 3},
-    .timeouts = {.grace_ms = 60000, .decision_ms = 60000},
+    .timeouts = {.grace_ms = 60000, .decision_ms = 60000, .rank_ms = 600000},
     .checkpoints = {.on = CHECKPOINT_ON_RUNG, .keep_last = 1, .keep_best = 1, .adopt = ""},
     .logs_tail_bytes = 64 << 10,
     .metric = {.time = ""},
@@ -128,6 +131,20 @@ static error_code adopt_check(struct reader *r, const struct spec_node *root,
     return OK;
 }
 
+/* Acts are collective where ranks are, and come at milestones alone: a clock is none. */
+static error_code every_check(struct reader *r, const struct spec_node *root,
+                              const struct sweep_spec *spec)
+{
+    const struct spec_node *block = spec_node_entry(root, "checkpoints");
+    const struct spec_node *every = block != NULL ? spec_node_entry(block, "every") : NULL;
+    if (every == NULL || spec->checkpoints.every_ms == 0 || spec->launch != LAUNCH_RANKS) {
+        return OK;
+    }
+    return reader_fail(r, every, ERR_INVALID,
+                       "`checkpoints.every` does not go with `launch: ranks`: ranks are asked to "
+                       "save at milestones alone; write `checkpoints.on: rung`");
+}
+
 static error_code tensorboard_check(struct reader *r, const struct spec_node *root,
                                     const struct sweep_spec *spec)
 {
@@ -141,6 +158,27 @@ static error_code tensorboard_check(struct reader *r, const struct spec_node *ro
         r, from, ERR_INVALID,
         "`report.from: tensorboard` needs `workdir.mode: snapshot`: in a folder that "
         "trials share nobody knows whose event files they are");
+}
+
+/* A rank for each GPU is what most programs want; a part of one is one rank's. */
+static error_code ranks_resolve(struct reader *r, const struct spec_node *root,
+                                struct sweep_spec *spec)
+{
+    const struct spec_node *block = spec_node_entry(root, "resources");
+    if (spec->launch == LAUNCH_ONE && spec->ranks > 0) {
+        return reader_fail(r, spec_node_entry(block, "ranks"), ERR_INVALID,
+                           "`resources.ranks` needs `launch: ranks`: with `launch: one` the "
+                           "command starts its own processes");
+    }
+    if (spec->launch == LAUNCH_RANKS && spec->ranks == 0) {
+        amount gpus = spec->resources.gpus / AMOUNT_ONE;
+        if (gpus > SPEC_RANKS_MAX) {
+            return reader_fail(r, block, ERR_INVALID, "a trial has at most %d ranks",
+                               SPEC_RANKS_MAX);
+        }
+        spec->ranks = gpus > 1 ? (uint32_t)gpus : 1;
+    }
+    return OK;
 }
 
 static error_code sweep_read(struct reader *r, const struct spec_node *root, const char *file_name,
@@ -162,6 +200,9 @@ static error_code sweep_read(struct reader *r, const struct spec_node *root, con
         error = wandb_check(r, root);
     }
     if (error == OK) {
+        error = ranks_resolve(r, root, spec);
+    }
+    if (error == OK) {
         error = stop_check(r, root, spec);
     }
     if (error == OK) {
@@ -169,6 +210,9 @@ static error_code sweep_read(struct reader *r, const struct spec_node *root, con
     }
     if (error == OK) {
         error = adopt_check(r, root, spec);
+    }
+    if (error == OK) {
+        error = every_check(r, root, spec);
     }
     if (error == OK) {
         error = tensorboard_check(r, root, spec);
@@ -208,6 +252,9 @@ error_code spec_sweep_parse_set(const char *text, size_t len, const char *file_n
     }
     if (error == OK) {
         error = program_apply(root, &scratch, report);
+    }
+    if (error == OK) {
+        error = envvars_apply(root, &scratch, report);
     }
     if (error == OK) {
         error = sweep_read(&reader, root, file_name, &spec);

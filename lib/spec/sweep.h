@@ -32,6 +32,8 @@ struct spec_set {
     const char *const *texts; /* PATH=VALUE: a path of keys with dots (or item numbers), YAML */
     uint32_t n_texts;         /* SPEC_SETS_MAX at most */
     bool is_test;             /* one trial, to its first rung or report, without a retry */
+    const char
+        *from; /* NULL, or the file that the last one of `texts` was read from, for messages */
 };
 
 /* The same with settings (NULL: none), which are applied before anything is checked. An error of a
@@ -39,6 +41,11 @@ struct spec_set {
 MUST_CHECK error_code spec_sweep_parse_set(const char *text, size_t len, const char *file_name,
                                            const struct spec_set *set, struct arena *arena,
                                            struct sweep_spec *ret_spec, struct report *report);
+
+/* After a failure of what is made of the spec (tune_check()); the parser does it itself. If the
+ * report points into a setting, its text says which one, and it points nowhere in the file; one
+ * that points into the file says that there were settings. */
+void spec_set_report(const struct spec_set *set, struct report *report);
 
 /* Appends the normalised file, every default written out, as YAML that parses to an equal spec
  * again. Errors are the buffer's: ERR_LIMIT or ERR_NO_MEMORY. */

@@ -3,6 +3,7 @@
 #include "spec/sweep_keys.h"
 
 #include "spec/command.h"
+#include "spec/envvars.h"
 #include "spec/parameters.h"
 #include "spec/schedule.h"
 
@@ -34,6 +35,13 @@ enum {
 const struct spec_word sweep_goal_words[] = {
     {"minimize", GOAL_MINIMIZE}, {"maximize", GOAL_MAXIMIZE}, {NULL, 0}};
 
+const struct spec_word sweep_summary_words[] = {{"best", SUMMARY_BEST}, {"last", SUMMARY_LAST},
+                                                {"min", SUMMARY_MIN},   {"max", SUMMARY_MAX},
+                                                {"mean", SUMMARY_MEAN}, {NULL, 0}};
+
+const struct spec_word sweep_on_nan_words[] = {
+    {"worst", NAN_WORST}, {"ignore", NAN_IGNORE}, {"fail", NAN_FAIL}, {NULL, 0}};
+
 const struct spec_word sweep_search_words[] = {
     {"random", SEARCH_RANDOM},
     {"grid", SEARCH_GRID},
@@ -50,12 +58,13 @@ const struct spec_word sweep_search_words[] = {
 };
 
 const struct spec_word sweep_schedule_words[] = {
-    {"none", SCHEDULE_NONE},     {"asha", SCHEDULE_ASHA},
-    {"sha", SCHEDULE_SHA},       {"hyperband", SCHEDULE_HYPERBAND},
-    {"median", SCHEDULE_MEDIAN}, {"pbt", SCHEDULE_PBT},
-    {"pb2", WORD_LATER},         {NULL, 0},
+    {"none", SCHEDULE_NONE},           {"asha", SCHEDULE_ASHA},     {"sha", SCHEDULE_SHA},
+    {"hyperband", SCHEDULE_HYPERBAND}, {"median", SCHEDULE_MEDIAN}, {"pbt", SCHEDULE_PBT},
+    {"replay", SCHEDULE_REPLAY},       {"pb2", WORD_LATER},         {NULL, 0},
 };
 
+const struct spec_word sweep_store_words[] = {
+    {"cluster", CHECKPOINT_STORE_CLUSTER}, {"node", CHECKPOINT_STORE_NODE}, {NULL, 0}};
 const struct spec_word sweep_checkpoint_words[] = {{"rung", CHECKPOINT_ON_RUNG},
                                                    {"end", CHECKPOINT_ON_END},
                                                    {"pause", CHECKPOINT_ON_PAUSE},
@@ -63,6 +72,9 @@ const struct spec_word sweep_checkpoint_words[] = {{"rung", CHECKPOINT_ON_RUNG},
 
 const struct spec_word sweep_place_words[] = {
     {"binpack", PLACE_BINPACK}, {"spread", PLACE_SPREAD}, {NULL, 0}};
+
+const struct spec_word sweep_launch_words[] = {
+    {"one", LAUNCH_ONE}, {"ranks", LAUNCH_RANKS}, {NULL, 0}};
 
 const struct spec_word sweep_workdir_words[] = {
     {"snapshot", WORKDIR_SNAPSHOT}, {"shared", WORKDIR_SHARED}, {NULL, 0}};
@@ -88,8 +100,8 @@ static const struct spec_key metric_keys[] = {
     {"goal", key_read_word, AT(metric.goal), 0, 0, 0, sweep_goal_words},
     {"target", key_read_target, 0, 0, 0, KEY_NONE, NULL},
     {"time", key_read_line, AT(metric.time), 0, NAME_MAX_BYTES, 0, NULL},
-    LATER("summary"),
-    LATER("on_nan"),
+    {"summary", key_read_word, AT(metric.summary), 0, 0, 0, sweep_summary_words},
+    {"on_nan", key_read_word, AT(metric.on_nan), 0, 0, 0, sweep_on_nan_words},
     END,
 };
 
@@ -127,6 +139,7 @@ static const struct spec_key resources_keys[] = {
     {"prefer", key_read_prefer, 0, 0, 0, 0, NULL},
     LATER("any_of"),
     LATER("nodes"),
+    {"ranks", key_read_u32, AT(ranks), 1, SPEC_RANKS_MAX, 0, NULL},
     END,
 };
 
@@ -163,7 +176,7 @@ static const struct spec_key timeouts_keys[] = {
     {"grace", key_read_duration, AT(timeouts.grace_ms), 0, DAY_MS, 0, NULL},
     {"start", key_read_duration, AT(timeouts.start_ms), 1, DURATION_MAX_MS, KEY_NONE, NULL},
     {"decision", key_read_duration, AT(timeouts.decision_ms), 1, DAY_MS, 0, NULL},
-    LATER("rank"),
+    {"rank", key_read_duration, AT(timeouts.rank_ms), 1, DAY_MS, 0, NULL},
     LATER("gpu_idle"),
     END,
 };
@@ -178,8 +191,8 @@ static const struct spec_key keep_keys[] = {
 static const struct spec_key checkpoints_keys[] = {
     {"on", key_read_bits, AT(checkpoints.on), 0, 0, 0, sweep_checkpoint_words},
     {"keep", key_read_block, 0, 0, 0, 0, keep_keys},
-    LATER("store"),
-    LATER("every"),
+    {"store", key_read_word, AT(checkpoints.store), 0, 0, 0, sweep_store_words},
+    {"every", key_read_duration, AT(checkpoints.every_ms), 1000, DURATION_MAX_MS, KEY_NONE, NULL},
     {"adopt", key_read_line, AT(checkpoints.adopt), 0, PATH_TEXT_MAX_BYTES, 0, NULL},
     END,
 };
@@ -212,6 +225,7 @@ const struct spec_key sweep_keys[] = {
     {"workdir", key_read_workdir, AT(workdir), 0, PATH_TEXT_MAX_BYTES, 0, workdir_keys},
     {"setup", key_read_setup, AT(setup), 0, SPEC_TEXT_MAX_BYTES, 0, NULL},
     {"env", key_read_env, 0, 0, 0, 0, NULL},
+    {"envvar", key_read_envvar, 0, 0, 0, 0, NULL},
     {"metric", key_read_block, 0, 0, 0, KEY_REQUIRED, metric_keys},
     {"parameters", key_read_parameters, 0, 0, 0, 0, NULL},
     {"constraints", key_read_space, 0, 0, 0, 0, NULL},
@@ -221,6 +235,7 @@ const struct spec_key sweep_keys[] = {
     {"stop", key_read_block, 0, 0, 0, 0, stop_keys},
     {"limits", key_read_block, 0, 0, 0, 0, limits_keys},
     {"resources", key_read_block, 0, 0, 0, 0, resources_keys},
+    {"launch", key_read_word, AT(launch), 0, 0, 0, sweep_launch_words},
     {"queue", key_read_block, 0, 0, 0, 0, queue_keys},
     {"retries", key_read_block, 0, 0, 0, 0, retries_keys},
     {"timeouts", key_read_block, 0, 0, 0, 0, timeouts_keys},
@@ -234,6 +249,8 @@ const struct spec_key sweep_keys[] = {
     LATER("tasks"),
     LATER("array"),
     /* Of W&B's sweep files. */
+    {"description", key_read_text, AT(description), 0, SPEC_TEXT_MAX_BYTES, 0, NULL},
+    {"entity", key_read_line, AT(entity), 0, NAME_MAX_BYTES, 0, NULL},
     {"program", key_read_program, 0, 0, PATH_TEXT_MAX_BYTES, 0, NULL},
     {"method", key_read_word, AT(search), 0, 0, 0, sweep_search_words},
     {"early_terminate", key_read_early_terminate, 0, 0, 0, 0, NULL},

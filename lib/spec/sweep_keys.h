@@ -12,11 +12,14 @@ extern const struct spec_key sweep_keys[];
 /* The word of an enum's value; NULL if none. For printing. */
 const char *sweep_word(const struct spec_word *words, int value);
 extern const struct spec_word sweep_goal_words[];
+extern const struct spec_word sweep_summary_words[], sweep_on_nan_words[];
 extern const struct spec_word sweep_search_words[];
 extern const struct spec_word sweep_schedule_words[];
 extern const struct spec_word sweep_mode_words[];
 extern const struct spec_word sweep_checkpoint_words[];
+extern const struct spec_word sweep_store_words[];
 extern const struct spec_word sweep_place_words[];
+extern const struct spec_word sweep_launch_words[];
 extern const struct spec_word sweep_retry_words[];
 extern const struct spec_word sweep_workdir_words[];
 extern const struct spec_word sweep_report_words[];

@@ -124,6 +124,14 @@ static void head_print(const struct sweep_spec *spec, struct buf *buf)
         put(buf, "\nproject: ");
         text_print(spec->project, buf);
     }
+    if (spec->entity[0] != '\0') {
+        put(buf, "\nentity: ");
+        text_print(spec->entity, buf);
+    }
+    if (spec->description[0] != '\0') {
+        put(buf, "\ndescription: ");
+        text_print(spec->description, buf);
+    }
     put(buf, "\nlabels: [");
     for (uint32_t i = 0; i < spec->n_labels; i++) {
         put(buf, "%s", i > 0 ? ", " : "");
@@ -177,7 +185,9 @@ static void metric_print(const struct sweep_spec *spec, struct buf *buf)
         put(buf, ", time: ");
         text_print(spec->metric.time, buf);
     }
-    put(buf, "}\n");
+    put(buf, ", summary: %s, on_nan: %s}\n",
+        sweep_word(sweep_summary_words, (int)spec->metric.summary),
+        sweep_word(sweep_on_nan_words, (int)spec->metric.on_nan));
 }
 
 static void line_rules_print(const char *key, const char *const *rules, uint32_t n, struct buf *buf)
@@ -233,6 +243,22 @@ static void pbt_print(const struct sweep_spec *spec, struct buf *buf)
     put(buf, "]}\n");
 }
 
+/* With what the file says: what was printed needs it no more. */
+static void replay_print(const struct sweep_spec *spec, struct buf *buf)
+{
+    const struct schedule_spec *schedule = &spec->schedule;
+    if (schedule->from != NULL) {
+        put(buf, ", from: ");
+        text_print(schedule->from, buf);
+    }
+    for (uint32_t i = 0; i < schedule->n_steps; i++) {
+        put(buf, "%s\n    {step: %lld, params: ", i == 0 ? ", steps: [" : ",",
+            (long long)schedule->steps[i]);
+        baseline_print(spec, &spec->baselines[i], buf);
+        put(buf, "}%s", i + 1 == schedule->n_steps ? "]" : "");
+    }
+}
+
 static void schedule_print(const struct sweep_spec *spec, struct buf *buf)
 {
     const struct schedule_spec *schedule = &spec->schedule;
@@ -259,6 +285,7 @@ static void schedule_print(const struct sweep_spec *spec, struct buf *buf)
     if (spec_schedule_has(schedule->type, "interval")) {
         put(buf, ", interval: %lld, startup: %u", (long long)schedule->interval, schedule->startup);
     }
+    replay_print(spec, buf);
     put(buf, "}\n");
     if (schedule->type == SCHEDULE_PBT) {
         pbt_print(spec, buf);
@@ -314,6 +341,14 @@ static void resources_print(const struct request *request, struct buf *buf)
     demands_print("prefer", request->prefer, request->n_prefer, buf);
 }
 
+static void launch_print(const struct sweep_spec *spec, struct buf *buf)
+{
+    if (spec->launch == LAUNCH_RANKS) {
+        put(buf, "  ranks: %u\n", spec->ranks);
+    }
+    put(buf, "launch: %s\n", sweep_word(sweep_launch_words, (int)spec->launch));
+}
+
 static void checkpoints_print(const struct checkpoint_spec *checkpoints, struct buf *buf)
 {
     const char *separator = "";
@@ -324,8 +359,11 @@ static void checkpoints_print(const struct checkpoint_spec *checkpoints, struct 
             separator = ", ";
         }
     }
-    put(buf, "], keep: {trial_last: %u, trial_best: %u}", checkpoints->keep_last,
+    put(buf, "]");
+    limit_print(", every", checkpoints->every_ms, buf);
+    put(buf, ", keep: {trial_last: %u, trial_best: %u}", checkpoints->keep_last,
         checkpoints->keep_best);
+    put(buf, ", store: %s", sweep_word(sweep_store_words, (int)checkpoints->store));
     if (checkpoints->adopt[0] != '\0') {
         put(buf, ", adopt: ");
         text_print(checkpoints->adopt, buf);
@@ -360,7 +398,9 @@ static void running_print(const struct sweep_spec *spec, struct buf *buf)
     limit_print("timeouts: {trial", spec->timeouts.trial_ms, buf);
     limit_print(", silent", spec->timeouts.silent_ms, buf);
     limit_print(", start", spec->timeouts.start_ms, buf);
-    put(buf, ", grace: %s, decision: %s}\n", low, high);
+    put(buf, ", grace: %s, decision: %s", low, high);
+    quantity_duration_print(spec->timeouts.rank_ms, low);
+    put(buf, ", rank: %s}\n", low);
     checkpoints_print(&spec->checkpoints, buf);
     quantity_size_print(spec->logs_tail_bytes, low);
     put(buf, "logs: {tail: %s}\n", low);
@@ -375,6 +415,7 @@ error_code spec_sweep_print(const struct sweep_spec *spec, struct buf *buf)
     space_print(spec, buf);
     tuning_print(spec, buf);
     resources_print(&spec->resources, buf);
+    launch_print(spec, buf);
     running_print(spec, buf);
     return buf->failed;
 }

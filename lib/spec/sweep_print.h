@@ -13,4 +13,8 @@ void value_write(struct value value, struct buf *buf);
 /* parameters, constraints, baselines */
 void space_print(const struct sweep_spec *spec, struct buf *buf);
 
+/* {name: value, ...} */
+void baseline_print(const struct sweep_spec *spec, const struct baseline *baseline,
+                    struct buf *buf);
+
 #endif

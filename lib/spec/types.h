@@ -166,10 +166,20 @@ typedef enum {
     SCHEDULE_HYPERBAND,
     SCHEDULE_MEDIAN,
     SCHEDULE_PBT,
+    SCHEDULE_REPLAY, /* one trial, by a recorded schedule */
 } schedule_type;
 /* At a rung a trial is judged once and for all, or it waits there until it may go on. */
 typedef enum { SCHEDULE_STOP, SCHEDULE_PROMOTE } schedule_mode;
 enum { CHECKPOINT_ON_RUNG = 1, CHECKPOINT_ON_END = 2, CHECKPOINT_ON_PAUSE = 4 };
+
+/* What a trial is ranked by, of all its values. */
+typedef enum { SUMMARY_BEST, SUMMARY_LAST, SUMMARY_MIN, SUMMARY_MAX, SUMMARY_MEAN } metric_summary;
+/* What a report of NaN means. */
+typedef enum {
+    NAN_WORST,  /* it is worse than any value, and a trial that ends with it is never best */
+    NAN_IGNORE, /* it is no report of the metric */
+    NAN_FAIL,   /* the trial has failed */
+} metric_on_nan;
 
 struct metric_spec {
     const char *name;
@@ -177,6 +187,8 @@ struct metric_spec {
     bool has_target;
     double target;
     const char *time; /* the name of what counts the steps in printed lines; "": none */
+    metric_summary summary;
+    metric_on_nan on_nan;
 };
 
 /* Where reports come from. The trial's socket is always listened to; an earlier one of these is
@@ -207,6 +219,11 @@ struct schedule_spec {
     int64_t interval; /* MEDIAN: steps between two looks, >= 1 */
     uint32_t startup; /* MEDIAN: results of so many others are needed to judge one */
     const char *origin; /* the key of a W\&B sweep file that it was read from; NULL: none */
+    /* REPLAY: the file as it is named, and the steps of the weights from which on the parameters of
+     * spec.baselines, one a step, hold; the first is 0, they grow. n_steps 0: not read yet. */
+    const char *from;
+    const int64_t *steps;
+    uint32_t n_steps;
 };
 
 /* Population-based training. */
@@ -253,13 +270,21 @@ struct timeout_spec {
     int64_t grace_ms;    /* default 60 s; from told to leave to SIGTERM, and again to SIGKILL */
     int64_t start_ms;    /* 0: none; from exec to the first word on the trial socket */
     int64_t decision_ms; /* default 60 s; how long an answer at a milestone may be held */
+    int64_t rank_ms; /* default 10 min; how long ranks wait for one of them where all must come */
 };
 
+typedef enum {
+    CHECKPOINT_STORE_CLUSTER, /* a second copy on another node, where there is one */
+    CHECKPOINT_STORE_NODE,    /* on the node where it was made alone */
+} checkpoint_store;
+
 struct checkpoint_spec {
-    uint32_t on;                   /* CHECKPOINT_ON_* bits; what is paused saves in any case */
+    uint32_t on;      /* CHECKPOINT_ON_* bits; what is paused saves in any case */
+    int64_t every_ms; /* 0: never; so long after a checkpoint one that runs is asked for the next */
     uint32_t keep_last, keep_best; /* per trial; default 1 and 1 */
     const char
         *adopt; /* a pattern of paths: what the program writes there are checkpoints; "": none */
+    checkpoint_store store;
 };
 
 /* Limits that hold whatever a file says. */
@@ -280,6 +305,7 @@ enum {
     SPEC_REQUIRE_MAX = 32,
     SPEC_PREFER_MAX = 32,
     SPEC_RULES_MAX = 32,
+    SPEC_RANKS_MAX = 128,
     SPEC_FACTORS_MAX = 16,
     SPEC_MATCH_MAX_BYTES = 1024,
     SPEC_CONSTRAINTS_MAX = 64,
@@ -289,6 +315,9 @@ enum {
     PRIORITY_MAX = 100,
     PRIORITY_DEFAULT = 50,
 };
+
+/* How many processes of the command a trial is. */
+typedef enum { LAUNCH_ONE, LAUNCH_RANKS } launch_mode;
 
 /* Where trials start: in a copy of the folder as it was at submission, or in the folder itself. */
 typedef enum { WORKDIR_SNAPSHOT, WORKDIR_SHARED } workdir_mode;
@@ -303,6 +332,7 @@ struct workdir_spec {
 struct sweep_spec {
     const char *name;    /* default: the file's name without its ending, else "sweep" */
     const char *project; /* "" if absent */
+    const char *description, *entity; /* of W&B's files, for people; "" if absent */
     const char *const *labels;
     uint32_t n_labels;
     struct command command;
@@ -335,6 +365,8 @@ struct sweep_spec {
     struct checkpoint_spec checkpoints;
     uint32_t logs_tail_bytes; /* default 64 KiB: kept in the store of a failed attempt */
     struct report_spec report;
+    launch_mode launch;
+    uint32_t ranks; /* LAUNCH_RANKS: processes of a trial, >= 1; else 0 */
 };
 
 #endif

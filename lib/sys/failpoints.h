@@ -57,10 +57,21 @@
     X(LANE_WRITE, "lane.write", true,                                                              \
       "worker: an array's output is about to be written, of one task behind another")              \
     X(LANE_INDEX, "lane.index", true, "worker: where such output lies is about to be written")     \
+    X(TRIAL_HELLO, "trial.hello", false, "worker: a trainer has said hello, and no more")          \
+    X(TRIAL_REPORT, "trial.report", false, "worker: a trainer's report was read, and no more")     \
+    X(TRIAL_SAVE, "trial.save", false, "worker: a trainer wants to save; that was read, no more")  \
+    X(TRIAL_COMMIT, "trial.commit", false, "worker: a trainer has saved; that was read, no more")  \
+    X(TRIAL_EXPLOIT, "trial.exploit", false, "worker: a trainer asks for another one's weights")   \
+    X(TRIAL_BYE, "trial.bye", false, "worker: a trainer's good-bye was read, and no more")         \
     X(TRIAL_ANSWER, "trial.answer", false, "worker: a trainer is about to get an answer")          \
     X(SNAPSHOT_WRITE, "snapshot.write", true, "worker: a snapshot's list is about to be written")  \
     X(SNAPSHOT_RENAME, "snapshot.rename", true, "worker: a snapshot is about to get its place")    \
     X(SNAPSHOT_COMMITTED, "snapshot.committed", false, "worker: it has it, and nobody was told")   \
+    X(LEND_SEND, "lend.send", false, "worker: another node is about to get a piece of a snapshot") \
+    X(COPY_WRITE, "copy.write", true, "worker: a piece of another node's snapshot is written")     \
+    X(COPY_PROVE, "copy.prove", false, "worker: all pieces are there, and none was proven")        \
+    X(COPY_RENAME, "copy.rename", true, "worker: a copied snapshot is about to get its place")     \
+    X(COPY_TELL, "copy.tell", false, "worker: it has it, and nobody was told")                     \
     X(BLOB_UNPACK, "blob.unpack", true, "worker: a piece of a work folder is unpacked")            \
     X(BLOB_RENAME, "blob.rename", true, "worker: an unpacked work folder is about to appear")      \
     X(ROLE_START, "role.start", false, "supervisor: a role is about to be started")                \

@@ -180,6 +180,9 @@ error_code proc_usages_read(struct proc_usage *usages, uint32_t n)
     error_code error = OK;
     for (uint32_t i = 0; i < n && error == OK; i++) {
         error = pid_add(&usages[i], usages[i].main);
+        for (uint32_t k = 0; k < usages[i].n_others && error == OK; k++) {
+            error = pid_add(&usages[i], usages[i].others[k]);
+        }
         error = error == OK ? usage_walk(&usages[i], 0) : error;
     }
     return error == OK ? orphans_add(usages, n) : error;

@@ -11,9 +11,11 @@
 
 enum { PROC_USAGE_PIDS_MAX = 65536, PROC_USAGE_NAME_MAX = 32 };
 
-/* In: main and number; the rest zeroed. Out: the rest; all 0 if it has gone. */
+/* In: main, others and number; the rest zeroed. Out: the rest; all 0 if it has gone. */
 struct proc_usage {
     pid_t main;
+    const pid_t *others; /* further main processes of the same attempt; borrowed */
+    uint32_t n_others;
     uint64_t number;    /* of its mark, see sys/proctree.h; 0: orphans are not looked for */
     uint64_t rss_bytes; /* pages that several of its processes share count for each of them */
     int64_t cpu_ms;     /* of living processes and of children that they waited for */

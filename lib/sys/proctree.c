@@ -201,14 +201,23 @@ static error_code victim_stop(struct victims *victims, const struct proc *proc)
     return OK;
 }
 
-/* Dead children of ours among the members leave the process table here, all but the main one. */
+static bool pid_is_main(const struct proctree_target *target, pid_t pid)
+{
+    bool is_main = pid == target->main;
+    for (uint32_t i = 0; i < target->n_others && !is_main; i++) {
+        is_main = pid == target->others[i];
+    }
+    return is_main;
+}
+
+/* Dead children of ours among the members leave the process table here, all but the main ones. */
 static void members_reap(const struct proctree_target *target, const struct proc_list *list)
 {
     pid_t self = getpid();
     for (uint32_t i = 0; i < list->n; i++) {
         const struct proc *proc = &list->procs[i];
         if (proc->is_member && proc_is_dead(proc) && proc->parent == self &&
-            proc->pid != target->main) {
+            !pid_is_main(target, proc->pid)) {
             waitpid(proc->pid, NULL, WNOHANG);
         }
     }

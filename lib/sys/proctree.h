@@ -38,6 +38,8 @@ struct proctree_target {
     struct proctree_mark mark; /* made by proctree_mark_make(): an empty one would be everybody's */
     bool is_prefix; /* every attempt of mark.text's prefix (without name): leftovers of an agent */
     pid_t main;     /* alive or not reaped; 0: none */
+    const pid_t *others; /* further main processes, with the same mark; not reaped either */
+    uint32_t n_others;
     bool has_strangers; /* children of this process that no attempt owns belong to it, too */
 };
 

@@ -102,5 +102,26 @@ def test_digits_runs_under_each_trial_scheduler(cluster):
         assert max(t["step"] for t in items) >= {"promote": 9, "sha": 9, "hyperband": 3, "median": 27, "pbt": 40}[name], (name, items)
 
 
+def test_digits_replays_the_schedule_of_a_population(cluster):
+    cluster.run("sweep", "run", example(cluster, "digits/replay.yaml"), seconds=240)
+    trial = cluster.trials(1)[0]
+    assert trial["outcome"] == "done" and trial["step"] == 40 and trial["params"]["lr"] < 0.04, trial
+    assert trial["best"]["metrics"]["val_loss"] < 0.3, trial
+    changes = cluster.json("sweep", "show", "1", "--lineage")["items"]
+    assert [change["from_step"] for change in changes] == [0, 4, 8, 12, 28], changes
+
+
+def test_ring_of_four_learns_and_its_ranks_leave_at_one_epoch(cluster):
+    example(cluster, "digits/asha.yaml")  # its data
+    items = ran(cluster, "ring/ring.yaml", 6)
+    best = json.loads(cluster.run("sweep", "best", "1", "-o", "json").stdout)
+    assert best["best"]["metrics"]["val_loss"] < 0.4, best
+    assert any(t["outcome"] == "stopped" for t in items) and any(t["step"] == 27 for t in items), items
+    for trial in items:
+        lines = cluster.run("trial", "logs", trial["id"]).stdout.splitlines()
+        told = [[line.split("] ", 1)[1] for line in lines if line.startswith(f"[rank {rank}] ")] for rank in range(4)]
+        assert len(told[0]) == trial["step"] and all(one == told[0] for one in told), (trial["id"], told)
+
+
 if __name__ == "__main__":
     run(globals())

@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "chaos"))
 
-from cluster import MUSTER, Skip, is_alive, run, wait_for  # noqa: E402
+from cluster import MUSTER, SOURCE, Skip, is_alive, run, wait_for  # noqa: E402
 from chaos import is_quiet, round_check  # noqa: E402
 from load import Client, Journal, Load  # noqa: E402
 from rig import Rig  # noqa: E402
@@ -28,10 +28,21 @@ limits: {concurrency: 2}
 resources: {cpus: 0.25}
 retries: {max: 1000, crash_limit: 1000, backoff: 100ms..1s, node_failures: none}
 """
+# Members that take over each other's weights all the time.
+POPULATION = """
+command: [/usr/bin/python3, SOURCE/examples/toy/toy.py]
+metric: {name: q, goal: maximize}
+parameters: {h0: {min: 0.0, max: 1.0}, h1: {min: 0.0, max: 1.0}, steps: 200, step_ms: 10}
+schedule: {type: pbt, max: 200}
+pbt: {population: 4, interval: 2, quantile: 0.5}
+resources: {cpus: 0.25}
+retries: {max: 1000, crash_limit: 1000, backoff: 100ms..1s, node_failures: none}
+"""
 ARRAY_TASKS = 60
 # What makes somebody pass a point that the load alone does not reach.
 BY_FOLDER = ("depot.", "blob.")
 BY_ARRAY = ("ranges.", "lane.")
+BY_NODES = ("lend.", "copy.")  # needs two machines: copies_failpoints_test.py
 BY_HEAD = ("store.take", "store.load", "welcome.send", "file.", "role.start")
 
 
@@ -57,7 +68,7 @@ class Points:
             self.rig.more_environment["MUSTER_FAILPOINTS_MARKS"] = self.marks
         self.journal, self.seen = Journal(self.rig.journal), set()
         self.folders = 0
-        self.arrays = []
+        self.arrays, self.populations = [], []
 
     def path(self, name):
         return os.path.join(self.marks, name)
@@ -114,13 +125,17 @@ class Points:
 
     def arrays_check(self):
         """Each task ended well, once; then they go: the checker reads what is kept of single tasks and trials."""
+        for number in self.populations:
+            wait_for(f"population {number} to end", lambda n=number: self.rig.sweep_of(n)["state"] in ("done", "failed"), 120)
+            assert all(t["outcome"] == "done" for t in self.rig.trials(number)), self.rig.trials(number)
+            self.rig.run("sweep", "rm", str(number))
         for number in self.arrays:
             job = json.loads(self.rig.http("GET", f"/api/v1/jobs/{number}")[1])
             assert (job["state"], job["done"], job["failed"]) == ("ended", ARRAY_TASKS, 0), job
             listed = self.rig.json("task", "list", str(number), "--limit", str(2 * ARRAY_TASKS))["items"]
             assert [t["id"] for t in listed] == [f"{number}.{i + 1}" for i in range(ARRAY_TASKS)], listed
             self.rig.run("sweep", "rm", str(number))
-        wait_for("the arrays to be removed", lambda: not any(t.split(".")[0] in map(str, self.arrays) for t in Stored(self.rig.state).tasks))
+        wait_for("the arrays to be removed", lambda: not any(int(t.split(".")[0]) in self.arrays + self.populations for t in Stored(self.rig.state).tasks))
 
     def kill(self, role):
         pid = self.rig.pid(role)
@@ -134,6 +149,8 @@ class Points:
             self.submit_array()
         elif name.startswith(BY_HEAD):
             self.kill("head")
+        elif name == "trial.exploit":
+            self.populations.append(self.rig.sweep(POPULATION.replace("SOURCE", SOURCE), "population.yaml"))
         elif name == "role.adopt":
             self.kill("supervisor")
         elif name == "log.write":
@@ -175,7 +192,7 @@ class Points:
 
 
 def test_kill_at_each_failpoint_loses_nothing(_cluster):
-    names = [point["name"] for point in points()]
+    names = [point["name"] for point in points() if not point["name"].startswith(BY_NODES)]
     with Points({name: "kill" for name in names}) as all_points:
         for name in names:
             assert all_points.fire(name) == "kill", name
@@ -183,7 +200,7 @@ def test_kill_at_each_failpoint_loses_nothing(_cluster):
 
 
 def test_failure_at_each_failpoint_that_can_fail_loses_nothing(_cluster):
-    names = [point["name"] for point in points() if point["can_fail"]]
+    names = [point["name"] for point in points() if point["can_fail"] and not point["name"].startswith(BY_NODES)]
     with Points({name: "error:ENOSPC" for name in names}) as all_points:
         for name in names:
             assert all_points.fire(name) == "error", name

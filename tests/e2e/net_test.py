@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Head and workers apart, over TCP: who may join, what is said when it does not work, logs from afar, drain, orphans."""
+import contextlib
+import os
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -44,6 +47,51 @@ def test_workers_started_before_their_head_join_when_it_is_there(cluster):
     wait_for("a word of it", lambda: "nobody listens" in worker_log(cluster, "one"))
     cluster.run("head", "-d", "--listen", f"tcp://127.0.0.1:{port}")
     wait_alive(cluster, "one", "two", seconds=10)
+
+
+def listening_at(pid):
+    """The IPv4 addresses at which a process listens."""
+    inodes = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            inodes.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    found = set()
+    with open(f"/proc/{pid}/net/tcp") as file:
+        for words in (line.split() for line in file.readlines()[1:]):
+            if words[3] == "0A" and f"socket:[{words[9]}]" in inodes:
+                found.add(socket.inet_ntoa(struct.pack("<L", int(words[1].split(":")[0], 16))))
+    return found
+
+
+def way_out():
+    """The address from which this machine reaches others."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return probe.getsockname()[0]
+
+
+def test_worker_hands_snapshots_out_where_others_reach_it(cluster):
+    for listen, at in (([], "127.0.0.1"), (["--listen", "tcp://127.0.0.1:0"], "127.0.0.1"), (["--listen", "tcp://*:0"], way_out()),
+                       (["--listen", "tcp://0.0.0.0:0", "--address", "127.0.0.1"], "127.0.0.1")):
+        cluster.up("--cpus", "1", *listen)
+        assert listening_at(cluster.pid("worker")) == {at}, (listen, at, listening_at(cluster.pid("worker")))
+        cluster.run("down")
+    endpoint = head_up(cluster)
+    child = worker_join(cluster, "one", endpoint)
+    wait_alive(cluster, "one")
+    assert listening_at(child.pid) == {"127.0.0.1"}
+
+
+def test_address_that_is_none_of_this_machine_ends_the_start(cluster):
+    endpoint = head_up(cluster)
+    for address in ("127.0.0.1:7701", "[::1]", "tcp://127.0.0.1", "", "a b"):
+        assert "--address wants" in cluster.run("worker", "--join", endpoint, "--address", address, code=2).stderr, address
+    done = cluster.run("worker", "--join", endpoint, "--key-file", os.path.join(cluster.state, "keys/join"), "--name", "far", "--address", "192.0.2.7",
+                       code=1)
+    assert "192.0.2.7" in done.stderr and "listen" in done.stderr, done.stderr
 
 
 def test_ipv6_and_wildcard_listeners_serve(cluster):

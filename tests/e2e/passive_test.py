@@ -214,6 +214,47 @@ report: {stdout: muster}
     assert trial["checkpoint"], trial
 
 
+def test_passive_trials_that_are_adopted_wait_at_rungs_and_go_on(cluster):
+    """Promotion pauses them by SIGTERM, and starts the best again from what they wrote."""
+    cluster.up("--cpus", "2")
+    folder(cluster, rungs__py="""
+import os, sys, time
+step = 0
+if "--resume" in sys.argv:
+    with open(os.path.join(sys.argv[sys.argv.index("--resume") + 1], "step")) as file:
+        step = int(file.read())
+print("from", step, flush=True)
+x = float(sys.argv[1].split("=")[1])
+while step < 9:
+    step += 1
+    os.makedirs(f"out/ckpt-{step}", exist_ok=True)
+    with open(f"out/ckpt-{step}/step", "w") as file:
+        file.write(str(step))
+    print(f"step={step} loss={x + 1 / step}", flush=True)
+    time.sleep(0.5)
+""")
+    number = cluster.sweep("""
+name: rungs
+command: [/usr/bin/python3, rungs.py, "--x=${x}", "${restore:--resume {}}"]
+metric: {name: loss}
+parameters: {x: {min: 0.0, max: 9.0}}
+search: {method: random, seed: 4}
+stop: {trials: 4}
+schedule: {type: asha, mode: promote, min: 1, max: 9, eta: 3}
+checkpoints: {adopt: 'out/ckpt-*'}
+report: {stdout: muster}
+timeouts: {grace: 5s}
+""")
+    cluster.run("sweep", "wait", str(number))
+    sweep, trials = cluster.sweep_of(number), cluster.trials(number)
+    assert sweep["state"] == "done" and sweep["failed"] == 0, sweep
+    best = min(trials, key=lambda trial: trial["params"]["x"])
+    assert best["attempts"] == 2 and best["step"] >= 3, "it waited at the first rung, and went on to the second: " + str(best)
+    last = cluster.run("trial", "logs", best["id"], "--attempt", "1").stdout.splitlines()[0]
+    assert last.startswith("from ") and last != "from 0", "it went on from what it wrote: " + last
+    assert all(trial["attempts"] == 1 and trial["step"] < 3 for trial in trials if trial["id"] != best["id"]), trials
+
+
 # TFRecords by hand, so that no package is needed: length, its checksum, an Event, its checksum.
 WRITES_EVENTS = r"""
 import os, struct, time

@@ -243,6 +243,19 @@ def test_connect_set_name_labels_and_test_reach_the_sweep(cluster):
     expect(MusterError, lambda: there.submit(spec(cluster), set={"stop.trails": 2}), "trails")
 
 
+def test_connect_envvar_is_this_programs(cluster):
+    there = up(cluster)
+    spec_of = {"command": ["sh", "-c", "echo got $0; muster report --step 1 loss=1", "${envvar:KEYS_TEST}"], "metric": {"name": "loss"}, "stop": {"trials": 1}}
+    expect(MusterError, lambda: there.submit(spec_of, work=cluster.work), "KEYS_TEST")
+    os.environ["KEYS_TEST"] = "\u00fcber's 'x'"
+    try:
+        sweep = there.submit(spec_of, work=cluster.work)
+    finally:
+        del os.environ["KEYS_TEST"]
+    sweep.wait(60)
+    assert "got \u00fcber's 'x'" in cluster.run("trial", "logs", f"{sweep.id}.1").stdout
+
+
 def test_connect_over_tls_trusts_the_clusters_own_ca_only(cluster):
     cluster.up("--cpus", "1", "--http", "0.0.0.0:0")
     with no_variables():

@@ -300,13 +300,13 @@ def test_roles_and_owners_are_kept_apart(cluster):
     assert cluster_sweep(cluster, number)["owner"] == "alice", "the body may not say whose it is"
     # Readers read.
     assert ask(cluster, "GET", f"/api/v1/sweeps/{number}", reader)[0] == 200
-    for path in ("/api/v1/sweeps", f"/api/v1/sweeps/{number}/cancel", f"/api/v1/trials/{number}.1/stop", "/api/v1/shutdown", "/api/v1/keys"):
+    for path in ("/api/v1/sweeps", f"/api/v1/sweeps/{number}/cancel", f"/api/v1/sweeps/{number}/set", f"/api/v1/trials/{number}.1/stop", "/api/v1/shutdown", "/api/v1/keys"):
         status, answer = ask(cluster, "POST", path, reader, {})
         assert status == 403 and "reader" in answer["error"]["text"], (path, status, answer)
     status, answer = ask(cluster, "PUT", "/api/v1/blobs/" + "0" * 64, reader, b"x" * 100000)
     assert status == 403 and "reader" in answer["error"]["text"], (status, answer)
     # Users act on what is theirs.
-    for path in (f"/api/v1/sweeps/{number}/stop", f"/api/v1/sweeps/{number}/cancel", f"/api/v1/trials/{number}.1/cancel", f"/api/v1/tasks/{number}.1/cancel",
+    for path in (f"/api/v1/sweeps/{number}/stop", f"/api/v1/sweeps/{number}/set", f"/api/v1/sweeps/{number}/cancel", f"/api/v1/trials/{number}.1/cancel", f"/api/v1/tasks/{number}.1/cancel",
                  f"/api/v1/jobs/{number}/rm", f"/api/v1/sweeps/{number}/rm", f"/api/v1/sweeps/{number}/anything"):
         status, answer = ask(cluster, "POST", path, bob, {})
         assert status == 403 and "'alice'" in answer["error"]["text"], (path, status, answer)

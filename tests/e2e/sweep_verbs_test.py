@@ -79,6 +79,28 @@ def test_ended_sweep_takes_more_trials_and_a_repeat_adds_none(cluster):
     assert len(cluster.trials(number)) == 6
 
 
+def test_limits_of_a_running_sweep_are_changed_and_outlive_the_head(cluster):
+    cluster.up("--cpus", "4")
+    number = submit(cluster, steady(pause=0.1, trials=3) + "limits: {concurrency: 1}\n")
+    wait_for("a trial", lambda: cluster.sweep_of(number)["running"] == 1)
+    done = cluster.run("sweep", "set", str(number), "limits.concurrency=3", "stop.trials=6", "timeouts.silent=5m")
+    assert f"sweep {number} has the new settings" in done.stderr, done.stderr
+    wait_for("three at a time", lambda: cluster.sweep_of(number)["running"] == 3)
+    head_killed(cluster)
+    sweep = cluster.sweep_of(number)
+    assert sweep["trials"] == 6 and sweep["changed"] == ["limits.concurrency=3", "stop.trials=6", "timeouts.silent=5m"], sweep
+    assert "changed   limits.concurrency=3" in cluster.run("sweep", "show", str(number)).stdout
+    error = cluster.run("sweep", "set", str(number), "stop.trials=7", "search.seed=3", code=2).stderr
+    assert "`search.seed` cannot change while a sweep runs: its trials so far were drawn from it" in error, error
+    assert cluster.sweep_of(number)["trials"] == 6, "all settings of one command hold, or none"
+    audit = open(os.path.join(cluster.state, "logs", "audit.log")).read()
+    assert f'"path":"/api/v1/sweeps/{number}/set","status":200' in audit, audit
+    assert ended(cluster, number)["asked"] == 6
+    assert "nothing of it can change" in cluster.run("sweep", "set", str(number), "stop.trials=9", code=1).stderr
+    cluster.run("sweep", "resume", str(number), "--trials", "+1")
+    assert ended(cluster, number)["asked"] == 7
+
+
 def test_trial_is_stopped_and_another_tried_again(cluster):
     cluster.up("--cpus", "2")
     flag = os.path.join(cluster.work, "good")

@@ -23,6 +23,7 @@ static struct day {
     struct start starts[STARTS_MAX]; /* that the core asked for, the last ones */
     uint32_t n_starts;
     struct agent_effect save; /* the last one that was asked for */
+    struct snapshot_name copy;
     char blob[BLOB_HASH_TEXT_MAX + 1], tree[WORK_TREE_NAME_MAX + 1];
     uint64_t blob_bytes;
     uint64_t connections, open[CONNECTIONS]; /* the trainers' */
@@ -75,6 +76,11 @@ static void effect_check(const struct agent_effect *effect)
     case AGENT_SNAPSHOT_PROVE:
         day.save = *effect;
         break;
+    case AGENT_COPY:
+        assert(effect->frame.len == PASS_BYTES);
+        day.copy = effect->source->name;
+        break;
+    case AGENT_LEND:
     case AGENT_RECONNECT:
     case AGENT_SIGNAL:
     case AGENT_CLOSE:
@@ -297,7 +303,7 @@ static void step_shell(struct fuzz_input *in)
     uint64_t connection = day.open[fuzz_byte(in) % CONNECTIONS];
     struct snapshot_ref snapshot = {.ordinal = pick % 5U, .step = pick, .dir = "/s"};
     const char *error = (pick & 0x40) != 0 ? "no_space" : NULL;
-    switch (fuzz_byte(in) % 13) {
+    switch (fuzz_byte(in) % 15) {
     case 0:
     case 1:
     case 2:
@@ -342,6 +348,12 @@ static void step_shell(struct fuzz_input *in)
         }
         on_exploit_proven(day.agent, day.now, ref, connection, "/s/1", error, &day.out);
         break;
+    case 12:
+        on_snapshot_copied(day.agent, day.now, day.copy, (copy_end)(pick >> 4 & 3), "no", &day.out);
+        break;
+    case 13:
+        on_rank_ended(day.agent, day.now, ref, pick % 4U, (pick & 0x80) != 0, &day.out);
+        break;
     default:
         on_load(day.agent, pick, pick);
         break;
@@ -364,6 +376,9 @@ static void step_trainer(struct fuzz_input *in)
         "{\"bye\":\"done\"}",
         "{\"bye\":\"paused\",\"note\":\"x\"}",
         "no json",
+        "{\"hello\":1,\"can\":[\"checkpoint\",\"exploit\"],\"rank\":0,\"world\":3}",
+        "{\"hello\":1,\"can\":[\"checkpoint\",\"exploit\"],\"rank\":1,\"world\":3}",
+        "{\"hello\":1,\"can\":[],\"rank\":2,\"world\":3}",
     };
     uint64_t connection = day.open[fuzz_byte(in) % CONNECTIONS];
     uint8_t pick = fuzz_byte(in);

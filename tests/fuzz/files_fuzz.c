@@ -6,6 +6,7 @@
 
 #include "cli/contexts.h"
 #include "input.h"
+#include "sys/beneath.h"
 #include "sys/files.h"
 #include "worker/shell/manifest.h"
 
@@ -76,6 +77,29 @@ static void manifest(bool must_hash)
     assert(error == OK || report.text[0] != '\0' || error == ERR_NO_MEMORY);
 }
 
+/* Another node's, which a copy believes as far as this: names stay inside, sizes add up, each file
+ * is found by its name. */
+static void manifest_list(const uint8_t *data, size_t size)
+{
+    struct manifest_list list;
+    struct report report = {0};
+    uint64_t bytes = 0;
+    if (manifest_list_parse((struct bytes){data, size}, &list, &report) != OK) {
+        return;
+    }
+    assert(list.n_files <= MANIFEST_FILES_MAX);
+    for (uint32_t i = 0; i < list.n_files; i++) {
+        const char *name = list.files[i].name;
+        assert(beneath_path_is_good(name, MANIFEST_DEPTH_MAX + 1));
+        assert(strlen(name) < MANIFEST_PATH_MAX && strcmp(name, MANIFEST_NAME) != 0);
+        assert(manifest_list_find(&list, name) == &list.files[i]);
+        assert(list.files[i].size <= UINT64_MAX - bytes);
+        bytes += list.files[i].size;
+    }
+    assert(bytes == list.manifest.bytes);
+    manifest_list_fini(&list);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1) {
@@ -92,6 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     default:
         file_put(MANIFEST_NAME, data + 1, size - 1);
         manifest(data[0] % 4 == 2);
+        manifest_list(data + 1, size - 1);
         break;
     }
     return 0;

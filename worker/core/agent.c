@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "worker/core/parts.h"
 
-enum { AGENT_ARENA_MAX_BYTES = 4 << 20, AGENT_RANDOM_STREAM = 1 };
+enum { AGENT_ARENA_MAX_BYTES = 4 << 20, AGENT_RANDOM_STREAM = 1, AGENT_PASSES_STREAM = 2 };
 
 error_code agent_new(const struct agent_config *config, struct agent **ret_agent)
 {
@@ -15,9 +15,11 @@ error_code agent_new(const struct agent_config *config, struct agent **ret_agent
     buf_init(&agent->line, MSG_MAX_BYTES);
     list_init(&agent->attempts);
     list_init(&agent->held);
+    list_init(&agent->copies);
     list_init(&agent->arrays_due);
     list_init(&agent->arrays_waiting);
     random_init(&agent->random, config->random_seed, AGENT_RANDOM_STREAM);
+    random_init(&agent->passes, config->random_seed, AGENT_PASSES_STREAM);
     agent_stream_init(&agent->stream, config->enrol.incarnation);
     agent->link = (struct agent_link){.enrol_at = AGENT_NEVER,
                                       .heartbeat_ms = AGENT_HEARTBEAT_MS,
@@ -36,6 +38,18 @@ error_code agent_new(const struct agent_config *config, struct agent **ret_agent
     return OK;
 }
 
+error_code agent_lender_set(struct agent *agent, const char *endpoint, const char *key)
+{
+    const char *lender = arena_strdup(&agent->arena, endpoint);
+    const char *lender_key = arena_strdup(&agent->arena, key);
+    if (lender == NULL || lender_key == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    agent->enrol->lender = lender;
+    agent->enrol->lender_key = lender_key;
+    return OK;
+}
+
 void agent_free(struct agent *agent)
 {
     if (agent == NULL) {
@@ -46,6 +60,7 @@ void agent_free(struct agent *agent)
     }
     agent_arrays_free(agent);
     agent_trees_free(agent);
+    agent_copies_free(agent);
     agent_stream_fini(&agent->stream);
     mem_free(agent->snapshots);
     buf_fini(&agent->line);

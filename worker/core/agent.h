@@ -48,6 +48,8 @@ void agent_free(struct agent *agent);
  * or 10 s without a byte. */
 void on_link_up(struct agent *agent, time_ms now, struct agent_outbox *out);
 void on_link_down(struct agent *agent, time_ms now, struct agent_outbox *out);
+/* Where other agents get snapshots from this one, as the next enrolment says it; once. Copied. */
+MUST_CHECK error_code agent_lender_set(struct agent *agent, const char *endpoint, const char *key);
 /* One decoded frame of the head. It is copied, but for the bytes of a MSG_BLOB: they stay until the
  * outbox was carried out. */
 void on_head_message(struct agent *agent, time_ms now, message_type type, const void *message,
@@ -85,6 +87,10 @@ void on_attempt_exited(struct agent *agent, time_ms now, struct attempt_ref ref,
  * sentence. */
 void on_attempt_over_memory(struct agent *agent, time_ms now, struct attempt_ref ref,
                             const char *reason);
+/* One of several processes of the attempt has ended, and others have not. has_failed: not with exit
+ * code 0; the others cannot go on without it, and are ended. */
+void on_rank_ended(struct agent *agent, time_ms now, struct attempt_ref ref, uint32_t rank,
+                   bool has_failed, struct agent_outbox *out);
 /* Before on_attempt_exited(), of a task of an array: how long it ran. */
 void agent_task_duration(struct agent *agent, struct attempt_ref ref, uint64_t duration_us);
 /* A byte came from the attempt (output or socket); at most one call a second and attempt. */
@@ -128,6 +134,7 @@ enum {
 struct trainer_request {
     trainer_request_kind kind;
     uint32_t can;             /* HELLO */
+    uint32_t rank, world;     /* HELLO: of several processes; world 0: it said none */
     int64_t step;             /* REPORT, SAVE, COMMIT */
     const char *const *names; /* REPORT: METRICS_MAX at most, names as checked by the shell */
     const double *values;
@@ -165,6 +172,14 @@ void on_save_committed(struct agent *agent, time_ms now, struct attempt_ref ref,
 void on_exploit_proven(struct agent *agent, time_ms now, struct attempt_ref ref,
                        uint64_t connection, const char *dir, const char *error,
                        struct agent_outbox *out);
+
+/* Answers to AGENT_COPY. DONE: the snapshot is whole and on disk where its name says. AGAIN: the
+ * other agent was not reached, went away or did not know the pass; what came is kept and not
+ * fetched twice. GONE: it has the snapshot no more, or a damaged one. FAILED: it cannot be written
+ * here. text: one sentence, unless DONE. */
+typedef enum { COPY_DONE, COPY_AGAIN, COPY_GONE, COPY_FAILED } copy_end;
+void on_snapshot_copied(struct agent *agent, time_ms now, struct snapshot_name name, copy_end end,
+                        const char *text, struct agent_outbox *out);
 
 /* What the program wrote is copied into the folder that attempt_save_commit() of the shell takes:
  * it becomes a snapshot of the last step that was reported. False: not now, another one is under

@@ -3,7 +3,7 @@
 #include "base/json_out.h"
 #include "base/mem.h"
 #include "spec/types.h"
-#include "worker/core/parts.h"
+#include "worker/core/ranks.h"
 
 /* Lines of a connection leave in the order of its requests. An answer is printed when it leaves,
  * not when it is asked for, so that its act bits are those of the newest order. */
@@ -40,8 +40,9 @@ static void line_save(struct json_out *json, const struct attempt *attempt, bool
         !agent_exploit_is_due(attempt) && attempt->order.until != INT64_MAX &&
         (attempt->lease->checkpoints_on & (CHECKPOINT_ON_RUNG | CHECKPOINT_ON_END)) != 0 &&
         (attempt->can & CAN_CHECKPOINT) != 0;
+    int64_t floor = attempt->ranks != NULL ? attempt->ranks->save_floor : 0;
     if (is_wanted) {
-        json_i64(json, "save", attempt->order.until);
+        json_i64(json, "save", floor > attempt->order.until ? floor : attempt->order.until);
     } else if (is_hello) {
         json_out_null(json, "save");
     }
@@ -76,7 +77,7 @@ void agent_answer_ahead(struct json_out *json, const struct attempt *attempt)
 static void line_hello(struct agent *agent, struct attempt *attempt)
 {
     struct json_out json = line_begin(agent, true);
-    json_i64(&json, "act", agent_order_hand(attempt, false));
+    json_i64(&json, "act", attempt->ranks != NULL ? 0 : agent_order_hand(attempt, false));
     agent_answer_params(&json, attempt);
     agent_answer_weights(&json, attempt);
     json_task_id(&json, "trial", attempt->ref.task);
@@ -86,18 +87,35 @@ static void line_hello(struct agent *agent, struct attempt *attempt)
     json_object_end(&json);
 }
 
-static void line_report(struct agent *agent, struct attempt *attempt, bool is_late)
+static uint32_t report_act(struct connection *connection, const struct answer *answer)
 {
+    struct attempt *attempt = connection->attempt;
+    return attempt->ranks != NULL ? agent_ranks_hand(attempt, connection, answer->step)
+                                  : agent_order_hand(attempt, true);
+}
+
+static void line_report(struct agent *agent, struct connection *connection,
+                        const struct answer *answer)
+{
+    struct attempt *attempt = connection->attempt;
     struct json_out json = line_begin(agent, true);
+    bool is_late = answer->is_late ||
+                   (answer->kind == ANSWER_RANK && agent_rank_is_late(connection, answer->step));
     if (is_late) {
-        json_i64(&json, "act", 0);
+        /* What ranks are told at this step does not wait for the order that is late. */
+        json_i64(&json, "act", attempt->ranks != NULL ? report_act(connection, answer) : 0);
         json_i64(&json, "late", 1);
     } else {
-        json_i64(&json, "act", agent_order_hand(attempt, true));
+        json_i64(&json, "act", report_act(connection, answer));
         line_milestone(&json, attempt);
         line_save(&json, attempt, false);
     }
     json_object_end(&json);
+    if (answer->kind == ANSWER_MILESTONE && attempt->ranks != NULL) {
+        agent_ranks_released(attempt, is_late);
+    } else if (answer->kind == ANSWER_RANK) {
+        agent_rank_released(connection);
+    }
 }
 
 const char *agent_answer_error_print(struct agent *agent, const char *error, const char *text)
@@ -120,7 +138,7 @@ static void answer_emit(struct agent *agent, time_ms now, struct connection *con
             struct json_out json = line_begin(agent, true);
             json_object_end(&json);
         } else {
-            line_report(agent, connection->attempt, answer->is_late);
+            line_report(agent, connection, answer);
         }
         text = buf_text(&agent->line);
     }
@@ -157,6 +175,8 @@ static bool answer_is_ready(const struct agent *agent, const struct connection *
     case ANSWER_COMMIT:
     case ANSWER_EXPLOIT:
         return answer->text != NULL;
+    case ANSWER_RANK:
+        return !agent_rank_must_wait(connection, answer->step);
     }
     return false;
 }
@@ -264,6 +284,13 @@ void agent_answer_add(struct agent *agent, time_ms now, struct connection *conne
     answer_give(agent, now, connection, &answer, out);
 }
 
+void agent_answer_report(struct agent *agent, time_ms now, struct connection *connection,
+                         answer_kind kind, uint64_t n, int64_t step, struct agent_outbox *out)
+{
+    struct answer answer = {.kind = kind, .n = n, .step = step};
+    answer_give(agent, now, connection, &answer, out);
+}
+
 void agent_answer_fill(struct agent *agent, time_ms now, struct connection *connection,
                        answer_kind kind, const char *text, struct agent_outbox *out)
 {
@@ -325,6 +352,14 @@ void agent_answers_tick(struct agent *agent, time_ms now, struct agent_outbox *o
     list_each (&agent->held, struct connection, held_link, connection) {
         answer_late_mark(now, connection);
         connection_pump(agent, now, connection, out);
+    }
+    /* A late answer of rank 0 lets others go. */
+    list_each (&agent->held, struct connection, held_link, connection) {
+        if (connection->rank > 0) {
+            connection_pump(agent, now, connection, out);
+        }
+    }
+    list_each (&agent->held, struct connection, held_link, connection) {
         if (connection->n_answers > 0 && now - connection->last_line >= AGENT_ALIVE_LINE_MS) {
             agent_outbox_answer(out, connection->id, "");
             connection->last_line = now;

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "spec/types.h"
 #include "worker/core/lanes.h"
+#include "worker/core/ranks.h"
 
 enum { ATTEMPT_ARENA_MAX_BYTES = MSG_ARENA_MAX_BYTES + (1 << 20) };
 
@@ -35,6 +37,7 @@ void agent_attempt_free(struct agent *agent, struct attempt *attempt)
     agent_rows_fini(&attempt->block);
     agent_rows_fini(&attempt->thinned);
     mem_free(attempt->note);
+    agent_ranks_free(attempt);
     exploit_fini(&attempt->told);
     exploit_fini(&attempt->taken);
     arena_fini(&attempt->arena);
@@ -60,10 +63,13 @@ static void attempt_refuse(struct agent *agent, time_ms now, const struct msg_le
 static error_code attempt_restore_find(const struct agent *agent, struct attempt *attempt)
 {
     const struct snapshot_ref *restore = &attempt->lease->restore;
+    attempt->last_ordinal = attempt->lease->last_ordinal;
     if (restore->ordinal == 0) {
         return OK;
     }
-    attempt->last_ordinal = restore->owner == 0 ? restore->ordinal : 0;
+    if (restore->owner == 0 && restore->ordinal > attempt->last_ordinal) {
+        attempt->last_ordinal = restore->ordinal;
+    }
     attempt->last_step = restore->step;
     attempt->last_time = (double)restore->step;
     attempt->restore_dir = restore->dir;
@@ -98,7 +104,9 @@ static struct attempt *attempt_new(const struct agent *agent, const struct msg_l
     attempt_init(attempt, (struct attempt_ref){lease->task, lease->attempt}, &lease->order);
     attempt->lineage = lease->lineage;
     attempt->lease = agent_message_copy(MSG_LEASE, lease, &attempt->arena);
-    if (attempt->lease == NULL || attempt_restore_find(agent, attempt) != OK) {
+    bool has_ranks = lease->is_trial && lease->ranks > 1 && lease->ranks <= SPEC_RANKS_MAX;
+    if (attempt->lease == NULL || attempt_restore_find(agent, attempt) != OK ||
+        (has_ranks && agent_ranks_new(attempt, lease->ranks) != OK)) {
         arena_fini(&attempt->arena);
         mem_free(attempt);
         return NULL;
@@ -111,6 +119,7 @@ static bool attempt_enter(struct agent *agent, struct attempt *attempt)
 {
     HASH_ADD(hh, agent->by_ref, ref, sizeof attempt->ref, attempt);
     if (attempt->hh.tbl == NULL) {
+        agent_ranks_free(attempt);
         arena_fini(&attempt->arena);
         mem_free(attempt);
         return false;

@@ -19,6 +19,7 @@ typedef enum {
     ANSWER_SAVE,      /* becomes TEXT when the shell has answered */
     ANSWER_COMMIT,
     ANSWER_EXPLOIT,
+    ANSWER_RANK, /* of a report of a rank above 0: ready when rank 0 has been there */
 } answer_kind;
 
 struct answer {
@@ -26,6 +27,7 @@ struct answer {
     answer_kind kind;
     bool is_late;
     uint64_t n;
+    int64_t step; /* of the report */
     time_ms since;
     char *text; /* owned */
 };
@@ -34,6 +36,7 @@ struct connection {
     UT_hash_handle hh;
     uint64_t id;
     struct attempt *attempt;
+    uint32_t rank;         /* that its hello said; 0: none */
     struct list link;      /* of the attempt */
     struct list held_link; /* of the agent: at least one answer waits */
     struct list answers;   /* oldest first: they leave in this order */

@@ -1,6 +1,6 @@
 #include <signal.h>
 
-#include "worker/core/parts.h"
+#include "worker/core/ranks.h"
 
 static int64_t drain_shorter(int64_t a, int64_t b)
 {
@@ -23,6 +23,9 @@ void agent_drain_attempt(struct agent *agent, time_ms now, struct attempt *attem
     bool can_be_told = attempt->lease->is_trial && attempt->has_spoken &&
                        (attempt->can & (CAN_PAUSE | CAN_CHECKPOINT)) != 0;
     attempt->is_told_by_drain = can_be_told;
+    if (can_be_told && attempt->ranks != NULL) {
+        agent_ranks_drained(attempt);
+    }
     time_ms term_at = can_be_told ? now + drain_shorter(grace_ms, total_ms / 2) : now;
     agent_attempt_end(agent, attempt, CAUSE_AGENT_LEFT, "its node was told to leave", term_at,
                       term_at + drain_shorter(grace_ms, total_ms / 4));

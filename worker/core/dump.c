@@ -1,9 +1,10 @@
 #include "base/json_out.h"
 #include "worker/core/lanes.h"
+#include "worker/core/ranks.h"
 
 static const char *const link_state_names[] = {"down", "enrolling", "welcomed"};
-static const char *const answer_kind_names[] = {"text", "hello", "received", "milestone",
-                                                "bye",  "save",  "commit"};
+static const char *const answer_kind_names[] = {"text", "hello",  "received", "milestone", "bye",
+                                                "save", "commit", "exploit",  "rank"};
 
 static void dump_link(struct json_out *json, const struct agent_link *link)
 {
@@ -67,6 +68,7 @@ static void dump_attempt(struct json_out *json, const struct attempt *attempt)
     json_bool(json, "is_committing", attempt->is_committing);
     json_u64(json, "lineage", attempt->lineage);
     json_u64(json, "exploit_told", attempt->told.n);
+    json_u64(json, "ranks", attempt->ranks != NULL ? attempt->ranks->n : 1);
     json_str(json, "bye", bye_word_names[attempt->bye]);
     json_str(json, "reason", attempt->has_cause ? attempt->reason : NULL);
     json_time(json, "term_at", attempt->term_at == AGENT_NEVER ? 0 : attempt->term_at);

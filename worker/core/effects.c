@@ -234,6 +234,30 @@ void agent_outbox_lane_start(struct agent_outbox *out, struct attempt_ref ref, u
                                           .position = position});
 }
 
+void agent_outbox_copy(struct agent_outbox *out, const struct msg_source *source,
+                       const uint8_t pass[PASS_BYTES])
+{
+    const struct msg_source *copy = agent_message_copy(MSG_SOURCE, source, &out->arena);
+    uint8_t *own = arena_alloc(&out->arena, PASS_BYTES);
+    if (copy == NULL || own == NULL) {
+        agent_outbox_fail(out, ERR_NO_MEMORY);
+        return;
+    }
+    memcpy(own, pass, PASS_BYTES);
+    outbox_add(
+        out, (struct agent_effect){.kind = AGENT_COPY, .source = copy, .frame = {own, PASS_BYTES}});
+}
+
+void agent_outbox_lend(struct agent_outbox *out, const struct msg_lend *lend)
+{
+    const struct msg_lend *copy = agent_message_copy(MSG_LEND, lend, &out->arena);
+    if (copy == NULL) {
+        agent_outbox_fail(out, ERR_NO_MEMORY);
+        return;
+    }
+    outbox_add(out, (struct agent_effect){.kind = AGENT_LEND, .lend = copy});
+}
+
 void *agent_message_copy(message_type type, const void *message, struct arena *arena)
 {
     CLEANUP(buf_fini) struct buf frame;

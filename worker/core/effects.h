@@ -40,6 +40,10 @@ void agent_outbox_lane_recall(struct agent_outbox *out, uint32_t job, uint32_t l
 void agent_outbox_lane_start(struct agent_outbox *out, struct attempt_ref ref, uint32_t lane,
                              uint32_t position);
 
+void agent_outbox_copy(struct agent_outbox *out, const struct msg_source *source,
+                       const uint8_t pass[PASS_BYTES]);
+void agent_outbox_lend(struct agent_outbox *out, const struct msg_lend *lend);
+
 /* A deep copy of a message, by encoding and decoding it. NULL: ERR_NO_MEMORY. */
 void *agent_message_copy(message_type type, const void *message, struct arena *arena);
 

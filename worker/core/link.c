@@ -22,7 +22,9 @@ static void enrol_snapshots(const struct agent *agent, struct msg_enrol *enrol,
                             struct snapshot_name *names)
 {
     for (uint32_t i = 0; i < agent->n_snapshots; i++) {
-        if (agent->snapshots[i].is_committed) {
+        const struct known_snapshot *known = &agent->snapshots[i];
+        /* What an event is about to tell is judged by the head when that comes. */
+        if (known->is_committed && known->copied <= agent->stream.acked) {
             names[enrol->n_snapshots++] = agent->snapshots[i].name;
         }
     }
@@ -187,6 +189,7 @@ static void head_welcome(struct agent *agent, time_ms now, const void *message,
     agent_stream_rewind(&agent->stream);
     link_holds(agent, welcome, out);
     agent_work_welcomed(agent, now, out);
+    agent_copies_welcomed(agent, now, out);
     agent_stream_send(&agent->stream, out);
 }
 
@@ -239,7 +242,7 @@ static void head_order(struct agent *agent, time_ms now, const void *message,
         agent_attempt_find(agent, (struct attempt_ref){order->task, order->attempt});
     if (attempt != NULL && attempt->state != ATTEMPT_DISOWNED) {
         if (order->order.act == ACT_EXPLOIT) {
-            agent_exploit_told(attempt, order, out);
+            agent_exploit_told(agent, now, attempt, order, out);
         }
         agent_order_apply(agent, now, attempt, &order->order, out);
     }
@@ -298,6 +301,26 @@ static void head_logs_drop(struct agent *agent, time_ms now, const void *message
     agent_logs_drop(agent, message, out);
 }
 
+static void head_lend(struct agent *agent, time_ms now, const void *message,
+                      struct agent_outbox *out)
+{
+    (void)agent;
+    (void)now;
+    agent_outbox_lend(out, message);
+}
+
+static void head_keep(struct agent *agent, time_ms now, const void *message,
+                      struct agent_outbox *out)
+{
+    agent_copies_keep(agent, now, message, out);
+}
+
+static void head_source(struct agent *agent, time_ms now, const void *message,
+                        struct agent_outbox *out)
+{
+    agent_source_told(agent, now, message, out);
+}
+
 static void head_blob(struct agent *agent, time_ms now, const void *message,
                       struct agent_outbox *out)
 {
@@ -342,6 +365,9 @@ static const struct head_handler {
     {MSG_RANGES, true, head_ranges},
     {MSG_TAKE_BACK, true, head_take_back},
     {MSG_LOGS_DROP, true, head_logs_drop},
+    {MSG_LEND, true, head_lend},
+    {MSG_SOURCE, true, head_source},
+    {MSG_KEEP, true, head_keep},
 };
 
 void on_head_message(struct agent *agent, time_ms now, message_type type, const void *message,

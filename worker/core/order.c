@@ -1,5 +1,5 @@
 #include "spec/types.h"
-#include "worker/core/parts.h"
+#include "worker/core/ranks.h"
 
 bool agent_order_is_leave(const struct order *order)
 {
@@ -67,6 +67,10 @@ void agent_order_apply(struct agent *agent, time_ms now, struct attempt *attempt
     if (attempt->is_waiting_for_work) {
         agent_wake_at(agent, now);
     }
+    if (attempt->ranks != NULL) {
+        agent_ranks_order(attempt);
+        agent_ranks_exploit_settle(agent, now, attempt, out);
+    }
     if (agent_attempt_is_alive(attempt)) {
         if (agent_order_is_leave(order)) {
             order_leave_begin(agent, now, attempt, out);
@@ -78,22 +82,38 @@ void agent_order_apply(struct agent *agent, time_ms now, struct attempt *attempt
     agent_answers_pump(agent, now, attempt, out);
 }
 
+/* What it saved before the milestone is of this very step. */
+static bool order_wants_checkpoint(const struct attempt *attempt, int64_t step)
+{
+    bool is_wanted =
+        attempt->saved_step != step && (attempt->order.act == ACT_PAUSE ||
+                                        (attempt->lease->checkpoints_on & CHECKPOINT_ON_END) != 0);
+    return is_wanted && (attempt->can & CAN_CHECKPOINT) != 0;
+}
+
+static uint32_t order_act_bit(const struct attempt *attempt)
+{
+    return attempt->order.act == ACT_PAUSE ? TRAINER_ACT_PAUSE : TRAINER_ACT_STOP;
+}
+
 static uint32_t order_leave_bits(struct attempt *attempt, bool is_report)
 {
-    uint32_t act = attempt->order.act == ACT_PAUSE ? TRAINER_ACT_PAUSE : TRAINER_ACT_STOP;
+    uint32_t act = order_act_bit(attempt);
     if (!is_report || attempt->leave_told == attempt->order.n) {
         return act;
     }
     attempt->leave_told = attempt->order.n;
-    /* What it saved before the milestone is of this very step. */
-    bool is_saved = attempt->saved_step == attempt->last_step;
-    bool wants_checkpoint =
-        !is_saved && (attempt->order.act == ACT_PAUSE ||
-                      (attempt->lease->checkpoints_on & CHECKPOINT_ON_END) != 0);
-    if (wants_checkpoint && (attempt->can & CAN_CHECKPOINT) != 0) {
-        act |= TRAINER_ACT_CHECKPOINT;
+    return act | (order_wants_checkpoint(attempt, attempt->last_step) ? TRAINER_ACT_CHECKPOINT : 0);
+}
+
+uint32_t agent_order_leave_bits(const struct attempt *attempt, int64_t step)
+{
+    if (agent_order_is_leave(&attempt->order)) {
+        uint32_t checkpoint = order_wants_checkpoint(attempt, step) ? TRAINER_ACT_CHECKPOINT : 0;
+        return order_act_bit(attempt) | checkpoint;
     }
-    return act;
+    return ((attempt->can & CAN_PAUSE) != 0 ? TRAINER_ACT_PAUSE : 0) |
+           ((attempt->can & CAN_CHECKPOINT) != 0 ? TRAINER_ACT_CHECKPOINT : 0);
 }
 
 static uint32_t order_drain_bits(struct attempt *attempt, bool is_report)
@@ -115,6 +135,9 @@ uint32_t agent_order_hand(struct attempt *attempt, bool is_report)
         act |= order_drain_bits(attempt, is_report);
     } else if (agent_exploit_is_due(attempt)) {
         act |= TRAINER_ACT_EXPLOIT;
+    } else if (is_report && attempt->is_save_due) {
+        attempt->is_save_due = false;
+        act |= TRAINER_ACT_CHECKPOINT;
     }
     attempt->handed = attempt->order.n;
     return act;

@@ -38,6 +38,9 @@ typedef enum {
     AGENT_LANE_RECALL,     /* job, lane: on_attempt_recalled() for what has not begun */
     AGENT_LOGS_DROP,  /* jobs: were removed, and nothing of them is here; nor shall their logs */
     AGENT_LANE_START, /* ref, lane, position: prepare and exec; answers as of AGENT_START */
+    AGENT_COPY,       /* source, frame (the pass): fetch a snapshot from another agent ->
+                         on_snapshot_copied;       at most one of a name at a time */
+    AGENT_LEND,       /* lend: whoever has this pass may copy this snapshot */
 } agent_effect_kind;
 
 struct agent_effect {
@@ -60,6 +63,8 @@ struct agent_effect {
     struct array_lane lane;
     uint32_t position;
     struct array_range jobs;
+    const struct msg_source *source;
+    const struct msg_lend *lend;
 };
 
 struct agent_outbox {

@@ -53,9 +53,13 @@ bool agent_order_is_leave(const struct order *order);
 bool agent_order_is_reached(const struct attempt *attempt, int64_t step);
 /* The act bits of the answer that leaves now; notes what was handed. */
 uint32_t agent_order_hand(struct attempt *attempt, bool is_report);
+/* To leave, by the order or the drain, as it is told for the first time at the report of `step`. */
+uint32_t agent_order_leave_bits(const struct attempt *attempt, int64_t step);
 /* ---- report.c ---- */
 void agent_report(struct agent *agent, time_ms now, struct connection *connection,
                   const struct trainer_request *request, struct agent_outbox *out);
+void agent_report_bad_step(struct agent *agent, time_ms now, struct connection *connection,
+                           int64_t step, int64_t last_step, struct agent_outbox *out);
 /* The rows that wait become an event; `is_last`: a row that was left out goes with them. */
 void agent_report_flush(struct agent *agent, time_ms now, struct attempt *attempt, bool is_last,
                         struct agent_outbox *out);
@@ -66,6 +70,9 @@ void agent_answer_error(struct agent *agent, time_ms now, struct connection *con
                         const char *error, const char *text, struct agent_outbox *out);
 void agent_answer_add(struct agent *agent, time_ms now, struct connection *connection,
                       answer_kind kind, uint64_t n, struct agent_outbox *out);
+/* To a report of `step`. */
+void agent_answer_report(struct agent *agent, time_ms now, struct connection *connection,
+                         answer_kind kind, uint64_t n, int64_t step, struct agent_outbox *out);
 /* The oldest waiting answer of this kind (SAVE, COMMIT) gets its text. */
 void agent_answer_fill(struct agent *agent, time_ms now, struct connection *connection,
                        answer_kind kind, const char *text, struct agent_outbox *out);
@@ -94,17 +101,51 @@ void agent_save(struct agent *agent, time_ms now, struct connection *connection,
                 struct agent_outbox *out);
 void agent_commit(struct agent *agent, time_ms now, struct connection *connection, int64_t step,
                   struct agent_outbox *out);
+/* The shell is asked for a folder, and its answer becomes the connection's. */
+void agent_save_begin(struct agent *agent, time_ms now, struct connection *connection, int64_t step,
+                      struct agent_outbox *out);
+/* The answer that names the folder; valid until the next answer is printed. */
+const char *agent_save_print(struct agent *agent, const char *dir);
+/* Every rank has committed. NULL: begun; else why not. */
+const char *agent_commit_all(struct agent *agent, struct attempt *attempt,
+                             struct agent_outbox *out);
 void agent_snapshots_drop(struct agent *agent, const struct msg_drop *drop,
                           struct agent_outbox *out);
+/* Whole, on this disk. */
+bool agent_snapshot_is_here(const struct agent *agent, struct snapshot_name name);
+/* That it came here is told by this event. */
+void agent_snapshot_told(struct agent *agent, struct snapshot_name name, uint64_t number);
 /* ---- exploit.c ---- */
 void exploit_fini(struct exploit *exploit);
 /* An order to exploit has come that the trainer has not acted on. */
 bool agent_exploit_is_due(const struct attempt *attempt);
 /* Before agent_order_apply() of the message's order. */
-void agent_exploit_told(struct attempt *attempt, const struct msg_order *message,
-                        struct agent_outbox *out);
+void agent_exploit_told(struct agent *agent, time_ms now, struct attempt *attempt,
+                        const struct msg_order *message, struct agent_outbox *out);
+/* The answer to an exploit that was made. */
+const char *agent_exploit_print(struct agent *agent, const struct attempt *attempt);
 void agent_exploit(struct agent *agent, time_ms now, struct connection *connection,
                    struct agent_outbox *out);
+/* Its snapshot is on this disk by now: it is proven. */
+void agent_exploit_prove(struct attempt *attempt, struct agent_outbox *out);
+/* It will not come to this disk: GONE, it is lost; else another node may do better. */
+void agent_exploit_uncopied(struct agent *agent, time_ms now, struct attempt *attempt, copy_end end,
+                            const char *reason, struct agent_outbox *out);
+/* ---- copies.c ---- */
+/* The snapshot comes to this disk, if it is not on its way yet; `attempt` needs it. */
+void agent_copy_want(struct agent *agent, time_ms now, const struct attempt *attempt,
+                     const struct snapshot_ref *snapshot, struct agent_outbox *out);
+/* The head wants them here, as a second place. */
+void agent_copies_keep(struct agent *agent, time_ms now, const struct msg_keep *keep,
+                       struct agent_outbox *out);
+bool agent_restore_is_here(const struct agent *agent, const struct attempt *attempt);
+void agent_source_told(struct agent *agent, time_ms now, const struct msg_source *source,
+                       struct agent_outbox *out);
+void agent_copies_welcomed(struct agent *agent, time_ms now, struct agent_outbox *out);
+void agent_copies_tick(struct agent *agent, time_ms now, struct agent_outbox *out);
+time_ms agent_copies_deadline(const struct agent *agent);
+void agent_copies_check(const struct agent *agent);
+void agent_copies_free(struct agent *agent);
 /* ---- drain.c ---- */
 void agent_leave(struct agent *agent, time_ms now, struct agent_outbox *out);
 void agent_hand_back(struct agent *agent, time_ms now, int64_t grace_ms, struct agent_outbox *out);

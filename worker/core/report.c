@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "spec/types.h"
-#include "worker/core/parts.h"
+#include "worker/core/ranks.h"
 
 /* One event of the block's rows, and its number; the block is empty after it. */
 static uint64_t report_rows_tell(struct agent *agent, time_ms now, struct attempt *attempt,
@@ -86,6 +86,20 @@ static void report_milestone(struct agent *agent, time_ms now, struct attempt *a
     attempt->reached_number = report_rows_tell(agent, now, attempt, &attempt->block, &event, out);
 }
 
+/* By time (checkpoints.every), from its start or its last save. Asked once: it counts from there
+ * for as long again. */
+static void report_save_check(struct attempt *attempt, time_ms now)
+{
+    int64_t every_ms = attempt->lease->checkpoints_every_ms;
+    time_ms since = attempt->saved_at > 0 ? attempt->saved_at : attempt->clock_start;
+    bool is_busy = attempt->is_save_asked || attempt->is_saving || attempt->is_committing;
+    if (every_ms > 0 && now - since >= every_ms && (attempt->can & CAN_CHECKPOINT) != 0 &&
+        !is_busy) {
+        attempt->saved_at = now;
+        attempt->is_save_due = true;
+    }
+}
+
 /* True: it is at the milestone. */
 static bool report_take(struct agent *agent, time_ms now, struct attempt *attempt, double time,
                         const struct trainer_request *request, struct agent_outbox *out)
@@ -93,6 +107,7 @@ static bool report_take(struct agent *agent, time_ms now, struct attempt *attemp
     attempt->seq++;
     attempt->last_step = request->step;
     attempt->last_time = time;
+    report_save_check(attempt, now);
     if (agent_order_is_reached(attempt, request->step)) {
         report_milestone(agent, now, attempt, request, out);
         return true;
@@ -134,25 +149,36 @@ void on_line_report(struct agent *agent, time_ms now, struct attempt_ref ref, ui
     report_take(agent, now, attempt, step, &request, out);
 }
 
+void agent_report_bad_step(struct agent *agent, time_ms now, struct connection *connection,
+                           int64_t step, int64_t last_step, struct agent_outbox *out)
+{
+    char text[96];
+    ignore_error(
+        snprintf(text, sizeof text, "step %" PRId64 " is not above %" PRId64, step, last_step) < 0,
+        "the word says it too");
+    agent_answer_error(agent, now, connection, "bad_step", text, out);
+}
+
 void agent_report(struct agent *agent, time_ms now, struct connection *connection,
                   const struct trainer_request *request, struct agent_outbox *out)
 {
     struct attempt *attempt = connection->attempt;
     assert(request->n_metrics <= METRICS_MAX);
+    if (connection->rank > 0) {
+        agent_rank_report(agent, now, connection, request, out);
+        return;
+    }
     if (request->step <= attempt->last_step) {
-        char text[96];
-        ignore_error(snprintf(text, sizeof text, "step %" PRId64 " is not above %" PRId64,
-                              request->step, attempt->last_step) < 0,
-                     "the word says it too");
-        agent_answer_error(agent, now, connection, "bad_step", text, out);
+        agent_report_bad_step(agent, now, connection, request->step, attempt->last_step, out);
         return;
     }
     if (report_has_metric(attempt, request)) {
         attempt->source = REPORT_FROM_API;
     }
-    if (report_take(agent, now, attempt, (double)request->step, request, out)) {
-        agent_answer_add(agent, now, connection, ANSWER_MILESTONE, attempt->reached, out);
-    } else {
-        agent_answer_add(agent, now, connection, ANSWER_RECEIVED, 0, out);
+    bool is_held = report_take(agent, now, attempt, (double)request->step, request, out);
+    if (is_held && attempt->ranks != NULL) {
+        agent_ranks_held(agent, now, attempt, request->step);
     }
+    agent_answer_report(agent, now, connection, is_held ? ANSWER_MILESTONE : ANSWER_RECEIVED,
+                        is_held ? attempt->reached : 0, request->step, out);
 }

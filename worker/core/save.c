@@ -4,7 +4,7 @@
 
 #include "base/json_out.h"
 #include "base/mem.h"
-#include "worker/core/parts.h"
+#include "worker/core/ranks.h"
 
 /* ---- snapshots on this node's disk ---- */
 
@@ -72,6 +72,20 @@ error_code agent_snapshot_found(struct agent *agent, struct snapshot_name name)
     return snapshot_add(agent, name, true);
 }
 
+bool agent_snapshot_is_here(const struct agent *agent, struct snapshot_name name)
+{
+    const struct known_snapshot *known = snapshot_find(agent, name);
+    return known != NULL && known->is_committed;
+}
+
+void agent_snapshot_told(struct agent *agent, struct snapshot_name name, uint64_t number)
+{
+    struct known_snapshot *known = snapshot_find(agent, name);
+    if (known != NULL) {
+        known->copied = number;
+    }
+}
+
 void agent_snapshots_drop(struct agent *agent, const struct msg_drop *drop,
                           struct agent_outbox *out)
 {
@@ -99,11 +113,45 @@ void agent_save(struct agent *agent, time_ms now, struct connection *connection,
         agent_answer_error(agent, now, connection, "bad_step", "a step is 0 or more", out);
         return;
     }
+    agent_save_begin(agent, now, connection, step, out);
+}
+
+void agent_save_begin(struct agent *agent, time_ms now, struct connection *connection, int64_t step,
+                      struct agent_outbox *out)
+{
+    struct attempt *attempt = connection->attempt;
     attempt->is_save_asked = true;
     attempt->is_saving = false;
     attempt->save_step = step;
     agent_outbox_save(out, attempt->ref, connection->id, step);
     agent_answer_add(agent, now, connection, ANSWER_SAVE, 0, out);
+}
+
+const char *agent_save_print(struct agent *agent, const char *dir)
+{
+    buf_reset(&agent->line);
+    struct json_out json = json_out_to(&agent->line);
+    json_object_begin(&json, NULL);
+    json_i64(&json, "ok", 1);
+    json_str(&json, "dir", dir);
+    json_object_end(&json);
+    return buf_text(&agent->line);
+}
+
+/* One connection's answer, or of an attempt with ranks everybody's who waits for it. */
+static void save_answer(struct agent *agent, time_ms now, struct attempt *attempt, uint64_t id,
+                        answer_kind kind, const char *line, struct agent_outbox *out)
+{
+    struct connection *one = agent_connection_of(agent, id, attempt->ref);
+    if (attempt->ranks == NULL) {
+        if (one != NULL) {
+            agent_answer_fill(agent, now, one, kind, line, out);
+        }
+        return;
+    }
+    list_each (&attempt->connections, struct connection, link, connection) {
+        agent_answer_fill(agent, now, connection, kind, line, out);
+    }
 }
 
 void on_save_begun(struct agent *agent, time_ms now, struct attempt_ref ref, uint64_t id,
@@ -116,28 +164,17 @@ void on_save_begun(struct agent *agent, time_ms now, struct attempt_ref ref, uin
     }
     attempt->is_save_asked = false;
     attempt->is_saving = error == NULL;
-    struct connection *connection = agent_connection_of(agent, id, ref);
-    if (connection == NULL) {
-        return;
+    if (attempt->ranks != NULL) {
+        agent_ranks_save_begun(attempt, error == NULL ? dir : NULL, out);
     }
-    const char *text;
-    if (error != NULL) {
-        text = agent_answer_error_print(agent, error, error_text);
-    } else {
-        buf_reset(&agent->line);
-        struct json_out json = json_out_to(&agent->line);
-        json_object_begin(&json, NULL);
-        json_i64(&json, "ok", 1);
-        json_str(&json, "dir", dir);
-        json_object_end(&json);
-        text = buf_text(&agent->line);
-    }
+    const char *text = error != NULL ? agent_answer_error_print(agent, error, error_text)
+                                     : agent_save_print(agent, dir);
     CLEANUP(mem_freep) char *copy = mem_strdup(text);
     if (copy == NULL || agent->line.failed != OK) {
         agent_outbox_fail(out, ERR_NO_MEMORY);
         return;
     }
-    agent_answer_fill(agent, now, connection, ANSWER_SAVE, copy, out);
+    save_answer(agent, now, attempt, id, ANSWER_SAVE, copy, out);
 }
 
 /* Why a commit cannot be taken now; NULL: it can. */
@@ -195,6 +232,15 @@ void agent_commit(struct agent *agent, time_ms now, struct connection *connectio
     }
 }
 
+const char *agent_commit_all(struct agent *agent, struct attempt *attempt, struct agent_outbox *out)
+{
+    if (agent->stream.kept_bytes > STREAM_NO_ROWS_BYTES) {
+        return "too much waits for the head";
+    }
+    error_code error = commit_begin(agent, attempt, 0, attempt->save_step, out);
+    return error == ERR_LIMIT ? "too many snapshots here" : NULL;
+}
+
 bool on_checkpoint_copied(struct agent *agent, time_ms now, struct attempt_ref ref,
                           struct agent_outbox *out)
 {
@@ -219,6 +265,8 @@ static void commit_tell(struct agent *agent, time_ms now, struct attempt *attemp
     event.snapshot.attempt = attempt->ref.attempt;
     event.snapshot.lineage = attempt->lineage;
     attempt->saved_step = attempt->commit_step;
+    attempt->saved_at = now;
+    attempt->is_save_due = false;
     agent_event(agent, now, attempt, &event, out);
     /* Drained, saved, and it cannot pause by itself: nothing is gained by waiting. */
     if (attempt->is_told_by_drain && (attempt->can & CAN_PAUSE) == 0 && !attempt->is_signalled) {
@@ -230,10 +278,6 @@ static void commit_tell(struct agent *agent, time_ms now, struct attempt *attemp
 static void commit_answer(struct agent *agent, time_ms now, struct attempt *attempt, uint64_t id,
                           const char *error, const char *error_text, struct agent_outbox *out)
 {
-    struct connection *connection = agent_connection_of(agent, id, attempt->ref);
-    if (connection == NULL) {
-        return;
-    }
     CLEANUP(mem_freep) char *line = NULL;
     if (error != NULL) {
         line = mem_strdup(agent_answer_error_print(agent, error, error_text));
@@ -249,7 +293,10 @@ static void commit_answer(struct agent *agent, time_ms now, struct attempt *atte
         agent_outbox_fail(out, ERR_NO_MEMORY);
         return;
     }
-    agent_answer_fill(agent, now, connection, ANSWER_COMMIT, line, out);
+    if (attempt->ranks != NULL) {
+        agent_ranks_save_over(attempt);
+    }
+    save_answer(agent, now, attempt, id, ANSWER_COMMIT, line, out);
 }
 
 void on_save_committed(struct agent *agent, time_ms now, struct attempt_ref ref, uint64_t id,

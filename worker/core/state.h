@@ -52,6 +52,7 @@ struct agent_link {
 struct known_snapshot {
     struct snapshot_name name;
     bool is_committed; /* false: its ordinal is taken, the shell is writing it */
+    uint64_t copied;   /* the event that told that it came from another node; 0: it was made here */
 };
 
 /* Another trial's snapshot and the parameters to go on with. */
@@ -64,6 +65,7 @@ struct exploit {
 
 struct lane;
 struct agent_array;
+struct ranks;
 
 struct attempt {
     UT_hash_handle hh;
@@ -89,10 +91,13 @@ struct attempt {
     uint64_t leave_told;     /* the order to leave whose checkpoint bit was given; 0: none */
     struct exploit told;     /* what the order to exploit says, until the trainer has acted on it */
     struct exploit taken;    /* what it goes on from and with since the last one */
-    bool is_proving;         /* the shell proves the snapshot of `told` */
+    bool is_proving;         /* the snapshot of `told` is being proven, or fetched before that */
+    uint64_t proves_for;     /* the connection that asked */
+    uint64_t waits_on;       /* order whose snapshot is on its way here; 0: none */
     uint64_t lineage;        /* of the parameters that hold, for what it saves */
 
     /* the trainer */
+    struct ranks *ranks; /* owned; NULL: one process speaks for the trial */
     uint32_t can;
     bool has_spoken;
     uint32_t source;  /* the most trusted one that gave the metric, REPORT_FROM_*; 0: none did */
@@ -112,13 +117,15 @@ struct attempt {
     uint32_t commit_ordinal;
     int64_t commit_step;
     int64_t saved_step; /* of the last commit on disk; -1: none */
+    time_ms saved_at;   /* when it saved, or was asked to by time; 0: not since its start */
+    bool is_save_due;   /* by time: the answer to its report says so */
     uint32_t last_ordinal;
 
     /* the end */
-    bool is_told_by_drain;  /* answers carry the drain's act */
-    time_ms drain_deadline; /* handed back at the head's word by then; 0: not */
-    bool
-        is_waiting_for_work; /* STARTING: its folder is on its way, the shell knows nothing of it */
+    bool is_told_by_drain;    /* answers carry the drain's act */
+    time_ms drain_deadline;   /* handed back at the head's word by then; 0: not */
+    bool is_waiting_for_work; /* STARTING: its folder or its snapshot is on its way, the shell knows
+                                 nothing of it */
     bool is_nodes_fault;
     bool is_restore_lost; /* the shell found its snapshot damaged or gone */
     bool is_drain_checkpoint_told;
@@ -140,9 +147,10 @@ struct attempt {
 
 struct agent {
     struct arena arena;
-    const struct msg_enrol *enrol; /* in the arena */
-    const char *snapshots_dir;     /* in the arena; NULL: leases name the folder */
+    struct msg_enrol *enrol;   /* in the arena */
+    const char *snapshots_dir; /* in the arena; NULL: leases name the folder */
     struct random random;
+    struct random passes; /* what others must not guess has a stream of its own */
     struct agent_link link;
     struct stream stream;
     struct attempt *by_ref;
@@ -151,6 +159,7 @@ struct agent {
     struct attempt_ref over[AGENT_OVER_MAX]; /* their results are on disk; the last ones */
     uint32_t n_over;                         /* in all; the next one's place follows */
     struct work_tree *trees;                 /* by name (work.c) */
+    struct list copies;                      /* copies.c */
     struct agent_array *arrays;              /* by job (lanes.c) */
     struct list arrays_due;
     struct list arrays_waiting; /* have rows that may wait a little longer */

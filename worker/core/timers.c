@@ -1,7 +1,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "worker/core/parts.h"
+#include "worker/core/ranks.h"
 
 /* ---- timeouts of an attempt ---- */
 
@@ -80,6 +80,7 @@ static void attempt_tick(struct agent *agent, time_ms now, struct attempt *attem
         return;
     }
     attempt_timeouts_judge(agent, now, attempt);
+    agent_ranks_tick(agent, now, attempt, out);
     if (now >= attempt->tell_at) {
         agent_attempt_started_tell(agent, now, attempt, out);
     }
@@ -107,6 +108,8 @@ static time_ms attempt_deadline(const struct attempt *attempt)
         time_ms at = timeout_at(&timeouts[i]);
         next = at < next ? at : next;
     }
+    time_ms ranks_at = agent_ranks_deadline(attempt);
+    next = ranks_at < next ? ranks_at : next;
     next = attempt->term_at < next ? attempt->term_at : next;
     next = attempt->tell_at < next ? attempt->tell_at : next;
     return attempt->kill_at < next ? attempt->kill_at : next;
@@ -118,7 +121,8 @@ static time_ms agent_deadline(const struct agent *agent)
 {
     time_ms next = agent_link_deadline(agent);
     time_ms parts[] = {agent_answers_deadline(agent), agent_drain_deadline(agent),
-                       agent_work_deadline(agent), agent_arrays_deadline(agent)};
+                       agent_work_deadline(agent), agent_arrays_deadline(agent),
+                       agent_copies_deadline(agent)};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         next = parts[i] < next ? parts[i] : next;
     }
@@ -141,6 +145,7 @@ void on_agent_tick(struct agent *agent, time_ms now, struct agent_outbox *out)
         attempt_tick(agent, now, attempt, out);
     }
     agent_work_tick(agent, now, out);
+    agent_copies_tick(agent, now, out);
     agent_answers_tick(agent, now, out);
     agent_arrays_tick(agent, now, out);
     agent->is_gathering = false;
@@ -174,6 +179,9 @@ void agent_gap(struct agent *agent, int64_t gap_ms)
         gap_move(&attempt->clock_start, gap_ms);
         gap_move(&attempt->term_at, gap_ms);
         gap_move(&attempt->kill_at, gap_ms);
+        for (int i = 0; attempt->ranks != NULL && i < MEETINGS; i++) {
+            gap_move(&attempt->ranks->meetings[i].since, gap_ms);
+        }
     }
     list_each (&agent->held, struct connection, held_link, connection) {
         list_each (&connection->answers, struct answer, link, answer) {

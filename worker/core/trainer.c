@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "worker/core/parts.h"
+#include "worker/core/ranks.h"
 
 static struct connection *connection_find(const struct agent *agent, uint64_t id)
 {
@@ -11,6 +11,7 @@ static struct connection *connection_find(const struct agent *agent, uint64_t id
 void agent_connection_free(struct agent *agent, struct connection *connection)
 {
     agent_answers_drop(agent, connection);
+    agent_rank_released(connection);
     HASH_DELETE(hh, agent->by_id, connection);
     list_remove(&connection->link);
     agent->n_connections--;
@@ -91,6 +92,9 @@ typedef void request_fn(struct agent *agent, time_ms now, struct connection *con
 static void request_hello(struct agent *agent, time_ms now, struct connection *connection,
                           const struct trainer_request *request, struct agent_outbox *out)
 {
+    if (!agent_rank_open(agent, now, connection, request, out)) {
+        return;
+    }
     connection->attempt->can |= request->can;
     connection->attempt->has_spoken = true;
     agent_answer_add(agent, now, connection, ANSWER_HELLO, 0, out);
@@ -106,20 +110,32 @@ static void request_report(struct agent *agent, time_ms now, struct connection *
 static void request_save(struct agent *agent, time_ms now, struct connection *connection,
                          const struct trainer_request *request, struct agent_outbox *out)
 {
-    agent_save(agent, now, connection, request->step, out);
+    if (connection->attempt->ranks != NULL) {
+        agent_ranks_save(agent, now, connection, request->step, out);
+    } else {
+        agent_save(agent, now, connection, request->step, out);
+    }
 }
 
 static void request_commit(struct agent *agent, time_ms now, struct connection *connection,
                            const struct trainer_request *request, struct agent_outbox *out)
 {
-    agent_commit(agent, now, connection, request->step, out);
+    if (connection->attempt->ranks != NULL) {
+        agent_ranks_commit(agent, now, connection, request->step, out);
+    } else {
+        agent_commit(agent, now, connection, request->step, out);
+    }
 }
 
 static void request_exploit(struct agent *agent, time_ms now, struct connection *connection,
                             const struct trainer_request *request, struct agent_outbox *out)
 {
     (void)request;
-    agent_exploit(agent, now, connection, out);
+    if (connection->rank > 0) {
+        agent_rank_exploit(agent, now, connection, out);
+    } else {
+        agent_exploit(agent, now, connection, out);
+    }
 }
 
 /* Told once; a second good-bye is answered when the first is durable. */
@@ -127,6 +143,10 @@ static void request_bye(struct agent *agent, time_ms now, struct connection *con
                         const struct trainer_request *request, struct agent_outbox *out)
 {
     struct attempt *attempt = connection->attempt;
+    if (attempt->ranks != NULL && !agent_rank_bye(agent, now, connection, request, out)) {
+        agent_answer_add(agent, now, connection, ANSWER_BYE, 0, out);
+        return;
+    }
     if (attempt->bye_number == 0) {
         attempt->bye = request->bye;
         if (request->note != NULL && request->note[0] != '\0') {

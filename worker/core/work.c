@@ -218,7 +218,9 @@ void agent_work_want(struct agent *agent, time_ms now, struct attempt *attempt,
     char name[WORK_TREE_NAME_MAX + 1];
     const char *items = agent_items_of(agent, attempt);
     agent_tree_name(attempt->lease, name);
-    attempt->is_waiting_for_work = !tree_is_there(agent, name) || !tree_is_there(agent, items);
+    bool has_restore = agent_restore_is_here(agent, attempt);
+    attempt->is_waiting_for_work =
+        !tree_is_there(agent, name) || !tree_is_there(agent, items) || !has_restore;
     if (!attempt->is_waiting_for_work) {
         attempt_go(attempt, out);
         return;
@@ -229,6 +231,9 @@ void agent_work_want(struct agent *agent, time_ms now, struct attempt *attempt,
     }
     if (items[0] != '\0' && agent_tree_find(agent, items) == NULL) {
         packed_begin(agent, now, items, out);
+    }
+    if (!has_restore) {
+        agent_copy_want(agent, now, attempt, &attempt->lease->restore, out);
     }
 }
 
@@ -277,8 +282,8 @@ static void waiter_judge(struct agent *agent, time_ms now, struct attempt *attem
                          struct agent_outbox *out)
 {
     if (agent_order_is_leave(&attempt->order)) {
-        waiter_fail(agent, now, attempt, CAUSE_REFUSED, "told to leave before its work folder came",
-                    out);
+        waiter_fail(agent, now, attempt, CAUSE_REFUSED,
+                    "told to leave before what it starts from came", out);
     } else if (agent->is_draining || agent->is_leaving || attempt->drain_deadline != 0) {
         waiter_fail(agent, now, attempt, CAUSE_REFUSED, "its node is draining", out);
     }
@@ -350,7 +355,8 @@ void agent_work_check(const struct agent *agent)
         if (attempt->is_waiting_for_work) {
             agent_tree_name(attempt->lease, name);
             const char *items = agent_items_of(agent, attempt);
-            assert(!tree_is_there(agent, name) || !tree_is_there(agent, items));
+            assert(!tree_is_there(agent, name) || !tree_is_there(agent, items) ||
+                   !agent_restore_is_here(agent, attempt));
             assert(name[0] == '\0' || agent_tree_find(agent, name) != NULL);
             assert(items[0] == '\0' || agent_tree_find(agent, items) != NULL);
             assert(attempt->state == ATTEMPT_STARTING);

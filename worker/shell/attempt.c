@@ -47,6 +47,7 @@ const struct attempt_step attempt_steps[] = {
     {"lines", attempt_lines_prepare, attempt_lines_release},
     {"event files", attempt_events_prepare, attempt_events_release},
     {"checkpoints", attempt_adopt_prepare, attempt_adopt_release},
+    {"ports", attempt_ports_prepare, attempt_ports_release},
     {"logs", attempt_logs_prepare, attempt_logs_release},
     {"process", attempt_process_prepare, attempt_process_release},
 };
@@ -112,6 +113,7 @@ static void run_continue(struct attempt_run *run)
     run->state = RUN_ALIVE;
     on_attempt_started(run->worker->agent, clock_now(), run->ref, (uint32_t)run->pid,
                        &run->worker->out);
+    attempt_process_alive(run);
 }
 
 void attempt_step_done(struct attempt_run *run, error_code error, const struct report *report)
@@ -178,8 +180,7 @@ void attempt_signal(struct worker *worker, struct attempt_ref ref, int signal)
         attempt_tree_kill(run);
         return;
     }
-    /* Not reaped, so the number is still its own. */
-    ignore_error(kill(-run->pid, signal) == 0 ? OK : ERR_SYSTEM, "it has ended by itself");
+    attempt_process_signal(run, signal);
 }
 
 /* Who has done what it should has little to explain. */

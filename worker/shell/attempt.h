@@ -5,6 +5,8 @@
 #define MUSTER_WORKER_SHELL_ATTEMPT_H
 
 #include "base/hash.h"
+#include "spec/types.h"
+#include "worker/shell/held_port.h"
 #include "worker/shell/shell.h"
 
 enum {
@@ -15,14 +17,22 @@ enum {
     ATTEMPT_LOG_READS_PER_TURN = 8, /* of 64 KiB */
 };
 
+#define RANKS_ADDRESS "127.0.0.1" /* ranks of a trial are on one node */
+
 typedef enum { RUN_PREPARING, RUN_ALIVE, RUN_ENDING, RUN_ENDED } run_state;
 
 struct attempt_adopt;
 struct attempt_events;
 struct attempt_lines;
 struct attempt_logs;
-struct attempt_process;
 struct lane_here;
+
+/* A process that the command was started as: the only one, or one of the ranks. */
+struct attempt_rank {
+    struct attempt_process *process; /* NULL: it has gone on */
+    pid_t pid;                       /* 0: it did not start, or is reaped */
+    bool has_ended;
+};
 
 struct attempt_run {
     struct worker *worker;
@@ -53,13 +63,21 @@ struct attempt_run {
     struct attempt_events *events; /* NULL: it writes none for TensorBoard */
     const char *line_names[EVIDENCE_NAMES_MAX];
     struct attempt_adopt *adopt; /* NULL: what it writes is nobody's business */
+    /* of the ports: where the ranks meet, then one for each rank that we start */
+    struct held_port *ports;
+    uint32_t n_ports;
     /* of the logs */
     struct attempt_logs *logs;
     time_ms activity_told_at;
     /* of the process */
-    struct attempt_process *process;
+    struct attempt_rank *ranks; /* NULL: of a lane's task, which is one process */
+    uint32_t n_ranks, n_answered, n_ended;
+    bool has_lost; /* a rank failed; the first one: */
+    uint32_t lost_rank;
+    bool is_lost_by_us;     /* it had got our SIGKILL */
+    const char *lost_words; /* in the arena: why it did not start; NULL: it ended */
     struct proctree_mark mark;
-    pid_t pid; /* 0: none (yet), or reaped */
+    pid_t pid; /* of the first rank; 0: none (yet), or reaped */
     time_ms started_at, ended_at;
     bool is_killed;         /* SIGKILL was asked for */
     bool is_kill_running;   /* in the pool */
@@ -147,16 +165,32 @@ bool attempt_adopt_last(struct attempt_run *run);
 /* ---- attempt_logs.c ---- */
 error_code attempt_logs_prepare(struct attempt_run *run, struct report *report);
 void attempt_logs_release(struct attempt_run *run);
-/* Its own ends of the pipes, for the process; closed by attempt_logs_started(). */
-void attempt_logs_fds(const struct attempt_run *run, int *ret_out_fd, int *ret_err_fd);
+/* A rank's own ends of the pipes, for the process; closed by attempt_logs_started(). */
+void attempt_logs_fds(const struct attempt_run *run, uint32_t rank, int *ret_out_fd,
+                      int *ret_err_fd);
 void attempt_logs_started(struct attempt_run *run);
 /* Reads what is left in the pipes. */
 void attempt_logs_drain(struct attempt_run *run);
 void attempt_logs_tails(struct attempt_run *run, struct bytes *ret_out, struct bytes *ret_err);
 
+/* ---- attempt_ports.c ---- */
+/* Processes of the command, >= 1. */
+uint32_t attempt_n_ranks(const struct attempt_run *run);
+error_code attempt_ports_prepare(struct attempt_run *run, struct report *report);
+void attempt_ports_release(struct attempt_run *run);
+/* MUSTER_PEERS; NULL: no memory. */
+const char *attempt_peers(const struct attempt_run *run, struct arena *arena);
+
 /* ---- attempt_process.c ---- */
 error_code attempt_process_prepare(struct attempt_run *run, struct report *report);
 void attempt_process_release(struct attempt_run *run);
+/* To every rank that has not ended, and its group. */
+void attempt_process_signal(struct attempt_run *run, int signal);
+/* The processes of the ranks above the first; NULL if there are none. Free it. */
+MUST_CHECK error_code attempt_process_others(const struct attempt_run *run, pid_t **ret_pids,
+                                             uint32_t *ret_n);
+/* The attempt is alive: of a rank that could not be started it is told now. */
+void attempt_process_alive(struct attempt_run *run);
 /* Why a process did not start, for people. */
 void attempt_spawn_report(const struct spawn_result *result, const char *program,
                           const char *folder, struct report *report);

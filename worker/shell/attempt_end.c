@@ -22,6 +22,7 @@ struct tree_kill {
     struct worker *worker;
     struct attempt_ref ref;
     struct proctree_target target;
+    pid_t *others; /* owned: of the target */
     uint32_t killed;
     error_code error;
 };
@@ -62,6 +63,14 @@ void attempts_kill_tick(struct worker *worker, time_ms now)
     }
 }
 
+static void tree_kill_free(struct tree_kill *tree)
+{
+    if (tree != NULL) {
+        mem_free(tree->others);
+        mem_free(tree);
+    }
+}
+
 static void on_kill_done(uv_work_t *work, int status)
 {
     struct tree_kill *tree = work->data;
@@ -75,7 +84,7 @@ static void on_kill_done(uv_work_t *work, int status)
             attempt_tree_gone(run);
         }
     }
-    mem_free(tree);
+    tree_kill_free(tree);
 }
 
 void attempt_tree_kill(struct attempt_run *run)
@@ -89,17 +98,19 @@ void attempt_tree_kill(struct attempt_run *run)
         return;
     }
     struct tree_kill *tree = mem_zalloc(sizeof *tree);
-    if (tree != NULL) {
+    uint32_t n_others = 0;
+    if (tree != NULL && attempt_process_others(run, &tree->others, &n_others) == OK) {
         tree->work.data = tree;
         tree->worker = run->worker;
         tree->ref = run->ref;
         /* Strangers are left alone: one could be an attempt that is being started. */
-        tree->target = (struct proctree_target){.mark = run->mark, .main = run->pid};
+        tree->target = (struct proctree_target){
+            .mark = run->mark, .main = run->pid, .others = tree->others, .n_others = n_others};
         run->is_kill_running =
             uv_queue_work(loop_uv(run->worker->loop), &tree->work, on_kill_work, on_kill_done) == 0;
     }
     if (!run->is_kill_running) {
-        mem_free(tree);
+        tree_kill_free(tree);
         run->worker->out.failed = ERR_NO_MEMORY;
     }
 }
@@ -135,12 +146,18 @@ static void facts_of_kernel(struct attempt_result *facts, char *reason, size_t s
                  "it fits");
 }
 
+/* Whose status counts had got our SIGKILL before it ended. */
+static bool run_was_killed(const struct attempt_run *run)
+{
+    return run->has_lost ? run->is_lost_by_us : run->is_killed;
+}
+
 static void facts_of_signal(struct attempt_run *run, int signal, struct attempt_result *facts,
                             char *reason, size_t size_bytes)
 {
     facts->cause = CAUSE_SIGNAL;
     facts->signal = (uint32_t)signal;
-    if (signal == SIGKILL && !run->is_killed && usage_kernel_killed(run->worker->usage)) {
+    if (signal == SIGKILL && !run_was_killed(run) && usage_kernel_killed(run->worker->usage)) {
         facts_of_kernel(facts, reason, size_bytes);
         return;
     }
@@ -150,35 +167,76 @@ static void facts_of_signal(struct attempt_run *run, int signal, struct attempt_
                  "it fits");
 }
 
+/* False: there was nothing to reap. */
+static bool process_reap(pid_t pid, int *ret_status, struct attempt_result *facts)
+{
+    struct rusage usage = {0};
+    pid_t reaped;
+    while ((reaped = wait4(pid, ret_status, WNOHANG, &usage)) < 0 && errno == EINTR) {
+    }
+    uint64_t peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
+    facts->cpu_ms += usage_cpu_ms(&usage);
+    facts->rss_peak_bytes = peak_bytes > facts->rss_peak_bytes ? peak_bytes : facts->rss_peak_bytes;
+    return reaped == pid;
+}
+
+/* Every rank is reaped. The status that counts is that of the first rank that failed; if none did,
+ * of one that gave the trial back, or else of the first. */
+static bool processes_reap(struct attempt_run *run, int *ret_status, struct attempt_result *facts)
+{
+    if (run->n_ranks == 0) {
+        return process_reap(run->pid, ret_status, facts);
+    }
+    bool is_telling = false;
+    for (uint32_t i = 0; i < run->n_ranks; i++) {
+        int status = 0;
+        bool was_there = run->ranks[i].pid > 0 && process_reap(run->ranks[i].pid, &status, facts);
+        bool is_better = run->has_lost ? i == run->lost_rank : i == 0 || status != 0;
+        run->ranks[i].pid = 0;
+        if (is_better) {
+            *ret_status = status;
+            is_telling = was_there;
+        }
+    }
+    return is_telling;
+}
+
+static void facts_of_status(struct attempt_run *run, bool is_reaped, int status,
+                            struct attempt_result *facts, char *reason, size_t size_bytes)
+{
+    if (is_reaped && WIFSIGNALED(status)) {
+        facts_of_signal(run, WTERMSIG(status), facts, reason, size_bytes);
+        return;
+    }
+    facts->cause = CAUSE_EXIT;
+    facts->exit_code = is_reaped ? (uint32_t)WEXITSTATUS(status) : 255;
+    if (run->lost_words != NULL) {
+        ignore_error(snprintf(reason, size_bytes, "%s", run->lost_words) < 0, "cut");
+    } else if (facts->exit_code == EXIT_OF_SIGKILL && !run_was_killed(run) &&
+               usage_kernel_killed(run->worker->usage)) {
+        facts_of_kernel(facts, reason, size_bytes); /* a shell tells of its child */
+    } else if (facts->exit_code != 0) {
+        ignore_error(snprintf(reason, size_bytes, "exit code %u", facts->exit_code) < 0, "it fits");
+    }
+}
+
 void attempt_facts_read(struct attempt_run *run, struct attempt_result *ret_facts, char *reason,
                         size_t size_bytes)
 {
     int status = 0;
-    struct rusage usage = {0};
     struct attempt_result facts = {.started_at = run->started_at, .ended_at = run->ended_at};
-    pid_t pid;
-    while ((pid = wait4(run->pid, &status, WNOHANG, &usage)) < 0 && errno == EINTR) {
+    size_t len = 0;
+    bool is_reaped = processes_reap(run, &status, &facts);
+    facts.cpu_ms = facts.cpu_ms > run->cpu_ms ? facts.cpu_ms : run->cpu_ms;
+    if (run->memory_peak_bytes > facts.rss_peak_bytes) {
+        facts.rss_peak_bytes = run->memory_peak_bytes;
     }
-    int64_t main_cpu_ms = usage_cpu_ms(&usage);
-    uint64_t main_peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
-    facts.cpu_ms = main_cpu_ms > run->cpu_ms ? main_cpu_ms : run->cpu_ms;
-    facts.rss_peak_bytes =
-        main_peak_bytes > run->memory_peak_bytes ? main_peak_bytes : run->memory_peak_bytes;
-    if (pid == run->pid && WIFSIGNALED(status)) {
-        facts_of_signal(run, WTERMSIG(status), &facts, reason, size_bytes);
-    } else {
-        facts.cause = CAUSE_EXIT;
-        facts.exit_code = pid == run->pid ? (uint32_t)WEXITSTATUS(status) : 255;
-        if (facts.exit_code == EXIT_OF_SIGKILL && !run->is_killed &&
-            usage_kernel_killed(run->worker->usage)) {
-            facts_of_kernel(&facts, reason, size_bytes); /* a shell tells of its child */
-        } else if (facts.exit_code != 0) {
-            ignore_error(snprintf(reason, size_bytes, "exit code %u", facts.exit_code) < 0,
-                         "it fits");
-        }
+    if (run->n_ranks > 1 && run->has_lost) {
+        len = (size_t)snprintf(reason, size_bytes, "rank %u: ", (unsigned)run->lost_rank);
     }
+    facts_of_status(run, is_reaped, status, &facts, reason + len, size_bytes - len);
     if (run->n_left_behind > 0) {
-        size_t len = strlen(reason);
+        len = strlen(reason);
         ignore_error(snprintf(reason + len, size_bytes - len,
                               "%s%u processes that it left behind were ended", len > 0 ? "; " : "",
                               run->n_left_behind) < 0,

@@ -3,17 +3,23 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "spec/macros.h"
+#include "sys/clock.h"
 #include "worker/shell/arrays.h"
 #include "worker/shell/environment.h"
 
+/* A process of the attempt: the command once, or a rank of it. Each is the spawner's child, leader
+ * of a session and group of its own, and all have the attempt's mark. */
 struct attempt_process {
     struct attempt_run *run; /* NULL: it has gone on */
-    uv_poll_t poll;          /* of the pidfd: readable when the main process has ended */
-    int pidfd;               /* -1: not started */
+    uint32_t rank;
+    uv_poll_t poll; /* of the pidfd: readable when the process has ended */
+    int pidfd;      /* -1: not started */
     bool has_poll;
     bool is_starting; /* the spawner will answer */
     const char *program;
@@ -42,22 +48,97 @@ static void process_free(struct attempt_process *process)
 
 void attempt_process_release(struct attempt_run *run)
 {
-    run->process->run = NULL;
-    if (run->worker->spawner == NULL) {
-        run->process->is_starting = false; /* it answers no more */
+    for (uint32_t i = 0; i < run->n_ranks; i++) {
+        struct attempt_process *process = run->ranks[i].process;
+        run->ranks[i].process = NULL;
+        if (process == NULL) {
+            continue;
+        }
+        process->run = NULL;
+        if (run->worker->spawner == NULL) {
+            process->is_starting = false; /* it answers no more */
+        }
+        process_free(process);
     }
-    process_free(run->process);
-    run->process = NULL;
+    mem_free(run->ranks);
+    run->ranks = NULL;
+    run->n_ranks = 0;
+}
+
+/* Not reaped: its status stays where it is. Who gives the trial back has not failed: the others do
+ * it, too. */
+static bool process_has_failed(pid_t pid)
+{
+    siginfo_t end = {0};
+    int looked;
+    while ((looked = waitid(P_PID, (id_t)pid, &end, WEXITED | WNOWAIT | WNOHANG)) != 0 &&
+           errno == EINTR) {
+    }
+    bool is_good = end.si_status == 0 || end.si_status == EX_TEMPFAIL;
+    return looked != 0 || end.si_code != CLD_EXITED || !is_good;
+}
+
+/* One rank is not enough to go on, so the others are ended: the core says how. */
+static void rank_ended(struct attempt_run *run, uint32_t rank, bool has_failed)
+{
+    if (has_failed && !run->has_lost) {
+        run->has_lost = true;
+        run->lost_rank = rank;
+        run->is_lost_by_us = run->is_killed;
+    }
+    on_rank_ended(run->worker->agent, clock_now(), run->ref, rank, has_failed, &run->worker->out);
+    loop_again(run->worker->loop);
 }
 
 static void on_process_exit(uv_poll_t *poll, int status, int events)
 {
     (void)events;
     struct attempt_process *process = poll->data;
+    struct attempt_run *run = process->run;
     uv_poll_stop(poll);
-    if (process->run != NULL && status == 0) {
-        attempt_tree_end(process->run);
+    if (run == NULL || status != 0) {
+        return;
     }
+    struct attempt_rank *rank = &run->ranks[process->rank];
+    rank->has_ended = true;
+    run->n_ended++;
+    if (run->n_ranks > 1) {
+        rank_ended(run, process->rank, process_has_failed(rank->pid));
+    }
+    if (run->n_ended == run->n_ranks) {
+        attempt_tree_end(run);
+    }
+}
+
+void attempt_process_signal(struct attempt_run *run, int signal)
+{
+    /* Not reaped, so the number is still its own. */
+    if (run->n_ranks == 0) {
+        ignore_error(kill(-run->pid, signal) == 0 ? OK : ERR_SYSTEM, "it has ended by itself");
+    }
+    for (uint32_t i = 0; i < run->n_ranks; i++) {
+        if (!run->ranks[i].has_ended) {
+            ignore_error(kill(-run->ranks[i].pid, signal) == 0 ? OK : ERR_SYSTEM,
+                         "it has ended by itself");
+        }
+    }
+}
+
+error_code attempt_process_others(const struct attempt_run *run, pid_t **ret_pids, uint32_t *ret_n)
+{
+    uint32_t n = 0;
+    pid_t *pids = run->n_ranks > 1 ? mem_calloc(run->n_ranks, sizeof *pids) : NULL;
+    if (run->n_ranks > 1 && pids == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    for (uint32_t i = 1; i < run->n_ranks; i++) {
+        if (run->ranks[i].pid > 0) {
+            pids[n++] = run->ranks[i].pid;
+        }
+    }
+    *ret_pids = pids;
+    *ret_n = n;
+    return OK;
 }
 
 /* ---- the beginning ---- */
@@ -83,8 +164,48 @@ static error_code process_watch(struct attempt_process *process)
     }
     process->has_poll = true;
     process->poll.data = process;
-    uv_poll_start(&process->poll, UV_READABLE, on_process_exit);
     return OK;
+}
+
+/* All of them, once none is being started: until then an end would be news of an attempt that has
+ * not begun. */
+static void processes_watch(struct attempt_run *run)
+{
+    for (uint32_t i = 0; i < run->n_ranks; i++) {
+        if (run->ranks[i].pid > 0) {
+            uv_poll_start(&run->ranks[i].process->poll, UV_READABLE, on_process_exit);
+        }
+    }
+}
+
+static error_code process_started(struct attempt_process *process,
+                                  const struct spawn_result *result, struct report *report)
+{
+    struct attempt_run *run = process->run;
+    if (result->pid == 0) {
+        attempt_spawn_report(result, process->program, process->folder, report);
+        return report->code;
+    }
+    process->pidfd = result->pidfd;
+    if (process_watch(process) != OK) {
+        kill(result->pid, SIGKILL);
+        return report_fail(report, ERR_SYSTEM, "cannot wait for its process");
+    }
+    run->ranks[process->rank].pid = result->pid;
+    run->started_at = run->started_at == 0 ? result->exec_at : run->started_at;
+    return OK;
+}
+
+/* A rank that cannot be started while others were is a rank lost: they are ended as an attempt. */
+static void rank_not_started(struct attempt_run *run, uint32_t rank, const struct report *report)
+{
+    run->ranks[rank].has_ended = true;
+    run->n_ended++;
+    if (!run->has_lost) {
+        run->has_lost = true;
+        run->lost_rank = rank;
+        run->lost_words = arena_strdup(&run->arena, report->text);
+    }
 }
 
 static void on_spawned(void *context, const struct spawn_result *result)
@@ -97,25 +218,31 @@ static void on_spawned(void *context, const struct spawn_result *result)
         mem_free(process);
         return;
     }
-    error_code error = OK;
-    attempt_logs_started(run);
-    if (result->pid == 0) {
-        attempt_spawn_report(result, process->program, process->folder, &report);
-        error = report.code;
-    } else {
-        run->pid = result->pid;
-        run->started_at = result->exec_at;
-        process->pidfd = result->pidfd;
-        error = process_watch(process);
-        if (error != OK) {
-            kill(result->pid, SIGKILL);
-            ignore_error(report_fail(&report, error, "cannot wait for its process"), "told below");
-        }
-    }
+    error_code error = process_started(process, result, &report);
     if (error != OK) {
+        rank_not_started(run, process->rank, &report);
+    }
+    if (++run->n_answered < run->n_ranks) {
+        return;
+    }
+    attempt_logs_started(run);
+    run->pid = run->ranks[0].pid;
+    if (run->n_ended < run->n_ranks) {
+        error = OK;
+        processes_watch(run);
+    } else {
         attempt_process_release(run);
     }
     attempt_step_done(run, error, &report);
+}
+
+void attempt_process_alive(struct attempt_run *run)
+{
+    for (uint32_t i = 0; i < run->n_ranks; i++) {
+        if (run->ranks[i].has_ended) {
+            rank_ended(run, i, true);
+        }
+    }
 }
 
 static const char *attempt_start_folder(const struct attempt_run *run)
@@ -149,7 +276,7 @@ static error_code process_request(struct attempt_run *run, struct spawn_request 
         .params_file = run->params_file,
         .restore_dir = run->restore_dir,
     };
-    const struct environment_facts facts = {
+    struct environment_facts facts = {
         .socket = run->socket_path,
         .params_file = run->params_file,
         .trial_dir = run->trial_dir,
@@ -160,6 +287,10 @@ static error_code process_request(struct attempt_run *run, struct spawn_request 
         .line = line,
         .restore_dir = run->restore_dir,
     };
+    if (error == OK && run->n_ports > 0) {
+        facts.master_port = run->ports[0].number;
+        facts.peers = attempt_peers(run, &run->arena);
+    }
     error = macros_expand(lease->words, lease->n_words, lease->is_shell, &values, &run->arena,
                           &ret_request->argv, &argc, report);
     if (error == OK && argc == 0) {
@@ -171,7 +302,6 @@ static error_code process_request(struct attempt_run *run, struct spawn_request 
     ret_request->folder = attempt_start_folder(run);
     ret_request->mark = run->mark.number;
     ret_request->nofile = worker->nofile;
-    attempt_logs_fds(run, &ret_request->out_fd, &ret_request->err_fd);
     return error;
 }
 
@@ -184,9 +314,41 @@ static error_code mark_make(struct attempt_run *run)
     return proctree_mark_make(run->worker->prefix, name, ++run->worker->last_serial, &run->mark);
 }
 
+static error_code rank_start(struct attempt_run *run, uint32_t rank,
+                             const struct spawn_request *common, struct report *report)
+{
+    struct spawn_request request = *common;
+    attempt_logs_fds(run, rank, &request.out_fd, &request.err_fd);
+    if (run->lease->is_trial && run->lease->ranks > 0) {
+        error_code error = environment_of_rank(common->envp, rank, run->n_ranks, &run->arena,
+                                               &request.envp, report);
+        if (error != OK) {
+            return error;
+        }
+    }
+    struct attempt_process *process = mem_zalloc(sizeof *process);
+    if (process == NULL) {
+        return report_fail(report, ERR_NO_MEMORY, "no memory on its node");
+    }
+    *process = (struct attempt_process){.run = run,
+                                        .rank = rank,
+                                        .pidfd = -1,
+                                        .program = request.argv[0],
+                                        .folder = request.folder};
+    error_code error = spawner_start(run->worker->spawner, &request, on_spawned, process);
+    if (error != OK) {
+        mem_free(process);
+        return report_fail(report, error, "cannot start a process: %s", error_word(error));
+    }
+    process->is_starting = true;
+    run->ranks[rank].process = process;
+    return OK;
+}
+
 error_code attempt_process_prepare(struct attempt_run *run, struct report *report)
 {
     struct spawn_request request = {0};
+    uint32_t n = attempt_n_ranks(run), n_asked = 0;
     error_code error = mark_make(run);
     if (error == OK) {
         error = process_request(run, &request, report);
@@ -194,17 +356,22 @@ error_code attempt_process_prepare(struct attempt_run *run, struct report *repor
     if (error != OK) {
         return error;
     }
-    run->process = mem_zalloc(sizeof *run->process);
-    if (run->process == NULL) {
+    run->ranks = mem_calloc(n, sizeof *run->ranks);
+    if (run->ranks == NULL) {
         return report_fail(report, ERR_NO_MEMORY, "no memory on its node");
     }
-    *run->process = (struct attempt_process){
-        .run = run, .pidfd = -1, .program = request.argv[0], .folder = request.folder};
-    error = spawner_start(run->worker->spawner, &request, on_spawned, run->process);
-    if (error != OK) {
-        attempt_process_release(run);
-        return report_fail(report, error, "cannot start a process: %s", error_word(error));
+    run->n_ranks = n;
+    while (n_asked < n && rank_start(run, n_asked, &request, report) == OK) {
+        n_asked++;
     }
-    run->process->is_starting = true;
+    if (n_asked == 0) {
+        error = report->code;
+        attempt_process_release(run);
+        return error;
+    }
+    for (; n_asked < n; n_asked++) {
+        rank_not_started(run, n_asked, report);
+        run->n_answered++;
+    }
     return ERR_AGAIN;
 }

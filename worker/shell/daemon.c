@@ -41,9 +41,37 @@ static void on_open(void *context, uint64_t connection, struct attempt_ref ref)
     on_trainer_open(worker->agent, clock_now(), connection, ref, &worker->out);
 }
 
+/* Between any two lines of a trainer's a test can make somebody die. */
+static void line_pass(trainer_request_kind kind)
+{
+    switch (kind) {
+    case TRAINER_HELLO:
+        FAILPOINT(TRIAL_HELLO);
+        break;
+    case TRAINER_REPORT:
+        FAILPOINT(TRIAL_REPORT);
+        break;
+    case TRAINER_SAVE:
+        FAILPOINT(TRIAL_SAVE);
+        break;
+    case TRAINER_COMMIT:
+        FAILPOINT(TRIAL_COMMIT);
+        break;
+    case TRAINER_EXPLOIT:
+        FAILPOINT(TRIAL_EXPLOIT);
+        break;
+    case TRAINER_BYE:
+        FAILPOINT(TRIAL_BYE);
+        break;
+    case TRAINER_BAD: /* none of them */
+        break;
+    }
+}
+
 static void on_request(void *context, uint64_t connection, const struct trainer_request *request)
 {
     struct worker *worker = context;
+    line_pass(request->kind);
     on_trainer_request(worker->agent, clock_now(), connection, request, &worker->out);
 }
 
@@ -181,7 +209,7 @@ static error_code agent_make(struct worker *worker, struct identity *identity,
                 .state_dir = worker->node_dir,
                 .lock = identity->lock,
                 .is_dry = options->is_dry,
-                .agent_started = clock_now(),
+                .agent_started = folders_started(worker),
             },
         .random_seed = seed,
         .snapshots_dir = snapshots_dir,
@@ -228,6 +256,9 @@ static error_code endpoints_open(struct worker *worker, const struct identity *i
     }
     if (error == OK) {
         error = arrays_new(worker, &worker->arrays, report);
+    }
+    if (error == OK) {
+        error = copies_open(worker, report);
     }
     if (error == OK) {
         error = log_asks_new(&worker->log_asks);
@@ -337,6 +368,7 @@ static void loop_close(struct worker *worker)
     for (uint32_t i = 0; i < worker->n_signals; i++) {
         uv_close((uv_handle_t *)&worker->signals[i], NULL);
     }
+    copies_stop(worker);
     if (worker->spares != NULL) {
         spares_stop(worker->spares);
     }
@@ -345,9 +377,10 @@ static void loop_close(struct worker *worker)
     }
     while ((worker->snapshots != NULL && snapshots_busy(worker->snapshots)) ||
            (worker->spares != NULL && spares_busy(worker->spares)) ||
-           (worker->works != NULL && works_busy(worker->works))) {
+           (worker->works != NULL && works_busy(worker->works)) || copies_busy(worker)) {
         uv_run(loop_uv(worker->loop), UV_RUN_ONCE);
     }
+    copies_free(worker);
     works_free(worker->works);
     spares_free(worker->spares);
     loop_free(worker->loop);

@@ -153,6 +153,16 @@ static void effect_lane_start(struct worker *worker, const struct agent_effect *
     arrays_lane_start(worker->arrays, effect->ref, effect->lane.lane, effect->position);
 }
 
+static void effect_copy(struct worker *worker, const struct agent_effect *effect)
+{
+    copies_fetch(worker, effect->source, effect->frame.data);
+}
+
+static void effect_lend(struct worker *worker, const struct agent_effect *effect)
+{
+    copies_lend(worker, effect->lend);
+}
+
 static effect_fn *const effect_table[] = {
     [AGENT_SEND] = effect_send,
     [AGENT_RECONNECT] = effect_reconnect,
@@ -180,6 +190,8 @@ static effect_fn *const effect_table[] = {
     [AGENT_LANE_RECALL] = effect_lane_recall,
     [AGENT_LOGS_DROP] = effect_logs_drop,
     [AGENT_LANE_START] = effect_lane_start,
+    [AGENT_COPY] = effect_copy,
+    [AGENT_LEND] = effect_lend,
 };
 
 void worker_leave(struct worker *worker, int exit_code)

@@ -196,6 +196,32 @@ static void environment_wandb(struct environment *env, const struct msg_lease *l
     environment_set_if(env, "MUSTER_METRIC_TIME", lease->metric_time);
 }
 
+static void environment_set_unless(struct environment *env, const char *name, const char *value)
+{
+    if (environment_get(env, name) == NULL) {
+        environment_set(env, name, value);
+    }
+}
+
+/* Where its ranks meet; torchrun reads its own options from PET_*. */
+static void environment_meeting(struct environment *env, const struct environment_facts *facts)
+{
+    static const char *const addresses[] = {"MASTER_ADDR", "PET_MASTER_ADDR"};
+    static const char *const ports[] = {"MASTER_PORT", "PET_MASTER_PORT"};
+    char port[8];
+    if (facts->master_port == 0) {
+        return;
+    }
+    ignore_error(snprintf(port, sizeof port, "%u", (unsigned)facts->master_port) < 0, "it fits");
+    for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
+        environment_set_unless(env, addresses[i], "127.0.0.1");
+        environment_set_unless(env, ports[i], port);
+    }
+    if (facts->peers != NULL && facts->peers[0] != '\0') {
+        environment_set(env, "MUSTER_PEERS", facts->peers);
+    }
+}
+
 static void environment_own(struct environment *env, const struct msg_lease *lease,
                             const struct environment_facts *facts)
 {
@@ -214,12 +240,14 @@ static void environment_own(struct environment *env, const struct msg_lease *lea
     environment_checkpoints(env, lease);
     environment_gpus(env, lease);
     if (environment_get(env, "OMP_NUM_THREADS") == NULL) {
-        int64_t cpus = (lease->cpus + AMOUNT_ONE - 1) / AMOUNT_ONE;
+        int64_t ranks = lease->ranks > 1 ? (int64_t)lease->ranks : 1;
+        int64_t cpus = (lease->cpus + AMOUNT_ONE - 1) / AMOUNT_ONE / ranks;
         environment_set_u64(env, "OMP_NUM_THREADS", cpus > 1 ? (uint64_t)cpus : 1);
     }
     if (environment_get(env, "TMPDIR") == NULL) {
         environment_set_if(env, "TMPDIR", facts->tmp_dir);
     }
+    environment_meeting(env, facts);
     environment_append_folder(env, "PATH", facts->bin_dir);
     environment_append_folder(env, "PYTHONPATH", facts->python_dir);
     environment_wandb(env, lease, facts->python_dir);
@@ -246,6 +274,42 @@ error_code environment_make(const struct msg_lease *lease, const struct environm
         return report_fail(report, env.failed,
                            "its environment is larger than %d MiB, or memory is short",
                            ENVIRONMENT_MAX_BYTES >> 20);
+    }
+    *ret_envp = env.entries;
+    return OK;
+}
+
+error_code environment_of_rank(const char *const *envp, uint32_t rank, uint32_t world,
+                               struct arena *arena, const char *const **ret_envp,
+                               struct report *report)
+{
+    /* One node, so a rank of the node is a rank of the trial. */
+    const struct {
+        const char *name;
+        uint32_t value;
+    } numbers[] = {
+        {"MUSTER_RANK", rank},   {"MUSTER_LOCAL_RANK", rank},
+        {"MUSTER_WORLD", world}, {"MUSTER_NODE_RANK", 0},
+        {"RANK", rank},          {"LOCAL_RANK", rank},
+        {"WORLD_SIZE", world},   {"LOCAL_WORLD_SIZE", world},
+        {"NODE_RANK", 0},        {"GROUP_RANK", 0},
+    };
+    enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
+    struct environment env = {.arena = arena};
+    while (envp[env.n] != NULL) {
+        env.n++;
+    }
+    env.cap = env.n + NUMBERS;
+    env.entries = arena_calloc(arena, env.cap + 1, sizeof *env.entries);
+    if (env.entries == NULL) {
+        return report_fail(report, ERR_NO_MEMORY, "no memory for its environment");
+    }
+    memcpy(env.entries, envp, env.n * sizeof *env.entries);
+    for (size_t i = 0; i < NUMBERS; i++) {
+        environment_set_u64(&env, numbers[i].name, numbers[i].value);
+    }
+    if (env.failed != OK) {
+        return report_fail(report, env.failed, "no memory for its environment");
     }
     *ret_envp = env.entries;
     return OK;

@@ -7,6 +7,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "sys/clock.h"
+#include "sys/files.h"
 #include "sys/locks.h"
 #include "sys/log.h"
 #include "sys/program.h"
@@ -54,6 +56,27 @@ static error_code node_lock(struct worker *worker, struct report *report)
         error = lock_take(path, (uint32_t)getpid(), &worker->lock_fd, &holder, report);
     }
     return error;
+}
+
+/* Not forced to disk: after a crash of the machine the lock has another name. */
+time_ms folders_started(struct worker *worker)
+{
+    char path[FILES_PATH_MAX_BYTES + 16], text[32];
+    struct report report = {0};
+    struct buf before;
+    time_ms started = clock_now();
+    ignore_error(snprintf(path, sizeof path, "%s/started", worker->node_dir) < 0, "it fits");
+    buf_init(&before, sizeof text);
+    if (file_read_bounded(path, &before, &report) == OK) {
+        time_ms last = strtoll(buf_text(&before), NULL, 10);
+        started = started > last ? started : last + 1;
+    }
+    buf_fini(&before);
+    int n = snprintf(text, sizeof text, "%lld\n", (long long)started);
+    if (file_write(path, (struct bytes){(const uint8_t *)text, (size_t)n}, 0600, &report) != OK) {
+        log_write(LOG_LEVEL_WARNING, "%s", report.text);
+    }
+    return started;
 }
 
 /* Ends what an agent before this one left running, found by the mark in its environment. */

@@ -15,6 +15,7 @@ static void on_up(void *context, time_ms now)
     if (!worker->is_refused) {
         log_write(LOG_LEVEL_INFO, "connected to the head");
     }
+    copies_reached(worker);
     on_link_up(worker->agent, now, &worker->out);
 }
 

@@ -6,6 +6,10 @@
 #ifndef MUSTER_WORKER_SHELL_MANIFEST_H
 #define MUSTER_WORKER_SHELL_MANIFEST_H
 
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/id.h"
 
@@ -27,6 +31,19 @@ struct manifest {
     uint64_t bytes; /* of all files, the manifest not counted */
 };
 
+struct manifest_file {
+    const char *name; /* relative, within the snapshot's folder: beneath_path_is_good() */
+    uint64_t size;
+    uint64_t xxh3;
+};
+
+struct manifest_list {
+    struct arena arena; /* what the files point into */
+    struct manifest manifest;
+    const struct manifest_file *files; /* by name */
+    uint32_t n_files;
+};
+
 /* Lists what lies in `folder`, forces all of it to disk, makes the files read-only and writes the
  * manifest beside them; manifest->bytes is filled in. ERR_NO_SPACE, ERR_IO; ERR_LIMIT: too many,
  * too deep, too long; ERR_INVALID: there is something else than files and folders, or a file of the
@@ -38,5 +55,18 @@ MUST_CHECK error_code manifest_write(const char *folder, struct manifest *manife
  * Further files do not matter. */
 MUST_CHECK error_code manifest_verify(const char *folder, bool must_hash,
                                       struct manifest *ret_manifest, struct report *report);
+
+/* A manifest's text, which may be anybody's. ERR_FORMAT, ERR_NEWER, ERR_NO_MEMORY: nothing is
+ * held. */
+MUST_CHECK error_code manifest_list_parse(struct bytes text, struct manifest_list *ret_list,
+                                          struct report *report);
+void manifest_list_fini(struct manifest_list *list); /* takes a zeroed one */
+const struct manifest_file *manifest_list_find(const struct manifest_list *list,
+                                               const char *name); /* NULL: no such file */
+/* One file of a snapshot: ERR_FORMAT: it is missing, or not what was written. must_stop: NULL is
+ * fine; once it is true: ERR_CLOSED. */
+MUST_CHECK error_code manifest_file_prove(int folder_fd, const struct manifest_file *file,
+                                          bool must_hash, const atomic_bool *must_stop,
+                                          struct report *report);
 
 #endif

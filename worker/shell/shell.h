@@ -21,6 +21,8 @@ struct old_logs;
 struct usage;
 struct reach;
 struct arrays;
+struct lender;
+struct fetcher;
 
 struct worker {
     const struct worker_options *options;
@@ -31,6 +33,8 @@ struct worker {
     struct agent_outbox out;
     struct trial_sockets *sockets;
     struct snapshots *snapshots;
+    struct lender *lender; /* NULL: nobody gets snapshots from here (yet) */
+    struct fetcher *fetcher;
     struct spawner *spawner;
     struct spares *spares;
     struct works *works;
@@ -108,11 +112,29 @@ void old_logs_drop(struct old_logs *logs, struct array_range jobs);
 /* Once a turn; when the next one is needed. */
 time_ms old_logs_turn(struct old_logs *logs, time_ms now);
 
+/* ---- copies.c ---- */
+/* Empties the staging folder; the loop is there. ERR_*: among others, --address is none of this
+ * machine. */
+MUST_CHECK error_code copies_open(struct worker *worker, struct report *report);
+/* The head is about to be told who this is: where others get snapshots from here belongs to it. May
+ * wait for the name service, once. */
+void copies_reached(struct worker *worker);
+void copies_lend(struct worker *worker, const struct msg_lend *lend);
+/* on_snapshot_copied() follows, now or later. */
+void copies_fetch(struct worker *worker, const struct msg_source *source,
+                  const uint8_t pass[PASS_BYTES]);
+void copies_stop(struct worker *worker); /* nothing is told any more */
+bool copies_busy(const struct worker *worker);
+void copies_free(struct worker *worker); /* when it is not busy */
+
 /* ---- folders.c ---- */
 /* state_dir/nodes/<node>/ and what is in it; leftovers of an agent before this one are ended and
  * removed. Blocks. */
 MUST_CHECK error_code folders_make(struct worker *worker, struct report *report);
 /* Where the muster command and its Python module lie. */
 void folders_find_own(struct worker *worker);
+/* The moment of this start, later than that of the folder's start before, even where the clock was
+ * set back: so the head can tell which of them is over. Blocks. */
+time_ms folders_started(struct worker *worker);
 
 #endif

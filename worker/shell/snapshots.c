@@ -103,26 +103,30 @@ static bool snapshot_path(const struct snapshots *snapshots, struct snapshot_nam
     return n > 0 && n < FILES_PATH_MAX_BYTES;
 }
 
-static error_code commit_place(struct job *job)
+error_code snapshot_put_in_place(const char *folder, const char *target, struct report *report)
 {
     char parent[FILES_PATH_MAX_BYTES];
-    memcpy(parent, job->target, sizeof parent);
+    size_t len = strlen(target);
+    if (len >= sizeof parent) {
+        return report_fail(report, ERR_LIMIT, "the path %.200s is too long", target);
+    }
+    memcpy(parent, target, len + 1);
     *strrchr(parent, '/') = '\0';
-    error_code error = dir_make(parent, &job->report);
-    /* No record names this ordinal: what lies there is the rest of a crash. */
-    error = error == OK ? dir_remove_tree(job->target, &job->report) : error;
-    if (error == OK &&
-        (FAILPOINT_FAILS(SNAPSHOT_RENAME) || rename(job->folder, job->target) != 0)) {
+    error_code error = dir_make(parent, report);
+    /* No record names this ordinal: what lies there is the rest of a crash, or damaged. */
+    error = error == OK ? dir_remove_tree(target, report) : error;
+    if (error == OK && (FAILPOINT_FAILS(SNAPSHOT_RENAME) || rename(folder, target) != 0)) {
         int number = errno;
-        error = report_fail(&job->report, error_from_errno(number),
-                            "cannot move a snapshot to %s: %s", job->target, strerror(number));
+        error = report_fail(report, error_from_errno(number), "cannot move a snapshot to %s: %s",
+                            target, strerror(number));
     }
     if (error != OK) {
         return error;
     }
-    ignore_error(chmod(job->target, 0555) == 0 ? OK : ERR_SYSTEM, "its files are read-only");
-    error = dir_sync(parent, &job->report);
-    return error == OK ? dir_sync(job->snapshots->folder, &job->report) : error;
+    ignore_error(chmod(target, 0555) == 0 ? OK : ERR_SYSTEM, "its files are read-only");
+    error = dir_sync(parent, report);
+    *strrchr(parent, '/') = '\0';
+    return error == OK ? dir_sync(parent, report) : error;
 }
 
 static void job_commit(struct job *job)
@@ -135,7 +139,7 @@ static void job_commit(struct job *job)
     }
     job->error = manifest_write(job->folder, &job->manifest, &job->report);
     if (job->error == OK) {
-        job->error = commit_place(job);
+        job->error = snapshot_put_in_place(job->folder, job->target, &job->report);
     }
 }
 

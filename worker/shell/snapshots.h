@@ -43,6 +43,11 @@ MUST_CHECK error_code snapshots_commit(struct snapshots *snapshots,
                                        const struct snapshot_commit *commit,
                                        snapshot_committed_fn *done, void *context);
 
+/* A whole snapshot in `folder`, all of it on disk, gets its place <folder>/<job>.<index>/<ordinal>
+ * by a rename, in the stead of what lies there. Any thread; blocks. */
+MUST_CHECK error_code snapshot_put_in_place(const char *folder, const char *target,
+                                            struct report *report);
+
 /* Proves the snapshot in `folder` by its checksums. A damaged one is removed, so that this node
  * does not offer it again. */
 typedef void snapshot_verified_fn(void *context, struct attempt_ref ref, error_code error,

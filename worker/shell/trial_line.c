@@ -104,6 +104,15 @@ static bool step_read(struct trial_line *line, const json_t *body, const char *w
     return true;
 }
 
+/* What cannot be one is larger than any. */
+static uint32_t rank_number(const json_t *root, const char *key)
+{
+    const json_t *number = json_object_get(root, key);
+    json_int_t value = number != NULL ? json_integer_value(number) : 0;
+    bool is_fit = number == NULL || (json_is_integer(number) && value >= 0 && value < UINT32_MAX);
+    return is_fit ? (uint32_t)value : UINT32_MAX;
+}
+
 static void read_hello(struct trial_line *line, const json_t *body, const json_t *root)
 {
     static const struct {
@@ -114,6 +123,8 @@ static void read_hello(struct trial_line *line, const json_t *body, const json_t
     (void)body;
     size_t i;
     json_t *can;
+    line->request.rank = rank_number(root, "rank");
+    line->request.world = rank_number(root, "world");
     json_array_foreach(json_object_get(root, "can"), i, can)
     {
         for (size_t k = 0; json_is_string(can) && k < sizeof abilities / sizeof abilities[0]; k++) {

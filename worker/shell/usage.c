@@ -20,6 +20,7 @@ struct look {
     uint64_t share_permille; /* of rss that is its own, as measured last */
     uint64_t bytes;
     bool has_share; /* measured now */
+    pid_t *others;  /* owned: the ranks above the first */
 };
 
 struct usage {
@@ -200,6 +201,15 @@ static bool look_take(struct usage *usage, uint32_t i, time_ms now)
     return look->asked_bytes > 0 && look->bytes / USAGE_NEAR_PERCENT > look->asked_bytes / 100;
 }
 
+static void looks_fini(struct usage *usage)
+{
+    proc_usages_fini(usage->usages, usage->n);
+    for (uint32_t i = 0; i < usage->n; i++) {
+        mem_free(usage->looks[i].others);
+    }
+    usage->n = 0;
+}
+
 static void on_look_done(uv_work_t *work, int status)
 {
     struct usage *usage = work->data;
@@ -218,7 +228,7 @@ static void on_look_done(uv_work_t *work, int status)
         usage->next_at = now + (rest_ms > wait_ms ? rest_ms : wait_ms);
         loop_again(usage->worker->loop);
     }
-    proc_usages_fini(usage->usages, usage->n);
+    looks_fini(usage);
 }
 
 /* ---- the loop's side ---- */
@@ -250,8 +260,12 @@ static void looks_fill(struct usage *usage)
                 .asked_bytes = run->lease->memory_bytes,
                 .share_permille = run->share_permille > 0 ? run->share_permille : 1000,
             };
-            usage->usages[usage->n++] =
-                (struct proc_usage){.main = run->pid, .number = run->mark.number};
+            struct proc_usage about = {.main = run->pid, .number = run->mark.number};
+            ignore_error(
+                attempt_process_others(run, &usage->looks[usage->n].others, &about.n_others),
+                "this look sees the first rank alone");
+            about.others = usage->looks[usage->n].others;
+            usage->usages[usage->n++] = about;
         }
     }
 }
@@ -295,6 +309,9 @@ time_ms usage_turn(struct usage *usage, time_ms now)
     usage->work.data = usage;
     usage->is_looking = usage->n > 0 && uv_queue_work(loop_uv(usage->worker->loop), &usage->work,
                                                       on_look_work, on_look_done) == 0;
+    if (!usage->is_looking) {
+        looks_fini(usage);
+    }
     return usage->is_looking ? INT64_MAX : usage->next_at;
 }
 

@@ -20,7 +20,9 @@ struct worker_options {
     uint32_t n_custom;
     const struct label_pair *labels;
     uint32_t n_labels;
-    int ready_fd;             /* > 0: a byte is written when the head has said welcome */
+    const char *address; /* where agents of other nodes reach this one; "*": at whichever address
+                            leads out of this machine; NULL: from where it reaches the head */
+    int ready_fd;        /* > 0: a byte is written when the head has said welcome */
     uint64_t cache_max_bytes; /* of work folders on disk; 0: WORKS_BYTES_DEFAULT */
     int64_t drain_ms;         /* from SIGTERM to the end; 0: WORKER_DRAIN_MS */
     const char *log_path;     /* NULL: stderr; else both */

@@ -103,7 +103,7 @@ class Agent:
 class Case(unittest.TestCase):
     def setUp(self):
         self.environment = dict(os.environ)
-        for name in [n for n in os.environ if n.startswith("MUSTER_")]:
+        for name in [n for n in os.environ if n.startswith("MUSTER_") or n in ("RANK", "WORLD_SIZE")]:
             del os.environ[name]
         self.stderr = io.StringIO()
         self.redirect = contextlib.redirect_stderr(self.stderr)
@@ -159,6 +159,39 @@ class Alone(Case):
             s.close()
         shutil.rmtree(agent.folder)
         self.assertIn("training goes on", self.stderr.getvalue())
+
+
+class Ranks(Case):
+    def test_rank_says_which_one_it_is_and_waits_for_each_answer(self):
+        os.environ.update(MUSTER_RANK="2", MUSTER_WORLD="4", RANK="0", WORLD_SIZE="9")
+
+        def play(agent):
+            agent.expect({"hello": 1, "can": ["checkpoint", "pause"], "rank": 2, "world": 4})
+            agent.say(HELLO)
+            agent.expect({"report": {"step": 1, "m": {"loss": 1.0}}})
+            agent.say("", {"ok": 1, "act": 0, "milestone": None})
+            agent.expect({"report": {"step": 2, "m": {"loss": 1.0}}})
+            agent.say({"ok": 1, "act": 4, "milestone": None})
+            agent.bye()
+        with Agent(play), muster.trial() as t:
+            self.assertEqual((t.rank, t.world), (2, 4))
+            steps = []
+            while t.next(until=9):
+                steps.append((t.step, t.report(loss=1)))
+            self.assertEqual(steps, [(1, 0), (2, 4)])
+
+    def test_rank_of_torchrun_is_taken_and_what_makes_no_sense_is_none(self):
+        for rank, world, wanted in (("1", "2", (1, 2)), ("2", "2", (0, 1)), ("x", "2", (0, 1)), ("0", "1", (0, 1)), ("0", "", (0, 1))):
+            os.environ.update(RANK=rank, WORLD_SIZE=world)
+            with muster.trial() as t:
+                self.assertEqual((t.rank, t.world), wanted, (rank, world))
+
+    def test_ranks_by_themselves_report_once(self):
+        os.environ.update(RANK="1", WORLD_SIZE="2")
+        with muster.trial() as t:
+            t.next()
+            t.report(loss=1)
+        self.assertEqual(self.stderr.getvalue(), "")
 
 
 class Reports(Case):

@@ -29,6 +29,7 @@ TRAINERS = {
     "digits_in_c_adamw": ([os.path.join(BUILD, "examples/digits/digits"), DATA], {**SMALL, "optimizer": "adamw", "lr": 0.01},
                           {**SMALL, "optimizer": "adamw", "lr": 0.0001, "width": 32}, None),
     "digits_in_python": ([PYTHON, os.path.join(DIGITS, "digits.py"), DATA], SMALL, {**SMALL, "lr": 0.002, "momentum": 0.9}, "numpy"),
+    "ring_in_c": ([os.path.join(BUILD, "examples/ring/ring"), DATA], SMALL, {**SMALL, "lr": 0.002, "momentum": 0.9}, None),
     "toy_in_c": ([os.path.join(BUILD, "examples/toy/toy")], TOY, {**TOY, "h0": 0.0, "h1": 0.5}, None),
     "toy_in_python": ([PYTHON, os.path.join(SOURCE, "examples/toy/toy.py")], TOY, {**TOY, "h0": 0.0, "h1": 0.5}, None),
     "chars_in_c": ([os.path.join(BUILD, "examples/chars/chars"), LICENSES], CHARS, {**CHARS, "lr": 0.0003, "layers": 2}, None),

@@ -44,11 +44,13 @@ static struct api_trial trial_make(void)
         .attempts = 1,
         .last = {.step = 3, .time = 1500, .metrics = metrics, .n_metrics = 1},
         .best = {.step = -1},
+        .summary = NAN,
         .node = "n1",
         .gpus = gpus,
         .n_gpus = 2,
         .checkpoint = "",
         .checkpoint_step = -1,
+        .safe_step = -1,
         .created = 1000,
     };
 }
@@ -68,7 +70,8 @@ static void test_json_of_a_running_trial(void **state)
         "\"best\":null,\"node\":\"n1\",\"pid\":0,\"gpus\":[\"GPU-1\",\"GPU-2\"],"
         "\"exit_code\":0,\"signal\":0,\"checkpoint\":\"\",\"checkpoint_step\":null,"
         "\"created\":\"1970-01-01T00:00:01.000Z\",\"started\":null,\"ended\":null,"
-        "\"checkpoint_node\":null,\"failure\":null}");
+        "\"checkpoint_node\":null,\"failure\":null,\"safe_node\":null,\"safe_step\":null,"
+        "\"summary\":null}");
 }
 
 static void test_json_of_a_sweep_without_a_best_trial(void **state)

@@ -120,6 +120,7 @@ static void test_words_of_the_enums(void **state)
     assert_string_equal(bye_word_names[BYE_ERROR], "error");
     assert_string_equal(end_cause_names[CAUSE_TIMEOUT_START], "timeout_start");
     assert_string_equal(end_cause_names[CAUSE_LOST], "lost");
+    assert_string_equal(end_cause_names[CAUSE_TIMEOUT_RANK], "timeout_rank");
     assert_string_equal(task_state_names[TASK_ENDED], "ended");
     assert_string_equal(task_outcome_names[OUTCOME_SKIPPED], "skipped");
     assert_string_equal(sweep_state_names[SWEEP_CANCELLED], "cancelled");

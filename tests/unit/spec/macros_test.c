@@ -30,8 +30,9 @@ static const struct refused refused[] = {
             "undefined macro ${trial.idd}; did you mean ${trial.id}?"),
     REFUSED("command: >\n  x\n  ${foo}" REST, ERR_INVALID, 1, 10,
             "undefined macro ${foo}; write $${foo} for a literal ${foo}"),
-    REFUSED("command: x ${envvar:HOME}" REST, ERR_UNSUPPORTED, 1, 10,
-            "the macro ${envvar:...} is not supported by this version"),
+    REFUSED("command: x ${envvar:HOME}" REST, ERR_INVALID, 1, 10,
+            "the macro ${envvar:HOME} has nothing to stand for: the environment of the submission "
+            "has no such variable; a default is written `envvar: {NAME: text}`"),
     REFUSED("command: x ${program}" REST, ERR_INVALID, 1, 10,
             "the macro ${program} has nothing to stand for: the file has no key `program`"),
     REFUSED("command: x ${restore:--resume {}" REST, ERR_INVALID, 1, 10,
@@ -172,7 +173,9 @@ static void test_macros_expand_undefined_is_refused(void **state)
     assert_string_equal(expanded(&unclosed, 1, false, &values),
                         "${ without its }; write $${ for a literal ${");
     assert_string_equal(expanded(&later, 1, true, &values),
-                        "the macro ${envvar:...} is not supported by this version");
+                        "the macro ${envvar:A} has nothing to stand for: the environment of the "
+                        "submission has no such variable; a default is written `envvar: {NAME: "
+                        "text}`");
     assert_string_equal(expanded(&later, 0, true, &values), "a command needs 1 to 1024 words");
 }
 

@@ -11,12 +11,12 @@
 static const struct refused refused[] = {
     REFUSED(LEAST "schedule: {type: ASHA}", ERR_INVALID, 4, 18,
             "`schedule.type` cannot be 'ASHA'; write none or asha or sha or hyperband "
-            "or median or pbt; did you mean 'asha'?"),
+            "or median or pbt or replay; did you mean 'asha'?"),
     REFUSED(LEAST "schedule: {type: asha}", ERR_INVALID, 4, 11,
             "the key `schedule.max` is missing: the last step of a trial"),
     REFUSED(LEAST "schedule: {max: 9}", ERR_INVALID, 4, 12,
             "`schedule.max` has no meaning with `type: none`; it belongs to asha, sha, hyperband, "
-            "median, pbt"),
+            "median, pbt, replay"),
     REFUSED(LEAST "schedule: {type: none, eta: 3}", ERR_INVALID, 4, 24,
             "`schedule.eta` has no meaning with `type: none`; it belongs to asha, sha, hyperband"),
     REFUSED(LEAST "schedule: {type: asha, max: 9, min: 10}", ERR_INVALID, 4, 29,

@@ -14,7 +14,7 @@ static const char set_file[] = "command: [train, \"--fast\"]\n"
 static error_code set_parse(const char *const *texts, uint32_t n, bool is_test, struct arena *arena,
                             struct sweep_spec *ret_spec, struct report *report)
 {
-    struct spec_set set = {texts, n, is_test};
+    struct spec_set set = {texts, n, is_test, NULL};
     *report = (struct report){0};
     return spec_sweep_parse_set(set_file, strlen(set_file), "dir/sweep.yaml", &set, arena, ret_spec,
                                 report);
@@ -99,7 +99,7 @@ static void test_set_leaves_errors_of_the_file_their_line(void **state)
     (void)state;
     static const char file[] = "command: [train]\nmetrik: {name: loss}\n";
     static const char *const texts[] = {"stop.trials=3"};
-    struct spec_set set = {texts, 1, false};
+    struct spec_set set = {texts, 1, false, NULL};
     struct arena arena;
     struct sweep_spec spec;
     struct report report = {0};

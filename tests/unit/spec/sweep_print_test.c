@@ -16,7 +16,14 @@ static const char *const files[] = {
     LEAST "limits: {gpus: 1.5, per_node: 4}\nretries: {node_failures: none, rules: [{match: "
           "'CUDA out of memory', do: fail}, {match: 'a\"b', do: free}, {do: retry, match: c}]}\n"
           "resources: {place: spread, prefer: [\"zone == a\", 'ssd', \"gpu not in (a, 'b c')\"]}\n",
+    LEAST "description: \"two\\nlines\"\nentity: us\ncheckpoints: {every: 90s}\n",
     LEAST "checkpoints: {adopt: 'out/ckpt-*', on: []}\nreport: {from: [wandb, stderr]}\n",
+    "command: x\nmetric: {name: loss}\nparameters: {a: {min: 0.0, max: 1.0}, b: {values: [x, 'y "
+    "z']}}\n"
+    "schedule: {type: replay, from: 'a b.csv', steps: [{step: 0, params: {a: 0.5, b: x}}, {step: "
+    "3, "
+    "params: {a: 0.25, b: y z}}]}\n",
+    "command: x\nmetric: {name: l, summary: mean, on_nan: ignore}\nstop: {trials: 1}\n",
     LEAST "parameters: {a: .nan, b: -.inf, c: 1e300, d: 0.1, e: -0.0, f: 9223372036854775807}\n",
     LEAST "parameters: {a: {min: 1.0, max: 1e16}, b: {min: 1e-300, max: 5e-300, q: 1e-301}}\n",
     LEAST "parameters: {a: 'none', b: '', c: '\"', d: \"\\x85\\uFEFF\\uFFFF\", e: ' x ', f: "
@@ -60,7 +67,8 @@ static void test_print_full_file_is_this_text(void **state)
         "  OMP_NUM_THREADS: \"1\"\n"
         "  DIR: \"${trial.dir}/x\"\n"
         "  JSON: \"${args_json}\"\n"
-        "metric: {name: val_loss, goal: maximize, target: 0.05, time: epoch}\n"
+        "metric: {name: val_loss, goal: maximize, target: 0.05, time: epoch, summary: best, "
+        "on_nan: worst}\n"
         "parameters:\n"
         "  epochs: 27\n"
         "  lr: {min: 1e-05, max: 0.1, type: float, log: true}\n"
@@ -83,10 +91,12 @@ static void test_print_full_file_is_this_text(void **state)
         "  place: binpack\n"
         "  require: [\"gpu.model in (H100, 'NVIDIA H200')\", \"mount:/mnt/data\"]\n"
         "  prefer: []\n"
+        "launch: one\n"
         "queue: {priority: 70}\n"
         "retries: {max: 2, crash_limit: 9, backoff: 10s..5m, node_failures: 3, rules: []}\n"
-        "timeouts: {trial: 6h, silent: 30m, start: 5m, grace: 90s, decision: 250ms}\n"
-        "checkpoints: {on: [rung, end], keep: {trial_last: 1, trial_best: 0}}\n"
+        "timeouts: {trial: 6h, silent: 30m, start: 5m, grace: 90s, decision: 250ms, rank: 10m}\n"
+        "checkpoints: {on: [rung, end], every: none, keep: {trial_last: 1, trial_best: 0}, store: "
+        "cluster}\n"
         "logs: {tail: 16K}\n"
         "report: {from: [api, stdout, stderr], stdout: [keras, \"(?P<val_loss>\\\\d+)\"], "
         "stderr: [hf]}\n";
@@ -153,8 +163,11 @@ static void test_print_defaults_are_written_out(void **state)
         "\nstop: {trials: 1, failures: none, wall: none}\n",
         "\nlimits: {concurrency: none, gpus: none, per_node: none}\n",
         "\n  memory: none\n",
-        "\ntimeouts: {trial: none, silent: none, start: none, grace: 1m, decision: 1m}\n",
-        "\ncheckpoints: {on: [rung], keep: {trial_last: 1, trial_best: 1}}\n",
+        "\ntimeouts: {trial: none, silent: none, start: none, grace: 1m, decision: 1m, rank: "
+        "10m}\n",
+        "\nlaunch: one\n",
+        "\ncheckpoints: {on: [rung], every: none, keep: {trial_last: 1, trial_best: 1}, store: "
+        "cluster}\n",
         "\nlogs: {tail: 64K}\n",
     };
     struct buf text;

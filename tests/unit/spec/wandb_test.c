@@ -56,9 +56,30 @@ static void test_wandb_file_may_have_no_end(void **state)
     arena_fini(&arena);
 }
 
+/* Our rule is one; what a file says of W&B's is told with it. */
+static void test_wandb_strict_is_said_where_the_file_is_printed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *origin;
+    } cases[] = {
+        {LEAST "early_terminate: {type: hyperband, min_iter: 3}\n", "early_terminate"},
+        {LEAST "early_terminate: {type: hyperband, min_iter: 3, strict: true}\n",
+         "early_terminate, strict"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena arena;
+        struct sweep_spec spec;
+        parsed(cases[i].text, &arena, &spec);
+        assert_string_equal(spec.schedule.origin, cases[i].origin);
+        arena_fini(&arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_wandb_strict_is_said_where_the_file_is_printed),
         cmocka_unit_test(test_wandb_keys_that_say_it_twice_or_wrong_are_refused),
         cmocka_unit_test(test_wandb_method_and_run_cap_are_ours),
         cmocka_unit_test(test_wandb_file_may_have_no_end),

@@ -87,10 +87,75 @@ static void test_enrol_of_a_start_that_was_replaced_costs_the_next_one_nothing(v
     come(r, RIG_PEER, enrolment(RIG_INCARNATION, "a", "/s"));
     assert_int_equal(rig_sent_count(r, MSG_WELCOME), 0);
     assert_true(core_node_find(r->core, "far")->r.incarnation == SECOND_INCARNATION);
-    /* Once the next one is silent it may be the one that lives. */
+    /* Without a lock to tell them by, once the next one is silent it may be the one that lives. */
     r->now += CORE_SUSPECT_MS;
     come(r, RIG_PEER, enrolment(RIG_INCARNATION, "a", "/s"));
     assert_int_equal(rig_sent_count(r, MSG_WELCOME), 1);
+    rig_free(r);
+}
+
+static void test_enrol_that_tells_nothing_new_breaks_the_silence(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct msg_enrol first = enrolment(RIG_INCARNATION, "a", "/s");
+    first.enrolment = 1;
+    come(r, RIG_PEER, first);
+    r->now += CORE_NODE_TIMEOUT_MS - 1000;
+    on_tick(r->core, r->now);
+    rig_turn(r);
+    come(r, RIG_PEER, first);
+    assert_int_equal(core_node_find(r->core, "far")->r.state, NODE_ALIVE);
+    r->now += 2000;
+    on_tick(r->core, r->now);
+    rig_turn(r);
+    assert_int_equal(core_node_find(r->core, "far")->r.state, NODE_ALIVE);
+    r->now += CORE_NODE_TIMEOUT_MS;
+    on_tick(r->core, r->now);
+    rig_turn(r);
+    assert_int_equal(core_node_find(r->core, "far")->r.state, NODE_GONE);
+    rig_free(r);
+}
+
+/* However late it is read: of one folder's starts the later one is known by its moment. */
+static void test_enrol_of_an_earlier_start_of_the_folder_never_takes_over(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct msg_enrol last = enrolment(SECOND_INCARNATION, "a", "/s");
+    struct msg_enrol earlier = enrolment(RIG_INCARNATION, "a", "/s");
+    last.lock = earlier.lock = "boot-1:1:2";
+    last.agent_started = 2000;
+    earlier.agent_started = 1000;
+    come(r, SECOND_PEER, last);
+    for (int is_restarted = 0; is_restarted < 2; is_restarted++) {
+        r->now += 2 * CORE_SUSPECT_MS;
+        come(r, RIG_PEER, earlier);
+        assert_int_equal(rig_sent_count(r, MSG_REFUSED), 1);
+        assert_true(core_node_find(r->core, "far")->r.incarnation == SECOND_INCARNATION);
+        rig_restart(r);
+    }
+    /* Another machine's start is no earlier one, whatever its clock says. */
+    earlier.lock = "boot-2:1:2";
+    r->now += CORE_SUSPECT_MS;
+    come(r, RIG_PEER, earlier);
+    assert_int_equal(rig_sent_count(r, MSG_WELCOME), 1);
+    rig_free(r);
+}
+
+static void test_enrol_of_the_start_before_never_comes_back(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct msg_enrol before = enrolment(RIG_INCARNATION, "a", "/s");
+    struct msg_enrol next = enrolment(SECOND_INCARNATION, "a", "/s");
+    before.lock = next.lock = "boot-1:1:2";
+    come(r, RIG_PEER, before);
+    come(r, SECOND_PEER, next);
+    r->now += 2 * CORE_SUSPECT_MS;
+    come(r, RIG_PEER, before);
+    assert_int_equal(rig_sent_count(r, MSG_REFUSED), 1);
+    assert_int_equal(core_node_peer(r->core, "far"), SECOND_PEER);
     rig_free(r);
 }
 
@@ -189,6 +254,9 @@ int main(void)
         cmocka_unit_test(test_enrol_second_of_a_name_is_refused_while_the_first_is_heard),
         cmocka_unit_test(test_enrol_older_than_one_that_was_answered_changes_nothing),
         cmocka_unit_test(test_enrol_of_a_start_that_was_replaced_costs_the_next_one_nothing),
+        cmocka_unit_test(test_enrol_that_tells_nothing_new_breaks_the_silence),
+        cmocka_unit_test(test_enrol_of_an_earlier_start_of_the_folder_never_takes_over),
+        cmocka_unit_test(test_enrol_of_the_start_before_never_comes_back),
         cmocka_unit_test(test_enrol_second_of_a_name_is_let_in_once_the_first_is_suspect),
         cmocka_unit_test(test_enrol_next_start_of_an_agent_takes_over_at_once),
         cmocka_unit_test(test_enrol_copy_of_a_machine_is_no_next_start),

@@ -149,6 +149,85 @@ static void test_trial_that_cannot_save_neither_copies_nor_is_copied(void **stat
     rig_free(r);
 }
 
+static const char replay[] =
+    "name: again\n"
+    "command: [train]\n"
+    "metric: {name: loss}\n"
+    "parameters: {lr: {min: 0.1, max: 0.9}}\n"
+    "schedule: {type: replay, max: 40, steps: [{step: 0, params: {lr: 0.5}}, {step: 4, params: "
+    "{lr: 0.25}}]}\n";
+
+/* A recorded schedule: new parameters on its own weights. */
+static void test_replay_keeps_the_snapshot_and_makes_it_of_the_new_parameters(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_enrol(r, 2);
+    assert_int_equal(rig_submit(r, replay, NULL), 1);
+    rig_started(r, rig_id(1, 1), 0);
+    saved(r, 1, 1, 4, 0);
+    rig_sent_clear(r);
+    reached(r, 1, 4, 0.9, CAN_CHECKPOINT | CAN_EXPLOIT);
+    const struct task *task = rig_task(r, rig_id(1, 1));
+    assert_int_equal(task->r.order.act, ACT_EXPLOIT);
+    assert_int_equal(task->r.order.until, 40);
+    assert_true(task->r.params[0].real == 0.25);
+    assert_int_equal(task->r.lineage, task->r.order.n);
+    assert_false(is_dropped(r));
+    struct arena arena;
+    arena_init(&arena, MSG_ARENA_MAX_BYTES);
+    const struct msg_order *order = rig_sent_last(r, MSG_ORDER, &arena);
+    assert_int_equal(order->restore.ordinal, 1);
+    assert_int_equal(order->restore.step, 4);
+    arena_fini(&arena);
+    rig_restart(r);
+    rig_enrol(r, 2);
+    task = rig_task(r, rig_id(1, 1));
+    assert_int_equal(task->r.snapshot.owner, 0);
+    assert_int_equal(task->r.snapshot.lineage, task->r.lineage);
+    rig_free(r);
+}
+
+/* Its snapshot is gone: what it would train from nothing with later parameters is another schedule.
+ */
+static void test_replay_without_a_snapshot_begins_with_the_first_parameters_again(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_enrol(r, 2);
+    assert_int_equal(rig_submit(r, replay, NULL), 1);
+    rig_started(r, rig_id(1, 1), 0);
+    saved(r, 1, 1, 4, 0);
+    reached(r, 1, 4, 0.9, CAN_CHECKPOINT | CAN_EXPLOIT);
+    const struct task *task = rig_task(r, rig_id(1, 1));
+    assert_true(task->r.params[0].real == 0.25);
+    rig_event(
+        r,
+        (struct node_event){
+            .kind = EVENT_RESULT,
+            .task = task->r.id,
+            .result = {.cause = CAUSE_CANNOT_START, .is_restore_lost = true, .has_started = true},
+        });
+    assert_int_equal(task->r.attempt, 1);
+    assert_int_equal(task->r.state, TASK_LEASED);
+    assert_true(task->r.params[0].real == 0.5);
+    assert_int_equal(task->r.order.until, 4);
+    struct arena arena;
+    arena_init(&arena, MSG_ARENA_MAX_BYTES);
+    const struct msg_lease *lease = rig_sent_last(r, MSG_LEASE, &arena);
+    assert_int_equal(lease->restore.ordinal, 0);
+    assert_int_equal(lease->lineage, task->r.lineage);
+    assert_true(lease->params[0].value.real == 0.5);
+    arena_fini(&arena);
+    rig_started(r, rig_id(1, 1), 1);
+    saved(r, 1, 2, 4, task->r.lineage);
+    reached(r, 1, 4, 0.8, CAN_CHECKPOINT | CAN_EXPLOIT);
+    assert_int_equal(task->r.order.act, ACT_EXPLOIT);
+    assert_true(task->r.params[0].real == 0.25);
+    rig_restart(r);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +235,8 @@ int main(void)
         cmocka_unit_test(test_donors_snapshot_stays_until_the_other_has_saved_its_own),
         cmocka_unit_test(test_exploit_of_a_trainer_that_cannot_starts_it_again_uncharged),
         cmocka_unit_test(test_trial_that_cannot_save_neither_copies_nor_is_copied),
+        cmocka_unit_test(test_replay_keeps_the_snapshot_and_makes_it_of_the_new_parameters),
+        cmocka_unit_test(test_replay_without_a_snapshot_begins_with_the_first_parameters_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

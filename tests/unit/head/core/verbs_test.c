@@ -440,6 +440,96 @@ static void test_clone_has_the_same_file_and_settings_and_its_own_number(void **
     rig_free(r);
 }
 
+static const struct rig_sent *sweep_set(struct rig *r, const char *setting)
+{
+    on_sweep_set(r->core, r->now, ++requests, 1, &setting, 1);
+    return verb_answer(r);
+}
+
+static void test_set_limits_hold_at_once_are_shown_and_survive(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_enrol(r, 4);
+    assert_int_equal(rig_submit(r, plain_file, NULL), 1);
+    assert_int_equal(sweep_of(r, 1)->work->n_tasks, 1);
+    assert_int_equal(sweep_set(r, "limits.concurrency=2")->status, 200);
+    assert_int_equal(sweep_of(r, 1)->work->n_tasks, 2);
+    assert_int_equal(sweep_set(r, "stop.trials=5")->status, 200);
+    assert_int_equal(sweep_set(r, "limits.concurrency=3")->status, 200);
+    assert_int_equal(sweep_of(r, 1)->work->n_tasks, 3);
+    assert_int_equal(sweep_set(r, "timeouts.silent=5s")->status, 200);
+    assert_int_equal(sweep_set(r, "retries.max=2")->status, 200);
+    assert_int_equal(sweep_set(r, "limits.per_node=4")->status, 200);
+    rig_restart(r);
+    rig_enrol(r, 4);
+    const struct sweep *sweep = sweep_of(r, 1);
+    assert_int_equal(sweep->r.n_changed, 5);
+    assert_string_equal(sweep->r.changed[0], "stop.trials=5");
+    assert_string_equal(sweep->r.changed[1], "limits.concurrency=3");
+    assert_int_equal(sweep->spec.timeouts.silent_ms, 5000);
+    assert_int_equal(sweep->spec.retries.max, 2);
+    assert_int_equal(sweep->spec.per_node, 4);
+    assert_int_equal(tune_trials_max(sweep->tuner), 5);
+    assert_int_equal(tune_limits_get(sweep->tuner).concurrency, 3);
+    rig_free(r);
+}
+
+static void test_set_priority_moves_what_waits(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    assert_int_equal(rig_submit(r, plain_file, NULL), 1);
+    assert_int_equal(rig_submit(r, plain_file, "second"), 2);
+    on_sweep_set(r->core, r->now, ++requests, 2, (const char *const[]){"queue.priority=90"}, 1);
+    assert_int_equal(verb_answer(r)->status, 200);
+    rig_enrol(r, 1);
+    assert_int_equal(sweep_of(r, 1)->work->n_tasks, 0);
+    assert_int_equal(sweep_of(r, 2)->work->n_tasks, 1);
+    rig_free(r);
+}
+
+static void test_set_wall_ends_a_sweep_that_had_none(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_enrol(r, 1);
+    assert_int_equal(rig_submit(r, plain_file, NULL), 1);
+    rig_started(r, rig_id(1, 1), 0);
+    assert_int_equal(sweep_set(r, "stop.wall=10s")->status, 200);
+    r->now += 11000;
+    on_tick(r->core, r->now);
+    rig_turn(r);
+    assert_int_equal(sweep_of(r, 1)->r.state, SWEEP_FINISHING);
+    assert_int_equal(sweep_of(r, 1)->r.why, WHY_WALL);
+    rig_free(r);
+}
+
+static void test_set_refuses_what_cannot_change_and_changes_nothing(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_enrol(r, 2);
+    assert_int_equal(rig_submit(r, plain_file, NULL), 1);
+    trial_done(r, rig_id(1, 1), 0, 0.5);
+    rig_started(r, rig_id(1, 2), 0);
+    assert_int_equal(sweep_set(r, "parameters.lr.max=2")->status, 400);
+    assert_int_equal(sweep_set(r, "stop.trials=0")->status, 400);
+    assert_int_equal(sweep_set(r, "stop.trials=none")->status, 400); /* nothing would end it */
+    assert_int_equal(sweep_set(r, "stop.trials=1")->status, 409);
+    const char *const both[] = {"retries.max=9", "metric.name=acc"};
+    on_sweep_set(r->core, r->now, ++requests, 1, both, 2);
+    assert_int_equal(verb_answer(r)->status, 400);
+    assert_int_equal(sweep_of(r, 1)->r.n_changed, 0);
+    assert_int_equal(sweep_of(r, 1)->spec.retries.max, 0);
+    on_sweep_set(r->core, r->now, ++requests, 77, both, 1);
+    assert_int_equal(verb_answer(r)->status, 404);
+    rig_report_event(r, EVENT_ROWS, rig_id(1, 2), 0, 1, 0.5, 0);
+    rig_result(r, rig_id(1, 2), 0, CAUSE_EXIT, 0, 1);
+    assert_int_equal(sweep_set(r, "stop.trials=9")->status, 409);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +547,10 @@ int main(void)
         cmocka_unit_test(test_two_clients_with_one_key_at_once_make_one_sweep),
         cmocka_unit_test(test_test_is_one_trial_to_its_first_report),
         cmocka_unit_test(test_clone_has_the_same_file_and_settings_and_its_own_number),
+        cmocka_unit_test(test_set_limits_hold_at_once_are_shown_and_survive),
+        cmocka_unit_test(test_set_priority_moves_what_waits),
+        cmocka_unit_test(test_set_wall_ends_a_sweep_that_had_none),
+        cmocka_unit_test(test_set_refuses_what_cannot_change_and_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,6 +75,47 @@ static void test_order_asks_a_trainer_that_can_to_save_before_the_next_milestone
     }
 }
 
+static void test_order_by_time_asks_for_a_checkpoint_once_a_while(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct msg_lease lease = rig_lease(RIG_REF);
+    lease.checkpoints_on = CHECKPOINT_ON_PAUSE;
+    lease.checkpoints_every_ms = 10000;
+    lease.order.until = INT64_MAX;
+    order_rig(&r, &lease, CAN_CHECKPOINT);
+    static const char *const plain = "{\"ok\":1,\"act\":0,\"milestone\":null}",
+                             *const save = "{\"ok\":1,\"act\":1,\"milestone\":null}";
+    rig_report(&r, 1, 1, 0.5);
+    rig_answer(&r, 1, plain);
+    rig_wait(&r, 10000);
+    rig_forget(&r);
+    rig_report(&r, 1, 2, 0.5);
+    rig_answer(&r, 1, save);
+    rig_report(&r, 1, 3, 0.5);
+    rig_answer(&r, 1, plain);
+    rig_wait(&r, 9000);
+    rig_forget(&r);
+    rig_report(&r, 1, 4, 0.5);
+    rig_answer(&r, 1, plain);
+    rig_wait(&r, 1000);
+    rig_forget(&r);
+    rig_report(&r, 1, 5, 0.5);
+    rig_answer(&r, 1, save);
+    rig_forget(&r);
+    rig_end(&r);
+    lease = rig_lease(RIG_REF); /* one that cannot save is not asked */
+    lease.checkpoints_every_ms = 10000;
+    lease.order.until = INT64_MAX;
+    order_rig(&r, &lease, 0);
+    rig_wait(&r, 20000);
+    rig_forget(&r);
+    rig_report(&r, 1, 1, 0.5);
+    rig_answer(&r, 1, plain);
+    rig_forget(&r);
+    rig_end(&r);
+}
+
 static void test_order_pause_asks_for_a_checkpoint_too(void **state)
 {
     (void)state;
@@ -278,6 +319,7 @@ int main(void)
         cmocka_unit_test(test_order_stop_is_told_by_every_report_until_the_trainer_leaves),
         cmocka_unit_test(test_order_answers_the_held_milestone_with_its_act),
         cmocka_unit_test(test_order_asks_a_trainer_that_can_to_save_before_the_next_milestone),
+        cmocka_unit_test(test_order_by_time_asks_for_a_checkpoint_once_a_while),
         cmocka_unit_test(test_order_pause_asks_for_a_checkpoint_too),
         cmocka_unit_test(test_order_late_answer_lets_training_go_on_and_the_next_answer_carries_it),
         cmocka_unit_test(test_order_for_a_trainer_that_never_spoke_is_a_signal),

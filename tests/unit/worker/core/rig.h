@@ -71,6 +71,11 @@ static void rig_record(struct rig *rig, const struct agent_effect *effect)
     if (effect->array != NULL) {
         record.effect.array = agent_message_copy(MSG_ARRAY, effect->array, &rig->arena);
     }
+    if (effect->kind == AGENT_COPY) {
+        uint8_t *pass = arena_alloc(&rig->arena, effect->frame.len);
+        memcpy(pass, effect->frame.data, effect->frame.len);
+        record.effect.frame.data = pass;
+    }
     for (uint32_t i = 0; i < effect->lane.n_gpus; i++) {
         const char **gpus = arena_calloc(&rig->arena, effect->lane.n_gpus, sizeof *gpus);
         for (uint32_t k = 0; k < effect->lane.n_gpus; k++) {
@@ -282,8 +287,14 @@ static UNUSED struct msg_lease rig_lease(struct attempt_ref ref)
     };
 }
 
+/* What it starts from lies on this node. */
 static UNUSED const struct msg_lease *rig_start(struct rig *rig, const struct msg_lease *lease)
 {
+    const struct snapshot_ref *restore = &lease->restore;
+    struct snapshot_name name = {snapshot_maker(lease->task, restore), restore->ordinal};
+    if (restore->ordinal != 0) {
+        assert_int_equal(agent_snapshot_found(rig->agent, name), OK);
+    }
     rig_head(rig, MSG_LEASE, lease);
     return rig_next(rig, AGENT_START)->effect.lease;
 }

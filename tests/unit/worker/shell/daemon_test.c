@@ -331,6 +331,33 @@ static void test_worker_is_second_in_its_folder_it_is_refused_with_the_pid(void 
     rig_end(&rig);
 }
 
+/* The head tells an earlier start from a later one by it. */
+static void
+test_worker_starts_again_under_a_clock_that_was_set_back_its_start_is_later(void **state)
+{
+    (void)state;
+    struct rig rig;
+    char path[160], far_ahead[] = "32503680000000\n"; /* the year 3000 */
+    rig_begin(&rig);
+    time_ms first = rig.agent_started;
+    assert_true(first > 0 && first <= clock_now());
+    rig_worker_kill(&rig);
+    snprintf(path, sizeof path, "%s/nodes/n1/started", rig.state);
+    struct bytes bytes = {(const uint8_t *)far_ahead, strlen(far_ahead)};
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(file_write(path, bytes, 0600, NULL), OK);
+    for (int64_t i = 1; i <= 2; i++) {
+        rig.want = rig.enrolments + 1;
+        rig_worker_start(&rig);
+        assert_true(rig_until(&rig, rig_is_enrolled));
+        assert_int_equal(rig.agent_started, INT64_C(32503680000000) + i);
+        if (i == 1) {
+            rig_worker_kill(&rig);
+        }
+    }
+    rig_end(&rig);
+}
+
 static void test_head_restarts_attempts_go_on_and_results_come_once(void **state)
 {
     (void)state;
@@ -377,6 +404,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_worker_gets_sigterm_it_ends_its_attempts_and_exits_0),
         cmocka_unit_test(test_worker_has_another_clusters_key_it_says_why_and_keeps_trying),
         cmocka_unit_test(test_worker_is_second_in_its_folder_it_is_refused_with_the_pid),
+        cmocka_unit_test(
+            test_worker_starts_again_under_a_clock_that_was_set_back_its_start_is_later),
         cmocka_unit_test(test_head_restarts_attempts_go_on_and_results_come_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,6 +173,52 @@ static void test_memory_is_short_it_fails_and_leaks_nothing(void **state)
     assert_false(has_failed);
 }
 
+static void test_rank_has_numbers_of_its_own_and_the_rest_in_common(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const struct label_pair env[] = {{"MASTER_ADDR", "10.0.0.1"}, {"RANK", "9"}};
+    const struct msg_lease lease = {.task = {1, 2},
+                                    .is_trial = true,
+                                    .env = env,
+                                    .n_env = 2,
+                                    .cpus = 8 * AMOUNT_ONE,
+                                    .ranks = 4};
+    struct environment_facts more = facts;
+    more.master_port = 40001;
+    more.peers = "127.0.0.1:40002,127.0.0.1:40003";
+    arena_init(&rig.arena, ENVIRONMENT_MAX_BYTES);
+    assert_int_equal(environment_make(&lease, &more, &rig.arena, &rig.envp, &rig.report), OK);
+    const char *const *second;
+    assert_int_equal(environment_of_rank(rig.envp, 2, 4, &rig.arena, &second, &rig.report), OK);
+    static const struct {
+        const char *name, *value;
+    } expected[] = {
+        {"MUSTER_RANK", "2"},
+        {"MUSTER_LOCAL_RANK", "2"},
+        {"MUSTER_WORLD", "4"},
+        {"MUSTER_NODE_RANK", "0"},
+        {"RANK", "2"},
+        {"LOCAL_RANK", "2"},
+        {"WORLD_SIZE", "4"},
+        {"LOCAL_WORLD_SIZE", "4"},
+        {"MASTER_PORT", "40001"},
+        {"PET_MASTER_PORT", "40001"},
+        {"MASTER_ADDR", "10.0.0.1"},
+        {"PET_MASTER_ADDR", "127.0.0.1"},
+        {"MUSTER_PEERS", "127.0.0.1:40002,127.0.0.1:40003"},
+        {"OMP_NUM_THREADS", "2"},
+        {"MUSTER_TRIAL", "1.2"},
+    };
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        assert_non_null(value_of(second, expected[i].name));
+        assert_string_equal(value_of(second, expected[i].name), expected[i].value);
+    }
+    assert_string_equal(value_of(rig.envp, "RANK"), "9"); /* what they share was not touched */
+    assert_null(value_of(rig.envp, "MUSTER_RANK"));
+    rig_end(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_parameter_is_longer_than_exec_allows_it_is_left_out),
         cmocka_unit_test(test_lease_has_a_bad_variable_it_is_refused_with_its_name),
         cmocka_unit_test(test_memory_is_short_it_fails_and_leaks_nothing),
+        cmocka_unit_test(test_rank_has_numbers_of_its_own_and_the_rest_in_common),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,6 +71,7 @@ struct rig {
     int worker_err; /* its stderr */
     uint64_t peer;
     uint64_t incarnation;
+    time_ms agent_started; /* as its last enrolment says */
     uint64_t applied;
     uint32_t enrolments;
     uint32_t n_gpus, n_snapshots;
@@ -166,6 +167,7 @@ static inline void rig_ack(struct rig *rig)
 static inline void rig_enrol_take(struct rig *rig, const struct msg_enrol *enrol)
 {
     rig->enrolments++;
+    rig->agent_started = enrol->agent_started;
     if (enrol->incarnation != rig->incarnation) {
         rig->incarnation = enrol->incarnation;
         rig->applied = 0;
