@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../world"))
 
 from cluster import MUSTER, Skip, run, wait_for  # noqa: E402
-from copies_test import ALONE  # noqa: E402
+from copies_test import ALONE, NO_SECOND_PLACE  # noqa: E402
 from fleet import Fleet  # noqa: E402
 from worlds_test import give_trainer  # noqa: E402
 
@@ -66,7 +66,7 @@ def move_through_each(names, action):
         wait_for("both nodes", lambda: fleet.nodes_alive() == 2)
         give_trainer(fleet, "weights.py")
         fleet.muster("node", "cordon", "node2")
-        number = fleet.submit(ALONE.format(mb=6))
+        number = fleet.submit(ALONE.format(mb=6) + NO_SECOND_PLACE)
         wait_for("a trial", lambda: fleet.trials(number) and fleet.trials(number)[0]["step"])
         nodes = list(fleet.nodes)
         for name in names:

@@ -32,6 +32,8 @@ retries: {{max: 0, crash_limit: 100, node_failures: none, backoff: 100ms..1s}}
 stop: {{trials: 1}}
 """
 
+NO_SECOND_PLACE = "checkpoints: {store: node}\n"  # nothing is copied before a trial needs it
+
 
 def node_folder(node):
     return f"{STATE}/nodes/{node.name}"
@@ -94,7 +96,7 @@ def held_on_node1(fleet, mb):
     """A trial that was paused on node1, which takes nothing any more: (its sweep's number, its step)."""
     give_trainer(fleet, "weights.py")
     fleet.muster("node", "cordon", "node2")
-    number = fleet.submit(ALONE.format(mb=mb))
+    number = fleet.submit(ALONE.format(mb=mb) + NO_SECOND_PLACE)
     wait_for("reports", lambda: fleet.trials(number) and (fleet.trials(number)[0]["step"] or 0) >= 3)
     fleet.muster("trial", "pause", f"{number}.1")
     wait_for("it to be held", lambda: fleet.trials(number)[0]["state"] == "held", 60)

@@ -81,7 +81,7 @@ def test_ended_sweep_takes_more_trials_and_a_repeat_adds_none(cluster):
 
 def test_limits_of_a_running_sweep_are_changed_and_outlive_the_head(cluster):
     cluster.up("--cpus", "4")
-    number = submit(cluster, steady(pause=0.1, trials=3) + "limits: {concurrency: 1}\n")
+    number = submit(cluster, steady(pause=0.4, trials=3) + "limits: {concurrency: 1}\n")
     wait_for("a trial", lambda: cluster.sweep_of(number)["running"] == 1)
     done = cluster.run("sweep", "set", str(number), "limits.concurrency=3", "stop.trials=6", "timeouts.silent=5m")
     assert f"sweep {number} has the new settings" in done.stderr, done.stderr
