@@ -713,7 +713,7 @@ class Snapshots(Case):
             agent.expect({"hello": 1, "can": ["checkpoint", "pause"]})
             agent.say({**HELLO, "milestone": 2})
             agent.read()
-            agent.say(RECEIVED)
+            agent.say({**RECEIVED, "milestone": 2})
             agent.read()
             agent.say({"ok": 1, "act": muster.PAUSE | muster.CHECKPOINT, "milestone": None})
             agent.save(2)
