@@ -77,11 +77,13 @@ static bool is_leaving_for_people(const struct task *task)
            task->r.order.act == ACT_PAUSE && task->r.order.why == WHY_PAUSE;
 }
 
-/* It saves and leaves, or does not begin. One that cannot save would lose what it did: it stays. */
+/* It saves and leaves, or does not begin. One that cannot save would lose what it did: it stays; so
+ * does one that a decision told to leave, whose place in the schedule nobody else could wake. */
 static bool hold_for_people(struct core *core, time_ms now, struct task *task)
 {
     struct sweep *sweep = task->work->sweep;
-    if (task->r.state == TASK_QUEUED) {
+    bool is_bound_to_leave = core_order_is_leave(&task->r.order) && !is_leaving_for_people(task);
+    if (task->r.state == TASK_QUEUED && !is_bound_to_leave) {
         task->r.why = WHY_PAUSE;
         core_task_hold(core, now, task);
         return true;
