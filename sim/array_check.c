@@ -170,6 +170,22 @@ static void positions_agree(struct sim *sim, const struct array_holder *holder,
                 holder->n_held, n_alone, node->name, n);
 }
 
+/* What a node that had been given up started late, and was told to leave, until it has. */
+static uint32_t n_leaving(const struct node *known, const struct sim_node *node, uint32_t job)
+{
+    uint32_t n = 0;
+    list_each (&known->holders, struct array_holder, node_link, holder) {
+        if (holder->array->work->number == job) {
+            return 0;
+        }
+    }
+    list_each (&node->agent->attempts, struct attempt, link, attempt) {
+        n +=
+            attempt->ref.task.job == job && attempt->lane != NULL && attempt->order.act == ACT_STOP;
+    }
+    return n;
+}
+
 void sim_arrays_agree(struct sim *sim, const struct node *known, struct sim_node *node)
 {
     uint32_t n_held = 0;
@@ -181,7 +197,7 @@ void sim_arrays_agree(struct sim *sim, const struct node *known, struct sim_node
     }
     const struct agent_array *array;
     for (array = node->agent->arrays; array != NULL; array = array->hh.next) {
-        n_held -= array->held.n;
+        n_held -= array->held.n - n_leaving(known, node, array->job);
     }
     /* It may have idle lanes of one that was removed, until it knows that nothing more comes. */
     sim_require(sim, n_held == 0, "%s has of arrays what the head knows nothing of", node->name);
