@@ -180,10 +180,9 @@ static void test_second_place_takes_over_when_the_first_is_found_damaged(void **
                                                 .is_restore_lost = true}});
     rig_sent_clear(r);
     wait(r, 3, true);
-    if (task->r.state == TASK_LEASED) {
-        assert_int_equal(task->r.snapshot.ordinal, 1);
-        assert_string_equal(task->r.snapshot_node, "other");
-    }
+    assert_int_equal(task->r.state, TASK_LEASED);
+    assert_int_equal(task->r.snapshot.ordinal, 1);
+    assert_string_equal(task->r.snapshot_node, "other");
     assert_int_equal(task->r.failures, 0);
     arena_fini(&arena);
     rig_free(r);
