@@ -300,20 +300,22 @@ void on_event_snapshot(struct core *core, time_ms now, struct task *task,
                        const struct node_event *event)
 {
     (void)now;
-    if (event->snapshot.ordinal > task->r.last_ordinal) {
-        task->r.last_ordinal = event->snapshot.ordinal;
+    struct snapshot_ref made = event->snapshot;
+    made.owner = 0; /* by the trial itself, whatever the node writes */
+    if (made.ordinal > task->r.last_ordinal) {
+        task->r.last_ordinal = made.ordinal;
         core_task_dirty(core, task);
     }
-    if (task->r.snapshot.owner == 0 && event->snapshot.ordinal <= task->r.snapshot.ordinal) {
+    if (made.ordinal == 0 ||
+        (task->r.snapshot.owner == 0 && made.ordinal <= task->r.snapshot.ordinal)) {
         return;
     }
-    if (event->snapshot.lineage != task->r.lineage) {
+    if (made.lineage != task->r.lineage) {
         /* Saved before it took over another's weights. */
-        core_snapshot_drop(core, task, event->snapshot.ordinal, task->r.node);
+        core_snapshot_drop(core, task, made.ordinal, task->r.node);
         return;
     }
-    core_snapshot_set(core, task, &task->r.snapshot, &task->r.snapshot_node, event->snapshot,
-                      task->r.node);
+    core_snapshot_set(core, task, &task->r.snapshot, &task->r.snapshot_node, made, task->r.node);
     core_keep_due(core, task);
     const struct sweep *sweep = task->work->sweep;
     for (uint32_t i = 0; sweep != NULL && i < task->r.n_metric_names; i++) {
