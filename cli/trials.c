@@ -170,6 +170,7 @@ int cli_trial_show(struct cli *cli)
         cli_command_show(trial);
         cli_make_printable(trial);
         trial_print(trial);
+        cli_checkpoints_print(trial);
         if (code == EXIT_OK && is_trial_verb(cli)) {
             code = others_print(cli, &client, trial, id.job);
         }

@@ -4,6 +4,7 @@
 #include "sim/agent_effects.h"
 #include "sim/array_check.h"
 #include "sim/head.h"
+#include "sim/kept_check.h"
 #include "sim/lineage.h"
 #include "sim/records.h"
 #include "sim/recovery.h"
@@ -129,6 +130,7 @@ void sim_agreement(struct sim *sim, struct sim_node *node)
         n -= held->state != ATTEMPT_DISOWNED && held->lane == NULL;
     }
     sim_require(sim, n == 0, "%s runs what the head knows nothing of", node->name);
+    sim_kept_disk(sim, node);
     sim_arrays_agree(sim, known, node);
 }
 
@@ -232,6 +234,7 @@ void sim_verdict(struct sim *sim)
                         core_work_find(sim->head.core, client->number) != NULL,
                     "%s was acknowledged and is not there", client->key);
     }
+    sim_kept_verdict(sim);
     /* The store holds no snapshot that its node has not. */
     struct sim_task *task, *next;
     HASH_ITER (hh, sim->store.tasks, task, next) {
@@ -265,6 +268,7 @@ void sim_verdict(struct sim *sim)
                                 node->n_disk,
                         "task %u.%u: the second place of its snapshot %u is gone", task->id.job,
                         task->id.index, task->r.safe_snapshot.ordinal);
+            sim_kept_are_there(sim, task, node);
         }
     }
 }

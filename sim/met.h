@@ -78,6 +78,10 @@ enum {
     X(drained_by_head)                                                                             \
     X(restores_lost)                                                                               \
     X(kept)                                                                                        \
+    X(kept_beside)                                                                                 \
+    X(kept_proven)                                                                                 \
+    X(fallen)                                                                                      \
+    X(fallen_back)                                                                                 \
     X(copies)                                                                                      \
     X(exploits)                                                                                    \
     X(exploits_logged)                                                                             \

@@ -3,6 +3,7 @@
 #include "sim/records.h"
 #include "sim/array_records.h"
 #include "sim/calendar.h"
+#include "sim/kept_check.h"
 #include "sim/runs.h"
 #include "sim/verbs.h"
 
@@ -105,6 +106,7 @@ static void sim_task_follows(struct sim *sim, const struct sim_task *old,
     sim_require(sim,
                 r->snapshot.ordinal >= o->snapshot.ordinal || r->attempt > o->attempt ||
                     r->snapshot.owner != 0 || o->snapshot.owner != 0 ||
+                    (r->state == TASK_ENDED && r->snapshot.ordinal == 0) || /* sweep_best */
                     sim_restore_was_lost(sim, r),
                 "%s: its snapshot went back", id);
     sim_require(sim, r->last_seq >= o->last_seq || r->attempt > o->attempt,
@@ -139,7 +141,7 @@ static void sim_commits_follow(struct sim *sim, const struct sim_task *old,
         for (uint32_t k = 0; strcmp(node->name, old->node) == 0 && k < node->n_disk; k++) {
             bool is_its =
                 task_id_equal(node->disk_task[k], r->id) && node->disk[k].attempt == r->attempt;
-            sim_require(sim, !is_its || node->disk[k].ordinal <= r->snapshot.ordinal,
+            sim_require(sim, !is_its || node->disk[k].ordinal <= r->last_ordinal,
                         "%s ended, and its snapshot %u is not on record", field,
                         node->disk[k].ordinal);
         }
@@ -177,6 +179,7 @@ void sim_on_task(struct sim *sim, const char *field, struct bytes value)
         sim->counts.snapshots += r.snapshot.ordinal > task->r.snapshot.ordinal;
         sim->counts.kept += r.safe_snapshot.ordinal > task->r.safe_snapshot.ordinal;
     }
+    sim_kept_follow(sim, task, &r);
     if (r.n_attempts > task->r.n_attempts) {
         sim->counts.attempts += r.n_attempts - task->r.n_attempts;
     }
@@ -228,6 +231,7 @@ void sim_on_rows(struct sim *sim, const char *key, const char *field, struct byt
                     "%s attempt %u: row %llu follows row %llu", key, attempt,
                     (unsigned long long)block.rows[i].seq, (unsigned long long)rows->last_seq);
         rows->last_seq = block.rows[i].seq;
+        sim_kept_point(sim, id, attempt, &block, &block.rows[i]);
     }
     sim->counts.rows += block.n_rows;
     arena_fini(&arena);
@@ -293,6 +297,9 @@ void sim_on_attempt(struct sim *sim, const char *field, struct bytes value)
     sim_array_lane_end(sim, &r);
     sim->counts.refused += r.result.cause == CAUSE_REFUSED;
     sim->counts.restores_lost += r.result.is_restore_lost;
+    if (r.result.is_restore_lost) {
+        sim_kept_disturb(sim, r.task);
+    }
     sim->counts.drained += r.result.cause == CAUSE_AGENT_LEFT;
     sim_trace(sim, "store   %-6s ends: %s, exit %u, signal %u, handed %llu, bye %s", field,
               end_cause_names[r.result.cause], r.result.exit_code, r.result.signal,
@@ -337,6 +344,9 @@ void sim_on_node(struct sim *sim, const char *field, struct bytes value)
     if (sim_store_get(sim, "nodes", field, &record_node_schema, &arena, &old)) {
         sim_require(sim, old.incarnation != r.incarnation || r.applied >= old.applied,
                     "node %s: its events went back", field);
+        if (r.state == NODE_GONE) {
+            sim_kept_node_gone(sim, field);
+        }
         if (old.state != r.state) {
             sim_trace(sim, "store   node %s is %s", field, node_state_names[r.state]);
         }

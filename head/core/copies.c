@@ -43,6 +43,10 @@ static void places_find(struct places *places, const struct task *maker, uint32_
     if (r->safe_snapshot.ordinal == ordinal) {
         place_look(places, r->safe_node);
     }
+    const struct kept_snapshot *kept = core_kept_find(maker, ordinal);
+    if (kept != NULL) {
+        place_look(places, kept->node);
+    }
     if (maker->keeper != NULL && maker->keeping.ordinal == ordinal) {
         place_look(places, maker->keep_from->r.name);
     }

@@ -290,11 +290,15 @@ void core_check(const struct core *core)
             assert(core_task_is_on_node(task) == (task->node != NULL));
             assert(task->node == NULL || task->node->r.state != NODE_GONE);
             assert(core_aside_is_kept(task));
+            core_kept_check(task);
         }
         assert(active == work->n_active);
         assert(memcmp(states, work->states, sizeof states) == 0);
         if (work->array != NULL) {
             core_array_check(work->array, tasks);
+        }
+        if (work->sweep != NULL) {
+            core_sweep_best_check(work->sweep);
         }
     }
     for (int state = 0; state <= TASK_ENDED; state++) {

@@ -1,5 +1,5 @@
 /* Second places: the last snapshot that a trial has made is copied to another node, and so is what
- * a sweep's best trial ended with, so that neither is lost with its node (`checkpoints.store`). The
+ * a sweep's best trials ended with, so that neither is lost with its node (`checkpoints.store`). The
  * record then says that it is *safe*. One copy of a trial is on its way at a time, a few to a node;
  * what was saved meanwhile is next. A head that starts anew begins them anew. */
 #include <string.h>
@@ -16,7 +16,7 @@ enum {
 
 static bool task_is_best(const struct task *task)
 {
-    return task->work->sweep->told_best_trial == task->r.id.index;
+    return task->work->sweep->told_best_trial == task->r.id.index || core_sweep_best_has(task);
 }
 
 /* NULL: none is wanted. */
@@ -124,8 +124,10 @@ void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32
     if (task->keeper != node || task->keeping.ordinal != ordinal) {
         return;
     }
-    core_snapshot_set(core, task, &task->r.safe_snapshot, &task->r.safe_node, task->keeping,
-                      node->r.name);
+    if (!core_sweep_best_lacks(task)) { /* it keeps nothing since */
+        core_snapshot_set(core, task, &task->r.safe_snapshot, &task->r.safe_node, task->keeping,
+                          node->r.name);
+    }
     keep_end(core, task);
     core_notice_task(core, now, task);
     core_keep_due(core, task);

@@ -212,10 +212,15 @@ static error_code load_work(struct core *core, time_ms now, struct work *work,
         core_sweep_dirty(core, work->sweep);
     }
     for (uint32_t i = 0; i < work->n_tasks; i++) {
-        struct task *task = work->tasks[i];
-        if (task == NULL) {
+        if (work->tasks[i] == NULL) {
             return report_fail(report, ERR_FORMAT, "task %u.%u is missing", work->number, i + 1);
         }
+    }
+    if (work->sweep != NULL) {
+        core_sweep_best_load(core, work->sweep);
+    }
+    for (uint32_t i = 0; i < work->n_tasks; i++) {
+        struct task *task = work->tasks[i];
         core_keep_due(core, task);
         if (task->r.state == TASK_QUEUED) {
             core_task_enqueue(core, now, task);

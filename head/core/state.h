@@ -31,6 +31,7 @@ enum {
     CORE_LOGS_REMOVED_MAX = 256, /* ranges of works, gathered until the next tick */
 };
 struct user;
+struct snapshot_row;
 
 /* What waits in the scheduler: a task, a sweep's open place, or an array's next lane. */
 struct waiting {
@@ -116,6 +117,8 @@ struct sweep {
     time_ms stranded_since;        /* 0: it is not */
     uint32_t turns;                /* that were given up, in this life of the head */
     bool is_waking;
+    struct task **best_ended; /* the best one first (sweep_best.c) */
+    uint32_t n_best_ended, best_ended_cap;
 };
 
 struct job {
@@ -492,8 +495,6 @@ void on_event_bye(struct core *core, time_ms now, struct task *task,
 void on_event_result(struct core *core, time_ms now, struct task *task,
                      const struct node_event *event);
 
-/* result.c: `step` got `value`; if the last snapshot is of that step, it may be the best one. */
-void core_snapshot_judge(struct core *core, struct task *task, int64_t step, double value);
 /* Its resume point is the donor's last snapshot from now on, which stays for as long. */
 void core_snapshot_borrow(struct core *core, struct task *task, struct task *donor);
 /* After recovery: who goes on from whose. */
@@ -518,6 +519,46 @@ void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref
 /* From this node, unless a record names it there still. maker: NULL: it is gone, and it with it. */
 void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t ordinal,
                         const char *where);
+
+/* The trial keeps none: all are dropped but those that another one needs. */
+void core_snapshots_forget(struct core *core, struct task *task);
+
+/* ---- kept.c: what is kept beside the last and the best ---- */
+enum { SNAPSHOT_ROWS_MAX = KEPT_MAX + 2 };
+/* A trial's table for snapshot_policy_apply(), already judged; how many rows. ret_best: the best
+ * one's ordinal, or 0. */
+uint32_t core_snapshot_rows(const struct task *task,
+                            struct snapshot_row ret_rows[SNAPSHOT_ROWS_MAX], uint32_t *ret_best);
+/* `step` got `value`: a snapshot of that step has its value now, and may be the best one. */
+void core_snapshot_judge(struct core *core, struct task *task, int64_t step, double value);
+/* The one that the trial goes on from is about to be another: it stays beside it, until settled. */
+void core_kept_retire(struct core *core, struct task *task);
+/* Does what the policy says: which one is the best, and what goes. */
+void core_kept_settle(struct core *core, struct task *task);
+/* The trial goes on from the newest one of its lineage that can be had. False: there is none, and
+ * nothing is changed. */
+bool core_kept_fallback(struct core *core, struct task *task);
+const struct kept_snapshot *core_kept_find(const struct task *task, uint32_t ordinal); /* or NULL */
+bool core_kept_names(const struct task *task, uint32_t ordinal, const char *node);
+/* Dropped, unless a record names it otherwise. */
+void core_kept_remove(struct core *core, struct task *task, uint32_t ordinal);
+/* Deep copies of a decoded record's; recovery. */
+void core_kept_own(struct core *core, struct task *task, const struct record_task *record);
+void core_kept_free(struct task *task);
+void core_kept_check(const struct task *task); /* asserts */
+
+/* ---- sweep_best.c: which of the ended trials keep their snapshots ---- */
+/* It has ended: another one, or itself, may be among the best no more. */
+void core_sweep_best_ended(struct core *core, struct task *task);
+/* It is about to be tried again, and is none that has ended. */
+void core_sweep_best_reopened(struct core *core, struct task *task);
+/* After recovery. */
+void core_sweep_best_load(struct core *core, struct sweep *sweep);
+/* With `sweep_best`: it has ended as one of the best. */
+bool core_sweep_best_has(const struct task *task);
+/* With `sweep_best`: it has ended, done or stopped, and is none of the best. */
+bool core_sweep_best_lacks(const struct task *task);
+void core_sweep_best_check(const struct sweep *sweep); /* asserts */
 
 /* ---- keep.c: second places ---- */
 /* Its last snapshot, or what it ended with, may want one; costs nothing if not. */
@@ -565,6 +606,12 @@ void core_status_fill(const struct core *core, struct api_status *ret);
 /* ---- view_objects.c: API objects borrowed from the state (arena for lists) ---- */
 void api_trial_fill(const struct core *core, const struct task *task, struct arena *arena,
                     struct api_trial *ret);
+/* Its folder on that node; "" for ordinal 0. */
+const char *api_snapshot_dir(const struct core *core, task_id maker, uint32_t ordinal,
+                             const char *node, struct arena *arena);
+/* view_checkpoints.c: what is kept for the trial, into ret->checkpoints. */
+void api_checkpoints_fill(const struct core *core, const struct task *task, struct arena *arena,
+                          struct api_trial *ret);
 void api_task_fill(const struct core *core, const struct task *task, struct arena *arena,
                    struct api_task *ret);
 void api_sweep_fill(const struct core *core, const struct sweep *sweep, time_ms now,

@@ -111,6 +111,7 @@ void core_task_free(struct core *core, struct task *task)
     core_str_clear(&task->r.snapshot_node);
     core_str_clear(&task->r.best_node);
     core_str_clear(&task->r.safe_node);
+    core_kept_free(task);
     mem_free((void *)(uintptr_t)task->r.params);
     mem_free((void *)(uintptr_t)task->r.metric_names);
     mem_free((void *)(uintptr_t)task->r.last_values);
@@ -315,6 +316,7 @@ void core_task_end(struct core *core, time_ms now, struct task *task, task_event
     core_task_move(core, now, task, event);
     if (task->work->sweep != NULL) {
         core_sweep_trial_ended(core, now, task);
+        core_sweep_best_ended(core, task);
         core_keep_due(core, task);
     } else if (task->work->array != NULL) {
         core_array_task_ended(core, now, task);
@@ -377,6 +379,7 @@ error_code core_task_record_own(struct core *core, struct task *task,
     core_str_set(core, &task->r.snapshot_node, record->snapshot_node);
     core_str_set(core, &task->r.best_node, record->best_node);
     core_str_set(core, &task->r.safe_node, record->safe_node);
+    core_kept_own(core, task, record);
     task->r.gpus = NULL;
     task->r.params = NULL;
     task->r.metric_names = NULL;

@@ -14,16 +14,15 @@ static const char *checkpoint_node(const struct task *task)
                                               : NULL;
 }
 
-static const char *checkpoint_dir(const struct core *core, const struct task *task,
-                                  const struct snapshot_ref *snapshot, struct arena *arena)
+const char *api_snapshot_dir(const struct core *core, task_id maker, uint32_t ordinal,
+                             const char *node, struct arena *arena)
 {
     char id[TASK_ID_TEXT_MAX];
-    const char *node = checkpoint_node(task);
-    if (snapshot->ordinal == 0 || node == NULL) {
+    if (ordinal == 0 || node == NULL) {
         return "";
     }
     const char *dir = arena_printf(arena, "%s/nodes/%s/snapshots/%s/%u", core->config.state_dir,
-                                   node, task_id_print(task->r.id, id), snapshot->ordinal);
+                                   node, task_id_print(maker, id), ordinal);
     return dir != NULL ? dir : "";
 }
 
@@ -87,7 +86,7 @@ void api_trial_fill(const struct core *core, const struct task *task, struct are
         .n_gpus = task->r.n_gpus,
         .exit_code = task->r.exit_code,
         .signal = task->r.signal,
-        .checkpoint = checkpoint_dir(core, task, snapshot, arena),
+        .checkpoint = api_snapshot_dir(core, task->r.id, snapshot->ordinal, where, arena),
         .checkpoint_step = snapshot->step,
         .checkpoint_node = where,
         .safe_node = task->r.safe_node,
@@ -145,7 +144,8 @@ static void sweep_best(const struct core *core, const struct sweep *sweep, struc
     ret->best = task->r.id;
     ret->best_value = value;
     ret->best_step = step;
-    ret->best_checkpoint = checkpoint_dir(core, task, checkpoint_of(task), arena);
+    ret->best_checkpoint = api_snapshot_dir(core, task->r.id, checkpoint_of(task)->ordinal,
+                                            checkpoint_node(task), arena);
     trial_params(task, arena, &ret->best_params, &ret->n_best_params);
 }
 

@@ -21,7 +21,8 @@
     X(reset_step, "weights that are taken over count their steps anew")                            \
     X(explore_out, "explored values leave their range")                                            \
     X(explore_to_zero, "explored whole numbers are cut off, down to 0")                            \
-    X(keep_slot, "a trial that was told to leave keeps its resources")
+    X(keep_slot, "a trial that was told to leave keeps its resources")                             \
+    X(drop_kept, "a snapshot is deleted though its trial keeps it beside its last and its best")
 
 #ifdef MUSTER_PLANTED
 enum planted_bug {

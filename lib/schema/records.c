@@ -123,6 +123,15 @@ static const struct field record_chunk_fields[] = {
 const struct schema record_chunk_schema =
     SCHEMA("chunk", struct record_chunk, 1, record_chunk_fields);
 
+static const struct field kept_snapshot_fields[] = {
+    F_STRUCT(struct kept_snapshot, snapshot, 1, 1, &snapshot_ref_schema),
+    F_NAME(struct kept_snapshot, node, 2, 1, NODE_NAME_MAX),
+    F_BOOL(struct kept_snapshot, has_value, 3, 1),
+    F_F64(struct kept_snapshot, value, 4, 1),
+};
+const struct schema kept_snapshot_schema =
+    SCHEMA("kept_snapshot", struct kept_snapshot, 1, kept_snapshot_fields);
+
 static const struct field record_task_fields[] = {
     F_TASK_ID(struct record_task, id, 1, 1),
     F_BOOL(struct record_task, is_trial, 2, 1),
@@ -176,6 +185,9 @@ static const struct field record_task_fields[] = {
     F_F64(struct record_task, summary, 152, 1),
     F_I64(struct record_task, summary_step, 153, 1),
     F_BOOL(struct record_task, is_nan_last, 154, 1),
+    F_BOOL(struct record_task, has_snapshot_value, 180, 1),
+    F_F64(struct record_task, snapshot_value, 181, 1),
+    F_LIST(struct record_task, kept, n_kept, 182, 1, KEPT_MAX, &kept_snapshot_schema),
 };
 const struct schema record_task_schema =
     SCHEMA_CHECKED("task", struct record_task, 1, record_task_fields, record_task_check);

@@ -182,6 +182,16 @@ struct record_chunk {
     uint32_t n_leases;
 };
 
+/* One that a trial keeps beside its last and its best. */
+struct kept_snapshot {
+    struct snapshot_ref snapshot; /* that it made itself */
+    const char *node;             /* where it lies */
+    bool has_value;
+    double value; /* of the sweep's metric, at its step */
+};
+
+enum { KEPT_MAX = 64 }; /* of a trial */
+
 struct record_task {
     task_id id;
     bool is_trial;
@@ -234,6 +244,11 @@ struct record_task {
     double summary;       /* as metric.summary says */
     int64_t summary_step; /* of the value that it is; of a mean the last one's */
     bool is_nan_last;     /* the last report was NaN, and metric.on_nan does not ignore it */
+    /* What `checkpoints.keep` keeps beside `snapshot` and `best_snapshot`; neither is among them. */
+    bool has_snapshot_value;
+    double snapshot_value;            /* of the metric at the step of `snapshot`, if it made that */
+    const struct kept_snapshot *kept; /* in the order in which they were made */
+    uint32_t n_kept;
 };
 
 struct record_attempt {
@@ -350,6 +365,7 @@ struct record_log {
 
 extern const struct schema record_sweep_schema, record_job_schema, record_task_schema,
     record_user_schema, record_attempt_schema, set_aside_schema, record_node_schema,
-    record_log_schema, record_chunk_schema, metric_rows_schema, order_schema, snapshot_ref_schema;
+    record_log_schema, record_chunk_schema, metric_rows_schema, order_schema, snapshot_ref_schema,
+    kept_snapshot_schema;
 
 #endif

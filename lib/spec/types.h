@@ -282,6 +282,7 @@ struct checkpoint_spec {
     uint32_t on;      /* CHECKPOINT_ON_* bits; what is paused saves in any case */
     int64_t every_ms; /* 0: never; so long after a checkpoint one that runs is asked for the next */
     uint32_t keep_last, keep_best; /* per trial; default 1 and 1 */
+    uint32_t keep_sweep_best; /* of the ended trials only the best ones keep theirs; 0: all do */
     const char
         *adopt; /* a pattern of paths: what the program writes there are checkpoints; "": none */
     checkpoint_store store;

@@ -112,6 +112,10 @@ def test_planted_place_that_is_kept_after_a_stop_is_found():
     found("keep_slot")
 
 
+def test_planted_deletion_of_a_snapshot_that_its_trial_keeps_is_found():
+    found("drop_kept")
+
+
 def test_planted_bugs_are_found_in_task_arrays_alone():
     for bug in ARRAY_BUGS:
         found(bug, "--arrays")

@@ -28,8 +28,6 @@ static const struct refused later[] = {
             "`queue.preemptible` is not supported by this version"),
     REFUSED(LEAST "timeouts: {gpu_idle: {}}", ERR_UNSUPPORTED, 4, 12,
             "`timeouts.gpu_idle` is not supported by this version"),
-    REFUSED(LEAST "checkpoints: {keep: {sweep_best: 3}}", ERR_UNSUPPORTED, 4, 22,
-            "`checkpoints.keep.sweep_best` is not supported by this version"),
     REFUSED(LEAST "checkpoints: {every: 10ms}", ERR_INVALID, 4, 22,
             "`checkpoints.every` must be 1s to 3650d or none, not 10ms"),
     REFUSED(LEAST "launch: ranks\nresources: {ranks: 2}\ncheckpoints: {every: 10m}", ERR_INVALID, 6,
