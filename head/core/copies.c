@@ -117,8 +117,5 @@ void on_event_copied(struct core *core, time_ms now, struct node *node,
             }
         }
     }
-    if (!core_snapshot_is_wanted(core, node, name)) {
-        const struct msg_drop drop = {&name, 1};
-        outbox_send(&core->out, node->peer, MSG_DROP, &drop);
-    }
+    core_snapshot_refuse(core, node, name);
 }

@@ -192,12 +192,20 @@ static void core_welcome(struct core *core, time_ms now, struct node *node,
     }
 }
 
+/* One that is newer than the record, of an attempt that is here: its event is on its way. */
+static bool snapshot_is_untold(struct core *core, const struct node *node,
+                               const struct msg_enrol *msg, struct snapshot_name name)
+{
+    const struct task *task = core_task_find(core, name.task);
+    return task != NULL && task->node == node && name.ordinal > task->r.last_ordinal &&
+           enrol_names(msg, task) != NULL;
+}
+
 static void core_snapshots_sweep(struct core *core, struct node *node, const struct msg_enrol *msg)
 {
     for (uint32_t i = 0; i < msg->n_snapshots; i++) {
-        if (!core_snapshot_is_wanted(core, node, msg->snapshots[i])) {
-            struct msg_drop drop = {&msg->snapshots[i], 1};
-            outbox_send(&core->out, node->peer, MSG_DROP, &drop);
+        if (!snapshot_is_untold(core, node, msg, msg->snapshots[i])) {
+            core_snapshot_refuse(core, node, msg->snapshots[i]);
         }
     }
 }

@@ -49,6 +49,10 @@ static void on_node_event(struct core *core, time_ms now, struct node *node,
          * hands. */
         struct msg_gone gone = {event->task, event->attempt};
         outbox_send(&core->out, node->peer, MSG_GONE, &gone);
+        if (event->kind == EVENT_SNAPSHOT) {
+            core_snapshot_refuse(core, node,
+                                 (struct snapshot_name){event->task, event->snapshot.ordinal});
+        }
         return;
     }
     event_handlers[event->kind](core, now, task, event);

@@ -7,7 +7,6 @@
 
 #include "base/mem.h"
 #include "base/planted.h"
-#include "head/core/snapshot_policy.h"
 #include "head/core/state.h"
 
 /* ---- the list ---- */
@@ -165,8 +164,8 @@ void core_snapshot_judge(struct core *core, struct task *task, int64_t step, dou
 
 /* ---- the policy's words ---- */
 
-uint32_t core_snapshot_rows(const struct task *task, struct snapshot_row *ret_rows,
-                            uint32_t *ret_best)
+uint32_t core_snapshot_rows(const struct task *task,
+                            struct snapshot_row ret_rows[SNAPSHOT_ROWS_MAX], uint32_t *ret_best)
 {
     const struct record_task *r = &task->r;
     const struct sweep_spec *spec = &task->work->sweep->spec;

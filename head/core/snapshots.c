@@ -22,11 +22,10 @@ static bool snapshot_is(const struct snapshot_ref *snapshot, const char *where, 
 }
 
 /* The task runs there, and goes on from it: it lies there, is on its way, or has just come. */
-static bool snapshot_goes_to(const struct task *task, const struct snapshot_ref *snapshot,
-                             uint32_t ordinal, const char *node)
+static bool snapshot_goes_to(const struct task *task, uint32_t ordinal, const char *node)
 {
     return task->node != NULL && strcmp(task->node->r.name, node) == 0 &&
-           snapshot->ordinal == ordinal;
+           task->r.snapshot.ordinal == ordinal;
 }
 
 /* By a record of the trial that made it, or of one that goes on from it. */
@@ -34,23 +33,18 @@ static bool snapshot_is_named(const struct task *maker, uint32_t ordinal, const 
 {
     const struct record_task *r = &maker->r;
     if (r->snapshot.owner == 0 && (snapshot_is(&r->snapshot, r->snapshot_node, ordinal, node) ||
-                                   snapshot_goes_to(maker, &r->snapshot, ordinal, node))) {
+                                   snapshot_goes_to(maker, ordinal, node))) {
         return true;
     }
-    /* An attempt may have been leased with its best one, where it has none to go on from. */
     if (snapshot_is(&r->best_snapshot, r->best_node, ordinal, node) ||
-        (r->snapshot.ordinal == 0 &&
-         snapshot_goes_to(maker, &r->best_snapshot, ordinal, node))) {
-        return true;
-    }
-    if (snapshot_is(&r->safe_snapshot, r->safe_node, ordinal, node) ||
+        snapshot_is(&r->safe_snapshot, r->safe_node, ordinal, node) ||
         core_kept_names(maker, ordinal, node) || core_keep_names(maker, ordinal, node)) {
         return true;
     }
     list_each (&maker->lent, struct task, lent_link, to) {
         if (!PLANTED(drop_lent) &&
             (snapshot_is(&to->r.snapshot, to->r.snapshot_node, ordinal, node) ||
-             snapshot_goes_to(to, &to->r.snapshot, ordinal, node))) {
+             snapshot_goes_to(to, ordinal, node))) {
             return true;
         }
     }
@@ -67,14 +61,7 @@ static struct task *maker_task(struct core *core, struct task *task,
 bool core_snapshot_is_wanted(struct core *core, const struct node *node, struct snapshot_name name)
 {
     const struct task *task = core_task_find(core, name.task);
-    if (task == NULL) {
-        return false;
-    }
-    if (snapshot_is_named(task, name.ordinal, node->r.name)) {
-        return true;
-    }
-    /* One that is newer than the record: its event is still on its way. */
-    return task->node == node && name.ordinal > task->r.last_ordinal;
+    return task != NULL && snapshot_is_named(task, name.ordinal, node->r.name);
 }
 
 static void drop_tell(struct core *core, const struct node *node, struct snapshot_name name)
@@ -91,6 +78,22 @@ void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t or
         return;
     }
     drop_tell(core, node, (struct snapshot_name){maker->r.id, ordinal});
+}
+
+void core_snapshot_refuse(struct core *core, const struct node *node, struct snapshot_name name)
+{
+    if (!core_snapshot_is_wanted(core, node, name)) {
+        drop_tell(core, node, name);
+    }
+}
+
+void core_snapshot_left(struct core *core, struct task *task, const struct node *node)
+{
+    const struct record_task *r = &task->r;
+    if (r->snapshot.ordinal != 0) {
+        core_snapshot_drop(core, maker_task(core, task, &r->snapshot), r->snapshot.ordinal,
+                           node->r.name);
+    }
 }
 
 void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref *ref,
@@ -114,6 +117,11 @@ void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref
     core_str_set(core, ref_node, where);
     core_task_dirty(core, task);
     core_snapshot_drop(core, maker, old.ordinal, old_node);
+    bool was_used_here = ref == &task->r.snapshot && task->node != NULL &&
+                         !core_text_equal(old_node, task->node->r.name);
+    if (was_used_here) { /* where it may have been for another one's sake */
+        core_snapshot_drop(core, maker, old.ordinal, task->node->r.name);
+    }
     core_str_clear(&old_node);
 }
 
@@ -275,10 +283,15 @@ void core_snapshot_lost(struct core *core, struct task *task)
 void core_snapshots_drop(struct core *core, const struct task *task)
 {
     const struct record_task *r = &task->r;
-    const struct snapshot_ref *refs[KEPT_MAX + 3] = {&r->snapshot, &r->best_snapshot,
+    const struct snapshot_ref *refs[KEPT_MAX + 5] = {&r->snapshot, &r->best_snapshot,
                                                      &r->safe_snapshot};
-    const char *where[KEPT_MAX + 3] = {r->snapshot_node, r->best_node, r->safe_node};
+    const char *where[KEPT_MAX + 5] = {r->snapshot_node, r->best_node, r->safe_node};
     uint32_t n = 3;
+    if (task->keeper != NULL) { /* a copy is under way */
+        refs[n] = refs[n + 1] = &task->keeping;
+        where[n++] = task->keep_from->r.name;
+        where[n++] = task->keeper->r.name;
+    }
     for (uint32_t i = 0; i < r->n_kept; i++, n++) {
         refs[n] = &r->kept[i].snapshot;
         where[n] = r->kept[i].node;

@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "head/core/outbox.h"
+#include "head/core/snapshot_policy.h"
 #include "head/core/task_edges.h"
 #include "scheduler/scheduler.h"
 #include "spec/sweep.h"
@@ -31,7 +32,6 @@ enum {
     CORE_LOGS_REMOVED_MAX = 256, /* ranges of works, gathered until the next tick */
 };
 struct user;
-struct snapshot_row;
 
 /* What waits in the scheduler: a task, a sweep's open place, or an array's next lane. */
 struct waiting {
@@ -501,8 +501,13 @@ void core_snapshot_borrow(struct core *core, struct task *task, struct task *don
 void core_snapshots_relink(struct core *core, struct work *work);
 /* The task is freed: it lends and borrows nothing. */
 void core_snapshots_unlink(struct task *task);
-/* True if a record names it, or may come to name it by an event that is under way. */
+/* True if a record names it there. */
 bool core_snapshot_is_wanted(struct core *core, const struct node *node, struct snapshot_name name);
+/* The node has one that its event, or the node's copy of it, does not make anybody's: dropped,
+ * unless a record names it there. */
+void core_snapshot_refuse(struct core *core, const struct node *node, struct snapshot_name name);
+/* The task is on this node no more: what it goes on from is not needed there for its sake. */
+void core_snapshot_left(struct core *core, struct task *task, const struct node *node);
 /* Before a lease: what lies on a node that is gone is given up for what can be had. */
 void core_snapshots_move(struct core *core, struct task *task);
 /* What lies on this node can be had: the node is not gone. */

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "head/core/snapshot_policy.h"
 #include "head/core/state.h"
 
 static uint32_t best_max(const struct sweep *sweep)

@@ -282,7 +282,11 @@ void core_task_move(struct core *core, time_ms now, struct task *task, task_even
     assert(edge->resources != RESOURCES_TAKE || task->allocation != NULL);
     core_task_charge(task, edge->charge);
     if (edge->resources == RESOURCES_GIVE) {
+        const struct node *left = task->node;
         core_task_unplace(core, task);
+        if (left != NULL) {
+            core_snapshot_left(core, task, left);
+        }
     }
     core_task_state_set(core, task, edge->to);
     if (edge->to == TASK_QUEUED) {

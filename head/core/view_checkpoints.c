@@ -1,7 +1,6 @@
 /* What is kept for a trial, and why, as people see it. */
 #include <math.h>
 
-#include "head/core/snapshot_policy.h"
 #include "head/core/state.h"
 
 enum { SHOWN_MAX = SNAPSHOT_ROWS_MAX + 2 }; /* another one's, and a second place that is behind */

@@ -86,6 +86,20 @@ void agent_snapshot_told(struct agent *agent, struct snapshot_name name, uint64_
     }
 }
 
+void agent_snapshots_tell_again(struct agent *agent, time_ms now, struct agent_outbox *out)
+{
+    for (uint32_t i = 0; i < agent->n_snapshots; i++) {
+        struct known_snapshot *known = &agent->snapshots[i];
+        if (known->is_unlisted && known->copied <= agent->stream.acked) {
+            struct node_event event = {.kind = EVENT_COPIED,
+                                             .task = known->name.task,
+                                             .snapshot = {.ordinal = known->name.ordinal}};
+            known->is_unlisted = false;
+            known->copied = agent_event(agent, now, NULL, &event, out);
+        }
+    }
+}
+
 void agent_snapshots_drop(struct agent *agent, const struct msg_drop *drop,
                           struct agent_outbox *out)
 {
