@@ -33,8 +33,8 @@ static void checkpoint_print(const json_t *trial, const json_t *checkpoint, bool
     words_join(json_object_get(checkpoint, "why"), why);
     printf("  %-11s %s@%lld.%lld  %s%s%s on %s%s%s  (%s%s)\n", is_first ? "kept" : "", maker,
            (long long)cli_json_int(checkpoint, "step"),
-           (long long)cli_json_int(checkpoint, "ordinal"), value, value[0] != '\0' ? "  " : "", size,
-           cli_json_str(checkpoint, "node"), safe[0] != '\0' ? " and " : "", safe, why,
+           (long long)cli_json_int(checkpoint, "ordinal"), value, value[0] != '\0' ? "  " : "",
+           size, cli_json_str(checkpoint, "node"), safe[0] != '\0' ? " and " : "", safe, why,
            is_own ? "" : ", of another trial");
 }
 

@@ -66,8 +66,7 @@ static void told_mark(const struct sim *sim, const struct sim_task *task,
 void sim_kept_follow(struct sim *sim, struct sim_task *task, const struct record_task *r)
 {
     bool has_any = r->snapshot.ordinal != 0 || r->best_snapshot.ordinal != 0 || r->n_kept > 0;
-    bool falls =
-        r->state == TASK_ENDED && r->last_ordinal > 0 && !has_any && !task->has_fallen;
+    bool falls = r->state == TASK_ENDED && r->last_ordinal > 0 && !has_any && !task->has_fallen;
     told_mark(sim, task, r);
     for (uint32_t i = 0; i < task->r.n_kept; i++) {
         sim->counts.fallen_back +=
@@ -247,8 +246,7 @@ static void trial_proven(struct sim *sim, const struct sweep *sweep, const struc
     bool is_lost = false;
     uint32_t n = rows_made(sim, task, &rows, &is_lost);
     for (uint32_t i = 0; i < n && !is_lost; i++) {
-        sim_require(sim,
-                    is_wanted(&sweep->spec, rows, n, i) == is_own(task, rows[i].ordinal),
+        sim_require(sim, is_wanted(&sweep->spec, rows, n, i) == is_own(task, rows[i].ordinal),
                     "task %u.%u %s snapshot %u of %u, with the value %g", task->id.job,
                     task->id.index, is_own(task, rows[i].ordinal) ? "keeps" : "does not keep",
                     rows[i].ordinal, task->r.last_ordinal, rows[i].value);

@@ -34,7 +34,8 @@ void sim_lineage_made(struct sim *sim, struct sim_node *node, const struct sim_e
     struct sim_made *made = calloc(1, sizeof *made);
     const struct sim_process *p = sim_process_of(node, event->ref);
     sim_require(sim, p != NULL, "%s: a snapshot of nobody", node->name);
-    sim_require(sim, sim_made_find(sim, event->ref.task, event->ref.attempt, event->ordinal) == NULL,
+    sim_require(sim,
+                sim_made_find(sim, event->ref.task, event->ref.attempt, event->ordinal) == NULL,
                 "%s: an attempt made two snapshots %u", node->name, event->ordinal);
     made_name(event->ref.task, event->ref.attempt, event->ordinal, made->name, sizeof made->name);
     HASH_ADD_STR(sim->made, name, made);
@@ -278,8 +279,8 @@ void sim_lineage_dropped(struct sim *sim, const struct sim_node *node, task_id m
                        strcmp(task->safe_node, node->name) == 0;
         bool is_kept = task_id_equal(task->id, maker) && sim_kept_is_at(task, ordinal, node->name);
         sim_require(sim, !is_last && !is_best && !is_safe && !is_kept,
-                    "%s drops snapshot %u of %u.%u, which %u.%u (%s) keeps", node->name,
-                    ordinal, maker.job, maker.index, task->id.job, task->id.index,
+                    "%s drops snapshot %u of %u.%u, which %u.%u (%s) keeps", node->name, ordinal,
+                    maker.job, maker.index, task->id.job, task->id.index,
                     task_state_names[task->r.state]);
     }
 }

@@ -104,7 +104,10 @@ static void keep_add(struct sim *sim, struct sim_client *client)
     random_init(&random, sim->seed, 1000 + client->index);
     bool is_more = random_below(&random, 2) == 1;
     keep_number_add(&random, client, ", keep: {trial_last: %llu", 1, is_more ? 4 : 1);
-    keep_number_add(&random, client, ", trial_best: %llu", has_best, !has_best ? 0 : is_more ? 3 : 1);
+    keep_number_add(&random, client, ", trial_best: %llu", has_best,
+                    !has_best ? 0
+                    : is_more ? 3
+                              : 1);
     if (random_below(&random, 3) == 0) {
         keep_number_add(&random, client, ", sweep_best: %llu", 1, 3);
     }

@@ -1,7 +1,7 @@
 /* Second places: the last snapshot that a trial has made is copied to another node, and so is what
- * a sweep's best trials ended with, so that neither is lost with its node (`checkpoints.store`). The
- * record then says that it is *safe*. One copy of a trial is on its way at a time, a few to a node;
- * what was saved meanwhile is next. A head that starts anew begins them anew. */
+ * a sweep's best trials ended with, so that neither is lost with its node (`checkpoints.store`).
+ * The record then says that it is *safe*. One copy of a trial is on its way at a time, a few to a
+ * node; what was saved meanwhile is next. A head that starts anew begins them anew. */
 #include <string.h>
 
 #include "head/core/state.h"

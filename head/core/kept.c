@@ -116,8 +116,7 @@ static double resume_value(const struct record_task *r)
 static bool resume_value_take(const struct sweep *sweep, struct record_task *r, double value)
 {
     bool is_maximize = sweep->spec.metric.goal == GOAL_MAXIMIZE;
-    if (r->has_snapshot_value &&
-        !snapshot_value_is_better(is_maximize, value, r->snapshot_value)) {
+    if (r->has_snapshot_value && !snapshot_value_is_better(is_maximize, value, r->snapshot_value)) {
         return false;
     }
     r->has_snapshot_value = true;
@@ -264,8 +263,7 @@ static void fallback_offer(struct fallback *fallback, const struct snapshot_ref 
                            const char *where, bool has_value, double value)
 {
     if (snapshot->ordinal > fallback->found.snapshot.ordinal &&
-        snapshot->lineage == fallback->lineage &&
-        core_snapshot_is_reached(fallback->core, where)) {
+        snapshot->lineage == fallback->lineage && core_snapshot_is_reached(fallback->core, where)) {
         fallback->found = (struct kept_snapshot){*snapshot, where, has_value, value};
     }
 }

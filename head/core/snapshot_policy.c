@@ -18,9 +18,8 @@ static bool row_is_newer(const struct snapshot_policy *policy, const struct snap
 static bool row_is_better(const struct snapshot_policy *policy, const struct snapshot_row *a,
                           const struct snapshot_row *b)
 {
-    return a->value == b->value
-               ? a->ordinal < b->ordinal
-               : snapshot_value_is_better(policy->is_maximize, a->value, b->value);
+    return a->value == b->value ? a->ordinal < b->ordinal
+                                : snapshot_value_is_better(policy->is_maximize, a->value, b->value);
 }
 
 typedef bool (*row_order)(const struct snapshot_policy *policy, const struct snapshot_row *a,

@@ -124,8 +124,8 @@ static void best_refill(struct core *core, struct sweep *sweep, const struct tas
     struct task *next = NULL;
     for (uint32_t i = 0; i < sweep->work->n_tasks; i++) {
         struct task *task = sweep->work->tasks[i];
-        bool could = task != but && takes_part(task) && !isnan(result_of(task)) &&
-                     !is_listed(sweep, task);
+        bool could =
+            task != but && takes_part(task) && !isnan(result_of(task)) && !is_listed(sweep, task);
         if (could && (next == NULL || task_is_before(task, next))) {
             next = task;
         }

@@ -284,7 +284,7 @@ struct api_error {
 
 extern const struct schema api_key_schema, api_trial_schema, api_task_schema, api_job_schema,
     api_sweep_schema, api_node_schema, api_status_schema, api_event_schema, api_metric_schema,
-    api_lineage_schema, api_error_schema, api_point_schema, api_set_aside_schema, api_checkpoint_schema,
-    api_failure_schema, api_stage_schema, api_turn_schema;
+    api_lineage_schema, api_error_schema, api_point_schema, api_set_aside_schema,
+    api_checkpoint_schema, api_failure_schema, api_stage_schema, api_turn_schema;
 
 #endif

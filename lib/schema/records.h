@@ -244,7 +244,8 @@ struct record_task {
     double summary;       /* as metric.summary says */
     int64_t summary_step; /* of the value that it is; of a mean the last one's */
     bool is_nan_last;     /* the last report was NaN, and metric.on_nan does not ignore it */
-    /* What `checkpoints.keep` keeps beside `snapshot` and `best_snapshot`; neither is among them. */
+    /* What `checkpoints.keep` keeps beside `snapshot` and `best_snapshot`; neither is among them.
+     */
     bool has_snapshot_value;
     double snapshot_value;            /* of the metric at the step of `snapshot`, if it made that */
     const struct kept_snapshot *kept; /* in the order in which they were made */

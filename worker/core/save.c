@@ -92,8 +92,8 @@ void agent_snapshots_tell_again(struct agent *agent, time_ms now, struct agent_o
         struct known_snapshot *known = &agent->snapshots[i];
         if (known->is_unlisted && known->copied <= agent->stream.acked) {
             struct node_event event = {.kind = EVENT_COPIED,
-                                             .task = known->name.task,
-                                             .snapshot = {.ordinal = known->name.ordinal}};
+                                       .task = known->name.task,
+                                       .snapshot = {.ordinal = known->name.ordinal}};
             known->is_unlisted = false;
             known->copied = agent_event(agent, now, NULL, &event, out);
         }
