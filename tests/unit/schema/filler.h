@@ -43,7 +43,6 @@ static const struct schema *const filler_schemas[] = {
     &api_error_schema,
     &api_point_schema,
     &set_aside_schema,
-    &kept_snapshot_schema,
     &api_checkpoint_schema,
     &api_set_aside_schema,
     &api_failure_schema,
