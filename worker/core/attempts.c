@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "spec/types.h"
+#include "worker/core/gang.h"
 #include "worker/core/lanes.h"
 #include "worker/core/ranks.h"
 
@@ -246,6 +247,9 @@ void agent_attempt_gone(struct agent *agent, struct attempt *attempt, struct age
         agent_rows_clear(&attempt->block);
         agent_rows_clear(&attempt->thinned);
         agent_outbox_signal(out, attempt->ref, SIGKILL);
+        if (attempt->is_held) {
+            agent_gang_let_go(attempt, "it is not wanted any more", out);
+        }
         return;
     }
     agent_outbox_clean(out, attempt->ref);
