@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "head/core/state.h"
+#include "head/core/gang.h"
 
 enum { CORDON_SWEEPS = 2 };
 
@@ -190,21 +190,23 @@ static void core_node_set_aside(struct core *core, time_ms now, struct sweep *sw
 void core_node_worked(struct core *core, time_ms now, const struct task *task)
 {
     struct sweep *sweep = task->work->sweep;
-    if (sweep == NULL || task->node == NULL) {
+    const struct node *node = core_task_blamed(task);
+    if (sweep == NULL || node == NULL) {
         return;
     }
-    struct node_run *run = run_find(sweep, task->node->r.name);
+    struct node_run *run = run_find(sweep, node->r.name);
     if (run != NULL) {
         run->n_trials = 0;
     }
-    core_asides_blame(core, now, sweep, task->node->r.name);
+    core_asides_blame(core, now, sweep, node->r.name);
 }
 
 void core_node_failed(struct core *core, time_ms now, const struct task *task,
                       const struct attempt_result *result)
 {
     struct sweep *sweep = task->work->sweep;
-    if (sweep == NULL || task->node == NULL || result->cause == CAUSE_OOM) {
+    struct node *node = core_task_blamed(task);
+    if (sweep == NULL || node == NULL || result->cause == CAUSE_OOM) {
         return;
     }
     bool is_soon = result->started_at == 0 || result->ended_at - result->started_at < NODE_RUN_MS;
@@ -212,7 +214,7 @@ void core_node_failed(struct core *core, time_ms now, const struct task *task,
         core_node_worked(core, now, task);
         return;
     }
-    struct node_run *run = run_make(core, sweep, task->node->r.name);
+    struct node_run *run = run_make(core, sweep, node->r.name);
     uint32_t limit = sweep->spec.retries.node_failures;
     if (run == NULL || limit == 0 || sweep->r.state != SWEEP_RUNNING ||
         core_aside_is(sweep, run->node)) {
@@ -227,7 +229,7 @@ void core_node_failed(struct core *core, time_ms now, const struct task *task,
         run->trials[run->n_trials++] = task->r.id.index;
     }
     if (run->n_trials >= limit) {
-        core_node_set_aside(core, now, sweep, task->node, run,
+        core_node_set_aside(core, now, sweep, node, run,
                             task->r.failure != NULL ? task->r.failure : "no reason is known");
     }
 }

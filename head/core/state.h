@@ -21,6 +21,7 @@ struct sweep;
 struct job;
 struct task;
 struct array;
+struct gang;
 
 enum {
     NODE_RUN_MS = 60000, /* a failure sooner after its start may be the node's */
@@ -73,6 +74,7 @@ struct task {
     struct work *work;
     struct node *node;             /* while leased, running or stopping */
     struct allocation *allocation; /* the same while */
+    struct gang *gang;             /* its other nodes, the same while; NULL: it is on one (gang.h) */
     struct list node_link;
     struct list dirty_link;
     struct list backoff_link;
@@ -146,6 +148,8 @@ struct node {
     const char *lender_key;
     struct list tasks;
     uint32_t n_tasks;
+    struct list parts; /* of attempts whose first node is another one */
+    uint32_t n_parts;
     struct list holders; /* of arrays that have or had lanes here */
     uint32_t n_lanes;    /* open, of all arrays */
     uint32_t n_held;     /* their plain tasks that are leased to it */
@@ -380,6 +384,8 @@ uint32_t core_task_params(const struct task *task, struct named_value *ret_param
 void lease_from_job(const struct work *work, struct msg_lease *lease);
 void core_schedule(struct core *core, time_ms now);
 void core_lease_send(struct core *core, const struct task *task);
+/* Of a gang: to the node of this part, above the first. */
+void core_lease_send_part(struct core *core, const struct task *task, uint32_t part);
 /* ERR_LIMIT: its largest lease would be no frame. Asked before a work is taken: one that was would
  * end this head and each after it. */
 error_code core_lease_check(const struct work *work, struct report *report);
@@ -491,6 +497,11 @@ void on_event_bye(struct core *core, time_ms now, struct task *task,
                   const struct node_event *event);
 void on_event_result(struct core *core, time_ms now, struct task *task,
                      const struct node_event *event);
+/* Its attempt is over, on all nodes: what becomes of it. */
+void core_attempt_ended(struct core *core, time_ms now, struct task *task,
+                        const struct attempt_result *result);
+/* Of the node that its attempt is on, or was. */
+const struct record_node *core_task_host(struct core *core, const struct task *task);
 
 /* result.c: `step` got `value`; if the last snapshot is of that step, it may be the best one. */
 void core_snapshot_judge(struct core *core, struct task *task, int64_t step, double value);

@@ -10,6 +10,11 @@
 
 #include "worker/core/parts.h"
 
+/* With bad_rank. */
+#define AGENT_OTHER_NODE_TEXT                                                                      \
+    "on other nodes than rank 0's the trial cannot be opened yet: let rank 0 pass on what it is "  \
+    "told"
+
 static inline bool agent_lease_is_gang(const struct msg_lease *lease)
 {
     return lease->is_trial && lease->nodes > 1;

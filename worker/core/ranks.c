@@ -88,12 +88,9 @@ static const char *rank_refusal(const struct attempt *attempt,
     uint32_t here = attempt->ranks != NULL ? attempt->ranks->n : 1;
     uint32_t world = agent_lease_is_gang(lease) ? lease->nodes * here : here;
     bool is_single = request->world <= 1 && request->rank == 0;
-    bool is_elsewhere = agent_lease_is_other_part(lease) ||
-                        (agent_lease_is_gang(lease) && request->world == world &&
-                         request->rank >= here && request->rank < world);
-    if (is_elsewhere) {
-        return "on other nodes than rank 0's the trial cannot be opened: let rank 0 pass on what "
-               "it is told";
+    if (agent_lease_is_gang(lease) && request->world == world && request->rank >= here &&
+        request->rank < world) {
+        return AGENT_OTHER_NODE_TEXT;
     }
     if (request->rank >= here || (!is_single && request->world != world)) {
         ignore_error(snprintf(text, size_bytes,
