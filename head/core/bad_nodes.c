@@ -91,10 +91,12 @@ static bool core_has_open_node(const struct core *core, const struct node *but)
 bool core_work_has_other_node(const struct core *core, const struct work *work,
                               const struct node *but)
 {
+    uint32_t n = 0, n_wanted = request_nodes(core_work_request(work));
     for (const struct node *node = core->nodes; node != NULL; node = node->hh.next) {
         if (node != but && core_node_is_taking(node) &&
             scheduler_node_is_capable(core->scheduler, node->handle, core_work_group(work),
-                                      core_work_request(work))) {
+                                      core_work_request(work)) &&
+            ++n == n_wanted) {
             return true;
         }
     }

@@ -506,6 +506,15 @@ void core_gang_check(const struct task *task)
     }
 }
 
+void core_evidence_part(const struct task *task, struct record_attempt *record)
+{
+    uint32_t i = task->r.verdict_part;
+    if (task->gang != NULL && i > 0 && i < task->gang->n) {
+        record->part = task->r.parts[i].node;
+        record->part_incarnation = task->r.parts[i].incarnation;
+    }
+}
+
 struct node *core_task_blamed(const struct task *task)
 {
     bool is_gang = task->gang != NULL && task->r.verdict_part < task->gang->n;

@@ -55,6 +55,9 @@ bool core_gang_has_lost_first(const struct task *task);
 /* For core_check(). */
 void core_gang_check(const struct task *task);
 
+/* Which part's end is the attempt's, for its evidence; nothing, if it is the first one's. */
+void core_evidence_part(const struct task *task, struct record_attempt *record);
+
 /* The node that its end speaks for or against; NULL: it is lost. */
 struct node *core_task_blamed(const struct task *task);
 

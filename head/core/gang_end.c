@@ -162,9 +162,13 @@ void core_verdict_apply(struct core *core, time_ms now, struct task *task)
     struct record_attempt record;
     arena_init(&arena, VERDICT_ARENA_MAX);
     if (verdict_read(core, task, &arena, &record)) {
+        if (task->r.parts[0].state == PART_LOST) {
+            record.result.last_seq = task->r.last_seq; /* all that will be known of it */
+        }
         if (record.result.cause == CAUSE_LOST) {
             core_task_lost(core, now, task,
-                           record.result.reason != NULL ? record.result.reason : "");
+                           record.result.reason != NULL ? record.result.reason : "",
+                           record.result.ended_at);
         } else {
             core_attempt_ended(core, now, task, &record.result);
         }

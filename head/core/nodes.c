@@ -221,7 +221,7 @@ const struct record_node *core_task_host(struct core *core, const struct task *t
     return node != NULL ? &node->r : &nowhere;
 }
 
-static void core_lost_evidence(struct core *core, time_ms now, const struct task *task,
+static void core_lost_evidence(struct core *core, time_ms ended, const struct task *task,
                                const char *reason)
 {
     struct record_attempt record = {
@@ -233,12 +233,13 @@ static void core_lost_evidence(struct core *core, time_ms now, const struct task
                    .cause = CAUSE_LOST,
                    .reason = reason,
                    .started_at = task->r.started,
-                   .ended_at = now},
+                   .ended_at = ended},
         .host = core_task_host(core, task)->host,
         .version = core_task_host(core, task)->version,
         .image = "",
         .leased = task->r.leased,
     };
+    core_evidence_part(task, &record);
     char field[TASK_ID_TEXT_MAX * 2];
     char id[TASK_ID_TEXT_MAX];
     struct buf buf;
@@ -253,9 +254,10 @@ static void core_lost_evidence(struct core *core, time_ms now, const struct task
     buf_fini(&buf);
 }
 
-void core_task_lost(struct core *core, time_ms now, struct task *task, const char *reason)
+void core_task_lost(struct core *core, time_ms now, struct task *task, const char *reason,
+                    time_ms ended)
 {
-    core_lost_evidence(core, now, task, reason);
+    core_lost_evidence(core, ended, task, reason);
     core_task_take_off(core, now, task, reason);
 }
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "head/core/state.h"
+#include "head/core/gang.h"
 
 enum { EXIT_GIVE_BACK = 75 }; /* EX_TEMPFAIL of sysexits.h: "give me back later" */
 
@@ -47,6 +47,7 @@ static void core_evidence_store(struct core *core, const struct task *task,
         .image = "",
         .leased = task->r.leased,
     };
+    core_evidence_part(task, &record);
     struct bytes *tails[] = {&record.result.out_tail, &record.result.err_tail};
     for (int i = 0; i < 2 && !is_failure; i++) {
         if (tails[i]->len > TAIL_SMALL_BYTES) {

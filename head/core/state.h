@@ -344,7 +344,7 @@ void core_sweep_forgive(struct core *core, struct sweep *sweep);
 /* Somebody says that the node is good again: no active sweep sets it aside, and what was before
  * does not count against it. Cordoned it stays until its flag is cleared. */
 void core_node_forgive(struct core *core, time_ms now, struct node *node);
-/* Is there another node than this one (NULL: any) that takes new work and could run this one's? */
+/* Are there other nodes than this one (NULL: any) that take new work and could run this one's? */
 bool core_work_has_other_node(const struct core *core, const struct work *work,
                               const struct node *but);
 /* Pauses sweeps for which, for a minute, no node has been there but those set aside. */
@@ -476,7 +476,8 @@ void core_node_dirty(struct core *core, struct node *node);
 void core_node_move(struct core *core, time_ms now, struct node *node, node_state to);
 void core_node_peer_set(struct core *core, struct node *node, uint64_t peer);
 /* An attempt is over with its node: evidence, then requeued or ended, charged as lost if it ran. */
-void core_task_lost(struct core *core, time_ms now, struct task *task, const char *reason);
+void core_task_lost(struct core *core, time_ms now, struct task *task, const char *reason,
+                    time_ms ended);
 /* The same of all that it has. */
 void core_node_tasks_lost(struct core *core, time_ms now, struct node *node, const char *reason);
 error_code core_node_resources_set(struct core *core, struct node *node);
@@ -497,7 +498,7 @@ void on_event_bye(struct core *core, time_ms now, struct task *task,
                   const struct node_event *event);
 void on_event_result(struct core *core, time_ms now, struct task *task,
                      const struct node_event *event);
-/* Its attempt is over, on all nodes: what becomes of it. */
+/* Its attempt is over, on all its nodes: what becomes of it. */
 void core_attempt_ended(struct core *core, time_ms now, struct task *task,
                         const struct attempt_result *result);
 /* Of the node that its attempt is on, or was. */

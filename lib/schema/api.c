@@ -38,6 +38,7 @@ static const struct field api_trial_fields[] = {
     F_STR(struct api_trial, safe_node, 41, 1, SCHEMA_TEXT_MAX),
     F_I64_OR_NULL(struct api_trial, safe_step, 42, 1),
     F_F64_OR_NULL(struct api_trial, summary, 140, 1),
+    F_STRS(struct api_trial, nodes, n_nodes, 180, 1, GANG_NODES_MAX),
 };
 const struct schema api_trial_schema = SCHEMA("trial", struct api_trial, 1, api_trial_fields);
 

@@ -41,6 +41,8 @@ struct api_trial {
     const char *checkpoint_node; /* where it lies */
     const char *safe_node;       /* where the last one lies a second time; NULL: it does not */
     int64_t safe_step;           /* of that one; -1: none */
+    const char *const *nodes;    /* of the last attempt, by node rank, `node` first */
+    uint32_t n_nodes;
 };
 
 struct api_task {

@@ -209,6 +209,8 @@ static const struct field record_attempt_fields[] = {
     F_STR(struct record_attempt, version, 41, 1, 64),
     F_STR(struct record_attempt, image, 42, 1, SCHEMA_TEXT_MAX),
     F_TIME(struct record_attempt, leased, 43, 1),
+    F_STR(struct record_attempt, part, 180, 1, NODE_NAME_MAX),
+    F_U64(struct record_attempt, part_incarnation, 181, 1),
 };
 const struct schema record_attempt_schema =
     SCHEMA("attempt", struct record_attempt, 1, record_attempt_fields);

@@ -276,6 +276,8 @@ struct record_attempt {
     const char *version; /* of its agent */
     const char *image;   /* that it ran in; "" on the bare machine */
     time_ms leased;
+    const char *part; /* of an attempt on several nodes: the one that brought its end; NULL: `node` */
+    uint64_t part_incarnation;
 };
 
 struct record_node {
