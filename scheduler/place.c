@@ -221,7 +221,8 @@ static bool place_gang(struct scheduler *s, struct search *search)
     return place_anywhere(s, search);
 }
 
-/* What is found is in search->nodes; of a gang that finds too few search->n is how many fit at most.
+/* What is found is in search->nodes; of a gang that finds too few search->n is how many fit at
+ * most.
  */
 static bool place_find(struct scheduler *s, struct search *search)
 {

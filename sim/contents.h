@@ -26,6 +26,8 @@ struct sim_task {
     struct record_task r; /* no pointer of it is valid */
     char node[NODE_NAME_MAX + 1], snapshot_node[NODE_NAME_MAX + 1], best_node[NODE_NAME_MAX + 1],
         safe_node[NODE_NAME_MAX + 1];
+    gang_part_state parts[GANG_NODES_MAX];
+    bool has_verdict;
     bool is_cancel_acked;
     uint32_t n_attempts_at_cancel;
     UT_hash_handle hh;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/planted.h"
 #include "head/core/gang_end.h"
 
 static struct gang_part *part_of(const struct task *task, uint32_t i)
@@ -125,8 +126,7 @@ static void part_gpus_set(struct core *core, struct gang_part *part,
 {
     const char *gpus[NODE_GPUS_MAX];
     for (uint32_t i = 0; i < allocation->n_gpus; i++) {
-        gpus[i] =
-            scheduler_gpu_uuid(core->scheduler, allocation->node, allocation->gpus[i].index);
+        gpus[i] = scheduler_gpu_uuid(core->scheduler, allocation->node, allocation->gpus[i].index);
     }
     core_strs_set(core, &part->gpus, &part->n_gpus, gpus, allocation->n_gpus);
 }
@@ -169,8 +169,7 @@ void core_gang_release(struct core *core, struct task *task)
     task->gang = NULL;
 }
 
-static error_code part_load(struct core *core, struct task *task, uint32_t i,
-                            struct report *report)
+static error_code part_load(struct core *core, struct task *task, uint32_t i, struct report *report)
 {
     const struct gang_part *part = part_of(task, i);
     struct gang_place *place = &task->gang->places[i];
@@ -306,7 +305,7 @@ static uint32_t part_find(const struct task *task, const struct node *node)
 static void gang_settle(struct core *core, time_ms now, struct task *task)
 {
     for (uint32_t i = 0; i < task->r.n_parts; i++) {
-        if (!part_is_over(part_of(task, i))) {
+        if (!part_is_over(part_of(task, i)) && !PLANTED(leave_parts)) {
             return;
         }
     }
@@ -326,7 +325,7 @@ static void on_part_prepared(struct core *core, time_ms now, struct task *task, 
     core_str_set(core, &part->address, event->address);
     core_str_set(core, &part->peers, event->peers);
     core_task_dirty(core, task);
-    if (!core_verdict_is(task) && gang_has_met(task)) {
+    if (!core_verdict_is(task) && (gang_has_met(task) || PLANTED(start_alone))) {
         meet_send(core, task, 0, task->r.n_parts);
     }
 }

@@ -88,9 +88,11 @@ void core_verdict_set(struct core *core, struct task *task, uint32_t part,
                  : has_reason ? result->reason
                               : end_cause_names[result->cause]);
         copy.reason = reason;
-        if (is_early) {
-            copy.cause = CAUSE_CANNOT_START;
-        }
+        copy.cause = is_early ? CAUSE_CANNOT_START : result->cause;
+    }
+    if (part > 0 && result->cause == CAUSE_REFUSED) {
+        /* Its agent leaves; others may have begun, and it is nobody's failure. */
+        copy.cause = CAUSE_AGENT_LEFT;
     }
     task->r.verdict_part = part;
     verdict_write(core, task, &copy);
@@ -141,10 +143,11 @@ void core_verdict_tell(struct core *core, const struct task *task, struct msg_ga
     struct record_attempt record;
     int64_t grace_ms = core_work_grace_ms(task->work);
     arena_init(&arena, VERDICT_ARENA_MAX);
-    bool is_well = verdict_read(core, task, &arena, &record) && verdict_is_well(task, &record.result);
+    bool is_well =
+        verdict_read(core, task, &arena, &record) && verdict_is_well(task, &record.result);
     const char *why = record.result.reason != NULL ? record.result.reason : "";
-    snprintf(reason, size_bytes, "%s%s", is_well ? "rank 0 has left" : "its attempt has ended: ",
-             is_well ? "" : why);
+    snprintf(reason, size_bytes, "%s%s",
+             is_well ? "rank 0 has left" : "its attempt has ended: ", is_well ? "" : why);
     *ret_message = (struct msg_gang){
         .task = task->r.id,
         .attempt = task->r.attempt,

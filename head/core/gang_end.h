@@ -1,5 +1,5 @@
-/* head/core/gang_end.h -- the verdict of an attempt on several nodes: what ended its first part, kept
- * with its record until the last one has ended. Pure; inside head/core. */
+/* head/core/gang_end.h -- the verdict of an attempt on several nodes: what ended its first part,
+ * kept with its record until the last one has ended. Pure; inside head/core. */
 #ifndef MUSTER_HEAD_CORE_GANG_END_H
 #define MUSTER_HEAD_CORE_GANG_END_H
 

@@ -216,8 +216,9 @@ static void core_task_take_off(struct core *core, time_ms now, struct task *task
 const struct record_node *core_task_host(struct core *core, const struct task *task)
 {
     static const struct record_node nowhere;
-    const struct node *node =
-        task->node == NULL && task->r.node != NULL ? core_node_find(core, task->r.node) : task->node;
+    const struct node *node = task->node == NULL && task->r.node != NULL
+                                  ? core_node_find(core, task->r.node)
+                                  : task->node;
     return node != NULL ? &node->r : &nowhere;
 }
 

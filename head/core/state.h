@@ -74,7 +74,7 @@ struct task {
     struct work *work;
     struct node *node;             /* while leased, running or stopping */
     struct allocation *allocation; /* the same while */
-    struct gang *gang;             /* its other nodes, the same while; NULL: it is on one (gang.h) */
+    struct gang *gang; /* its other nodes, the same while; NULL: it is on one (gang.h) */
     struct list node_link;
     struct list dirty_link;
     struct list backoff_link;

@@ -6,9 +6,9 @@ const char *const order_act_names[] = {"go", "stop", "pause", "exploit"};
 const char *const order_why_names[] = {"",        "rung",     "max",  "target", "failures",
                                        "wall",    "cancel",   "stop", "pause",  "median",
                                        "exploit", "snapshot", "nan"};
-const char *const event_kind_names[] = {"started", "rows",     "milestone", "snapshot", "bye",
-                                        "result",  "draining", "tasks",     "returned", "copied",
-                                        "prepared"};
+const char *const event_kind_names[] = {"started",  "rows",   "milestone", "snapshot",
+                                        "bye",      "result", "draining",  "tasks",
+                                        "returned", "copied", "prepared"};
 const char *const gang_act_names[] = {"meet", "end", "hand_back"};
 const char *const file_word_names[] = {"ok", "no_pass", "gone", "failed"};
 const char *const bye_word_names[] = {"", "done", "paused", "invalid", "error"};

@@ -338,7 +338,7 @@ struct node_event {
     uint32_t n_ranges;
     const struct array_lane *lanes; /* TASKS: closed; without GPUs */
     uint32_t n_lanes;
-    uint32_t can; /* ROWS, MILESTONE: CAN_* bits of the trainer's hello */
+    uint32_t can;         /* ROWS, MILESTONE: CAN_* bits of the trainer's hello */
     const char *address;  /* PREPARED: of this node, for the others */
     uint32_t master_port; /* PREPARED: held here, where all ranks may meet */
     const char *peers;    /* PREPARED: HOST:PORT of each rank here, with commas */

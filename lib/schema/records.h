@@ -276,7 +276,8 @@ struct record_attempt {
     const char *version; /* of its agent */
     const char *image;   /* that it ran in; "" on the bare machine */
     time_ms leased;
-    const char *part; /* of an attempt on several nodes: the one that brought its end; NULL: `node` */
+    const char
+        *part; /* of an attempt on several nodes: the one that brought its end; NULL: `node` */
     uint64_t part_incarnation;
 };
 
@@ -381,8 +382,8 @@ struct record_log {
 };
 
 extern const struct schema record_sweep_schema, record_job_schema, record_task_schema,
-    gang_part_schema,
-    record_user_schema, record_attempt_schema, set_aside_schema, record_node_schema,
-    record_log_schema, record_chunk_schema, metric_rows_schema, order_schema, snapshot_ref_schema;
+    gang_part_schema, record_user_schema, record_attempt_schema, set_aside_schema,
+    record_node_schema, record_log_schema, record_chunk_schema, metric_rows_schema, order_schema,
+    snapshot_ref_schema;
 
 #endif

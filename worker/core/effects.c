@@ -268,8 +268,8 @@ void agent_outbox_meet(struct agent_outbox *out, struct attempt_ref ref,
         agent_outbox_fail(out, ERR_NO_MEMORY);
         return;
     }
-    outbox_add(
-        out, (struct agent_effect){.kind = AGENT_MEET, .ref = ref, .gang = copy, .text = text});
+    outbox_add(out,
+               (struct agent_effect){.kind = AGENT_MEET, .ref = ref, .gang = copy, .text = text});
 }
 
 void *agent_message_copy(message_type type, const void *message, struct arena *arena)

@@ -44,10 +44,8 @@ void on_attempt_prepared(struct agent *agent, time_ms now, struct attempt_ref re
     }
     attempt->is_held = true;
     if (attempt->state == ATTEMPT_STARTING) {
-        struct node_event event = {.kind = EVENT_PREPARED,
-                                   .address = address,
-                                   .master_port = master_port,
-                                   .peers = peers};
+        struct node_event event = {
+            .kind = EVENT_PREPARED, .address = address, .master_port = master_port, .peers = peers};
         agent_event(agent, now, attempt, &event, out);
     }
     held_judge(agent, attempt, out);
@@ -105,7 +103,8 @@ void agent_gang_told(struct agent *agent, time_ms now, const struct msg_gang *me
 {
     struct attempt *attempt =
         agent_attempt_find(agent, (struct attempt_ref){message->task, message->attempt});
-    bool is_here = attempt != NULL && attempt->lane == NULL && agent_lease_is_gang(attempt->lease) &&
+    bool is_here = attempt != NULL && attempt->lane == NULL &&
+                   agent_lease_is_gang(attempt->lease) &&
                    (attempt->state == ATTEMPT_STARTING || agent_attempt_is_alive(attempt));
     if (is_here) {
         told_table[message->act](agent, now, attempt, message, out);

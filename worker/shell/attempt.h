@@ -181,8 +181,10 @@ void attempt_logs_drain(struct attempt_run *run);
 void attempt_logs_tails(struct attempt_run *run, struct bytes *ret_out, struct bytes *ret_err);
 
 /* ---- attempt_ports.c ---- */
-/* Processes of the command, >= 1. */
+/* Processes of the command here, >= 1. */
 uint32_t attempt_n_ranks(const struct attempt_run *run);
+/* The number of such a process among those of all nodes. */
+uint32_t attempt_rank(const struct attempt_run *run, uint32_t local_rank);
 error_code attempt_ports_prepare(struct attempt_run *run, struct report *report);
 void attempt_ports_release(struct attempt_run *run);
 /* HOST:PORT of each rank here, as of MUSTER_PEERS; NULL: no memory. */

@@ -220,13 +220,6 @@ static void facts_of_status(struct attempt_run *run, bool is_reaped, int status,
     }
 }
 
-/* The one that failed, among those of all nodes. */
-static unsigned rank_of_trial(const struct attempt_run *run)
-{
-    uint32_t node = run->lease->nodes > 1 ? run->lease->node_rank : 0;
-    return node * attempt_n_ranks(run) + run->lost_rank;
-}
-
 /* The only one here, of a trial that has others elsewhere. */
 static bool run_is_lone_rank_lost(const struct attempt_run *run, bool is_reaped, int status)
 {
@@ -246,7 +239,8 @@ void attempt_facts_read(struct attempt_run *run, struct attempt_result *ret_fact
         facts.rss_peak_bytes = run->memory_peak_bytes;
     }
     if ((run->n_ranks > 1 && run->has_lost) || run_is_lone_rank_lost(run, is_reaped, status)) {
-        len = (size_t)snprintf(reason, size_bytes, "rank %u: ", rank_of_trial(run));
+        len = (size_t)snprintf(reason, size_bytes,
+                               "rank %u: ", (unsigned)attempt_rank(run, run->lost_rank));
     }
     facts_of_status(run, is_reaped, status, &facts, reason + len, size_bytes - len);
     if (run->n_left_behind > 0) {

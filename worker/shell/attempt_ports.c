@@ -11,6 +11,12 @@ uint32_t attempt_n_ranks(const struct attempt_run *run)
     return run->lease->is_trial && run->lease->ranks > 1 ? run->lease->ranks : 1;
 }
 
+uint32_t attempt_rank(const struct attempt_run *run, uint32_t local_rank)
+{
+    uint32_t node = run->lease->nodes > 1 ? run->lease->node_rank : 0;
+    return node * attempt_n_ranks(run) + local_rank;
+}
+
 void attempt_ports_release(struct attempt_run *run)
 {
     for (uint32_t i = 0; i < run->n_ports; i++) {

@@ -325,8 +325,8 @@ static error_code rank_start(struct attempt_run *run, uint32_t rank,
     struct spawn_request request = *common;
     attempt_logs_fds(run, rank, &request.out_fd, &request.err_fd);
     if (run->lease->is_trial && run->lease->ranks > 0) {
-        error_code error = environment_of_rank(common->envp, run->lease, rank, &run->arena,
-                                               &request.envp, report);
+        error_code error =
+            environment_of_rank(common->envp, run->lease, rank, &run->arena, &request.envp, report);
         if (error != OK) {
             return error;
         }
