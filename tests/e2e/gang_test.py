@@ -196,15 +196,15 @@ def test_two_sweeps_that_need_both_nodes_go_one_after_the_other(_cluster):
 
 
 def test_trial_that_wants_a_third_node_waits_for_it(_cluster):
-    with Fleet(3, cpus=1, start=False) as fleet:
-        for node in fleet.nodes[:2]:
-            fleet.worker_start(node)
-        wait_for("two nodes", lambda: fleet.nodes_alive() == 2)
+    with Fleet(3, cpus=1) as fleet:
+        fleet.muster("node", "cordon", "node3")
         number = ring(fleet, nodes=3, ranks=1)
         why = fleet.muster("explain", f"{number}.1").stdout
-        assert "needs 3 nodes with 1 CPU each; 2 nodes have so much" in why, why
+        assert "needs 3 nodes with 1 CPU each; 2 have them free" in why, why
         assert not fleet.attempts() and not fleet.trials(number)
-        fleet.worker_start(fleet.nodes[2])
+        refused = fleet.muster("sweep", "run", "-d", "--set", "resources.nodes=4", "ring.yaml", code=None)
+        assert refused.returncode != 0 and "needs 4 nodes with 1 CPU each; 3 nodes have so much" in refused.stderr, refused
+        fleet.muster("node", "resume", "node3")
         fleet.wait_ended(number, 60)
         _, trials = fleet.check_counted_once(number, 1)
         assert sorted(trials[0]["nodes"]) == ["node1", "node2", "node3"], trials

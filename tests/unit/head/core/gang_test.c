@@ -85,7 +85,7 @@ static void exited(struct rig *r, uint32_t node, uint32_t attempt, uint32_t exit
                .has_started = true, .cause = CAUSE_EXIT, .exit_code = exit_code, .reason = ""});
 }
 
-/* A message to this node, of the last ones; NULL: none. Valid until the next call. */
+/* The last message of this type to this node; NULL: none. Valid until the next call. */
 static const void *sent_to(const struct rig *r, uint32_t node, message_type type)
 {
     static struct arena arena;
@@ -221,19 +221,15 @@ static void test_gang_is_leased_to_all_nodes_and_begins_when_all_are_ready(void 
 static void test_gang_waits_until_there_are_as_many_nodes(void **state)
 {
     (void)state;
-    struct rig *r = gang_rig(2, "");
-    exited(r, 0, 0, 0); /* never mind: it ends before it began */
-    exited(r, 1, 0, 0);
-    rig_free(r);
-    r = rig_new();
+    struct rig *r = rig_new();
+    static const char file[] = "command: [train, \"${args}\"]\nmetric: {name: loss}\n"
+                               "parameters: {x: {min: 0.0, max: 1.0}}\nstop: {trials: 1}\n"
+                               "launch: ranks\nresources: {cpus: 1, nodes: 2}\n";
     memset(events, 0, sizeof events);
+    assert_int_equal(rig_submit(r, file, NULL), 1); /* nobody is there yet */
     node_enrol(r, 0, incarnation_of(0), NULL, 0);
-    assert_int_equal(rig_submit(r,
-                                "command: [train]\nmetric: {name: loss}\nstop: {trials: 1}\n"
-                                "launch: ranks\nresources: {cpus: 1, nodes: 2}\n",
-                                NULL),
-                     1);
     assert_int_equal(rig_sent_count(r, MSG_LEASE), 0);
+    assert_int_equal(rig_submit(r, file, NULL), 0); /* refused: of two nodes one is there */
     assert_int_equal(cpus_used(r), 0);
     node_enrol(r, 1, incarnation_of(1), NULL, 0);
     assert_int_equal(rig_sent_count(r, MSG_LEASE), 2);
