@@ -79,7 +79,8 @@ void core_verdict_set(struct core *core, struct task *task, uint32_t part,
 {
     struct attempt_result copy = *result;
     char reason[VERDICT_REASON_MAX];
-    if (part > 0 || core_result_has_failed(result)) {
+    bool has_left = result->cause == CAUSE_TOLD || !core_result_has_failed(result);
+    if (part > 0 || !has_left) {
         const char *node = task->r.parts[part].node;
         bool is_early = !core_result_has_failed(result);
         bool has_reason = result->reason != NULL && result->reason[0] != '\0';

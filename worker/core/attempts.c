@@ -323,6 +323,7 @@ void on_attempt_started(struct agent *agent, time_ms now, struct attempt_ref ref
         return;
     }
     agent_attempt_move(attempt, ATTEMPT_EVENT_STARTED);
+    attempt->is_held = false;
     if (attempt->state == ATTEMPT_DISOWNED) {
         agent_outbox_signal(out, ref, SIGKILL);
         return;
@@ -381,6 +382,7 @@ void on_attempt_not_started(struct agent *agent, time_ms now, struct attempt_ref
         return;
     }
     agent_attempt_move(attempt, ATTEMPT_EVENT_NOT_STARTED);
+    attempt->is_held = false;
     agent_connections_close(agent, attempt, out);
     char text[AGENT_REASON_MAX];
     ignore_error(snprintf(text, sizeof text, "%s", reason == NULL ? "" : reason) < 0,
