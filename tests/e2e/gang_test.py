@@ -165,9 +165,9 @@ def test_head_that_is_killed_disturbs_no_rank(_cluster):
     with Fleet(2, cpus=1) as fleet:
         number, there = long_ring(fleet)
         pids = sorted(pid for pids in there.values() for pid in pids)
+        before = fleet.get("/api/v1/status")["epoch"]
         os.kill(fleet.pid("head"), signal.SIGKILL)
-        fleet.daemons["head"].wait()
-        fleet.head_start()
+        wait_for("another head", lambda: (fleet.try_get("/api/v1/status") or {}).get("epoch", before) > before, 60)
         wait_for("both nodes", lambda: fleet.nodes_alive() == 2, 60)
         step = fleet.trials(number)[0]["step"]
         wait_for("it to train on", lambda: fleet.trials(number)[0]["step"] > step + 3, 60)
