@@ -131,6 +131,7 @@ static void sim_commits_follow(struct sim *sim, const struct sim_task *old,
     snprintf(field, sizeof field, "%s:%u", task_id_print(r->id, id), r->attempt);
     bool has_result = sim_is_on_node(old->r.state) && old->r.attempt == r->attempt &&
                       r->lineage == 0 && /* what is of weights that were given up goes */
+                      !(r->n_parts > 0 && r->parts[0].state == PART_LOST) &&
                       !sim_is_on_node(r->state) &&
                       sim_store_get(sim, "attempts", field, &record_attempt_schema, &arena, &end) &&
                       end.result.cause != CAUSE_LOST;
