@@ -24,12 +24,31 @@ struct gang {
     struct gang_place places[]; /* by node rank; the first is not used */
 };
 
+static inline struct gang_part *core_gang_part(const struct task *task, uint32_t i)
+{
+    return (struct gang_part *)(uintptr_t)&task->r.parts[i];
+}
+
+static inline bool core_gang_part_is_over(const struct gang_part *part)
+{
+    return part->state == PART_GONE || part->state == PART_LOST;
+}
+
+/* NULL: it is lost. */
+static inline struct node *core_gang_part_node(const struct task *task, uint32_t i)
+{
+    return i == 0 ? task->node : task->gang->places[i].node;
+}
+
 /* The task is placed on the node of the first allocation; these are its other nodes', and it is a
  * gang from now on. */
 void core_gang_place(struct core *core, struct task *task, const struct allocation *allocations,
                      uint32_t n);
 /* Gives back what the other parts hold; nothing, if it is no gang. */
 void core_gang_release(struct core *core, struct task *task);
+/* One part is lost, and what it held with it; the first one's task is on no node until its other
+ * parts have ended. */
+void core_gang_part_leave(struct core *core, struct task *task, uint32_t i);
 /* The leases of its other parts. */
 void core_gang_leases_send(struct core *core, const struct task *task);
 
