@@ -1,6 +1,7 @@
 /* The head's memory against the store, and a head loaded anew
  * against the one that lives. */
 #include "sim/check.h"
+#include "head/core/gang.h"
 #include "sim/agent_effects.h"
 #include "sim/array_check.h"
 #include "sim/head.h"
@@ -83,13 +84,30 @@ void sim_compare(struct sim *sim)
         struct arena arena;
         struct record_node r;
         arena_init(&arena, 1 << 20);
+        bool has_lost_first = task->r.n_parts > 1 && task->parts[0] == PART_LOST;
         sim_require(sim,
-                    !sim_is_on_node(task->r.state) ||
+                    !sim_is_on_node(task->r.state) || has_lost_first ||
                         (sim_store_get(sim, "nodes", task->node, &record_node_schema, &arena, &r) &&
                          r.state != NODE_GONE && r.incarnation == task->r.incarnation),
                     "task %u.%u is on %s, which is gone", task->id.job, task->id.index, task->node);
         arena_fini(&arena);
     }
+}
+
+/* Parts of attempts whose first node is another one: how many there are. */
+static uint32_t parts_agree(struct sim *sim, const struct node *known, const struct sim_node *node)
+{
+    struct running_ref holds[SIM_PROCESSES_MAX];
+    sim_require(sim, known->n_parts <= SIM_PROCESSES_MAX, "%s has too many parts", node->name);
+    uint32_t n = core_gang_holds(known, holds);
+    for (uint32_t i = 0; i < n; i++) {
+        struct attempt_ref ref = {holds[i].task, holds[i].attempt};
+        const struct attempt *attempt = agent_attempt_find(node->agent, ref);
+        sim_require(sim, attempt != NULL && attempt->state != ATTEMPT_DISOWNED,
+                    "the head thinks that a part of %u.%u:%u is on %s", ref.task.job,
+                    ref.task.index, ref.attempt, node->name);
+    }
+    return n;
 }
 
 void sim_agreement(struct sim *sim, struct sim_node *node)
@@ -114,6 +132,9 @@ void sim_agreement(struct sim *sim, struct sim_node *node)
     list_each (&known->tasks, struct task, node_link, task) {
         struct attempt_ref ref = {task->r.id, task->r.attempt};
         const struct attempt *attempt = agent_attempt_find(node->agent, ref);
+        if (!core_gang_is_first_here(task)) {
+            continue; /* it waits for its other nodes */
+        }
         sim_require(sim, attempt != NULL && attempt->state != ATTEMPT_DISOWNED,
                     "the head thinks that %u.%u:%u is on %s", ref.task.job, ref.task.index,
                     ref.attempt, node->name);
@@ -126,6 +147,7 @@ void sim_agreement(struct sim *sim, struct sim_node *node)
                     (unsigned long long)attempt->order.n);
         n++;
     }
+    n += parts_agree(sim, known, node);
     list_each (&node->agent->attempts, struct attempt, link, held) {
         n -= held->state != ATTEMPT_DISOWNED && held->lane == NULL;
     }

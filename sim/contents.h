@@ -34,6 +34,8 @@ struct sim_task {
     struct sim_place *kept; /* r.n_kept of them */
     bool is_disturbed;      /* it lost a snapshot, or the node of one was gone */
     bool has_fallen;        /* it was none of its sweep's best, once */
+    gang_part_state parts[GANG_NODES_MAX];
+    bool has_verdict;
     bool is_cancel_acked;
     uint32_t n_attempts_at_cancel;
     UT_hash_handle hh;

@@ -113,7 +113,11 @@ enum {
     X(array_lost)                                                                                  \
     X(array_cancels)                                                                               \
     X(array_retries)                                                                               \
-    X(chunk_borders)
+    X(chunk_borders)                                                                               \
+    X(gangs_met)                                                                                   \
+    X(gangs_ended)                                                                                 \
+    X(gangs_lost)                                                                                  \
+    X(gangs_let_go)
 
 struct sim_counts {
 #define X(name) uint64_t name;

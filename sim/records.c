@@ -133,6 +133,7 @@ static void sim_commits_follow(struct sim *sim, const struct sim_task *old,
     snprintf(field, sizeof field, "%s:%u", task_id_print(r->id, id), r->attempt);
     bool has_result = sim_is_on_node(old->r.state) && old->r.attempt == r->attempt &&
                       r->lineage == 0 && /* what is of weights that were given up goes */
+                      !(r->n_parts > 0 && r->parts[0].state == PART_LOST) &&
                       !sim_is_on_node(r->state) &&
                       sim_store_get(sim, "attempts", field, &record_attempt_schema, &arena, &end) &&
                       end.result.cause != CAUSE_LOST;
@@ -147,6 +148,34 @@ static void sim_commits_follow(struct sim *sim, const struct sim_task *old,
         }
     }
     arena_fini(&arena);
+}
+
+/* Of an attempt on several nodes: a part that is over stays so, and so does what ended the first.
+ */
+static void sim_parts_follow(struct sim *sim, struct sim_task *task, const struct record_task *r)
+{
+    bool is_same = task->r.n_attempts == r->n_attempts && task->r.n_parts == r->n_parts;
+    bool is_on_node = sim_is_on_node(r->state);
+    char id[TASK_ID_TEXT_MAX];
+    task_id_print(r->id, id);
+    for (uint32_t i = 0; i < r->n_parts; i++) {
+        gang_part_state from = task->parts[i], to = r->parts[i].state;
+        bool is_back = is_same && (from > PART_STARTED ? to < from : to < from && to != PART_GONE);
+        sim_require(sim, !is_back, "%s: part %u was %s and is %s", id, i,
+                    gang_part_state_names[from], gang_part_state_names[to]);
+        sim_require(sim, is_on_node || to == PART_GONE || to == PART_LOST,
+                    "%s is %s, and part %u of its attempt is %s", id, task_state_names[r->state], i,
+                    gang_part_state_names[to]);
+        sim->counts.gangs_lost += to == PART_LOST && from != PART_LOST;
+        task->parts[i] = to;
+    }
+    sim_require(sim,
+                !is_same || !is_on_node || !sim_is_on_node(task->r.state) || !task->has_verdict ||
+                    r->verdict.len > 0,
+                "%s: what ended its attempt was forgotten", id);
+    sim_require(sim, is_on_node || r->verdict.len == 0, "%s: its end came to nothing", id);
+    sim->counts.gangs_ended += r->verdict.len > 0 && !task->has_verdict;
+    task->has_verdict = r->verdict.len > 0;
 }
 
 void sim_on_task(struct sim *sim, const char *field, struct bytes value)
@@ -183,6 +212,7 @@ void sim_on_task(struct sim *sim, const char *field, struct bytes value)
     if (r.n_attempts > task->r.n_attempts) {
         sim->counts.attempts += r.n_attempts - task->r.n_attempts;
     }
+    sim_parts_follow(sim, task, &r);
     task->r = r;
     snprintf(task->node, sizeof task->node, "%s", r.node != NULL ? r.node : "");
     snprintf(task->snapshot_node, sizeof task->snapshot_node, "%s",
@@ -265,10 +295,11 @@ void sim_node_heard(struct sim *sim, struct sim_node *node)
 /* An attempt is lost only with its agent, or after as long a silence as was agreed. */
 static void sim_loss_is_due(struct sim *sim, const char *field, const struct record_attempt *r)
 {
-    const struct sim_node *node = sim_node_find(sim, r->node);
+    const struct sim_node *node = sim_node_find(sim, r->part != NULL ? r->part : r->node);
+    uint64_t incarnation = r->part != NULL ? r->part_incarnation : r->incarnation;
     sim_require(sim, node != NULL, "attempt %s was lost on %s", field, r->node);
     time_ms ended = r->result.ended_at, since = sim_heard_since(sim, node);
-    bool is_due = node->incarnation != r->incarnation;
+    bool is_due = node->incarnation != incarnation;
     for (int i = 0; i < SIM_SILENCES_MAX; i++) {
         const struct sim_silence *silence = &node->silences[i];
         is_due = is_due || ended == silence->to;

@@ -83,6 +83,13 @@ static void resources_add(struct sim *sim, struct sim_client *client)
     const struct sim_node *node = &sim->nodes[sim_below(sim, sim->n_nodes)];
     add_number(sim, client, "resources: {cpus: %llu", 1, (uint64_t)node->cpus / AMOUNT_ONE);
     add_number(sim, client, ", gpus: %llu", 0, node->n_gpus);
+    bool is_gang = sim->n_nodes > 1 && client->index % 6 == 5;
+    if (is_gang) { /* what every node can hold */
+        *strstr(client->file, "resources:") = '\0';
+        add(client, sim->n_nodes > 2 && client->index > 6 ? "launch: ranks\nresources: {nodes: 3"
+                                                          : "launch: ranks\nresources: {nodes: 2");
+        add(client, ", ranks: 1");
+    }
     add_either(sim, client, 300, ", place: spread}\n", ", place: binpack}\n");
     add_number(sim, client, "queue: {priority: %llu}\n", 0, 100);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "head/core/arrays.h"
+#include "head/core/gang.h"
 
 enum { BATCH_MEAN_OF = 16 }; /* batches that their mean time remembers */
 
@@ -285,9 +286,11 @@ void core_check(const struct core *core)
             states[task->r.state]++;
             active += task->r.state != TASK_ENDED;
             assert((task->r.state == TASK_ENDED) == (task->r.outcome != OUTCOME_NONE));
-            assert((core_task_is_on_node(task) && !core_task_is_in_lane(task)) ==
-                   (task->allocation != NULL));
-            assert(core_task_is_on_node(task) == (task->node != NULL));
+            assert((core_task_is_on_node(task) && !core_task_is_in_lane(task) &&
+                    !core_gang_has_lost_first(task)) == (task->allocation != NULL));
+            assert(core_task_is_on_node(task) ==
+                   (task->node != NULL || core_gang_has_lost_first(task)));
+            core_gang_check(task);
             assert(task->node == NULL || task->node->r.state != NODE_GONE);
             assert(core_aside_is_kept(task));
             core_kept_check(task);

@@ -22,6 +22,7 @@ struct sweep;
 struct job;
 struct task;
 struct array;
+struct gang;
 
 enum {
     NODE_RUN_MS = 60000, /* a failure sooner after its start may be the node's */
@@ -74,6 +75,7 @@ struct task {
     struct work *work;
     struct node *node;             /* while leased, running or stopping */
     struct allocation *allocation; /* the same while */
+    struct gang *gang; /* its other nodes, the same while; NULL: it is on one (gang.h) */
     struct list node_link;
     struct list dirty_link;
     struct list backoff_link;
@@ -149,6 +151,8 @@ struct node {
     const char *lender_key;
     struct list tasks;
     uint32_t n_tasks;
+    struct list parts; /* of attempts whose first node is another one */
+    uint32_t n_parts;
     struct list holders; /* of arrays that have or had lanes here */
     uint32_t n_lanes;    /* open, of all arrays */
     uint32_t n_held;     /* their plain tasks that are leased to it */
@@ -343,7 +347,7 @@ void core_sweep_forgive(struct core *core, struct sweep *sweep);
 /* Somebody says that the node is good again: no active sweep sets it aside, and what was before
  * does not count against it. Cordoned it stays until its flag is cleared. */
 void core_node_forgive(struct core *core, time_ms now, struct node *node);
-/* Is there another node than this one (NULL: any) that takes new work and could run this one's? */
+/* Are there other nodes than this one (NULL: any) that take new work and could run this one's? */
 bool core_work_has_other_node(const struct core *core, const struct work *work,
                               const struct node *but);
 /* Pauses sweeps for which, for a minute, no node has been there but those set aside. */
@@ -383,6 +387,8 @@ uint32_t core_task_params(const struct task *task, struct named_value *ret_param
 void lease_from_job(const struct work *work, struct msg_lease *lease);
 void core_schedule(struct core *core, time_ms now);
 void core_lease_send(struct core *core, const struct task *task);
+/* Of a gang: to the node of this part, above the first. */
+void core_lease_send_part(struct core *core, const struct task *task, uint32_t part);
 /* ERR_LIMIT: its largest lease would be no frame. Asked before a work is taken: one that was would
  * end this head and each after it. */
 error_code core_lease_check(const struct work *work, struct report *report);
@@ -473,7 +479,8 @@ void core_node_dirty(struct core *core, struct node *node);
 void core_node_move(struct core *core, time_ms now, struct node *node, node_state to);
 void core_node_peer_set(struct core *core, struct node *node, uint64_t peer);
 /* An attempt is over with its node: evidence, then requeued or ended, charged as lost if it ran. */
-void core_task_lost(struct core *core, time_ms now, struct task *task, const char *reason);
+void core_task_lost(struct core *core, time_ms now, struct task *task, const char *reason,
+                    time_ms ended);
 /* The same of all that it has. */
 void core_node_tasks_lost(struct core *core, time_ms now, struct node *node, const char *reason);
 error_code core_node_resources_set(struct core *core, struct node *node);
@@ -494,6 +501,11 @@ void on_event_bye(struct core *core, time_ms now, struct task *task,
                   const struct node_event *event);
 void on_event_result(struct core *core, time_ms now, struct task *task,
                      const struct node_event *event);
+/* Its attempt is over, on all its nodes: what becomes of it. */
+void core_attempt_ended(struct core *core, time_ms now, struct task *task,
+                        const struct attempt_result *result);
+/* Of the node that its attempt is on, or was. */
+const struct record_node *core_task_host(struct core *core, const struct task *task);
 
 /* Its resume point is the donor's last snapshot from now on, which stays for as long. */
 void core_snapshot_borrow(struct core *core, struct task *task, struct task *donor);

@@ -5,6 +5,7 @@
 
 #include "base/planted.h"
 #include "head/core/arrays.h"
+#include "head/core/gang.h"
 
 struct task *core_task_find(struct core *core, task_id id)
 {
@@ -105,6 +106,7 @@ void core_task_free(struct core *core, struct task *task)
         HASH_DELETE(hh, task->work->exceptions, task);
     }
     core_gpus_clear(task);
+    core_gang_record_free(task);
     core_str_clear(&task->r.reason);
     core_str_clear(&task->r.failure);
     core_str_clear(&task->r.node);
@@ -187,6 +189,7 @@ void core_task_unplace(struct core *core, struct task *task)
         mem_free(task->allocation);
         task->allocation = NULL;
     }
+    core_gang_release(core, task);
     if (task->node != NULL) {
         list_remove(&task->node_link);
         task->node->n_tasks--;
@@ -390,6 +393,7 @@ error_code core_task_record_own(struct core *core, struct task *task,
     task->r.last_values = NULL;
     task->r.n_gpus = task->r.n_params = task->r.n_metric_names = task->r.n_last_values = 0;
     task->r.snapshot.dir = task->r.best_snapshot.dir = task->r.safe_snapshot.dir = NULL;
+    core_gang_record_own(core, task, record);
     core_str_set(core, &task->r.reason, record->reason);
     core_str_set(core, &task->r.failure, record->failure);
     core_str_set(core, &task->r.node, record->node);

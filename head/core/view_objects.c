@@ -59,6 +59,17 @@ static void trial_points(const struct task *task, struct arena *arena, struct ap
     }
 }
 
+static void trial_nodes(const struct task *task, struct arena *arena, struct api_trial *trial)
+{
+    uint32_t n = task->r.n_parts > 0 ? task->r.n_parts : task->r.node != NULL ? 1 : 0;
+    const char **nodes = arena_calloc(arena, n, sizeof *nodes);
+    for (uint32_t i = 0; nodes != NULL && i < n; i++) {
+        nodes[i] = task->r.n_parts > 0 ? task->r.parts[i].node : task->r.node;
+    }
+    trial->nodes = nodes;
+    trial->n_nodes = nodes != NULL ? n : 0;
+}
+
 void api_trial_fill(const struct core *core, const struct task *task, struct arena *arena,
                     struct api_trial *ret)
 {
@@ -97,6 +108,7 @@ void api_trial_fill(const struct core *core, const struct task *task, struct are
     };
     trial_params(task, arena, &ret->params, &ret->n_params);
     trial_points(task, arena, ret);
+    trial_nodes(task, arena, ret);
 }
 
 void api_task_fill(const struct core *core, const struct task *task, struct arena *arena,
@@ -271,7 +283,7 @@ void api_node_fill(const struct core *core, const struct node *node, time_ms now
         .gpus = node->r.gpus,
         .n_gpus = node->r.n_gpus,
         .gpus_used = (double)usage.gpus_used / AMOUNT_ONE,
-        .running = node->n_tasks + node->n_lanes,
+        .running = node->n_tasks + node->n_parts + node->n_lanes,
         .joined = node->r.joined,
         .heard = now - node->heard,
         .dry = node->r.is_dry,

@@ -57,6 +57,8 @@ struct api_trial {
     int64_t safe_step;           /* of that one; -1: none */
     const struct api_checkpoint *checkpoints; /* of one trial that is asked for alone */
     uint32_t n_checkpoints;
+    const char *const *nodes; /* of the last attempt, by node rank, `node` first */
+    uint32_t n_nodes;
 };
 
 struct api_task {

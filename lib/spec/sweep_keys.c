@@ -138,7 +138,7 @@ static const struct spec_key resources_keys[] = {
     {"place", key_read_word, AT(resources.place), 0, 0, 0, sweep_place_words},
     {"prefer", key_read_prefer, 0, 0, 0, 0, NULL},
     LATER("any_of"),
-    LATER("nodes"),
+    {"nodes", key_read_u32, AT(resources.nodes), 1, SPEC_GANG_MAX, 0, NULL},
     {"ranks", key_read_u32, AT(ranks), 1, SPEC_RANKS_MAX, 0, NULL},
     END,
 };

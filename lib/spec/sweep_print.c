@@ -344,7 +344,7 @@ static void resources_print(const struct request *request, struct buf *buf)
 static void launch_print(const struct sweep_spec *spec, struct buf *buf)
 {
     if (spec->launch == LAUNCH_RANKS) {
-        put(buf, "  ranks: %u\n", spec->ranks);
+        put(buf, "  nodes: %u\n  ranks: %u\n", spec->resources.nodes, spec->ranks);
     }
     put(buf, "launch: %s\n", sweep_word(sweep_launch_words, (int)spec->launch));
 }

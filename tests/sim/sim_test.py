@@ -96,6 +96,14 @@ def test_planted_deletion_of_a_snapshot_that_another_trial_goes_on_from_is_found
     found("drop_lent")
 
 
+def test_planted_start_of_a_part_before_the_others_are_ready_is_found():
+    found("start_alone")
+
+
+def test_planted_trial_that_leaves_parts_of_its_attempt_behind_is_found():
+    found("leave_parts")
+
+
 def test_planted_reset_of_the_step_of_taken_over_weights_is_found():
     found("reset_step")
 

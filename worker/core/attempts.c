@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "spec/types.h"
+#include "worker/core/gang.h"
 #include "worker/core/lanes.h"
 #include "worker/core/ranks.h"
 
@@ -246,6 +247,9 @@ void agent_attempt_gone(struct agent *agent, struct attempt *attempt, struct age
         agent_rows_clear(&attempt->block);
         agent_rows_clear(&attempt->thinned);
         agent_outbox_signal(out, attempt->ref, SIGKILL);
+        if (attempt->is_held) {
+            agent_gang_let_go(attempt, "it is not wanted any more", out);
+        }
         return;
     }
     agent_outbox_clean(out, attempt->ref);
@@ -319,6 +323,7 @@ void on_attempt_started(struct agent *agent, time_ms now, struct attempt_ref ref
         return;
     }
     agent_attempt_move(attempt, ATTEMPT_EVENT_STARTED);
+    attempt->is_held = false;
     if (attempt->state == ATTEMPT_DISOWNED) {
         agent_outbox_signal(out, ref, SIGKILL);
         return;
@@ -377,6 +382,7 @@ void on_attempt_not_started(struct agent *agent, time_ms now, struct attempt_ref
         return;
     }
     agent_attempt_move(attempt, ATTEMPT_EVENT_NOT_STARTED);
+    attempt->is_held = false;
     agent_connections_close(agent, attempt, out);
     char text[AGENT_REASON_MAX];
     ignore_error(snprintf(text, sizeof text, "%s", reason == NULL ? "" : reason) < 0,

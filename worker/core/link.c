@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "base/planted.h"
-#include "worker/core/parts.h"
+#include "worker/core/gang.h"
 
 /* ---- out: enrol, heartbeat, reconnect ---- */
 
@@ -323,6 +323,12 @@ static void head_source(struct agent *agent, time_ms now, const void *message,
     agent_source_told(agent, now, message, out);
 }
 
+static void head_gang(struct agent *agent, time_ms now, const void *message,
+                      struct agent_outbox *out)
+{
+    agent_gang_told(agent, now, message, out);
+}
+
 static void head_blob(struct agent *agent, time_ms now, const void *message,
                       struct agent_outbox *out)
 {
@@ -376,6 +382,7 @@ static const struct head_handler {
     {MSG_LEND, true, head_lend},
     {MSG_SOURCE, true, head_source},
     {MSG_KEEP, true, head_keep},
+    {MSG_GANG, true, head_gang},
 };
 
 void on_head_message(struct agent *agent, time_ms now, message_type type, const void *message,

@@ -127,6 +127,7 @@ struct attempt {
     time_ms drain_deadline;   /* handed back at the head's word by then; 0: not */
     bool is_waiting_for_work; /* STARTING: its folder or its snapshot is on its way, the shell knows
                                  nothing of it */
+    bool is_held;             /* on several nodes, and prepared here: it starts when all are */
     bool is_nodes_fault;
     bool is_restore_lost; /* the shell found its snapshot damaged or gone */
     bool is_drain_checkpoint_told;

@@ -20,8 +20,6 @@ static const struct refused later[] = {
             "`resources.gpu_memory` is not supported by this version"),
     REFUSED(LEAST "resources: {any_of: []}", ERR_UNSUPPORTED, 4, 13,
             "`resources.any_of` is not supported by this version"),
-    REFUSED(LEAST "resources: {nodes: 2}", ERR_UNSUPPORTED, 4, 13,
-            "`resources.nodes` is not supported by this version"),
     REFUSED(LEAST "queue: {name: research}", ERR_UNSUPPORTED, 4, 9,
             "`queue.name` is not supported by this version"),
     REFUSED(LEAST "queue: {preemptible: true}", ERR_UNSUPPORTED, 4, 9,

@@ -172,7 +172,7 @@ test_place_that_was_used_for_another_ones_sake_is_dropped_when_the_trial_leaves(
                       (struct snapshot_ref){0}, NULL);
     rig_turn(r);
     assert_int_equal(drops(r, OTHER_PEER, 1), 0); /* it goes on from there */
-    core_task_lost(r->core, r->now, task, "for the test");
+    core_task_lost(r->core, r->now, task, "for the test", r->now);
     rig_turn(r);
     assert_int_equal(drops(r, OTHER_PEER, 1), 1);
     assert_int_equal(drops(r, RIG_PEER, 1), 0);
