@@ -106,7 +106,8 @@ void on_event_copied(struct core *core, time_ms now, struct node *node,
 {
     struct snapshot_name name = {event->task, event->snapshot.ordinal};
     struct task *maker = core_task_find(core, name.task);
-    if (maker != NULL) {
+    /* Told again it may have been dropped meanwhile: it becomes nobody's by that. */
+    if (maker != NULL && event->attempt == 0) {
         core_keep_arrived(core, now, maker, name.ordinal, node);
         if (maker->node == node) {
             core_snapshot_arrived(core, maker, name.ordinal, 0, node);

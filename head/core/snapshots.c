@@ -223,7 +223,7 @@ void core_snapshot_arrived(struct core *core, struct task *task, uint32_t ordina
             core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, r->snapshot,
                               node->r.name);
         }
-    } else if (owner == 0 && r->best_snapshot.ordinal == ordinal &&
+    } else if (owner == 0 && r->snapshot.ordinal == 0 && r->best_snapshot.ordinal == ordinal &&
                !snapshot_is_at(&r->best_snapshot, r->best_node, node->r.name)) {
         core_snapshot_set(core, task, &r->best_snapshot, &r->best_node, r->best_snapshot,
                           node->r.name);

@@ -270,7 +270,7 @@ typedef enum {
     EVENT_RETURNED,  /* tasks of an array that were never started, handed back: the answer to
                         MSG_TAKE_BACK, or by itself when the agent drains */
     EVENT_COPIED,    /* a snapshot came from another node and is whole and on disk: `task` is its
-                        maker, snapshot.ordinal its number; attempt 0 */
+                        maker, snapshot.ordinal its number; attempt 0, or 1: told again */
     EVENT_PREPARED,  /* of an attempt on several nodes: all is ready to start here, and waits for
                         MSG_GANG */
 } event_kind;

@@ -93,6 +93,7 @@ void agent_snapshots_tell_again(struct agent *agent, time_ms now, struct agent_o
         if (known->is_unlisted && known->copied <= agent->stream.acked) {
             struct node_event event = {.kind = EVENT_COPIED,
                                        .task = known->name.task,
+                                       .attempt = 1,
                                        .snapshot = {.ordinal = known->name.ordinal}};
             known->is_unlisted = false;
             known->copied = agent_event(agent, now, NULL, &event, out);
