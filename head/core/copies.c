@@ -108,7 +108,7 @@ void on_event_copied(struct core *core, time_ms now, struct node *node,
     struct task *maker = core_task_find(core, name.task);
     /* Told again it may have been dropped meanwhile: it becomes nobody's by that. */
     if (maker != NULL && event->attempt == 0) {
-        core_keep_arrived(core, now, maker, name.ordinal, node);
+        core_keep_arrived(core, now, maker, name.ordinal, event->keep, node);
         if (maker->node == node) {
             core_snapshot_arrived(core, maker, name.ordinal, 0, node);
         }

@@ -87,7 +87,8 @@ static void keep_begin(struct core *core, time_ms now, struct task *task, struct
     task->keep_until = now + KEEP_PATIENCE_MS;
     keeper->n_keeps++;
     const struct snapshot_name name = {task->r.id, wanted->ordinal};
-    const struct msg_keep keep = {&name, 1};
+    const struct msg_keep keep = {&name, 1, ++core->place_words};
+    task->keep_number = keep.number;
     outbox_send(&core->out, keeper->peer, MSG_KEEP, &keep);
 }
 
@@ -119,9 +120,9 @@ bool core_keep_names(const struct task *task, uint32_t ordinal, const char *node
 }
 
 void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32_t ordinal,
-                       const struct node *node)
+                       uint64_t keep, const struct node *node)
 {
-    if (task->keeper != node || task->keeping.ordinal != ordinal) {
+    if (task->keeper != node || task->keep_number != keep || task->keeping.ordinal != ordinal) {
         return;
     }
     if (!core_sweep_best_lacks(task)) { /* it keeps nothing since */

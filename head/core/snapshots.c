@@ -64,12 +64,6 @@ bool core_snapshot_is_wanted(struct core *core, const struct node *node, struct 
     return task != NULL && snapshot_is_named(task, name.ordinal, node->r.name);
 }
 
-static void drop_tell(struct core *core, const struct node *node, struct snapshot_name name)
-{
-    struct msg_drop msg = {&name, 1};
-    outbox_send(&core->out, node->peer, MSG_DROP, &msg);
-}
-
 void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t ordinal,
                         const char *where)
 {
@@ -77,13 +71,13 @@ void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t or
     if (maker == NULL || ordinal == 0 || node == NULL || snapshot_is_named(maker, ordinal, where)) {
         return;
     }
-    drop_tell(core, node, (struct snapshot_name){maker->r.id, ordinal});
+    core_snapshot_drop_tell(core, node, (struct snapshot_name){maker->r.id, ordinal});
 }
 
 void core_snapshot_refuse(struct core *core, const struct node *node, struct snapshot_name name)
 {
     if (!core_snapshot_is_wanted(core, node, name)) {
-        drop_tell(core, node, name);
+        core_snapshot_drop_tell(core, node, name);
     }
 }
 
@@ -94,6 +88,12 @@ void core_snapshot_left(struct core *core, struct task *task, const struct node 
         core_snapshot_drop(core, maker_task(core, task, &r->snapshot), r->snapshot.ordinal,
                            node->r.name);
     }
+}
+
+void core_snapshot_drop_tell(struct core *core, const struct node *node, struct snapshot_name name)
+{
+    const struct msg_drop drop = {&name, 1, ++core->place_words};
+    outbox_send(&core->out, node->peer, MSG_DROP, &drop);
 }
 
 void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref *ref,
@@ -305,7 +305,8 @@ void core_snapshots_drop(struct core *core, const struct task *task)
         }
         if (node != NULL && refs[i]->ordinal != 0 && !is_told) {
             uint32_t maker = refs[i]->owner != 0 ? refs[i]->owner : r->id.index;
-            drop_tell(core, node, (struct snapshot_name){{r->id.job, maker}, refs[i]->ordinal});
+            core_snapshot_drop_tell(core, node,
+                                    (struct snapshot_name){{r->id.job, maker}, refs[i]->ordinal});
         }
     }
 }

@@ -89,6 +89,7 @@ struct task {
     struct node *keeper;   /* where a second copy of `keeping` goes to; NULL: none is under way */
     const struct node *keep_from;
     struct snapshot_ref keeping;
+    uint64_t keep_number; /* of the MSG_KEEP */
     time_ms keep_until;
 };
 
@@ -182,6 +183,7 @@ struct core {
     struct blob_ref *blobs;
     struct list dirty_tasks, dirty_sweeps, dirty_jobs, dirty_nodes, dirty_chunks;
     struct list keeps_due;       /* tasks whose snapshot has no second place yet */
+    uint64_t place_words;        /* MSG_DROP and MSG_KEEP so far */
     struct list due_arrays;      /* may want a lane, or none any more */
     struct list held_arrays;     /* get no lane for a while */
     struct list touched_holders; /* to be looked at before the turn ends */
@@ -537,6 +539,7 @@ void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref
 void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t ordinal,
                         const char *where);
 
+void core_snapshot_drop_tell(struct core *core, const struct node *node, struct snapshot_name name);
 /* The trial keeps none: all are dropped but those that another one needs. */
 void core_snapshots_forget(struct core *core, struct task *task);
 
@@ -584,8 +587,9 @@ void core_keep_due(struct core *core, struct task *task);
 void core_keep_forget(struct task *task);
 /* It is on its way to this node, or from it. */
 bool core_keep_names(const struct task *task, uint32_t ordinal, const char *node);
+/* keep: of the event; an earlier one's copy may have been dropped since. */
 void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32_t ordinal,
-                       const struct node *node);
+                       uint64_t keep, const struct node *node);
 void core_keeps_go(struct core *core, time_ms now);
 
 /* ---- copies.c ---- */

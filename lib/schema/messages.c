@@ -160,6 +160,7 @@ static const struct field node_event_fields[] = {
     F_LIST(struct node_event, ranges, n_ranges, 15, 1, ARRAY_RANGES_MAX, &array_range_schema),
     F_LIST(struct node_event, lanes, n_lanes, 16, 1, ATTEMPTS_MAX, &array_lane_schema),
     F_U32(struct node_event, can, 17, 1),
+    F_U64(struct node_event, keep, 31, 1),
     F_TEXT(struct node_event, address, 40, 1, 256),
     F_U32(struct node_event, master_port, 41, 1),
     F_TEXT(struct node_event, peers, 42, 1, PEERS_NODE_BYTES),
@@ -316,11 +317,13 @@ const struct schema msg_leave_schema = SCHEMA("leave", struct msg_leave, 1, msg_
 
 static const struct field msg_drop_fields[] = {
     F_LIST(struct msg_drop, snapshots, n_snapshots, 1, 1, ATTEMPTS_MAX, &snapshot_name_schema),
+    F_U64(struct msg_drop, number, 2, 1),
 };
 const struct schema msg_drop_schema = SCHEMA("drop", struct msg_drop, 1, msg_drop_fields);
 
 static const struct field msg_keep_fields[] = {
     F_LIST(struct msg_keep, snapshots, n_snapshots, 1, 1, ATTEMPTS_MAX, &snapshot_name_schema),
+    F_U64(struct msg_keep, number, 2, 1),
 };
 const struct schema msg_keep_schema = SCHEMA("keep", struct msg_keep, 1, msg_keep_fields);
 

@@ -342,6 +342,7 @@ struct node_event {
     const char *address;  /* PREPARED: of this node, for the others */
     uint32_t master_port; /* PREPARED: held here, where all ranks may meet */
     const char *peers;    /* PREPARED: HOST:PORT of each rank here, with commas */
+    uint64_t keep;        /* COPIED: number of the last MSG_KEEP for it; 0: there was none */
 };
 
 struct msg_events {
@@ -489,6 +490,8 @@ struct msg_leave {
 struct msg_drop {
     const struct snapshot_name *snapshots;
     uint32_t n_snapshots;
+    uint64_t number; /* counts with those of MSG_KEEP: one that was overtaken by a later KEEP of the
+                        same snapshot is not heeded */
 };
 
 struct msg_drain {
@@ -574,6 +577,7 @@ struct msg_take_back {
 struct msg_keep {
     const struct snapshot_name *snapshots;
     uint32_t n_snapshots;
+    uint64_t number; /* as of MSG_DROP */
 };
 
 struct msg_snapshot_get {

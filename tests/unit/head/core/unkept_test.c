@@ -42,10 +42,13 @@ static void saved(struct rig *r, uint32_t attempt, uint32_t ordinal)
 
 static void copied_to_other(struct rig *r, uint32_t ordinal)
 {
+    const struct task *task = core_task_find(r->core, rig_id(1, 1));
     struct node_event event = {.number = ++other_events,
                                .kind = EVENT_COPIED,
                                .task = rig_id(1, 1),
-                               .snapshot = {.ordinal = ordinal}};
+                               .snapshot = {.ordinal = ordinal},
+                               .keep =
+                                   task != NULL && task->keeper != NULL ? task->keep_number : 0};
     on_events(r->core, r->now, OTHER_PEER, &(struct msg_events){OTHER_INCARNATION, &event, 1});
     rig_turn(r);
 }

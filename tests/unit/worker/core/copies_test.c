@@ -207,8 +207,8 @@ static void test_copy_that_was_told_before_a_reconnect_is_told_again(void **stat
 {
     (void)state;
     struct rig r;
-    const struct msg_keep keep = {&name, 1};
-    const struct msg_drop drop = {&name, 1};
+    const struct msg_keep keep = {&name, 1, 1};
+    const struct msg_drop drop = {&name, 1, 2};
     rig_begin(&r);
     rig_head(&r, MSG_KEEP, &keep);
     asked(&r);
