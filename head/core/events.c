@@ -55,7 +55,10 @@ static void on_node_event(struct core *core, time_ms now, struct node *node,
          * hands. */
         struct msg_gone gone = {event->task, event->attempt};
         outbox_send(&core->out, node->peer, MSG_GONE, &gone);
-        if (event->kind == EVENT_SNAPSHOT) {
+        /* An attempt that is there now may have made another one of that number since. */
+        bool is_reused = task != NULL && task->node == node && core_task_is_on_node(task) &&
+                         event->snapshot.ordinal > task->r.last_ordinal;
+        if (event->kind == EVENT_SNAPSHOT && !is_reused) {
             core_snapshot_refuse(core, node,
                                  (struct snapshot_name){event->task, event->snapshot.ordinal});
         }

@@ -64,7 +64,10 @@ static void attempt_refuse(struct agent *agent, time_ms now, const struct msg_le
 static error_code attempt_restore_find(const struct agent *agent, struct attempt *attempt)
 {
     const struct snapshot_ref *restore = &attempt->lease->restore;
-    attempt->last_ordinal = attempt->lease->last_ordinal;
+    /* Also those that no record names: told to go, they would take along what is called the same.
+     */
+    attempt->last_ordinal =
+        agent_snapshot_highest(agent, attempt->ref.task, attempt->lease->last_ordinal);
     if (restore->ordinal == 0) {
         return OK;
     }
