@@ -138,7 +138,7 @@ def test_planted_bugs_are_all_tried_and_not_in_what_ships():
     _, names, _ = sim(SIM, "--plant", "list")
     with open(__file__, encoding="utf-8") as file:
         text = file.read()
-    assert len(names.split()) == 12 and all(f'found("{name}")' in text for name in names.split()), names
+    assert len(names.split()) == 15 and all(f'found("{name}")' in text for name in names.split()), names
     code, _, err = sim(SIM, "--plant", names.split()[0])
     assert code == 2 and "muster-sim-planted" in err, (code, err)
     for archive in ("head/core/libmuster_head_core.a", "worker/core/libmuster_worker_core.a", "tune/libmuster_tune.a"):
