@@ -25,7 +25,7 @@ struct sim_task {
     task_id id;
     struct record_task r; /* no pointer of it is valid */
     char node[NODE_NAME_MAX + 1], snapshot_node[NODE_NAME_MAX + 1], best_node[NODE_NAME_MAX + 1],
-        safe_node[NODE_NAME_MAX + 1];
+        safe_node[NODE_NAME_MAX + 1], own_node[NODE_NAME_MAX + 1];
     bool is_cancel_acked;
     uint32_t n_attempts_at_cancel;
     UT_hash_handle hh;

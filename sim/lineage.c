@@ -177,8 +177,43 @@ static const struct sim_made *donated_find(const struct sim *sim, const struct r
     return found;
 }
 
+/* What an exploit was to bring is lost: another snapshot of the same trial's takes its place, or
+ * the exploit never was. */
+static void exploit_moved(struct sim *sim, uint32_t sweep, const struct record_log *entry)
+{
+    task_id task = {sweep, entry->trial}, maker = {sweep, entry->donor};
+    struct sim_exploit *exploit = exploit_find(sim, task, entry->order);
+    char id[TASK_ID_TEXT_MAX], params[SIM_PARAMS_MAX];
+    task_id_print(task, id);
+    sim_require(sim, exploit != NULL, "%s: order %llu was no exploit, and is taken back", id,
+                (unsigned long long)entry->order);
+    if (entry->donor == 0) {
+        sim->counts.exploits_called_off++;
+        HASH_DELETE(hh, sim->exploits, exploit);
+        free(exploit);
+        return;
+    }
+    const struct sim_made *made = donated_find(sim, entry, maker);
+    values_print(entry, params, sizeof params);
+    sim_require(sim, exploit->donor == entry->donor && exploit->ordinal != entry->donor_ordinal,
+                "%s: instead of snapshot %u of trial %u it gets %u of trial %u", id,
+                exploit->ordinal, exploit->donor, entry->donor_ordinal, entry->donor);
+    sim_require(sim, made != NULL && made->step == entry->donor_step,
+                "%s gets snapshot %u of trial %u at step %lld instead, which nobody made", id,
+                entry->donor_ordinal, entry->donor, (long long)entry->donor_step);
+    sim_require(sim, strcmp(params, exploit->params) == 0, "%s gets other parameters instead", id);
+    sim->counts.exploits_moved++;
+    exploit->ordinal = entry->donor_ordinal;
+    exploit->step = entry->donor_step;
+    explored_rightly(sim, exploit, made, is_resampled(sim, sweep));
+}
+
 void sim_lineage_logged(struct sim *sim, uint32_t sweep, const struct record_log *entry)
 {
+    if (entry->kind == LOG_DONOR) {
+        exploit_moved(sim, sweep, entry);
+        return;
+    }
     if (entry->donor == 0) {
         return;
     }
@@ -275,7 +310,9 @@ void sim_lineage_dropped(struct sim *sim, const struct sim_node *node, task_id m
                        strcmp(task->best_node, node->name) == 0;
         bool is_safe = task->r.safe_snapshot.ordinal == ordinal && task_id_equal(task->id, maker) &&
                        strcmp(task->safe_node, node->name) == 0;
-        sim_require(sim, !is_last && !is_best && !is_safe,
+        bool is_own = task->r.own_snapshot.ordinal == ordinal && task_id_equal(task->id, maker) &&
+                      strcmp(task->own_node, node->name) == 0;
+        sim_require(sim, !is_last && !is_best && !is_safe && !is_own,
                     "%s drops snapshot %u of %u.%u, which %u.%u (%s) goes on from", node->name,
                     ordinal, maker.job, maker.index, task->id.job, task->id.index,
                     task_state_names[task->r.state]);

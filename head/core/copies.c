@@ -43,10 +43,14 @@ static void places_find(struct places *places, const struct task *maker, uint32_
     if (r->safe_snapshot.ordinal == ordinal) {
         place_look(places, r->safe_node);
     }
-    if (maker->keeper != NULL && maker->keeping.ordinal == ordinal) {
+    if (maker->keeper != NULL && maker->keeping.ordinal == ordinal && maker->keeping.owner == 0) {
         place_look(places, maker->keep_from->r.name);
     }
     list_each (&maker->lent, struct task, lent_link, to) {
+        if (to->keeper != NULL &&
+            core_keep_names(to, r->id.index, ordinal, to->keep_from->r.name)) {
+            place_look(places, to->keep_from->r.name);
+        }
         if (to->r.snapshot.ordinal == ordinal) {
             place_look(places, to->r.snapshot_node);
         }
@@ -103,11 +107,12 @@ void on_event_copied(struct core *core, time_ms now, struct node *node,
     struct snapshot_name name = {event->task, event->snapshot.ordinal};
     struct task *maker = core_task_find(core, name.task);
     if (maker != NULL) {
-        core_keep_arrived(core, now, maker, name.ordinal, node);
+        core_keep_arrived(core, now, maker, 0, name.ordinal, node);
         if (maker->node == node) {
             core_snapshot_arrived(core, maker, name.ordinal, 0, node);
         }
         list_each (&maker->lent, struct task, lent_link, to) {
+            core_keep_arrived(core, now, to, maker->r.id.index, name.ordinal, node);
             if (to->node == node) {
                 core_snapshot_arrived(core, to, name.ordinal, maker->r.id.index, node);
             }

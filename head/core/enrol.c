@@ -90,6 +90,9 @@ static void core_node_renew(struct core *core, time_ms now, struct node *node,
                             const struct msg_enrol *msg)
 {
     core_node_tasks_lost(core, now, node, "its agent started anew");
+    if (node->owed != NULL) {
+        node->owed->n = 0; /* it is there again, with its disk */
+    }
     if (node->r.state != NODE_JOINING) {
         if (node->r.state == NODE_ALIVE) {
             core_node_move(core, now, node, NODE_SUSPECT);
@@ -287,11 +290,15 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
     node->heard = now;
     node->is_agent_leaving = msg->is_draining;
     node->is_drain_told = false;
+    if (node->owed != NULL) {
+        node->owed->is_told = false;
+    }
     if (node->r.state != NODE_DRAINING) {
         core_node_move(core, now, node, NODE_ALIVE);
     }
     if (msg->is_draining || node->r.is_drain_asked) {
         core_node_move(core, now, node, NODE_DRAINING);
+        node->leaves_at = msg->leaves_in_ms > 0 ? now + msg->leaves_in_ms : 0;
     }
     core_node_refresh_open(core, node);
     core_node_dirty(core, node);

@@ -1,92 +1,226 @@
 /* Second places: the last snapshot that a trial has made is copied to another node, and so is what
  * a sweep's best trial ended with, so that neither is lost with its node (`checkpoints.store`). The
- * record then says that it is *safe*. One copy of a trial is on its way at a time, a few to a node;
- * what was saved meanwhile is next. A head that starts anew begins them anew. */
+ * record then says that it is *safe*. What lies on a node that is being emptied goes before all
+ * else: there the best snapshots, too, and those that a trial waits to go on from though another
+ * one made them. One copy for a trial is on its way at a time, a few to a node; what was saved
+ * meanwhile is next. A head that starts anew begins them anew. */
 #include <string.h>
 
 #include "head/core/state.h"
 
 enum {
     KEEPS_PER_NODE = 2,
+    KEEPS_LEAVING_PER_NODE = 4, /* of those that come from nodes that leave */
     KEEPS_PER_TICK = 64,
     KEEP_PATIENCE_MS = 300000, /* a copy that has not come by then is ordered elsewhere */
 };
 
-/* ---- which one ---- */
+/* ---- places ---- */
+
+static bool place_is_in(struct core *core, const char *where, bool is_leaving)
+{
+    const struct node *node = where != NULL ? core_node_find(core, where) : NULL;
+    return node != NULL && node->r.state != NODE_GONE &&
+           (node->r.state == NODE_DRAINING) == is_leaving;
+}
+
+bool core_place_stays(struct core *core, const char *where)
+{
+    return place_is_in(core, where, false);
+}
+
+static bool place_leaves(struct core *core, const char *where)
+{
+    return place_is_in(core, where, true);
+}
+
+/* Where a record of its maker says that it lies, on a node that stays; NULL: nowhere. */
+static const char *staying_place(struct core *core, const struct task *maker, uint32_t ordinal)
+{
+    const struct record_task *r = &maker->r;
+    const struct {
+        const struct snapshot_ref *snapshot;
+        const char *where;
+    } refs[] = {{&r->snapshot, r->snapshot_node},
+                {&r->safe_snapshot, r->safe_node},
+                {&r->best_snapshot, r->best_node}};
+    for (size_t i = 0; i < sizeof refs / sizeof refs[0]; i++) {
+        if (refs[i].snapshot->ordinal == ordinal && refs[i].snapshot->owner == 0 &&
+            core_place_stays(core, refs[i].where)) {
+            return refs[i].where;
+        }
+    }
+    return NULL;
+}
+
+/* ---- which ones ---- */
 
 static bool task_is_best(const struct task *task)
 {
-    return task->work->sweep->told_best_trial == task->r.id.index;
+    uint32_t trial;
+    double value;
+    int64_t step;
+    return tune_best(task->work->sweep->tuner, &trial, &value, &step) && trial == task->r.id.index;
 }
 
-/* NULL: none is wanted. */
-static const struct snapshot_ref *keep_wanted(const struct task *task, const char **ret_where)
+/* What it goes on from, or, at its end, what is kept of the best trial. */
+static bool last_want(struct core *core, const struct task *task, struct keep_want *ret_want)
 {
     const struct record_task *r = &task->r;
     bool has_ended = r->state == TASK_ENDED;
-    const struct snapshot_ref *wanted = &r->snapshot;
-    *ret_where = r->snapshot_node;
-    if (has_ended && r->best_snapshot.ordinal != 0) {
-        wanted = &r->best_snapshot;
-        *ret_where = r->best_node;
+    bool is_best = has_ended && r->best_snapshot.ordinal != 0;
+    const struct snapshot_ref *snapshot = is_best ? &r->best_snapshot : &r->snapshot;
+    const char *where = is_best ? r->best_node : r->snapshot_node;
+    if (snapshot->ordinal == 0 || snapshot->owner != 0 || (has_ended && !task_is_best(task))) {
+        return false;
     }
-    bool is_wanted = task->work->sweep != NULL &&
-                     task->work->sweep->spec.checkpoints.store == CHECKPOINT_STORE_CLUSTER &&
-                     wanted->ordinal != 0 && wanted->owner == 0 &&
-                     (!has_ended || task_is_best(task));
-    return is_wanted ? wanted : NULL;
+    bool is_same = r->safe_snapshot.ordinal == snapshot->ordinal;
+    if (is_same && !core_text_equal(r->safe_node, where) && core_place_stays(core, r->safe_node)) {
+        return false;
+    }
+    *ret_want = (struct keep_want){KEEP_LAST, *snapshot, where};
+    /* Its own place is gone: the second one is what there is, and that leaves. */
+    bool is_second_all = r->safe_snapshot.ordinal != 0 && (is_same || !has_ended) &&
+                         !core_snapshot_is_reached(core, where) && place_leaves(core, r->safe_node);
+    if (is_second_all) {
+        *ret_want = (struct keep_want){KEEP_LAST, r->safe_snapshot, r->safe_node};
+    }
+    return true;
 }
 
-static bool keep_is_there(const struct task *task, const struct snapshot_ref *wanted,
-                          const char *where)
+/* The best one of a trial that has not ended, whose node leaves. */
+static bool best_want(struct core *core, const struct task *task, struct keep_want *ret_want)
 {
     const struct record_task *r = &task->r;
-    return r->safe_snapshot.ordinal == wanted->ordinal && !core_text_equal(r->safe_node, where);
+    if (r->state == TASK_ENDED || r->best_snapshot.ordinal == 0 ||
+        !place_leaves(core, r->best_node) ||
+        (r->snapshot.owner == 0 && r->snapshot.ordinal == r->best_snapshot.ordinal) ||
+        staying_place(core, task, r->best_snapshot.ordinal) != NULL) {
+        return false;
+    }
+    *ret_want = (struct keep_want){KEEP_BEST, r->best_snapshot, r->best_node};
+    return true;
+}
+
+/* Another trial made what it goes on from. One that runs on the node that leaves has it there; it
+ * waits for it once it was handed back. */
+static bool borrowed_want(struct core *core, const struct task *task, struct keep_want *ret_want)
+{
+    const struct record_task *r = &task->r;
+    if (r->state == TASK_ENDED || r->snapshot.owner == 0 || !place_leaves(core, r->snapshot_node) ||
+        (task->node != NULL && strcmp(task->node->r.name, r->snapshot_node) == 0)) {
+        return false;
+    }
+    const struct task *maker = core_snapshot_maker(core, task, &r->snapshot);
+    if (maker == NULL || staying_place(core, maker, r->snapshot.ordinal) != NULL) {
+        return false;
+    }
+    *ret_want = (struct keep_want){KEEP_BORROWED, r->snapshot, r->snapshot_node};
+    return true;
+}
+
+uint32_t core_keep_wants(struct core *core, const struct task *task,
+                         struct keep_want ret_wants[KEEP_WANTS_MAX])
+{
+    static bool (*const kinds[KEEP_WANTS_MAX])(struct core *, const struct task *,
+                                               struct keep_want *) = {last_want, best_want,
+                                                                      borrowed_want};
+    uint32_t n = 0;
+    const struct sweep *sweep = task->work->sweep;
+    bool is_copied = sweep != NULL && sweep->spec.checkpoints.store == CHECKPOINT_STORE_CLUSTER;
+    for (int i = 0; is_copied && i < KEEP_WANTS_MAX; i++) {
+        n += kinds[i](core, task, &ret_wants[n]);
+    }
+    return n;
 }
 
 void core_keep_due(struct core *core, struct task *task)
 {
-    const char *where;
-    const struct snapshot_ref *wanted = keep_wanted(task, &where);
-    if (wanted != NULL && list_is_empty(&task->keep_link) && !keep_is_there(task, wanted, where)) {
+    struct keep_want wants[KEEP_WANTS_MAX];
+    if (list_is_empty(&task->keep_link) && core_keep_wants(core, task, wants) > 0) {
         list_push_back(&core->keeps_due, &task->keep_link);
+    }
+}
+
+void core_keep_move_off(struct core *core, struct task *task)
+{
+    struct record_task *r = &task->r;
+    if (r->best_snapshot.ordinal != 0 && place_leaves(core, r->best_node)) {
+        const char *where = staying_place(core, task, r->best_snapshot.ordinal);
+        if (where != NULL) {
+            core_snapshot_set(core, task, &r->best_snapshot, &r->best_node, r->best_snapshot,
+                              where);
+        }
+    }
+    if (r->state != TASK_ENDED && r->snapshot.owner != 0 && task->node == NULL &&
+        place_leaves(core, r->snapshot_node)) {
+        const struct task *maker = core_snapshot_maker(core, task, &r->snapshot);
+        const char *where = maker != NULL ? staying_place(core, maker, r->snapshot.ordinal) : NULL;
+        if (where != NULL) {
+            core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, r->snapshot, where);
+        }
     }
 }
 
 /* ---- where to ---- */
 
-static bool node_can_keep(const struct node *node, const char *from)
+static bool node_can_keep(const struct node *node, const char *from, uint32_t most)
 {
     return node->r.state == NODE_ALIVE && node->peer != 0 && !node->r.is_cordoned &&
            !node->r.is_dry && node->lender != NULL && node->lender[0] != '\0' &&
-           node->n_keeps < KEEPS_PER_NODE && strcmp(node->r.name, from) != 0;
+           node->n_keeps < most && strcmp(node->r.name, from) != 0;
 }
 
 /* The one that has the least to do. */
-static struct node *keeper_find(struct core *core, const char *from)
+static struct node *keeper_find(struct core *core, const char *from, uint32_t most)
 {
     struct node *found = NULL;
     for (struct node *node = core->nodes; node != NULL; node = node->hh.next) {
         bool is_idler = found == NULL || node->n_keeps < found->n_keeps ||
                         (node->n_keeps == found->n_keeps && node->n_tasks < found->n_tasks);
-        if (is_idler && node_can_keep(node, from)) {
+        if (is_idler && node_can_keep(node, from, most)) {
             found = node;
         }
     }
     return found;
 }
 
+bool core_keeper_exists(const struct core *core, const struct node *but)
+{
+    for (const struct node *node = core->nodes; node != NULL; node = node->hh.next) {
+        bool is_there = node->r.state == NODE_ALIVE || node->r.state == NODE_SUSPECT;
+        bool is_reached = node->peer == 0 || (node->lender != NULL && node->lender[0] != '\0');
+        if (node != but && is_there && is_reached && !node->r.is_cordoned && !node->r.is_dry) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One that is to go on from it on its node gets it there, by itself or by this. */
+static struct node *keeper_of(struct core *core, const struct task *task,
+                              const struct keep_want *want, bool is_leaving)
+{
+    struct node *own = want->kind == KEEP_BORROWED ? task->node : NULL;
+    if (own != NULL) {
+        return own->r.state == NODE_ALIVE && own->peer != 0 ? own : NULL;
+    }
+    return keeper_find(core, want->where, is_leaving ? KEEPS_LEAVING_PER_NODE : KEEPS_PER_NODE);
+}
+
 /* ---- one copy ---- */
 
 static void keep_begin(struct core *core, time_ms now, struct task *task, struct node *keeper,
-                       const struct snapshot_ref *wanted, const char *from)
+                       const struct keep_want *want)
 {
-    task->keeping = *wanted;
+    task->keep_kind = want->kind;
+    task->keeping = want->snapshot;
     task->keeper = keeper;
-    task->keep_from = core_node_find(core, from);
+    task->keep_from = core_node_find(core, want->where);
     task->keep_until = now + KEEP_PATIENCE_MS;
     keeper->n_keeps++;
-    const struct snapshot_name name = {task->r.id, wanted->ordinal};
+    const struct snapshot_name name = {snapshot_maker(task->r.id, &want->snapshot),
+                                       want->snapshot.ordinal};
     const struct msg_keep keep = {&name, 1};
     outbox_send(&core->out, keeper->peer, MSG_KEEP, &keep);
 }
@@ -96,11 +230,12 @@ static void keep_end(struct core *core, struct task *task)
 {
     struct node *keeper = TAKE(task->keeper);
     const struct node *from = TAKE(task->keep_from);
+    const struct task *maker = core_snapshot_maker(core, task, &task->keeping);
     uint32_t ordinal = task->keeping.ordinal;
     task->keeping = (struct snapshot_ref){0};
     keeper->n_keeps--;
-    core_snapshot_drop(core, task, ordinal, keeper->r.name);
-    core_snapshot_drop(core, task, ordinal, from->r.name);
+    core_snapshot_drop(core, maker, ordinal, keeper->r.name);
+    core_snapshot_drop(core, maker, ordinal, from->r.name);
 }
 
 void core_keep_forget(struct task *task)
@@ -112,20 +247,47 @@ void core_keep_forget(struct task *task)
     list_remove(&task->keep_link);
 }
 
-bool core_keep_names(const struct task *task, uint32_t ordinal, const char *node)
+bool core_keep_names(const struct task *task, uint32_t owner, uint32_t ordinal, const char *node)
 {
     return task->keeper != NULL && task->keeping.ordinal == ordinal &&
+           task->keeping.owner == owner &&
            (strcmp(task->keeper->r.name, node) == 0 || strcmp(task->keep_from->r.name, node) == 0);
 }
 
-void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32_t ordinal,
-                       const struct node *node)
+static bool keep_is_borrowed(const struct task *task)
 {
-    if (task->keeper != node || task->keeping.ordinal != ordinal) {
+    return task->r.snapshot.owner == task->keeping.owner &&
+           task->r.snapshot.ordinal == task->keeping.ordinal;
+}
+
+/* What it is good for, now that it is there. */
+static void keep_take(struct core *core, struct task *task, const struct node *node)
+{
+    struct record_task *r = &task->r;
+    if (task->keep_kind == KEEP_BORROWED) {
+        if (keep_is_borrowed(task) && task->node == NULL) {
+            core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, r->snapshot,
+                              node->r.name);
+        }
         return;
     }
-    core_snapshot_set(core, task, &task->r.safe_snapshot, &task->r.safe_node, task->keeping,
-                      node->r.name);
+    if (r->best_snapshot.ordinal == task->keeping.ordinal && place_leaves(core, r->best_node)) {
+        core_snapshot_set(core, task, &r->best_snapshot, &r->best_node, r->best_snapshot,
+                          node->r.name);
+    }
+    if (task->keep_kind == KEEP_LAST) {
+        core_snapshot_set(core, task, &r->safe_snapshot, &r->safe_node, task->keeping,
+                          node->r.name);
+    }
+}
+
+void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32_t owner,
+                       uint32_t ordinal, const struct node *node)
+{
+    if (task->keeper != node || task->keeping.ordinal != ordinal || task->keeping.owner != owner) {
+        return;
+    }
+    keep_take(core, task, node);
     keep_end(core, task);
     core_notice_task(core, now, task);
     core_keep_due(core, task);
@@ -133,33 +295,47 @@ void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32
 
 /* ---- time ---- */
 
-/* False: nothing can be ordered now. */
-static bool keep_try(struct core *core, time_ms now, struct task *task)
+typedef enum { KEEP_NOTHING, KEEP_BEGUN, KEEP_NO_NODE } keep_outcome;
+
+/* The first that it wants from a node that leaves, or from one that stays. */
+static keep_outcome keep_try(struct core *core, time_ms now, struct task *task, bool is_leaving)
 {
-    const char *where;
-    const struct snapshot_ref *wanted = keep_wanted(task, &where);
-    if (wanted == NULL || keep_is_there(task, wanted, where)) {
+    struct keep_want wants[KEEP_WANTS_MAX];
+    uint32_t n = core_keep_wants(core, task, wants);
+    if (n == 0) {
         list_remove(&task->keep_link);
-        return true;
+        return KEEP_NOTHING;
     }
-    if (!core_snapshot_is_reached(core, where)) {
-        return true; /* its node may come back */
+    for (uint32_t i = 0; i < n; i++) {
+        /* One that is gone may come back. */
+        if (!core_snapshot_is_reached(core, wants[i].where) ||
+            place_leaves(core, wants[i].where) != is_leaving) {
+            continue;
+        }
+        struct node *keeper = keeper_of(core, task, &wants[i], is_leaving);
+        if (keeper == NULL) {
+            return KEEP_NO_NODE;
+        }
+        keep_begin(core, now, task, keeper, &wants[i]);
+        return KEEP_BEGUN;
     }
-    struct node *keeper = keeper_find(core, where);
-    if (keeper == NULL) {
-        return false;
-    }
-    keep_begin(core, now, task, keeper, wanted, where);
-    return true;
+    return KEEP_NOTHING;
 }
 
 static bool keep_is_over(const struct task *task, time_ms now)
 {
-    return task->keeper != NULL && (now >= task->keep_until || task->keeper->r.state == NODE_GONE ||
-                                    task->keep_from->r.state == NODE_GONE);
+    if (task->keeper == NULL) {
+        return false;
+    }
+    bool is_keeper_there =
+        task->keeper->r.state == NODE_ALIVE || task->keeper->r.state == NODE_SUSPECT;
+    bool is_of_no_use = task->keep_kind == KEEP_BORROWED && !keep_is_borrowed(task);
+    return now >= task->keep_until || !is_keeper_there || is_of_no_use ||
+           task->keep_from->r.state == NODE_GONE;
 }
 
-void core_keeps_go(struct core *core, time_ms now)
+/* What leaves is looked at as a whole; else the first for which there is no node ends it. */
+static void keeps_pass(struct core *core, time_ms now, bool is_leaving)
 {
     uint32_t n = 0;
     list_each (&core->keeps_due, struct task, keep_link, task) {
@@ -169,8 +345,20 @@ void core_keeps_go(struct core *core, time_ms now)
         if (task->keeper != NULL) {
             continue;
         }
-        if (n++ == KEEPS_PER_TICK || !keep_try(core, now, task)) {
+        if (!is_leaving && n++ == KEEPS_PER_TICK) {
+            return;
+        }
+        keep_outcome outcome = keep_try(core, now, task, is_leaving);
+        if (outcome == KEEP_NO_NODE && !is_leaving) {
             return;
         }
     }
+}
+
+void core_keeps_go(struct core *core, time_ms now)
+{
+    if (core->status.nodes[NODE_DRAINING] > 0) {
+        keeps_pass(core, now, true);
+    }
+    keeps_pass(core, now, false);
 }

@@ -199,7 +199,7 @@ static void core_task_lease(struct core *core, time_ms now, struct task *task,
 {
     struct node *node = core_node_of_handle(core, allocation->node);
     assert(node != NULL);
-    core_snapshots_move(core, task);
+    core_snapshots_move(core, now, task);
     core_task_place(core, task, node, allocation);
     if (core->out.failed != OK) {
         return;

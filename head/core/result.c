@@ -267,7 +267,7 @@ void on_event_result(struct core *core, time_ms now, struct task *task,
         end = END_NO_METRIC;
     }
     if (result->is_restore_lost) {
-        core_snapshot_lost(core, task);
+        core_snapshot_lost(core, now, task);
     }
     core_evidence_store(core, task, result, end == END_FAILED || end == END_NO_METRIC);
     task->r.exit_code = result->exit_code;

@@ -158,6 +158,7 @@ static const struct field node_event_fields[] = {
     F_LIST(struct node_event, ranges, n_ranges, 15, 1, ARRAY_RANGES_MAX, &array_range_schema),
     F_LIST(struct node_event, lanes, n_lanes, 16, 1, ATTEMPTS_MAX, &array_lane_schema),
     F_U32(struct node_event, can, 17, 1),
+    F_MS(struct node_event, leaves_in_ms, 30, 1),
 };
 const struct schema node_event_schema =
     SCHEMA("node_event", struct node_event, 1, node_event_fields);
@@ -191,6 +192,7 @@ static const struct field msg_enrol_fields[] = {
     F_TIME(struct msg_enrol, agent_started, 73, 1),
     F_TEXT(struct msg_enrol, lender, 74, 1, 256),
     F_TEXT(struct msg_enrol, lender_key, 75, 1, 40),
+    F_MS(struct msg_enrol, leaves_in_ms, 90, 1),
 };
 const struct schema msg_enrol_schema = SCHEMA("enrol", struct msg_enrol, 1, msg_enrol_fields);
 
@@ -316,6 +318,14 @@ static const struct field msg_keep_fields[] = {
     F_LIST(struct msg_keep, snapshots, n_snapshots, 1, 1, ATTEMPTS_MAX, &snapshot_name_schema),
 };
 const struct schema msg_keep_schema = SCHEMA("keep", struct msg_keep, 1, msg_keep_fields);
+
+static const struct field msg_owed_fields[] = {
+    F_U64(struct msg_owed, epoch, 1, 1),
+    F_U32(struct msg_owed, n_snapshots, 2, 1),
+    F_U32(struct msg_owed, n_stranded, 3, 1),
+    F_TEXT(struct msg_owed, text, 4, 1, REPORT_TEXT_MAX),
+};
+const struct schema msg_owed_schema = SCHEMA("owed", struct msg_owed, 1, msg_owed_fields);
 
 static const struct field msg_snapshot_get_fields[] = {
     F_STRUCT(struct msg_snapshot_get, name, 1, 1, &snapshot_name_schema),

@@ -62,6 +62,7 @@ enum {
     X(MSG_LEND, 32, msg_lend)           /* whoever has this pass may copy this snapshot */         \
     X(MSG_SOURCE, 33, msg_source)       /* where the snapshot that was asked for is had */         \
     X(MSG_KEEP, 34, msg_keep)           /* fetch these snapshots: a second place for them */       \
+    X(MSG_OWED, 40, msg_owed)           /* what an agent that leaves is still needed for */        \
     /* agent -> agent, and back */                                                                 \
     X(MSG_FILE_GET, 48, msg_file_get)                                                              \
     X(MSG_FILE, 49, msg_file)
@@ -248,6 +249,7 @@ struct msg_enrol {
     uint32_t n_ranges;
     const char *lender;     /* where other agents get snapshots from this one: tcp://HOST:PORT */
     const char *lender_key; /* CURVE, Z85; of this start */
+    int64_t leaves_in_ms;   /* is_draining: it goes then, whatever is left */
 };
 
 typedef enum {
@@ -331,7 +333,8 @@ struct node_event {
     uint32_t n_ranges;
     const struct array_lane *lanes; /* TASKS: closed; without GPUs */
     uint32_t n_lanes;
-    uint32_t can; /* ROWS, MILESTONE: CAN_* bits of the trainer's hello */
+    uint32_t can;         /* ROWS, MILESTONE: CAN_* bits of the trainer's hello */
+    int64_t leaves_in_ms; /* DRAINING: it goes then, whatever is left */
 };
 
 struct msg_events {
@@ -538,6 +541,15 @@ struct msg_take_back {
 struct msg_keep {
     const struct snapshot_name *snapshots;
     uint32_t n_snapshots;
+};
+
+/* To an agent that drains, once nothing runs there any more, and again when it has changed: it
+ * stays until nobody needs what lies on its disk alone, as far as its deadline allows. */
+struct msg_owed {
+    uint64_t epoch;
+    uint32_t n_snapshots; /* being copied to other nodes; 0: it may go */
+    uint32_t n_stranded;  /* that no other node can take: not waited for */
+    const char *text;     /* which, for people */
 };
 
 struct msg_snapshot_get {

@@ -27,8 +27,8 @@ const char *const user_role_names[] = {
     USER_ROLES(X)
 #undef X
 };
-const char *const log_kind_names[] = {"asked",   "milestone", "ended", "target", "wall",
-                                      "resumed", "reopened",  "held",  "woken",  "set"};
+const char *const log_kind_names[] = {"asked",    "milestone", "ended", "target", "wall", "resumed",
+                                      "reopened", "held",      "woken", "set",    "donor"};
 
 static const struct field set_aside_fields[] = {
     F_STR(struct set_aside, node, 1, 1, NODE_NAME_MAX),
@@ -176,6 +176,12 @@ static const struct field record_task_fields[] = {
     F_F64(struct record_task, summary, 152, 1),
     F_I64(struct record_task, summary_step, 153, 1),
     F_BOOL(struct record_task, is_nan_last, 154, 1),
+    F_STRUCT(struct record_task, own_snapshot, 190, 1, &snapshot_ref_schema),
+    F_STR(struct record_task, own_node, 191, 1, NODE_NAME_MAX),
+    F_VALUES(struct record_task, own_params, n_own_params, 192, 1, PARAMS_MAX),
+    F_U64(struct record_task, own_lineage, 193, 1),
+    F_U64(struct record_task, donor_lineage, 194, 1),
+    F_BOOL(struct record_task, is_donor_replaced, 195, 1),
 };
 const struct schema record_task_schema =
     SCHEMA_CHECKED("task", struct record_task, 1, record_task_fields, record_task_check);

@@ -81,6 +81,7 @@ static void effect_check(const struct agent_effect *effect)
         day.copy = effect->source->name;
         break;
     case AGENT_LEND:
+    case AGENT_SAY:
     case AGENT_RECONNECT:
     case AGENT_SIGNAL:
     case AGENT_CLOSE:

@@ -42,6 +42,7 @@ void agent_outbox_lane_start(struct agent_outbox *out, struct attempt_ref ref, u
 
 void agent_outbox_copy(struct agent_outbox *out, const struct msg_source *source,
                        const uint8_t pass[PASS_BYTES]);
+void agent_outbox_say(struct agent_outbox *out, const char *text);
 void agent_outbox_lend(struct agent_outbox *out, const struct msg_lend *lend);
 
 /* A deep copy of a message, by encoding and decoding it. NULL: ERR_NO_MEMORY. */

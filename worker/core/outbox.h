@@ -41,6 +41,7 @@ typedef enum {
     AGENT_COPY,       /* source, frame (the pass): fetch a snapshot from another agent ->
                          on_snapshot_copied;       at most one of a name at a time */
     AGENT_LEND,       /* lend: whoever has this pass may copy this snapshot */
+    AGENT_SAY,        /* text: a line for the log, without '\n' */
 } agent_effect_kind;
 
 struct agent_effect {

@@ -163,6 +163,12 @@ static void effect_lend(struct worker *worker, const struct agent_effect *effect
     copies_lend(worker, effect->lend);
 }
 
+static void effect_say(struct worker *worker, const struct agent_effect *effect)
+{
+    (void)worker;
+    log_write(LOG_LEVEL_INFO, "%s", effect->text);
+}
+
 static effect_fn *const effect_table[] = {
     [AGENT_SEND] = effect_send,
     [AGENT_RECONNECT] = effect_reconnect,
@@ -192,6 +198,7 @@ static effect_fn *const effect_table[] = {
     [AGENT_LANE_START] = effect_lane_start,
     [AGENT_COPY] = effect_copy,
     [AGENT_LEND] = effect_lend,
+    [AGENT_SAY] = effect_say,
 };
 
 void worker_leave(struct worker *worker, int exit_code)
