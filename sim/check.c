@@ -263,8 +263,8 @@ void sim_verdict(struct sim *sim)
                             sim_lineage_is_lost(sim, task->id, &task->r.safe_snapshot) ||
                             sim_disk_find(node, task->id, task->r.safe_snapshot.ordinal) <
                                 node->n_disk,
-                        "task %u.%u: the second place of its snapshot %u is gone", task->id.job,
-                        task->id.index, task->r.safe_snapshot.ordinal);
+                        "task %u.%u: the second place of its snapshot %u, on %s, is gone",
+                        task->id.job, task->id.index, task->r.safe_snapshot.ordinal, node->name);
         }
     }
 }

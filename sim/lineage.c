@@ -8,6 +8,7 @@
 #include "sim/agent_effects.h"
 #include "sim/calendar.h"
 #include "sim/records.h"
+#include "sim/verbs.h"
 
 /* ---- what was made ---- */
 
@@ -301,6 +302,9 @@ void sim_lineage_told(struct sim *sim, struct sim_process *p, const char *line)
 void sim_lineage_dropped(struct sim *sim, const struct sim_node *node, task_id maker,
                          uint32_t ordinal)
 {
+    if (sim_was_asked(sim, CLIENT_REMOVE, maker.job)) {
+        return; /* its records go one after the other */
+    }
     struct sim_task *task, *next;
     HASH_ITER (hh, sim->store.tasks, task, next) {
         bool is_last = task->r.snapshot.ordinal == ordinal &&

@@ -107,19 +107,18 @@ void on_event_copied(struct core *core, time_ms now, struct node *node,
     struct snapshot_name name = {event->task, event->snapshot.ordinal};
     struct task *maker = core_task_find(core, name.task);
     if (maker != NULL) {
-        core_keep_arrived(core, now, maker, 0, name.ordinal, node);
+        core_keep_arrived(core, now, maker, name.ordinal, event->keep, node);
         if (maker->node == node) {
             core_snapshot_arrived(core, maker, name.ordinal, 0, node);
         }
         list_each (&maker->lent, struct task, lent_link, to) {
-            core_keep_arrived(core, now, to, maker->r.id.index, name.ordinal, node);
+            core_keep_arrived(core, now, to, name.ordinal, event->keep, node);
             if (to->node == node) {
                 core_snapshot_arrived(core, to, name.ordinal, maker->r.id.index, node);
             }
         }
     }
     if (!core_snapshot_is_wanted(core, node, name)) {
-        const struct msg_drop drop = {&name, 1};
-        outbox_send(&core->out, node->peer, MSG_DROP, &drop);
+        core_snapshot_drop_tell(core, node, name);
     }
 }

@@ -27,6 +27,7 @@ error_code core_new(const struct core_config *config, struct core **ret_core)
     }
     outbox_init(&core->out, 0);
     core->config = *config;
+    core->place_words = config->epoch << 32; /* no other head's */
     core->config.version = core->config.cluster = core->config.state_dir = NULL;
     core_str_set(core, &core->config.version, config->version);
     core_str_set(core, &core->config.cluster, config->cluster);

@@ -199,8 +199,7 @@ static void core_snapshots_sweep(struct core *core, struct node *node, const str
 {
     for (uint32_t i = 0; i < msg->n_snapshots; i++) {
         if (!core_snapshot_is_wanted(core, node, msg->snapshots[i])) {
-            struct msg_drop drop = {&msg->snapshots[i], 1};
-            outbox_send(&core->out, node->peer, MSG_DROP, &drop);
+            core_snapshot_drop_tell(core, node, msg->snapshots[i]);
         }
     }
 }

@@ -221,7 +221,8 @@ static void keep_begin(struct core *core, time_ms now, struct task *task, struct
     keeper->n_keeps++;
     const struct snapshot_name name = {snapshot_maker(task->r.id, &want->snapshot),
                                        want->snapshot.ordinal};
-    const struct msg_keep keep = {&name, 1};
+    const struct msg_keep keep = {&name, 1, ++core->place_words};
+    task->keep_number = keep.number;
     outbox_send(&core->out, keeper->peer, MSG_KEEP, &keep);
 }
 
@@ -281,10 +282,10 @@ static void keep_take(struct core *core, struct task *task, const struct node *n
     }
 }
 
-void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32_t owner,
-                       uint32_t ordinal, const struct node *node)
+void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32_t ordinal,
+                       uint64_t keep, const struct node *node)
 {
-    if (task->keeper != node || task->keeping.ordinal != ordinal || task->keeping.owner != owner) {
+    if (task->keeper != node || task->keep_number != keep || task->keeping.ordinal != ordinal) {
         return;
     }
     keep_take(core, task, node);

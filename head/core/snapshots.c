@@ -84,9 +84,13 @@ void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t or
     if (maker == NULL || ordinal == 0 || node == NULL || snapshot_is_named(maker, ordinal, where)) {
         return;
     }
-    struct snapshot_name name = {maker->r.id, ordinal};
-    struct msg_drop msg = {&name, 1};
-    outbox_send(&core->out, node->peer, MSG_DROP, &msg);
+    core_snapshot_drop_tell(core, node, (struct snapshot_name){maker->r.id, ordinal});
+}
+
+void core_snapshot_drop_tell(struct core *core, const struct node *node, struct snapshot_name name)
+{
+    const struct msg_drop drop = {&name, 1, ++core->place_words};
+    outbox_send(&core->out, node->peer, MSG_DROP, &drop);
 }
 
 void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref *ref,
@@ -303,9 +307,8 @@ void core_snapshots_drop(struct core *core, const struct task *task)
             continue;
         }
         uint32_t maker = refs[i]->owner != 0 ? refs[i]->owner : r->id.index;
-        struct snapshot_name name = {{r->id.job, maker}, refs[i]->ordinal};
-        struct msg_drop msg = {&name, 1};
-        outbox_send(&core->out, node->peer, MSG_DROP, &msg);
+        core_snapshot_drop_tell(core, node,
+                                (struct snapshot_name){{r->id.job, maker}, refs[i]->ordinal});
     }
 }
 

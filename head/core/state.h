@@ -101,6 +101,7 @@ struct task {
     const struct node *keep_from;
     struct snapshot_ref keeping; /* owner: 0: this task made it */
     keep_kind keep_kind;
+    uint64_t keep_number; /* of the MSG_KEEP */
     time_ms keep_until;
 };
 
@@ -203,6 +204,7 @@ struct core {
     struct list dirty_tasks, dirty_sweeps, dirty_jobs, dirty_nodes, dirty_chunks;
     struct list keeps_due;       /* tasks whose snapshot has no second place yet */
     time_ms owed_at;             /* the next look at what nodes that leave are needed for */
+    uint64_t place_words;        /* MSG_DROP and MSG_KEEP so far */
     bool is_place_lost;          /* a node is gone since the last one */
     struct list due_arrays;      /* may want a lane, or none any more */
     struct list held_arrays;     /* get no lane for a while */
@@ -554,6 +556,8 @@ struct task *core_snapshot_maker(struct core *core, const struct task *task,
 void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t ordinal,
                         const char *where);
 
+void core_snapshot_drop_tell(struct core *core, const struct node *node, struct snapshot_name name);
+
 /* ---- exploit.c: what a trial keeps while all that it has is another one's ---- */
 /* Before the donor's snapshot becomes its own: what it goes back to if that is lost. */
 void core_exploit_begin(struct core *core, struct task *task);
@@ -571,8 +575,9 @@ void core_keep_due(struct core *core, struct task *task);
 void core_keep_forget(struct task *task);
 /* It is on its way to this node, or from it. owner: as of a snapshot_ref of the task. */
 bool core_keep_names(const struct task *task, uint32_t owner, uint32_t ordinal, const char *node);
-void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32_t owner,
-                       uint32_t ordinal, const struct node *node);
+/* keep: of the event; an earlier one's copy may have been dropped since. */
+void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32_t ordinal,
+                       uint64_t keep, const struct node *node);
 void core_keeps_go(struct core *core, time_ms now);
 /* What needs another place now, the most important first. */
 uint32_t core_keep_wants(struct core *core, const struct task *task,

@@ -159,6 +159,7 @@ static const struct field node_event_fields[] = {
     F_LIST(struct node_event, lanes, n_lanes, 16, 1, ATTEMPTS_MAX, &array_lane_schema),
     F_U32(struct node_event, can, 17, 1),
     F_MS(struct node_event, leaves_in_ms, 30, 1),
+    F_U64(struct node_event, keep, 31, 1),
 };
 const struct schema node_event_schema =
     SCHEMA("node_event", struct node_event, 1, node_event_fields);
@@ -311,11 +312,13 @@ const struct schema msg_leave_schema = SCHEMA("leave", struct msg_leave, 1, msg_
 
 static const struct field msg_drop_fields[] = {
     F_LIST(struct msg_drop, snapshots, n_snapshots, 1, 1, ATTEMPTS_MAX, &snapshot_name_schema),
+    F_U64(struct msg_drop, number, 2, 1),
 };
 const struct schema msg_drop_schema = SCHEMA("drop", struct msg_drop, 1, msg_drop_fields);
 
 static const struct field msg_keep_fields[] = {
     F_LIST(struct msg_keep, snapshots, n_snapshots, 1, 1, ATTEMPTS_MAX, &snapshot_name_schema),
+    F_U64(struct msg_keep, number, 2, 1),
 };
 const struct schema msg_keep_schema = SCHEMA("keep", struct msg_keep, 1, msg_keep_fields);
 

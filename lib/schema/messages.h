@@ -335,6 +335,7 @@ struct node_event {
     uint32_t n_lanes;
     uint32_t can;         /* ROWS, MILESTONE: CAN_* bits of the trainer's hello */
     int64_t leaves_in_ms; /* DRAINING: it goes then, whatever is left */
+    uint64_t keep;        /* COPIED: number of the last MSG_KEEP for it; 0: there was none */
 };
 
 struct msg_events {
@@ -458,6 +459,8 @@ struct msg_leave {
 struct msg_drop {
     const struct snapshot_name *snapshots;
     uint32_t n_snapshots;
+    uint64_t number; /* counts with those of MSG_KEEP: one that was overtaken by a later KEEP of the
+                        same snapshot is not heeded */
 };
 
 struct msg_drain {
@@ -541,6 +544,7 @@ struct msg_take_back {
 struct msg_keep {
     const struct snapshot_name *snapshots;
     uint32_t n_snapshots;
+    uint64_t number; /* as of MSG_DROP */
 };
 
 /* To an agent that drains, once nothing runs there any more, and again when it has changed: it

@@ -102,12 +102,16 @@ bool agent_restore_is_here(const struct agent *agent, const struct attempt *atte
 
 /* ---- asking ---- */
 
-static void copy_tell(struct agent *agent, time_ms now, struct snapshot_name name,
+/* keep: of the MSG_KEEP that it answers, too; 0: nobody wants it as a second place. */
+static void copy_tell(struct agent *agent, time_ms now, struct snapshot_name name, uint64_t keep,
                       struct agent_outbox *out)
 {
-    struct node_event event = {
-        .kind = EVENT_COPIED, .task = name.task, .snapshot = {.ordinal = name.ordinal}};
+    struct node_event event = {.kind = EVENT_COPIED,
+                               .task = name.task,
+                               .snapshot = {.ordinal = name.ordinal},
+                               .keep = keep};
     agent_snapshot_told(agent, name, agent_event(agent, now, NULL, &event, out));
+    agent_snapshot_kept(agent, name, keep);
 }
 
 static void copy_ask(struct agent *agent, time_ms now, struct copy *copy, struct agent_outbox *out)
@@ -159,8 +163,9 @@ void agent_copies_keep(struct agent *agent, time_ms now, const struct msg_keep *
         struct copy *copy = copy_begin(agent, now, keep->snapshots[i], out);
         if (copy != NULL) {
             copy->is_kept = true;
+            copy->keep = keep->number;
         } else if (out->failed == OK) {
-            copy_tell(agent, now, keep->snapshots[i], out); /* it is here already */
+            copy_tell(agent, now, keep->snapshots[i], keep->number, out); /* it is here already */
         }
     }
 }
@@ -220,10 +225,10 @@ void agent_source_told(struct agent *agent, time_ms now, const struct msg_source
     }
 }
 
-static void copy_done(struct agent *agent, time_ms now, struct snapshot_name name,
+static void copy_done(struct agent *agent, time_ms now, struct snapshot_name name, uint64_t keep,
                       struct agent_outbox *out)
 {
-    copy_tell(agent, now, name, out);
+    copy_tell(agent, now, name, keep, out);
     list_each (&agent->attempts, struct attempt, link, attempt) {
         if (!attempt_needs(attempt, name)) {
             continue;
@@ -244,12 +249,13 @@ void on_snapshot_copied(struct agent *agent, time_ms now, struct snapshot_name n
         return;
     }
     if (end == COPY_DONE) {
+        uint64_t keep = copy->keep;
         copy_free(copy);
         if (agent_snapshot_found(agent, name) != OK) {
             agent_outbox_fail(out, ERR_NO_MEMORY);
             return;
         }
-        copy_done(agent, now, name, out);
+        copy_done(agent, now, name, keep, out);
     } else if (end == COPY_AGAIN && ++copy->tries < COPY_TRIES_MAX) {
         copy_later(agent, now, copy, COPY_PAUSE_MS);
     } else {

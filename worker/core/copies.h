@@ -15,6 +15,7 @@ struct copy {
     time_ms ask_at; /* FETCHING: AGENT_NEVER */
     uint32_t tries; /* that came to nothing */
     bool is_kept;   /* the head wants it here, whoever needs it */
+    uint64_t keep;  /* number of the last message that said so */
 };
 
 #endif

@@ -113,6 +113,8 @@ void agent_snapshots_drop(struct agent *agent, const struct msg_drop *drop,
                           struct agent_outbox *out);
 /* Whole, on this disk. */
 bool agent_snapshot_is_here(const struct agent *agent, struct snapshot_name name);
+/* The head, which counts its words, wants it to stay. */
+void agent_snapshot_kept(struct agent *agent, struct snapshot_name name, uint64_t number);
 /* That it came here is told by this event. */
 void agent_snapshot_told(struct agent *agent, struct snapshot_name name, uint64_t number);
 /* ---- exploit.c ---- */

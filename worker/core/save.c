@@ -78,6 +78,15 @@ bool agent_snapshot_is_here(const struct agent *agent, struct snapshot_name name
     return known != NULL && known->is_committed;
 }
 
+void agent_snapshot_kept(struct agent *agent, struct snapshot_name name, uint64_t number)
+{
+    struct known_snapshot *known = snapshot_find(agent, name);
+    if (known != NULL) {
+        known->kept = number;
+        known->kept_epoch = agent->link.epoch;
+    }
+}
+
 void agent_snapshot_told(struct agent *agent, struct snapshot_name name, uint64_t number)
 {
     struct known_snapshot *known = snapshot_find(agent, name);
@@ -93,6 +102,9 @@ void agent_snapshots_drop(struct agent *agent, const struct msg_drop *drop,
         const struct known_snapshot *known = snapshot_find(agent, drop->snapshots[i]);
         if (known != NULL && !known->is_committed) {
             continue; /* an ordinal that is being written now is not the one the head means */
+        }
+        if (known != NULL && known->kept_epoch == agent->link.epoch && drop->number < known->kept) {
+            continue; /* the head has wanted it here since */
         }
         snapshot_remove(agent, drop->snapshots[i]);
         agent_outbox_drop(out, drop->snapshots[i]);

@@ -52,8 +52,9 @@ struct agent_link {
 
 struct known_snapshot {
     struct snapshot_name name;
-    bool is_committed; /* false: its ordinal is taken, the shell is writing it */
-    uint64_t copied;   /* the event that told that it came from another node; 0: it was made here */
+    bool is_committed;         /* false: its ordinal is taken, the shell is writing it */
+    uint64_t kept, kept_epoch; /* of the last MSG_KEEP that found it here; 0: none did */
+    uint64_t copied; /* the event that told that it came from another node; 0: it was made here */
 };
 
 /* Another trial's snapshot and the parameters to go on with. */

@@ -24,12 +24,26 @@ static void node_enrol(struct rig *r, bool is_other, int cpus)
     rig_turn(r);
 }
 
+/* The number of the message that ordered the copy; 0: none did. */
+static uint64_t keep_of(struct rig *r, task_id maker, uint32_t ordinal)
+{
+    for (uint32_t trial = 1; trial <= core_work_find(r->core, maker.job)->n_tasks; trial++) {
+        const struct task *task = rig_task(r, rig_id(maker.job, trial));
+        if (task->keeper != NULL && task->keeping.ordinal == ordinal &&
+            snapshot_maker(task->r.id, &task->keeping).index == maker.index) {
+            return task->keep_number;
+        }
+    }
+    return 0;
+}
+
 static void copied(struct rig *r, task_id id, uint32_t ordinal)
 {
     struct node_event event = {.number = ++other_events,
                                .kind = EVENT_COPIED,
                                .task = id,
-                               .snapshot = {.ordinal = ordinal}};
+                               .snapshot = {.ordinal = ordinal},
+                               .keep = keep_of(r, id, ordinal)};
     on_events(r->core, r->now, OTHER_PEER, &(struct msg_events){OTHER_INCARNATION, &event, 1});
     rig_turn(r);
 }

@@ -137,7 +137,7 @@ static void test_drop_deletes_what_no_record_names(void **state)
     rig_begin(&r);
     assert_int_equal(agent_snapshot_found(r.agent, (struct snapshot_name){{12, 41}, 1}), OK);
     struct snapshot_name name = {{12, 41}, 1};
-    rig_head(&r, MSG_DROP, &(struct msg_drop){&name, 1});
+    rig_head(&r, MSG_DROP, &(struct msg_drop){&name, 1, 0});
     struct rig_effect *effect = rig_next(&r, AGENT_DROP);
     assert_true(task_id_equal(effect->effect.ref.task, name.task));
     assert_int_equal(r.agent->n_snapshots, 0);
