@@ -50,17 +50,17 @@ tsan: ## The tests of code with threads and without ZeroMQ under ThreadSanitizer
 
 fuzz: ## Each fuzzer for SECONDS (default 10), two at a time (ONLY="head http", KEEP=folder for new inputs)
 	@scripts/packages check
-	@cmake --preset fuzz >/dev/null && cmake --build build/fuzz --parallel $(JOBS) --target fuzzers -- --quiet
+	@scripts/build fuzz fuzzers
 	@python3 tests/fuzz/run.py build/fuzz --seconds $(or $(SECONDS),10) $(if $(ONLY),--only $(ONLY)) $(if $(KEEP),--keep $(KEEP))
 
 torture: ## Unit tests and corpora while memory runs out: 4 allocations of each stack, 20 s a test (DENSITY=n|all, SECONDS=n, ONLY=spec/)
 	@scripts/packages test
-	@cmake --preset asan >/dev/null && cmake --build build/asan --parallel $(JOBS) -- --quiet
+	@scripts/build asan
 	@python3 tests/torture/run.py build/asan --density $(or $(DENSITY),4) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only $(ONLY))
 
 clang: ## Build with clang, warnings are errors
 	@scripts/packages check
-	@cmake --preset clang >/dev/null && cmake --build build/clang --parallel $(JOBS) -- --quiet
+	@scripts/build clang
 
 format: ## Format all C files
 	@scripts/packages check

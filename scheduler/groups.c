@@ -173,6 +173,25 @@ void scheduler_group_count(struct scheduler *s, const struct allocation *allocat
     }
 }
 
+error_code scheduler_reclass(struct scheduler *s, struct allocation *allocation,
+                             struct scheduler_class *cls)
+{
+    if (allocation->node == 0 || scheduler_node_find(s, allocation->node) == NULL) {
+        return OK; /* it is forgotten */
+    }
+    error_code error = scheduler_group_reserve(cls->group, allocation->node);
+    if (error != OK) {
+        return error;
+    }
+    struct scheduler_class *before = allocation->cls;
+    scheduler_group_count(s, allocation, -1);
+    allocation->cls = cls;
+    cls->refs++;
+    scheduler_group_count(s, allocation, 1);
+    scheduler_class_unref(s, before);
+    return OK;
+}
+
 void scheduler_groups_forget(struct scheduler *s, uint32_t handle)
 {
     list_each (&s->groups, struct scheduler_group, link, group) {

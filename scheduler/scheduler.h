@@ -149,6 +149,11 @@ MUST_CHECK error_code scheduler_take(struct scheduler *s, uint32_t node,
                                      struct scheduler_class *cls, const char *const *gpus,
                                      uint32_t n_gpus, struct allocation *ret_allocation);
 
+/* What it holds counts as of this class from now on, whose request is equal: another group's.
+ * ERR_NO_MEMORY: nothing has changed. No-op on a zeroed one. */
+MUST_CHECK error_code scheduler_reclass(struct scheduler *s, struct allocation *allocation,
+                                        struct scheduler_class *cls);
+
 /* UUID of a node's GPU by allocation index. */
 const char *scheduler_gpu_uuid(const struct scheduler *s, uint32_t node, uint8_t index);
 

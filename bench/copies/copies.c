@@ -29,7 +29,8 @@ static int snapshot_make(const char *folder, const char *store)
     struct report report = {0};
     struct manifest manifest = {.task = name.task, .ordinal = name.ordinal, .step = 1};
     snprintf(target, sizeof target, "%s/1.1/1", store);
-    return dir_make(store, &report) == OK && manifest_write(folder, &manifest, &report) == OK &&
+    return dir_make(store, &report) == OK &&
+                   manifest_write(folder, NULL, &manifest, &report) == OK &&
                    snapshot_put_in_place(folder, target, &report) == OK
                ? 0
                : fail(&report);

@@ -25,7 +25,17 @@ static void waiting_move(struct core *core, struct scheduler_item *item,
     }
 }
 
-/* What runs keeps the class that it was placed by: a group without bounds has nothing to count. */
+/* What waits and what runs are of the new class. */
+static void task_move(struct core *core, struct task *task, struct scheduler_class *cls)
+{
+    waiting_move(core, &task->waiting.item, cls);
+    error_code error =
+        task->allocation != NULL ? scheduler_reclass(core->scheduler, task->allocation, cls) : OK;
+    if (error != OK) {
+        core_fail(core, error);
+    }
+}
+
 bool core_sweep_group_need(struct core *core, struct sweep *sweep)
 {
     if (sweep->group != NULL) {
@@ -48,7 +58,7 @@ bool core_sweep_group_need(struct core *core, struct sweep *sweep)
     }
     waiting_move(core, &sweep->ticket.item, cls);
     for (uint32_t i = 0; i < work->n_tasks && work->n_active > 0; i++) {
-        waiting_move(core, &work->tasks[i]->waiting.item, cls);
+        task_move(core, work->tasks[i], cls);
     }
     scheduler_class_unref(core->scheduler, work->cls);
     work->cls = cls;

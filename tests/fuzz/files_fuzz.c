@@ -70,9 +70,10 @@ static void login_url(const uint8_t *data, size_t size)
 
 static void manifest(bool must_hash)
 {
+    const struct proving how = {.must_hash = must_hash};
     struct manifest found;
     struct report report = {0};
-    error_code error = manifest_verify(folder, must_hash, &found, &report);
+    error_code error = manifest_verify(folder, &how, &found, &report);
     assert(error != OK || (found.ordinal >= 1 && found.task.job >= 1 && found.task.index >= 1));
     assert(error == OK || report.text[0] != '\0' || error == ERR_NO_MEMORY);
 }

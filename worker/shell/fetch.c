@@ -33,8 +33,9 @@ static copy_end target_path(struct fetch *fetch, char ret_path[FILES_PATH_MAX_BY
 
 static bool is_there(const struct fetch *fetch, const char *target)
 {
+    const struct proving how = {.must_hash = true};
     struct manifest manifest;
-    return manifest_verify(target, true, &manifest, NULL) == OK &&
+    return manifest_verify(target, &how, &manifest, NULL) == OK &&
            task_id_equal(manifest.task, fetch->name.task) &&
            manifest.ordinal == fetch->name.ordinal;
 }

@@ -285,11 +285,12 @@ static void file_forget(struct fetch_staging *staging, uint32_t file)
 error_code fetch_staging_prove(struct fetch_staging *staging, const atomic_bool *must_stop,
                                struct report *report)
 {
+    const struct proving how = {.must_hash = true, .must_stop = must_stop};
     error_code worst = OK;
     FAILPOINT(COPY_PROVE);
     for (uint32_t i = 0; i < staging->list.n_files; i++) {
-        error_code error = manifest_file_prove(staging->folder_fd, &staging->list.files[i], true,
-                                               must_stop, report);
+        error_code error =
+            manifest_file_prove(staging->folder_fd, &staging->list.files[i], &how, report);
         if (error == ERR_FORMAT) {
             file_forget(staging, i);
             worst = error;

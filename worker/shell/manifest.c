@@ -31,6 +31,7 @@ struct listing {
     char path[MANIFEST_PATH_MAX]; /* of the folder being walked, relative, with a / behind it */
     uint32_t n_files;
     uint64_t bytes;
+    struct proofs *proofs;
     struct report *report;
 };
 
@@ -38,16 +39,23 @@ static error_code listing_file(struct listing *list, int folder_fd, const char *
 {
     char hash_text[HASH_TEXT_BYTES];
     uint64_t bytes = 0, hash = 0;
+    struct stat about;
     int fd = openat(folder_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
         return fail_errno(list->report, "open", name);
     }
-    error_code error = manifest_fd_hash(fd, name, NULL, &hash, &bytes, list->report);
-    if (error == OK && fsync(fd) != 0) {
+    error_code error = OK;
+    if (fchmod(fd, 0444) != 0) {
+        error = fail_errno(list->report, "protect", name);
+    } else if (fsync(fd) != 0) {
         error = fail_errno(list->report, "write to disk", name);
     }
-    if (error == OK && fchmod(fd, 0444) != 0) {
-        error = fail_errno(list->report, "protect", name);
+    /* Read only once it is on disk: from here on even a write through a mapping changes its times.
+     */
+    struct timespec since = proofs_clock();
+    error = error == OK ? manifest_fd_hash(fd, name, NULL, &hash, &bytes, list->report) : error;
+    if (error == OK && list->proofs != NULL && fstat(fd, &about) == 0) {
+        proofs_note(list->proofs, &about, hash, since);
     }
     close(fd);
     if (error != OK) {
@@ -144,9 +152,10 @@ static error_code listing_folder(struct listing *list, int fd, uint32_t depth)
     return error;
 }
 
-error_code manifest_write(const char *folder, struct manifest *manifest, struct report *report)
+error_code manifest_write(const char *folder, struct proofs *proofs, struct manifest *manifest,
+                          struct report *report)
 {
-    struct listing list = {.report = report};
+    struct listing list = {.proofs = proofs, .report = report};
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
         return fail_errno(report, "open", folder);

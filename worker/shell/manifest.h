@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/id.h"
+#include "worker/shell/proofs.h"
 
 #define MANIFEST_NAME "manifest.json"
 
@@ -44,16 +45,23 @@ struct manifest_list {
     uint32_t n_files;
 };
 
-/* Lists what lies in `folder`, forces all of it to disk, makes the files read-only and writes the
- * manifest beside them; manifest->bytes is filled in. ERR_NO_SPACE, ERR_IO; ERR_LIMIT: too many,
+/* Lists what lies in `folder`, makes the files read-only, forces all of it to disk and writes the
+ * manifest beside them; manifest->bytes is filled in. What was read is noted in `proofs` (NULL is
+ * fine). ERR_NO_SPACE, ERR_IO; ERR_LIMIT: too many,
  * too deep, too long; ERR_INVALID: there is something else than files and folders, or a file of the
  * manifest's name. */
-MUST_CHECK error_code manifest_write(const char *folder, struct manifest *manifest,
-                                     struct report *report);
-/* Is the snapshot in `folder` whole? Every file has its size, and with `must_hash` its checksum.
- * ERR_NOT_FOUND: no manifest; ERR_FORMAT: a manifest or a file that is not what was written.
- * Further files do not matter. */
-MUST_CHECK error_code manifest_verify(const char *folder, bool must_hash,
+MUST_CHECK error_code manifest_write(const char *folder, struct proofs *proofs,
+                                     struct manifest *manifest, struct report *report);
+
+/* How far a proof goes. Zeroed: every file has its size. */
+struct proving {
+    bool must_hash;               /* and its checksum, */
+    struct proofs *proofs;        /* unless it was read lately; NULL: it is read anyhow */
+    const atomic_bool *must_stop; /* NULL is fine; once it is true: ERR_CLOSED */
+};
+/* Is the snapshot in `folder` whole? ERR_NOT_FOUND: no manifest; ERR_FORMAT: a manifest or a file
+ * that is not what was written. Further files do not matter. */
+MUST_CHECK error_code manifest_verify(const char *folder, const struct proving *how,
                                       struct manifest *ret_manifest, struct report *report);
 
 /* A manifest's text, which may be anybody's. ERR_FORMAT, ERR_NEWER, ERR_NO_MEMORY: nothing is
@@ -63,10 +71,8 @@ MUST_CHECK error_code manifest_list_parse(struct bytes text, struct manifest_lis
 void manifest_list_fini(struct manifest_list *list); /* takes a zeroed one */
 const struct manifest_file *manifest_list_find(const struct manifest_list *list,
                                                const char *name); /* NULL: no such file */
-/* One file of a snapshot: ERR_FORMAT: it is missing, or not what was written. must_stop: NULL is
- * fine; once it is true: ERR_CLOSED. */
+/* One file of a snapshot: ERR_FORMAT: it is missing, or not what was written. */
 MUST_CHECK error_code manifest_file_prove(int folder_fd, const struct manifest_file *file,
-                                          bool must_hash, const atomic_bool *must_stop,
-                                          struct report *report);
+                                          const struct proving *how, struct report *report);
 
 #endif

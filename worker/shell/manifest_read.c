@@ -62,8 +62,25 @@ error_code manifest_fd_hash(int fd, const char *path, const atomic_bool *must_st
     return error;
 }
 
-error_code manifest_file_prove(int folder_fd, const struct manifest_file *file, bool must_hash,
-                               const atomic_bool *must_stop, struct report *report)
+/* Reads it to its end. */
+static error_code content_prove(int fd, const struct manifest_file *file, const struct proving *how,
+                                struct report *report)
+{
+    uint64_t bytes = 0, hash = 0;
+    struct stat about;
+    struct timespec since = proofs_clock();
+    error_code error = manifest_fd_hash(fd, file->name, how->must_stop, &hash, &bytes, report);
+    if (error == OK && hash != file->xxh3) {
+        return report_fail(report, ERR_FORMAT, "its file '%s' is damaged", file->name);
+    }
+    if (error == OK && how->proofs != NULL && fstat(fd, &about) == 0) {
+        proofs_note(how->proofs, &about, hash, since);
+    }
+    return error;
+}
+
+error_code manifest_file_prove(int folder_fd, const struct manifest_file *file,
+                               const struct proving *how, struct report *report)
 {
     struct stat about;
     int fd = beneath_open(folder_fd, file->name, O_RDONLY | O_NONBLOCK, 0);
@@ -75,13 +92,10 @@ error_code manifest_file_prove(int folder_fd, const struct manifest_file *file, 
         return report_fail(report, ERR_FORMAT, "its file '%s' is %s", file->name,
                            fd < 0 ? "missing" : "not as long as it was");
     }
-    uint64_t bytes = 0, hash = 0;
-    error_code error =
-        must_hash ? manifest_fd_hash(fd, file->name, must_stop, &hash, &bytes, report) : OK;
+    bool is_known =
+        !how->must_hash || (how->proofs != NULL && proofs_have(how->proofs, &about, file->xxh3));
+    error_code error = is_known ? OK : content_prove(fd, file, how, report);
     close(fd);
-    if (error == OK && must_hash && hash != file->xxh3) {
-        return report_fail(report, ERR_FORMAT, "its file '%s' is damaged", file->name);
-    }
     return error;
 }
 
@@ -209,8 +223,8 @@ const struct manifest_file *manifest_list_find(const struct manifest_list *list,
 
 /* ---- a whole snapshot ---- */
 
-static error_code files_prove(const char *folder, const struct manifest_list *list, bool must_hash,
-                              struct report *report)
+static error_code files_prove(const char *folder, const struct manifest_list *list,
+                              const struct proving *how, struct report *report)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
@@ -220,14 +234,14 @@ static error_code files_prove(const char *folder, const struct manifest_list *li
     }
     error_code error = OK;
     for (uint32_t i = 0; i < list->n_files && error == OK; i++) {
-        error = manifest_file_prove(fd, &list->files[i], must_hash, NULL, report);
+        error = manifest_file_prove(fd, &list->files[i], how, report);
     }
     close(fd);
     return error;
 }
 
-error_code manifest_verify(const char *folder, bool must_hash, struct manifest *ret_manifest,
-                           struct report *report)
+error_code manifest_verify(const char *folder, const struct proving *how,
+                           struct manifest *ret_manifest, struct report *report)
 {
     char path[FILES_PATH_MAX_BYTES];
     int n = snprintf(path, sizeof path, "%s/" MANIFEST_NAME, folder);
@@ -244,7 +258,7 @@ error_code manifest_verify(const char *folder, bool must_hash, struct manifest *
     if (error != OK) {
         return error;
     }
-    error = files_prove(folder, &list, must_hash, report);
+    error = files_prove(folder, &list, how, report);
     *ret_manifest = list.manifest;
     manifest_list_fini(&list);
     return error;

@@ -18,6 +18,7 @@
 
 struct snapshots {
     struct loop *loop;
+    struct proofs *proofs;
     uint32_t n_jobs;
     char folder[FILES_PATH_MAX_BYTES];
 };
@@ -137,7 +138,7 @@ static void job_commit(struct job *job)
                                  "cannot write a snapshot: %s", strerror(number));
         return;
     }
-    job->error = manifest_write(job->folder, &job->manifest, &job->report);
+    job->error = manifest_write(job->folder, job->snapshots->proofs, &job->manifest, &job->report);
     if (job->error == OK) {
         job->error = snapshot_put_in_place(job->folder, job->target, &job->report);
     }
@@ -180,7 +181,8 @@ error_code snapshots_commit(struct snapshots *snapshots, const struct snapshot_c
 
 static void job_verify(struct job *job)
 {
-    job->error = manifest_verify(job->folder, true, &job->manifest, &job->report);
+    const struct proving how = {.must_hash = true, .proofs = job->snapshots->proofs};
+    job->error = manifest_verify(job->folder, &how, &job->manifest, &job->report);
     if (job->error == ERR_FORMAT) {
         ignore_error(dir_remove_tree(job->folder, NULL), "it is proven again each time");
     }
@@ -260,7 +262,8 @@ static error_code find_one(struct snapshots *snapshots, struct snapshot_name nam
     if (!snapshot_path(snapshots, name, path)) {
         return OK;
     }
-    error_code error = manifest_verify(path, false, &manifest, &report);
+    const struct proving sizes = {.must_hash = false};
+    error_code error = manifest_verify(path, &sizes, &manifest, &report);
     bool is_its =
         error == OK && task_id_equal(manifest.task, name.task) && manifest.ordinal == name.ordinal;
     if (is_its) {
@@ -326,16 +329,19 @@ error_code snapshots_new(struct loop *loop, const char *folder, struct snapshots
 {
     size_t len = strlen(folder);
     struct snapshots *snapshots = mem_zalloc(sizeof *snapshots);
-    if (snapshots == NULL || len >= sizeof snapshots->folder) {
+    struct proofs *proofs = proofs_new();
+    if (snapshots == NULL || proofs == NULL || len >= sizeof snapshots->folder) {
+        proofs_free(proofs);
         mem_free(snapshots);
         return report_fail(report, len >= sizeof snapshots->folder ? ERR_LIMIT : ERR_NO_MEMORY,
                            "no memory, or the path %.200s is too long", folder);
     }
     snapshots->loop = loop;
+    snapshots->proofs = proofs;
     memcpy(snapshots->folder, folder, len + 1);
     error_code error = dir_make(folder, report);
     if (error != OK) {
-        mem_free(snapshots);
+        snapshots_free(snapshots);
         return error;
     }
     *ret_snapshots = snapshots;
@@ -349,6 +355,9 @@ bool snapshots_busy(const struct snapshots *snapshots)
 
 void snapshots_free(struct snapshots *snapshots)
 {
-    assert(snapshots == NULL || snapshots->n_jobs == 0);
-    mem_free(snapshots);
+    if (snapshots != NULL) {
+        assert(snapshots->n_jobs == 0);
+        proofs_free(snapshots->proofs);
+        mem_free(snapshots);
+    }
 }

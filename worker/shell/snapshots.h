@@ -48,7 +48,8 @@ MUST_CHECK error_code snapshots_commit(struct snapshots *snapshots,
 MUST_CHECK error_code snapshot_put_in_place(const char *folder, const char *target,
                                             struct report *report);
 
-/* Proves the snapshot in `folder` by its checksums. A damaged one is removed, so that this node
+/* Proves the snapshot in `folder` by its checksums (proofs.h: what was read lately and has not
+ * changed is not read again). A damaged one is removed, so that this node
  * does not offer it again. */
 typedef void snapshot_verified_fn(void *context, struct attempt_ref ref, error_code error,
                                   const struct report *report);

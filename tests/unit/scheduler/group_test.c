@@ -74,6 +74,24 @@ static void test_per_node_bounds_each_node_and_says_so(void **state)
     grouped_end(&g);
 }
 
+static void test_what_is_held_counts_for_the_group_that_it_comes_into(void **state)
+{
+    (void)state;
+    struct grouped g;
+    grouped_init(&g, &(struct scheduler_limits){.per_node = 1, .gpus = 2 * ONE});
+    struct request two = {.cpus = ONE, .gpus = 2 * ONE};
+    struct job *before = rig_submit(&g.rig, 'o', two, 50, 1);
+    assert_string_equal(rig_start_all(&g.rig), "o");
+    struct job *a = grouped_submit(&g, 'a', two);
+    assert_int_equal(scheduler_reclass(g.rig.s, &before->allocation, a->cls), OK);
+    scheduler_check(g.rig.s);
+    assert_string_equal(rig_start_all(&g.rig), ""); /* limits.gpus */
+    rig_give(&g.rig, before);
+    assert_string_equal(rig_start_all(&g.rig), "a");
+    assert_int_equal(scheduler_reclass(g.rig.s, &before->allocation, a->cls), OK); /* nothing */
+    grouped_end(&g);
+}
+
 static void test_gpus_bound_wakes_who_waits_for_another_node(void **state)
 {
     (void)state;
@@ -254,6 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_per_node_bounds_each_node_and_says_so),
+        cmocka_unit_test(test_what_is_held_counts_for_the_group_that_it_comes_into),
         cmocka_unit_test(test_gpus_bound_wakes_who_waits_for_another_node),
         cmocka_unit_test(test_gpus_bound_forgets_what_a_removed_node_held),
         cmocka_unit_test(test_excluded_node_gets_nothing_until_it_is_taken_back),

@@ -475,6 +475,19 @@ static void test_set_limits_hold_at_once_are_shown_and_survive(void **state)
     rig_free(r);
 }
 
+static void test_set_limits_count_what_runs_already(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_enrol(r, 4);
+    assert_int_equal(rig_submit(r, plain_file, NULL), 1);
+    assert_int_equal(sweep_set(r, "limits.per_node=2")->status, 200);
+    assert_int_equal(sweep_set(r, "limits.concurrency=4")->status, 200);
+    assert_int_equal(sweep_of(r, 1)->work->n_tasks, 2);
+    scheduler_check(r->core->scheduler);
+    rig_free(r);
+}
+
 static void test_set_priority_moves_what_waits(void **state)
 {
     (void)state;
@@ -548,6 +561,7 @@ int main(void)
         cmocka_unit_test(test_test_is_one_trial_to_its_first_report),
         cmocka_unit_test(test_clone_has_the_same_file_and_settings_and_its_own_number),
         cmocka_unit_test(test_set_limits_hold_at_once_are_shown_and_survive),
+        cmocka_unit_test(test_set_limits_count_what_runs_already),
         cmocka_unit_test(test_set_priority_moves_what_waits),
         cmocka_unit_test(test_set_wall_ends_a_sweep_that_had_none),
         cmocka_unit_test(test_set_refuses_what_cannot_change_and_changes_nothing),

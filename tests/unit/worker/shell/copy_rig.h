@@ -54,7 +54,7 @@ static inline void rig_commit(const char *folder, const char *store, char ret_ta
              rig_name.ordinal);
     struct report report = {0};
     assert_int_equal(dir_make(store, &report), OK);
-    assert_int_equal(manifest_write(folder, &manifest, &report), OK);
+    assert_int_equal(manifest_write(folder, NULL, &manifest, &report), OK);
     assert_int_equal(snapshot_put_in_place(folder, ret_target, &report), OK);
 }
 

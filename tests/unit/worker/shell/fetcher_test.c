@@ -167,7 +167,8 @@ static void assert_is_committed(const struct donor *donor)
     struct manifest manifest;
     struct report report = {0};
     struct stat about;
-    if (manifest_verify(rig.target, true, &manifest, &report) != OK) {
+    if (manifest_verify(rig.target, &(struct proving){.must_hash = true}, &manifest, &report) !=
+        OK) {
         fail_msg("%s", report.text);
     }
     assert_int_equal(manifest.step, 27);
@@ -307,7 +308,7 @@ static void test_two_copies_at_once_both_come(void **state)
     assert_int_equal(mkdir(path, 0700), 0);
     make_large(path);
     snprintf(target, sizeof target, "%s/12.42/1", rig.a.store);
-    assert_int_equal(manifest_write(path, &manifest, NULL), OK);
+    assert_int_equal(manifest_write(path, NULL, &manifest, NULL), OK);
     assert_int_equal(snapshot_put_in_place(path, target, NULL), OK);
     static const uint8_t pass[PASS_BYTES] = "0123456789abcdef";
     const struct msg_lend message = {other, {pass, PASS_BYTES}, 60000};
@@ -321,7 +322,8 @@ static void test_two_copies_at_once_both_come(void **state)
     assert_int_equal(rig.end, COPY_DONE);
     assert_is_committed(&rig.a);
     snprintf(path, sizeof path, "%s/12.42/1", rig.store);
-    assert_int_equal(manifest_verify(path, true, &manifest, NULL), OK);
+    assert_int_equal(manifest_verify(path, &(struct proving){.must_hash = true}, &manifest, NULL),
+                     OK);
     rig_close();
 }
 
@@ -342,7 +344,7 @@ static void many_make(void **state, uint32_t i, size_t size, uint8_t ret_pass[PA
     assert_int_equal(mkdir(save, 0700), 0);
     rig_file(save, "weights", size, i);
     snprintf(target, sizeof target, "%s/13.%u/1", rig.a.store, i + 1);
-    assert_int_equal(manifest_write(save, &manifest, NULL), OK);
+    assert_int_equal(manifest_write(save, NULL, &manifest, NULL), OK);
     assert_int_equal(snapshot_put_in_place(save, target, NULL), OK);
     memset(ret_pass, (int)i + 1, PASS_BYTES);
     const struct msg_lend message = {name, {ret_pass, PASS_BYTES}, 60000};
@@ -372,7 +374,8 @@ static void test_more_copies_than_run_at_once_all_come(void **state)
         char path[600];
         struct manifest manifest;
         snprintf(path, sizeof path, "%s/13.%u/1", rig.store, i + 1);
-        assert_int_equal(manifest_verify(path, true, &manifest, NULL), OK);
+        assert_int_equal(
+            manifest_verify(path, &(struct proving){.must_hash = true}, &manifest, NULL), OK);
     }
     assert_true(folder_is_empty(rig.staging));
     rig_close();
