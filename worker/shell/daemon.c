@@ -326,7 +326,7 @@ static error_code worker_open(struct worker *worker, struct report *report)
     error =
         error == OK ? snapshots_find(worker->snapshots, on_snapshot_found, worker, report) : error;
     error = error == OK ? endpoints_open(worker, identity, report) : error;
-    explicit_bzero(&identity->join, sizeof identity->join);
+    explicit_bzero(identity, sizeof *identity);
     mem_free(identity);
     if (error == OK) {
         loop_turn_set(worker->loop, on_turn, worker);
