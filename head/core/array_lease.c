@@ -164,8 +164,14 @@ static void holder_ranges_send(struct core *core, struct array_holder *holder)
         lane->is_new = false;
     }
     holder->n_new -= n_lanes;
-    struct msg_ranges msg = {holder->array->work->number, lanes, n_lanes, holder->ranges,
-                             holder->n_ranges};
+    const struct record_node *node = &holder->node->r;
+    const struct msg_ranges msg = {.job = holder->array->work->number,
+                                   .lanes = lanes,
+                                   .n_lanes = n_lanes,
+                                   .ranges = holder->ranges,
+                                   .n_ranges = holder->n_ranges,
+                                   .incarnation = node->incarnation,
+                                   .applied = node->applied};
     if (core->out.failed == OK) {
         core_array_tell(core, holder);
         outbox_send(&core->out, holder->node->peer, MSG_RANGES, &msg);

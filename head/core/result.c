@@ -106,7 +106,9 @@ static attempt_end core_end_judge(const struct task *task, const struct attempt_
         return END_TOLD;
     }
     bool has_lost = result->cause == CAUSE_CANNOT_START && result->is_restore_lost;
-    if (result->cause == CAUSE_AGENT_LEFT || has_lost) {
+    /* Its node had been given up, and was told to end what it is leased again by now. */
+    bool was_recalled = core_task_is_in_lane(task) && result->cause == CAUSE_TOLD;
+    if (result->cause == CAUSE_AGENT_LEFT || has_lost || was_recalled) {
         return END_GIVEN_BACK;
     }
     if (result->bye == BYE_INVALID && has_run) {

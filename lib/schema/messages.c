@@ -444,6 +444,8 @@ static const struct field msg_ranges_fields[] = {
     F_U32(struct msg_ranges, job, 1, 1),
     F_LIST(struct msg_ranges, lanes, n_lanes, 2, 1, ATTEMPTS_MAX, &array_lane_schema),
     F_LIST(struct msg_ranges, ranges, n_ranges, 3, 1, ARRAY_RANGES_MAX, &array_range_schema),
+    F_U64(struct msg_ranges, incarnation, 4, 1),
+    F_U64(struct msg_ranges, applied, 5, 1),
 };
 const struct schema msg_ranges_schema = SCHEMA("ranges", struct msg_ranges, 1, msg_ranges_fields);
 

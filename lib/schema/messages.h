@@ -516,13 +516,15 @@ struct msg_array {
     uint64_t items_bytes;
 };
 
-/* Both lists are added to what the agent has. */
+/* Both lists are added to what the agent has. A position whose end or return is among the events
+ * that it acknowledges is leased anew; one that the agent still holds is here twice. */
 struct msg_ranges {
     uint32_t job;
     const struct array_lane *lanes;
     uint32_t n_lanes;
     const struct array_range *ranges;
     uint32_t n_ranges;
+    uint64_t incarnation, applied; /* as in msg_ack */
 };
 
 /* Of the positions that the agent holds and has not started it tells EVENT_RETURNED, in one event

@@ -98,26 +98,6 @@ void agent_array_returned(struct agent *agent, time_ms now, uint32_t job, struct
     }
 }
 
-bool agent_array_returned_forget(struct agent_array *array, uint32_t position)
-{
-    for (uint32_t i = 0; i < array->n_returned; i++) {
-        struct returned_range *returned = &array->returned[i];
-        struct array_range range = returned->range;
-        if (!ranges_have(&range, 1, position)) {
-            continue;
-        }
-        uint32_t before = position - range.first;
-        returned->range = (struct array_range){position + 1, range.count - before - 1};
-        if (before > 0 && returned_add(array, returned->number,
-                                       (struct array_range){range.first, before}) != OK) {
-            returned->range = range; /* it stays a returned one, and is not taken */
-            return false;
-        }
-        return true;
-    }
-    return false;
-}
-
 static void returned_acked(struct agent_array *array, uint64_t number)
 {
     uint32_t kept = 0;

@@ -193,12 +193,6 @@ void agent_lane_close(struct agent *agent, struct lane *lane, struct agent_outbo
 
 /* ---- ranges ---- */
 
-/* Held already: sent twice around an enrolment. One that was handed back is here again, as new. */
-static bool position_is_new(struct agent_array *array, uint32_t position)
-{
-    return !held_set_has(&array->held, position) || agent_array_returned_forget(array, position);
-}
-
 static error_code range_queue(struct agent_array *array, struct array_range range)
 {
     uint32_t count = array_ids_count(array->about->ids);
@@ -208,7 +202,7 @@ static error_code range_queue(struct agent_array *array, struct array_range rang
         if (position >= count) {
             break; /* none of the array */
         }
-        if (position_is_new(array, position)) {
+        if (!held_set_has(&array->held, position)) {
             error = held_set_add(&array->held, position);
             error = error == OK ? range_list_push(&array->queued, (struct array_range){position, 1})
                                 : error;

@@ -108,8 +108,4 @@ void agent_array_flush(struct agent *agent, time_ms now, struct agent_array *arr
 void agent_array_returned(struct agent *agent, time_ms now, uint32_t job, struct agent_array *array,
                           const struct array_range *ranges, uint32_t n_ranges,
                           struct agent_outbox *out);
-/* Was it handed back and has the head leased it again before its acknowledgement came? Then it is
- * no longer a returned one. */
-bool agent_array_returned_forget(struct agent_array *array, uint32_t position);
-
 #endif

@@ -347,7 +347,13 @@ static void head_array(struct agent *agent, time_ms now, const void *message,
 static void head_ranges(struct agent *agent, time_ms now, const void *message,
                         struct agent_outbox *out)
 {
-    agent_ranges_take(agent, now, message, out);
+    const struct msg_ranges *ranges = message;
+    if (ranges->incarnation == agent->enrol->incarnation &&
+        !link_acked(agent, now, ranges->applied, out)) {
+        link_reconnect(agent, now, out);
+        return;
+    }
+    agent_ranges_take(agent, now, ranges, out);
 }
 
 static void head_take_back(struct agent *agent, time_ms now, const void *message,

@@ -96,6 +96,31 @@ static void test_position_handed_back_and_leased_again_before_the_acknowledgemen
     rig_end(&r);
 }
 
+/* The head did not take the first end: it had given the node up when it came. */
+static void
+test_position_that_ended_and_is_leased_again_before_the_acknowledgement_runs(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct msg_array array = lanes_array();
+    rig_begin(&r);
+    lanes_tell(&r, &array);
+    lanes_send(&r, 1, 1, 0, 1);
+    lanes_starts(&r, 1, 0);
+    lanes_exit(&r, 0, 0);
+    rig_next(&r, AGENT_CLEAN);
+    rig_tick(&r);
+    lanes_tasks(&r, 1, 0);
+    lanes_send_late(&r, 0);
+    rig_none(&r);
+    lanes_send(&r, 0, 0, 0, 1);
+    lanes_starts(&r, 1, 0);
+    rig_ack_all(&r);
+    lanes_reconnect(&r);
+    assert_int_equal(rig_enrol(&r)->n_ranges, 1);
+    rig_end(&r);
+}
+
 static void test_enrolment_says_what_was_handed_back_and_by_which_event(void **state)
 {
     (void)state;
@@ -233,7 +258,6 @@ struct walk {
     uint32_t starts[WALK_COUNT]; /* of the lease that holds */
     bool is_up, is_told;
     uint32_t next_lane;
-    uint32_t n_lanes, durable_lanes;
     uint32_t running[8], n_running;
 };
 
@@ -257,7 +281,6 @@ static void walk_event(struct walk *w, const struct node_event *event)
             w->slots[position] = WALK_FREE;
         }
     }
-    w->n_lanes -= event->kind == EVENT_TASKS ? event->n_lanes : 0;
 }
 
 static bool walk_is_named(const struct msg_enrol *enrol, uint32_t position)
@@ -284,15 +307,19 @@ static void walk_ranges(struct walk *w, uint32_t lane, uint32_t position)
 {
     const struct array_lane about = {.lane = lane};
     const struct array_range range = {position, 1};
-    const struct msg_ranges ranges = {
-        .job = LANES_JOB, .lanes = &about, .n_lanes = lane > 0, .ranges = &range, .n_ranges = 1};
+    const struct msg_ranges ranges = {.job = LANES_JOB,
+                                      .lanes = &about,
+                                      .n_lanes = lane > 0,
+                                      .ranges = &range,
+                                      .n_ranges = 1,
+                                      .incarnation = w->r->agent->enrol->incarnation,
+                                      .applied = w->durable_applied};
     walk_array_tell(w);
     rig_head(w->r, MSG_RANGES, &ranges);
 }
 
 static void walk_welcome(struct walk *w, const struct msg_enrol *enrol)
 {
-    w->n_lanes = enrol->n_lanes;
     memcpy(w->durable, w->slots, sizeof w->slots); /* the answer waits for the batch */
     w->durable_applied = w->applied;
     rig_welcome(w->r, w->applied, NULL, 0);
@@ -333,22 +360,25 @@ static bool walk_effect(struct walk *w)
     return true;
 }
 
+static uint32_t walk_lanes(const struct walk *w)
+{
+    const struct agent_array *array = agent_array_find(w->r->agent, LANES_JOB);
+    return array != NULL ? array->n_lanes : 0;
+}
+
 static void walk_lease(struct walk *w)
 {
     uint32_t first = (uint32_t)random_below(&w->random, WALK_COUNT);
     for (uint32_t i = 0; i < WALK_COUNT; i++) {
         uint32_t position = (first + i) % WALK_COUNT;
         if (w->slots[position] == WALK_FREE) {
-            uint32_t lane = w->n_lanes < WALK_LANES ? ++w->next_lane : 0;
-            w->n_lanes += lane > 0;
+            uint32_t lane = walk_lanes(w) < WALK_LANES ? ++w->next_lane : 0;
             w->slots[position] = WALK_LEASED;
             w->starts[position] = 0;
             memcpy(w->durable, w->slots, sizeof w->slots); /* a lease is on disk before it leaves */
             w->durable_applied = w->applied;
             if (random_below(&w->random, 10) > 0) { /* else it is lost on its way */
                 walk_ranges(w, lane, position);
-            } else {
-                w->n_lanes -= lane > 0;
             }
             return;
         }
@@ -435,6 +465,8 @@ int main(void)
         cmocka_unit_test(test_positions_that_come_twice_run_once),
         cmocka_unit_test(
             test_position_handed_back_and_leased_again_before_the_acknowledgement_runs),
+        cmocka_unit_test(
+            test_position_that_ended_and_is_leased_again_before_the_acknowledgement_runs),
         cmocka_unit_test(test_enrolment_says_what_was_handed_back_and_by_which_event),
         cmocka_unit_test(test_array_with_nothing_here_is_forgotten_by_an_enrolment),
         cmocka_unit_test(test_dry_node_ends_every_position_in_slices_without_an_effect),

@@ -43,7 +43,8 @@ static UNUSED void lanes_tell(struct rig *rig, const struct msg_array *array)
     rig_none(rig);
 }
 
-/* Lanes first_lane, first_lane + 1, ... are opened, and one range comes. */
+/* Lanes first_lane, first_lane + 1, ... are opened, and one range comes, from a head that has all
+ * that was told. */
 static UNUSED void lanes_send(struct rig *rig, uint32_t first_lane, uint32_t n_lanes,
                               uint32_t first, uint32_t count)
 {
@@ -56,11 +57,25 @@ static UNUSED void lanes_send(struct rig *rig, uint32_t first_lane, uint32_t n_l
                                       .lanes = lanes,
                                       .n_lanes = n_lanes,
                                       .ranges = &range,
-                                      .n_ranges = count > 0};
+                                      .n_ranges = count > 0,
+                                      .incarnation = rig->agent->enrol->incarnation,
+                                      .applied = rig->agent->stream.next - 1};
     rig_head(rig, MSG_RANGES, &ranges);
     for (uint32_t i = 0; i < n_lanes && !rig->agent->enrol->is_dry; i++) {
         assert_int_equal(rig_next(rig, AGENT_LANE_OPEN)->effect.lane.lane, first_lane + i);
     }
+    rig_tick(rig);
+}
+
+/* A lease that was on its way since before all that was told. */
+static UNUSED void lanes_send_late(struct rig *rig, uint32_t position)
+{
+    const struct array_range range = {position, 1};
+    const struct msg_ranges ranges = {.job = LANES_JOB,
+                                      .ranges = &range,
+                                      .n_ranges = 1,
+                                      .incarnation = rig->agent->enrol->incarnation};
+    rig_head(rig, MSG_RANGES, &ranges);
     rig_tick(rig);
 }
 
