@@ -58,6 +58,19 @@ static void node_print(const json_t *node)
     }
 }
 
+/* Or a part of it, of a trial on several nodes. */
+static bool item_is_on(const json_t *item, const char *name)
+{
+    bool is_on = strcmp(cli_json_str(item, "node"), name) == 0;
+    size_t i;
+    json_t *node;
+    json_array_foreach(json_object_get(item, "nodes"), i, node)
+    {
+        is_on |= strcmp(json_string_value(node), name) == 0;
+    }
+    return is_on;
+}
+
 /* What runs on it, of both kinds. */
 static int node_work_print(struct cli *cli, struct client **client, const char *name)
 {
@@ -72,7 +85,7 @@ static int node_work_print(struct cli *cli, struct client **client, const char *
         code = list_fetch_all(cli, client, kinds[k].path, "state=running", &list);
         json_array_foreach(json_object_get(list, "items"), i, item)
         {
-            if (strcmp(cli_json_str(item, "node"), name) == 0) {
+            if (item_is_on(item, name)) {
                 json_array_append(kept, item);
             }
         }

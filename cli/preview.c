@@ -23,6 +23,10 @@ static void counts_print(const struct sweep_spec *spec, const struct tuner *tune
         printf(", the first %u of them baselines",
                spec->n_baselines < max || max == 0 ? spec->n_baselines : max);
     }
+    if (spec->resources.nodes > 1) {
+        printf("\nnodes     %u for each trial at once, with %u rank%s on each",
+               spec->resources.nodes, spec->ranks, spec->ranks == 1 ? "" : "s");
+    }
     if (spec->has_seed) {
         printf("\nseed      %llu\n", (unsigned long long)spec->seed);
     } else {

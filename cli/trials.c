@@ -71,10 +71,11 @@ static void trial_print(const json_t *trial)
         {"reason", "reason"},     {"failure", "failure"},   {"params", "params"},
         {"command", "command"},   {"step", "step"},         {"best", "best.metrics"},
         {"at step", "best.step"}, {"last", "last.metrics"}, {"checkpoint", "checkpoint"},
-        {"node", "node"},         {"pid", "pid"},           {"gpus", "gpus"},
-        {"attempts", "attempts"}, {"failures", "failures"}, {"lost", "lost"},
-        {"exit", "exit_code"},    {"signal", "signal"},     {"created", "created"},
-        {"started", "started"},   {"ended", "ended"},       {"duration", "duration"},
+        {"node", "node"},         {"nodes", "nodes"},       {"pid", "pid"},
+        {"gpus", "gpus"},         {"attempts", "attempts"}, {"failures", "failures"},
+        {"lost", "lost"},         {"exit", "exit_code"},    {"signal", "signal"},
+        {"created", "created"},   {"started", "started"},   {"ended", "ended"},
+        {"duration", "duration"},
     };
     bool is_dry = json_is_true(json_object_get(trial, "dry"));
     printf("%s%s\n", cli_json_str(trial, "id"), is_dry ? "  dry: its worker runs no process" : "");
@@ -87,6 +88,9 @@ static void trial_print(const json_t *trial)
                           cli_json_str(trial, "started")[0] != '\0';
         bool is_zero =
             strcmp(text, "0") == 0 && (strcmp(lines[i].title, "exit") != 0 || !has_exited);
+        /* What `node` says already. */
+        is_zero |= strcmp(lines[i].path, "nodes") == 0 &&
+                   json_array_size(json_object_get(trial, "nodes")) < 2;
         if (text[0] != '\0' && !is_zero) {
             printf("  %-11s %s\n", lines[i].title, text);
         }
@@ -170,6 +174,7 @@ int cli_trial_show(struct cli *cli)
         cli_command_show(trial);
         cli_make_printable(trial);
         trial_print(trial);
+        cli_checkpoints_print(trial);
         if (code == EXIT_OK && is_trial_verb(cli)) {
             code = others_print(cli, &client, trial, id.job);
         }

@@ -11,6 +11,8 @@ int cli_trial_show(struct cli *cli);
  * the exit code after the message. */
 int cli_tasks_fetch(struct cli *cli, struct client **client, const struct cli_kind *kind,
                     const struct selector *selector, json_t **ret_list);
+/* What is kept for a trial, a line each; nothing if nothing is. */
+void cli_checkpoints_print(const json_t *trial);
 /* "command" becomes what was given to `run`, which writes $${ for ${. */
 void cli_command_show(json_t *task);
 

@@ -40,17 +40,22 @@ static void check_node(const struct scheduler *s, const struct scheduler_node *n
     sum->memory_used += node->memory_used;
 }
 
-/* A class that has seen everything waits rightly: no open node fits it that it has seen. */
+/* A class that has seen everything waits rightly: of the open nodes that it has seen none fits it,
+ * or too few at once. */
 static void check_class_seen(const struct scheduler *s, const struct scheduler_class *cls)
 {
+    uint32_t n_fitting = 0;
+    bool has_gpus = scheduler_group_has_gpus(cls->group, &cls->request);
     for (const struct scheduler_node *node = s->nodes; node != NULL; node = node->hh.next) {
-        assert(!node->is_open || node->freed > cls->seen ||
-               !scheduler_group_has_gpus(cls->group, &cls->request) ||
-               !scheduler_node_fits_class(node, cls));
+        n_fitting += node->is_open && node->freed <= cls->seen && has_gpus &&
+                             scheduler_node_fits_class(node, cls)
+                         ? 1
+                         : 0;
         assert(!node->is_open || node->freed > cls->score_seen ||
                !scheduler_node_fits_class(node, cls) ||
                scheduler_node_score(node, &cls->request) <= cls->score_bound);
     }
+    assert(n_fitting <= cls->fitting && cls->fitting < request_nodes(&cls->request));
 }
 
 static void check_class(const struct scheduler *s, const struct scheduler_class *cls,

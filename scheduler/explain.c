@@ -110,6 +110,11 @@ static void survey_node(struct survey *survey, const struct scheduler_node *node
     }
 }
 
+static bool survey_has_enough(const struct survey *survey)
+{
+    return survey->n_fitting >= request_nodes(survey->request);
+}
+
 /* The text of an explanation, sentence by sentence. */
 struct sentences {
     struct buf *text;
@@ -202,6 +207,22 @@ static void require_append(struct buf *text, const struct require *require)
                  "sticky");
 }
 
+/* All that it asks of one node. */
+static void quantities_append(struct buf *text, const struct survey *survey)
+{
+    const char *separator = "";
+    for (uint32_t i = 0; i < survey->n_supplies; i++) {
+        if (supply_asked(survey->request, i) > 0) {
+            ignore_error(buf_append_text(text, separator), "sticky");
+            quantity_append(text, survey->request, i);
+            separator = ", ";
+        }
+    }
+    if (separator[0] == '\0') {
+        ignore_error(buf_append_text(text, "room"), "sticky");
+    }
+}
+
 /* No node has the labels. */
 static void explain_labels(const struct survey *survey, struct sentences *out)
 {
@@ -253,15 +274,28 @@ static void explain_sizes(const struct survey *survey, struct sentences *out)
         return;
     }
     ignore_error(buf_append_text(sentence_begin(out), "needs "), "sticky");
-    const char *separator = "";
-    for (uint32_t i = 0; i < survey->n_supplies; i++) {
-        if (supply_asked(request, i) > 0) {
-            ignore_error(buf_append_text(out->text, separator), "sticky");
-            quantity_append(out->text, request, i);
-            separator = ", ";
-        }
-    }
+    quantities_append(out->text, survey);
     ignore_error(buf_printf(out->text, "; %s has all of it together", node), "sticky");
+}
+
+/* It wants several nodes at once, and so many are not there, or have no room at the same time. */
+static void explain_gang(const struct survey *survey, struct sentences *out)
+{
+    uint32_t nodes = request_nodes(survey->request);
+    if (survey->n_fitting >= nodes) {
+        return;
+    }
+    ignore_error(buf_printf(sentence_begin(out), "needs %u nodes with ", nodes), "sticky");
+    quantities_append(out->text, survey);
+    if (survey->n_capable < nodes) {
+        ignore_error(buf_printf(out->text, " each; %u node%s so much", survey->n_capable,
+                                survey->n_capable == 1 ? " has" : "s have"),
+                     "sticky");
+    } else {
+        ignore_error(buf_printf(out->text, " each; %u ha%s them free", survey->n_fitting,
+                                survey->n_fitting == 1 ? "s" : "ve"),
+                     "sticky");
+    }
 }
 
 /* The bounds that its group has set itself. */
@@ -277,7 +311,7 @@ static void explain_group(const struct survey *survey, struct sentences *out)
                  amount_print(survey->group->limits.gpus, limit),
                  amount_print(survey->group->gpus_used, used));
     }
-    if (survey->n_full > 0 && survey->n_fitting == 0) {
+    if (survey->n_full > 0 && !survey_has_enough(survey)) {
         sentence(out, "limits.per_node is %u, and as many run on %u node%s with room for more",
                  survey->group->limits.per_node, survey->n_full, plural(survey->n_full));
     }
@@ -295,7 +329,7 @@ static void explain_shortages(const struct survey *survey, struct sentences *out
     }
     for (uint32_t i = 0; i < survey->n_supplies; i++) {
         const struct shortage *shortage = &survey->shortages[i];
-        if (shortage->n_nodes > 0 && survey->n_fitting == 0) {
+        if (shortage->n_nodes > 0 && !survey_has_enough(survey)) {
             char used[QUANTITY_TEXT_MAX], total[QUANTITY_TEXT_MAX];
             sentence(out, "waits for %s: %s of %s in use on %u node%s",
                      i == SUPPLY_MEMORY ? "memory" : supply_name(survey->request, i, false),
@@ -334,6 +368,9 @@ void scheduler_group_explain(const struct scheduler *s, const struct scheduler_g
     } else if (survey.n_capable == 0) {
         explain_sizes(&survey, &out);
     } else {
+        if (request_nodes(request) > 1) {
+            explain_gang(&survey, &out);
+        }
         explain_shortages(&survey, &out);
         explain_group(&survey, &out);
     }
@@ -345,7 +382,7 @@ void scheduler_group_explain(const struct scheduler *s, const struct scheduler_g
         sentence(&out, "%" PRIu64 " item%s before it in the queue", n_before,
                  n_before == 1 ? " is" : "s are");
     }
-    if (survey.n_fitting > 0 && scheduler_group_has_gpus(group, request)) {
+    if (survey_has_enough(&survey) && scheduler_group_has_gpus(group, request)) {
         sentence(&out, "%u node%s room for it now", survey.n_fitting,
                  survey.n_fitting == 1 ? " has" : "s have");
     }

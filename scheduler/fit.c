@@ -129,8 +129,10 @@ bool scheduler_node_could_fit(const struct scheduler_node *node, const struct re
 
 bool scheduler_is_satisfiable(const struct scheduler *s, const struct request *request)
 {
+    uint32_t n = 0;
     for (const struct scheduler_node *node = s->nodes; node != NULL; node = node->hh.next) {
-        if (scheduler_node_could_fit(node, request)) {
+        n += scheduler_node_could_fit(node, request) ? 1 : 0;
+        if (n == request_nodes(request)) {
             return true;
         }
     }

@@ -136,7 +136,7 @@ error_code scheduler_group_exclude(struct scheduler *s, struct scheduler_group *
 bool scheduler_group_has_gpus(const struct scheduler_group *group, const struct request *request)
 {
     return group == NULL || group->limits.gpus == 0 || request->gpus == 0 ||
-           group->gpus_used + request->gpus <= group->limits.gpus;
+           request->gpus <= (group->limits.gpus - group->gpus_used) / request_nodes(request);
 }
 
 bool scheduler_group_allows(const struct scheduler_group *group, const struct scheduler_node *node)

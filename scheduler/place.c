@@ -5,30 +5,55 @@
 
 enum { FREED_SCAN_MAX = 64 };
 
+/* The best nodes so far, the best one first; of equal ones that which was seen first. */
 struct search {
     const struct scheduler_class *cls;
     const struct scheduler_node *other; /* not this one; NULL: any */
     amount gpu_partial;                 /* a GPU in use with so much left; 0: any */
     uint32_t full;                      /* no score is higher */
-    struct scheduler_node *best;
-    uint32_t best_score;
+    struct scheduler_node **nodes;      /* room for n_wanted */
+    uint32_t scores[SCHEDULER_GANG_MAX];
+    uint32_t n, n_wanted;
     bool is_whole; /* all nodes were looked at: the best score is the highest of all */
 };
 
-/* True: there is no better one. */
-static bool search_offer(struct search *search, struct scheduler_node *node)
+static bool search_has(const struct search *search, const struct scheduler_node *node)
 {
-    const struct request *request = &search->cls->request;
-    if (node == search->other || node->room.gpu_partial < search->gpu_partial ||
-        !scheduler_node_fits_class(node, search->cls)) {
+    for (uint32_t i = 0; i < search->n; i++) {
+        if (search->nodes[i] == node) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* True: there are no better ones. */
+static bool search_add(struct search *search, struct scheduler_node *node, uint32_t score)
+{
+    uint32_t place = search->n;
+    while (place > 0 && search->scores[place - 1] < score) {
+        place--;
+    }
+    if (place == search->n_wanted) {
         return false;
     }
-    uint32_t score = scheduler_node_score(node, request);
-    if (search->best == NULL || score > search->best_score) {
-        search->best = node;
-        search->best_score = score;
+    search->n += search->n < search->n_wanted ? 1 : 0;
+    for (uint32_t i = search->n - 1; i > place; i--) {
+        search->nodes[i] = search->nodes[i - 1];
+        search->scores[i] = search->scores[i - 1];
     }
-    return score == search->full;
+    search->nodes[place] = node;
+    search->scores[place] = score;
+    return search->n == search->n_wanted && search->scores[search->n - 1] >= search->full;
+}
+
+static bool search_offer(struct search *search, struct scheduler_node *node)
+{
+    if (node == search->other || node->room.gpu_partial < search->gpu_partial ||
+        !scheduler_node_fits_class(node, search->cls) || search_has(search, node)) {
+        return false;
+    }
+    return search_add(search, node, scheduler_node_score(node, &search->cls->request));
 }
 
 /* The two orders of the open nodes: both are walked by the same code. */
@@ -62,7 +87,7 @@ static const struct order orders[] = {
     [PLACE_SPREAD] = {spread_node_of, spread_room_of},
 };
 
-/* The first of a subtree, in its order, with the highest score. Subtrees without room are left out
+/* The first of a subtree, in its order, with the highest scores. Subtrees without room are left out
  * whole; only nodes that labels, custom amounts or a group rule out cost a look each, and all that
  * fit where none meets every preference. */
 static bool search_below(struct search *search, const struct order *order, struct list *link)
@@ -85,7 +110,7 @@ static bool is_shared(const struct request *request)
     return request->place == PLACE_BINPACK && request->gpus > 0 && request->gpus < AMOUNT_ONE;
 }
 
-static struct scheduler_node *place_anywhere(struct scheduler *s, struct search *search)
+static bool place_anywhere(struct scheduler *s, struct search *search)
 {
     const struct request *request = &search->cls->request;
     scheduler_nodes_sort(s);
@@ -93,12 +118,12 @@ static struct scheduler_node *place_anywhere(struct scheduler *s, struct search 
     if (is_shared(request)) {
         search->gpu_partial = request->gpus;
         if (search_below(search, &orders[request->place], root)) {
-            return search->best;
+            return true;
         }
         search->gpu_partial = 0;
     }
     search_below(search, &orders[request->place], root);
-    return search->best;
+    return search->n == search->n_wanted;
 }
 
 static bool place_is_better(const struct scheduler_node *a, const struct scheduler_node *b,
@@ -121,22 +146,28 @@ static bool place_is_better(const struct scheduler_node *a, const struct schedul
                : scheduler_free_type.is_before(&a->free_link, &b->free_link);
 }
 
-/* Only nodes where something became free after `since`; the list has them first. */
-static struct scheduler_node *place_newly_freed(const struct scheduler *s,
-                                                const struct search *search, uint64_t since)
+/* Only nodes where something became free after `since`; the list has them first. How many fit, and
+ * the best one. */
+static uint32_t place_newly_freed(const struct scheduler *s, const struct search *search,
+                                  uint64_t since, struct scheduler_node **ret_best)
 {
+    uint32_t n = 0;
     struct scheduler_node *best = NULL;
     const struct scheduler_class *cls = search->cls;
     list_each (&s->freed, struct scheduler_node, freed_link, node) {
         if (node->freed <= since) {
             break;
         }
-        if (node->is_open && node != search->other && scheduler_node_fits_class(node, cls) &&
-            (best == NULL || place_is_better(node, best, &cls->request))) {
+        if (!node->is_open || node == search->other || !scheduler_node_fits_class(node, cls)) {
+            continue;
+        }
+        n++;
+        if (best == NULL || place_is_better(node, best, &cls->request)) {
             best = node;
         }
     }
-    return best;
+    *ret_best = best;
+    return n;
 }
 
 /* What is known of the scores that can be had: only a node with a newer event can have a higher
@@ -148,50 +179,81 @@ static bool search_bound(const struct scheduler *s, struct search *search)
         s->generation - cls->score_seen > FREED_SCAN_MAX) {
         return false;
     }
-    struct scheduler_node *node = place_newly_freed(s, search, cls->score_seen);
+    struct scheduler_node *node;
+    place_newly_freed(s, search, cls->score_seen, &node);
     if (node != NULL && scheduler_node_score(node, &cls->request) > cls->score_bound) {
-        search->best = node;
+        search->nodes[search->n++] = node;
     } else {
         search->full = cls->score_bound;
     }
-    return search->best != NULL;
+    return search->n > 0;
 }
 
-/* Each event gives one node a new number, so the difference bounds how many nodes there are to look
- * at. All ways give the same node. */
-static struct scheduler_node *place_find(struct scheduler *s, struct search *search)
+/* One node. Each event gives one node a new number, so the difference bounds how many nodes there
+ * are to look at. All ways give the same node. */
+static bool place_one(struct scheduler *s, struct search *search)
 {
     const struct scheduler_class *cls = search->cls;
-    search->full = scheduler_score_full(&cls->request);
-    if (!scheduler_group_has_gpus(cls->group, &cls->request)) {
-        return NULL;
-    }
     if (s->generation - cls->seen <= FREED_SCAN_MAX) {
-        return place_newly_freed(s, search, cls->seen);
+        search->n = place_newly_freed(s, search, cls->seen, &search->nodes[0]) > 0 ? 1 : 0;
+        return search->n == 1;
     }
     if (search_bound(s, search)) {
-        return search->best;
+        return true;
     }
     search->is_whole = true;
     return place_anywhere(s, search);
 }
 
-struct scheduler_node *scheduler_place_other(struct scheduler *s, const struct scheduler_class *cls,
-                                             const struct scheduler_node *other)
+/* Several, all at once: looked for only if what fitted before and what has become free since can be
+ * enough together. */
+static bool place_gang(struct scheduler *s, struct search *search)
 {
-    struct search search = {.cls = cls, .other = other};
+    const struct scheduler_class *cls = search->cls;
+    if (s->generation - cls->seen <= FREED_SCAN_MAX) {
+        struct scheduler_node *best;
+        uint32_t n = place_newly_freed(s, search, cls->seen, &best);
+        if (cls->fitting + n < search->n_wanted) {
+            search->n = cls->fitting + n;
+            return false;
+        }
+    }
+    return place_anywhere(s, search);
+}
+
+/* What is found is in search->nodes; of a gang that finds too few search->n is how many fit at
+ * most.
+ */
+static bool place_find(struct scheduler *s, struct search *search)
+{
+    const struct scheduler_class *cls = search->cls;
+    search->full = scheduler_score_full(&cls->request);
+    search->n_wanted = request_nodes(&cls->request);
+    if (!scheduler_group_has_gpus(cls->group, &cls->request)) {
+        return false; /* nor will it until that bound gives way, which wakes the class */
+    }
+    return search->n_wanted == 1 ? place_one(s, search) : place_gang(s, search);
+}
+
+bool scheduler_place_other(struct scheduler *s, const struct scheduler_class *cls,
+                           const struct scheduler_node *other,
+                           struct scheduler_node *ret_nodes[SCHEDULER_GANG_MAX])
+{
+    struct search search = {.cls = cls, .other = other, .nodes = ret_nodes};
     return place_find(s, &search);
 }
 
-struct scheduler_node *scheduler_place(struct scheduler *s, struct scheduler_class *cls)
+bool scheduler_place(struct scheduler *s, struct scheduler_class *cls,
+                     struct scheduler_node *ret_nodes[SCHEDULER_GANG_MAX])
 {
-    struct search search = {.cls = cls};
-    struct scheduler_node *node = place_find(s, &search);
-    if (node == NULL) {
+    struct search search = {.cls = cls, .nodes = ret_nodes};
+    bool is_found = place_find(s, &search);
+    if (!is_found) {
         cls->seen = s->generation;
+        cls->fitting = search.n;
     } else if (search.is_whole) {
-        cls->score_bound = search.best_score;
+        cls->score_bound = search.scores[0];
         cls->score_seen = s->generation;
     }
-    return node;
+    return is_found;
 }

@@ -1,6 +1,7 @@
 /* What waits, in order: each class has a tree of its items, and the classes that may fit somewhere
  * stand in a tree by the order of their first items. */
 #include <assert.h>
+#include <string.h>
 
 #include "scheduler/state.h"
 
@@ -138,8 +139,9 @@ static void queue_unblock(struct scheduler *s)
         return;
     }
     s->blocked_generation = s->generation;
+    struct scheduler_node *nodes[SCHEDULER_GANG_MAX];
     list_each (&s->blocked, struct scheduler_class, link, cls) {
-        if (scheduler_place(s, cls) != NULL) {
+        if (scheduler_place(s, cls, nodes)) {
             list_remove(&cls->link);
             tree_insert(&scheduler_ready_type, &s->ready, &cls->link);
             cls->place = CLASS_READY;
@@ -150,6 +152,7 @@ static void queue_unblock(struct scheduler *s)
 void scheduler_class_wake(struct scheduler *s, struct scheduler_class *cls)
 {
     cls->seen = cls->score_seen = 0;
+    cls->fitting = 0;
     if (cls->place == CLASS_BLOCKED) {
         list_remove(&cls->link);
         tree_insert(&scheduler_ready_type, &s->ready, &cls->link);
@@ -157,37 +160,66 @@ void scheduler_class_wake(struct scheduler *s, struct scheduler_class *cls)
     }
 }
 
-/* What the item itself says of nodes, where the class has found one. */
-static struct scheduler_node *item_place(struct scheduler *s, const struct scheduler_item *item,
-                                         struct scheduler_node *found)
+/* The favoured node is the first of them, in the place of the one that fits worst. */
+static void item_favour(struct scheduler *s, const struct scheduler_item *item,
+                        struct scheduler_node *nodes[SCHEDULER_GANG_MAX], uint32_t n)
 {
-    struct scheduler_node *favoured =
-        item->favour != 0 ? scheduler_node_find(s, item->favour) : NULL;
-    if (favoured != NULL && favoured->is_open && scheduler_node_fits_class(favoured, item->cls)) {
-        return favoured;
+    struct scheduler_node *node = item->favour != 0 ? scheduler_node_find(s, item->favour) : NULL;
+    if (node == NULL || !node->is_open || !scheduler_node_fits_class(node, item->cls)) {
+        return;
     }
-    struct scheduler_node *other = NULL;
-    if (item->avoid == found->handle) {
-        other = scheduler_place_other(s, item->cls, found);
+    uint32_t at = 0;
+    while (at < n - 1 && nodes[at] != node) {
+        at++;
     }
-    return other != NULL ? other : found;
+    memmove(&nodes[1], &nodes[0], at * sizeof *nodes);
+    nodes[0] = node;
 }
 
-struct scheduler_item *scheduler_next(struct scheduler *s, struct allocation *ret_allocation)
+/* What the item itself says of nodes, where the class has found some. */
+static void item_place(struct scheduler *s, const struct scheduler_item *item,
+                       struct scheduler_node *nodes[SCHEDULER_GANG_MAX])
 {
+    struct scheduler_node *others[SCHEDULER_GANG_MAX];
+    uint32_t n = request_nodes(&item->cls->request);
+    const struct scheduler_node *avoided = NULL;
+    for (uint32_t i = 0; i < n && item->avoid != 0; i++) {
+        avoided = nodes[i]->handle == item->avoid ? nodes[i] : avoided;
+    }
+    if (avoided != NULL && scheduler_place_other(s, item->cls, avoided, others)) {
+        memcpy(nodes, others, n * sizeof *nodes);
+    }
+    item_favour(s, item, nodes, n);
+}
+
+/* All of them or none: what could fail comes first. */
+static bool item_take(struct scheduler *s, struct scheduler_item *item,
+                      struct scheduler_node *const *nodes, struct allocation *ret_allocations)
+{
+    struct scheduler_class *cls = item->cls;
+    uint32_t n = request_nodes(&cls->request);
+    for (uint32_t i = 0; i < n; i++) {
+        if (scheduler_group_reserve(cls->group, nodes[i]->handle) != OK) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        scheduler_allocate(s, nodes[i], cls, &ret_allocations[i]);
+    }
+    scheduler_dequeue(s, item);
+    return true;
+}
+
+struct scheduler_item *scheduler_next(struct scheduler *s, struct allocation *ret_allocations)
+{
+    struct scheduler_node *nodes[SCHEDULER_GANG_MAX];
     queue_unblock(s);
     for (struct list *first; (first = tree_first(s->ready)) != NULL;) {
         struct scheduler_class *cls = class_of(first);
-        struct scheduler_node *node = scheduler_place(s, cls);
-        if (node != NULL) {
+        if (scheduler_place(s, cls, nodes)) {
             struct scheduler_item *item = cls->head;
-            node = item_place(s, item, node);
-            if (scheduler_group_reserve(cls->group, node->handle) != OK) {
-                return NULL;
-            }
-            scheduler_allocate(s, node, cls, ret_allocation);
-            scheduler_dequeue(s, item);
-            return item;
+            item_place(s, item, nodes);
+            return item_take(s, item, nodes, ret_allocations) ? item : NULL;
         }
         assert(cls->seen == s->generation);
         class_leave(s, cls);
@@ -203,9 +235,15 @@ struct better_look {
     struct scheduler_item mark;
 };
 
+/* With this node, would there be as many as it wants, as far as is known? */
+static bool class_has_others(const struct scheduler_class *cls)
+{
+    return cls->place == CLASS_READY || cls->fitting + 1 >= request_nodes(&cls->request);
+}
+
 static bool class_is_better(const struct scheduler_class *cls, const struct better_look *look)
 {
-    return scheduler_item_is_before(cls->head, &look->mark) &&
+    return scheduler_item_is_before(cls->head, &look->mark) && class_has_others(cls) &&
            scheduler_room_allows(&look->room, &cls->request) &&
            scheduler_node_could_fit(look->node, &cls->request) &&
            (cls->group == NULL || (scheduler_group_has_gpus(cls->group, &cls->request) &&

@@ -21,7 +21,7 @@ static error_code require_check(const struct require *require)
 error_code scheduler_request_check(const struct request *request)
 {
     if (request->n_custom > SPEC_CUSTOM_MAX || request->n_require > SPEC_REQUIRE_MAX ||
-        request->n_prefer > SPEC_PREFER_MAX) {
+        request->n_prefer > SPEC_PREFER_MAX || request->nodes > SCHEDULER_GANG_MAX) {
         return ERR_LIMIT;
     }
     if ((unsigned)request->place > PLACE_SPREAD || request->cpus < 0 || request->gpus < 0 ||
@@ -173,7 +173,8 @@ static void class_request_copy(struct scheduler_class *cls, const struct request
                                     .n_require = request->n_require,
                                     .prefer = prefer,
                                     .n_prefer = request->n_prefer,
-                                    .place = request->place};
+                                    .place = request->place,
+                                    .nodes = request_nodes(request)};
 }
 
 static void key_number(struct buf *key, uint64_t number)
@@ -206,6 +207,7 @@ static void class_key_write(struct scheduler_class *cls, uint64_t group)
     struct buf *key = &cls->key;
     key_number(key, group);
     key_number(key, (uint64_t)request->place);
+    key_number(key, request->nodes);
     key_number(key, (uint64_t)request->cpus);
     key_number(key, (uint64_t)request->gpus);
     key_number(key, request->memory_bytes);

@@ -18,6 +18,7 @@ enum {
     SCHEDULER_NODES_MAX = 20000,
     SCHEDULER_CLASSES_MAX = 100000,
     SCHEDULER_ITEMS_MAX = 1 << 30,
+    SCHEDULER_GANG_MAX = 64, /* nodes of one item */
     NODE_GPUS_MAX = 64,
     NODE_CUSTOM_MAX = 32,
     NODE_LABELS_MAX = 64,
@@ -71,6 +72,8 @@ struct scheduler_limits {
     uint32_t per_node; /* at most so many of them on one node; 0: no bound */
     amount gpus;       /* of all nodes together; 0: no bound */
 };
+/* An item that wants several nodes is a gang: it gets all of them at once or none, has an
+ * allocation on each, and counts against the bounds of its group on each. */
 
 MUST_CHECK error_code scheduler_new(struct scheduler **ret_scheduler);
 void scheduler_free(struct scheduler *scheduler); /* items still queued are only unlinked */
@@ -93,7 +96,8 @@ void scheduler_node_open(struct scheduler *s, uint32_t node, bool is_open);
 
 /* Classes: equal requests share one, in whatever order they list their demands. Counted references;
  * the request is copied. ERR_INVALID: negative amounts, GPUs neither whole nor one fraction below
- * 1, a custom name twice; ERR_LIMIT; ERR_NO_MEMORY. */
+ * 1, a custom name twice; ERR_LIMIT: past a maximum, SCHEDULER_GANG_MAX nodes too; ERR_NO_MEMORY.
+ */
 MUST_CHECK error_code scheduler_class_ref(struct scheduler *s, const struct request *request,
                                           struct scheduler_class **ret_class);
 void scheduler_class_unref(struct scheduler *s, struct scheduler_class *cls);
@@ -136,9 +140,11 @@ struct scheduler_amounts {
 bool scheduler_has_better(const struct scheduler *s, uint32_t node,
                           const struct scheduler_amounts *back, uint32_t priority, uint64_t age);
 
-/* The next item that can start now: it is dequeued, its allocation taken. NULL: nothing fits (or
- * there is no memory to count it; the next call tries again), and nothing is written. */
-struct scheduler_item *scheduler_next(struct scheduler *s, struct allocation *ret_allocation);
+/* The next item that can start now: it is dequeued, its allocations taken, one on each node that it
+ * asked for (the best one first); there is room for as many as any item that waits asks for. NULL:
+ * nothing fits (or there is no memory to count it; the next call tries again), and nothing is
+ * written. */
+struct scheduler_item *scheduler_next(struct scheduler *s, struct allocation *ret_allocations);
 /* Zeroes it; no-op on a zeroed one. */
 void scheduler_give(struct scheduler *s, struct allocation *allocation);
 /* After a restart: take what a running task already holds, though the node may be closed or over
@@ -157,9 +163,10 @@ MUST_CHECK error_code scheduler_reclass(struct scheduler *s, struct allocation *
 /* UUID of a node's GPU by allocation index. */
 const char *scheduler_gpu_uuid(const struct scheduler *s, uint32_t node, uint8_t index);
 
-/* Could it ever run on some node that is known now, were that node empty and open? */
+/* Could it ever run on nodes that are known now, were they empty and open? */
 bool scheduler_is_satisfiable(const struct scheduler *s, const struct request *request);
-/* The same of one node; false too if the group (or NULL) may not use it. */
+/* The same of one node, as one of those it needs; false too if the group (or NULL) may not use it.
+ */
 bool scheduler_node_is_capable(const struct scheduler *s, uint32_t node,
                                const struct scheduler_group *group, const struct request *request);
 /* Why an item of this shape does not start now, one sentence a reason, separated by "; ", e.g.

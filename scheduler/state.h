@@ -4,7 +4,8 @@
  * The one idea: `generation` counts the events that could help a waiting class (something given
  * back, a node added or opened), and each node carries the generation of its last such event. A
  * class remembers in `seen` that no open node whose event is not newer than that fits it; taking
- * resources keeps this true, so only newer nodes need a look. */
+ * resources keeps this true, so only newer nodes need a look. One that wants several nodes at once
+ * remembers in `fitting` how many of those nodes fit it at most. */
 #ifndef MUSTER_SCHEDULER_STATE_H
 #define MUSTER_SCHEDULER_STATE_H
 
@@ -81,6 +82,8 @@ struct scheduler_class {
     scheduler_class_place place;
     struct list link; /* READY: in scheduler.ready; BLOCKED: in scheduler.blocked */
     uint64_t seen;
+    uint32_t fitting; /* of open nodes whose last event is not newer than `seen`, no more fit; fewer
+                         than it wants */
     /* Of open nodes whose last event is not newer than `score_seen` (0: nothing is known), none
      * fits with a higher score. */
     uint64_t score_seen;
@@ -168,11 +171,14 @@ uint32_t scheduler_score_full(const struct request *request);
 void scheduler_allocate(struct scheduler *s, struct scheduler_node *node,
                         struct scheduler_class *cls, struct allocation *ret_allocation);
 
-/* place.c: the node for an item of this class, or NULL; knows by itself where it need not look. */
-struct scheduler_node *scheduler_place(struct scheduler *s, struct scheduler_class *cls);
-/* The same without one node; NULL says nothing of the class. */
-struct scheduler_node *scheduler_place_other(struct scheduler *s, const struct scheduler_class *cls,
-                                             const struct scheduler_node *other);
+/* place.c: the nodes for an item of this class, as many as it wants, the best one first, or false;
+ * knows by itself where it need not look. */
+bool scheduler_place(struct scheduler *s, struct scheduler_class *cls,
+                     struct scheduler_node *ret_nodes[SCHEDULER_GANG_MAX]);
+/* The same without one node; false says nothing of the class. */
+bool scheduler_place_other(struct scheduler *s, const struct scheduler_class *cls,
+                           const struct scheduler_node *other,
+                           struct scheduler_node *ret_nodes[SCHEDULER_GANG_MAX]);
 
 /* groups.c */
 bool scheduler_group_has_gpus(const struct scheduler_group *group, const struct request *request);

@@ -8,6 +8,7 @@
 #include "sim/lanes.h"
 #include "sim/lineage.h"
 #include "sim/link.h"
+#include "sim/records.h"
 #include "sim/runs.h"
 #include "sim/trainer.h"
 #include "sim/work_folders.h"
@@ -108,7 +109,8 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
     struct sim_process *p = sim_process_new(sim, node);
     char id[TASK_ID_TEXT_MAX];
     task_id_print(e->ref.task, id);
-    sim_run_begin(sim, node, e->ref, false);
+    uint32_t node_rank = lease->nodes > 1 ? lease->node_rank : 0;
+    sim_run_begin(sim, node, sim_part_ref(e->ref, node_rank), false);
     sim_require(sim, sim_process_of(node, e->ref) == NULL, "%s:%u starts twice", id,
                 e->ref.attempt);
     if (lease->restore.ordinal != 0) {
@@ -130,6 +132,8 @@ static void sim_take_start(struct sim *sim, struct sim_node *node, const struct 
         .serial = ++sim->serials,
         .ref = e->ref,
         .is_trial = lease->is_trial,
+        .nodes = lease->nodes,
+        .node_rank = node_rank,
         .has_restore = lease->restore.ordinal != 0,
         .is_restore_missing = lease->restore.ordinal != 0 &&
                               sim_disk_find(node, snapshot_maker(e->ref.task, &lease->restore),
@@ -251,6 +255,29 @@ static void sim_take_clean(struct sim *sim, struct sim_node *node, const struct 
     }
 }
 
+/* Nobody starts before all are ready, and that is on disk. */
+static void sim_take_meet(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
+{
+    struct sim_process *p = sim_process_of(node, e->ref);
+    const struct sim_task *task = sim_task_find(sim, e->ref.task);
+    sim_require(sim, p != NULL && p->is_held, "%s: a part that is not held is let go", node->name);
+    p->is_held = false;
+    p->has_met = e->gang != NULL;
+    p->is_let_go = e->gang == NULL;
+    sim->counts.gangs_met += p->has_met;
+    sim->counts.gangs_let_go += p->is_let_go;
+    for (uint32_t i = 0; p->has_met && task != NULL && i < p->nodes && !sim->was_harsh; i++) {
+        bool is_its = task->r.attempt == e->ref.attempt && task->r.n_parts == p->nodes;
+        sim_require(sim, !is_its || task->parts[i] != PART_LEASED,
+                    "%s: %u.%u:%u starts, and part %u is not on record as ready", node->name,
+                    e->ref.task.job, e->ref.task.index, e->ref.attempt, i);
+    }
+    sim_push(sim, (struct sim_event){.at = sim->now + sim_delay(sim, 20),
+                                     .kind = SIM_PROCESS_STARTED,
+                                     .node = node->index,
+                                     .life = p->serial});
+}
+
 static void sim_take_send(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
 {
     sim_frame_put(sim, node, true, e->type, e->frame);
@@ -303,6 +330,7 @@ static void (*const sim_takes[])(struct sim *sim, struct sim_node *node,
     [AGENT_LOGS_DROP] = sim_take_logs_drop,
     [AGENT_COPY] = sim_take_copy,
     [AGENT_LEND] = sim_take_lend,
+    [AGENT_MEET] = sim_take_meet,
     [AGENT_SAY] = sim_take_say,
 };
 

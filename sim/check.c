@@ -1,9 +1,11 @@
 /* The head's memory against the store, and a head loaded anew
  * against the one that lives. */
 #include "sim/check.h"
+#include "head/core/gang.h"
 #include "sim/agent_effects.h"
 #include "sim/array_check.h"
 #include "sim/head.h"
+#include "sim/kept_check.h"
 #include "sim/lineage.h"
 #include "sim/records.h"
 #include "sim/recovery.h"
@@ -82,13 +84,30 @@ void sim_compare(struct sim *sim)
         struct arena arena;
         struct record_node r;
         arena_init(&arena, 1 << 20);
+        bool has_lost_first = task->r.n_parts > 1 && task->parts[0] == PART_LOST;
         sim_require(sim,
-                    !sim_is_on_node(task->r.state) ||
+                    !sim_is_on_node(task->r.state) || has_lost_first ||
                         (sim_store_get(sim, "nodes", task->node, &record_node_schema, &arena, &r) &&
                          r.state != NODE_GONE && r.incarnation == task->r.incarnation),
                     "task %u.%u is on %s, which is gone", task->id.job, task->id.index, task->node);
         arena_fini(&arena);
     }
+}
+
+/* Parts of attempts whose first node is another one: how many there are. */
+static uint32_t parts_agree(struct sim *sim, const struct node *known, const struct sim_node *node)
+{
+    struct running_ref holds[SIM_PROCESSES_MAX];
+    sim_require(sim, known->n_parts <= SIM_PROCESSES_MAX, "%s has too many parts", node->name);
+    uint32_t n = core_gang_holds(known, holds);
+    for (uint32_t i = 0; i < n; i++) {
+        struct attempt_ref ref = {holds[i].task, holds[i].attempt};
+        const struct attempt *attempt = agent_attempt_find(node->agent, ref);
+        sim_require(sim, attempt != NULL && attempt->state != ATTEMPT_DISOWNED,
+                    "the head thinks that a part of %u.%u:%u is on %s", ref.task.job,
+                    ref.task.index, ref.attempt, node->name);
+    }
+    return n;
 }
 
 void sim_agreement(struct sim *sim, struct sim_node *node)
@@ -113,6 +132,9 @@ void sim_agreement(struct sim *sim, struct sim_node *node)
     list_each (&known->tasks, struct task, node_link, task) {
         struct attempt_ref ref = {task->r.id, task->r.attempt};
         const struct attempt *attempt = agent_attempt_find(node->agent, ref);
+        if (!core_gang_is_first_here(task)) {
+            continue; /* it waits for its other nodes */
+        }
         sim_require(sim, attempt != NULL && attempt->state != ATTEMPT_DISOWNED,
                     "the head thinks that %u.%u:%u is on %s", ref.task.job, ref.task.index,
                     ref.attempt, node->name);
@@ -125,10 +147,12 @@ void sim_agreement(struct sim *sim, struct sim_node *node)
                     (unsigned long long)attempt->order.n);
         n++;
     }
+    n += parts_agree(sim, known, node);
     list_each (&node->agent->attempts, struct attempt, link, held) {
         n -= held->state != ATTEMPT_DISOWNED && held->lane == NULL;
     }
     sim_require(sim, n == 0, "%s runs what the head knows nothing of", node->name);
+    sim_kept_disk(sim, node);
     sim_arrays_agree(sim, known, node);
 }
 
@@ -232,6 +256,7 @@ void sim_verdict(struct sim *sim)
                         core_work_find(sim->head.core, client->number) != NULL,
                     "%s was acknowledged and is not there", client->key);
     }
+    sim_kept_verdict(sim);
     /* The store holds no snapshot that its node has not. */
     struct sim_task *task, *next;
     HASH_ITER (hh, sim->store.tasks, task, next) {
@@ -265,6 +290,7 @@ void sim_verdict(struct sim *sim)
                                 node->n_disk,
                         "task %u.%u: the second place of its snapshot %u, on %s, is gone",
                         task->id.job, task->id.index, task->r.safe_snapshot.ordinal, node->name);
+            sim_kept_are_there(sim, task, node);
         }
     }
 }

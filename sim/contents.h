@@ -20,12 +20,22 @@ struct sim_entry { /* of a sweep's log */
     size_t len;
 };
 
+struct sim_place {
+    uint32_t ordinal;
+    char node[NODE_NAME_MAX + 1];
+};
+
 /* What the store says of a task, by its last record. */
 struct sim_task {
     task_id id;
     struct record_task r; /* no pointer of it is valid */
     char node[NODE_NAME_MAX + 1], snapshot_node[NODE_NAME_MAX + 1], best_node[NODE_NAME_MAX + 1],
         safe_node[NODE_NAME_MAX + 1], own_node[NODE_NAME_MAX + 1];
+    struct sim_place *kept; /* r.n_kept of them */
+    bool is_disturbed;      /* it lost a snapshot, or the node of one was gone */
+    bool has_fallen;        /* it was none of its sweep's best, once */
+    gang_part_state parts[GANG_NODES_MAX];
+    bool has_verdict;
     bool is_cancel_acked;
     uint32_t n_attempts_at_cancel;
     UT_hash_handle hh;
@@ -44,6 +54,20 @@ struct sim_made {
     int64_t step;
     char params[SIM_PARAMS_MAX]; /* that its trainer had */
     bool is_lost;                /* by a disk */
+    bool is_told;                /* the head has it on record */
+    UT_hash_handle hh;
+};
+
+/* A value of the sweep's metric, as the store has it. */
+struct sim_point_key {
+    task_id task;
+    uint32_t attempt;
+    int64_t step;
+};
+
+struct sim_point {
+    struct sim_point_key key;
+    double value;
     UT_hash_handle hh;
 };
 

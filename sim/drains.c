@@ -2,6 +2,7 @@
 #include "sim/drains.h"
 
 #include "sim/calendar.h"
+#include "sim/kept_check.h"
 #include "sim/lineage.h"
 #include "sim/records.h"
 
@@ -39,6 +40,20 @@ static void let_go_check(struct sim *sim, const struct sim_node *node, const str
                 task_state_names[task->r.state]);
 }
 
+static void let_go_check_kept(struct sim *sim, const struct sim_node *node,
+                              const struct sim_task *task)
+{
+    for (uint32_t i = 0; i < task->r.n_kept; i++) {
+        uint32_t ordinal = task->kept[i].ordinal;
+        sim_require(sim,
+                    strcmp(task->kept[i].node, node->name) != 0 ||
+                        is_elsewhere(sim, node, task->id, ordinal) ||
+                        sim_kept_is_lost(sim, task, ordinal) || sim_was_retried(sim, task->id.job),
+                    "%s may go, and it alone has snapshot %u of %u.%u, which that keeps",
+                    node->name, ordinal, task->id.job, task->id.index);
+    }
+}
+
 void sim_drain_told(struct sim *sim, struct sim_node *node, const struct msg_owed *owed)
 {
     sim->counts.drains_waited += owed->n_snapshots > 0;
@@ -58,6 +73,9 @@ void sim_drain_told(struct sim *sim, struct sim_node *node, const struct msg_owe
         }
         if (is_open && r->best_snapshot.ordinal != 0 && strcmp(task->best_node, node->name) == 0) {
             let_go_check(sim, node, task, task->id, &r->best_snapshot, "the best snapshot");
+        }
+        if (is_open) {
+            let_go_check_kept(sim, node, task);
         }
     }
 }

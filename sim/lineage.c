@@ -7,6 +7,7 @@
 
 #include "sim/agent_effects.h"
 #include "sim/calendar.h"
+#include "sim/kept_check.h"
 #include "sim/records.h"
 #include "sim/verbs.h"
 
@@ -19,8 +20,8 @@ static void made_name(task_id maker, uint32_t attempt, uint32_t ordinal, char *r
     snprintf(ret_name, size_bytes, "%s:%u@%u", task_id_print(maker, id), attempt, ordinal);
 }
 
-static struct sim_made *made_find(const struct sim *sim, task_id maker, uint32_t attempt,
-                                  uint32_t ordinal)
+struct sim_made *sim_made_find(const struct sim *sim, task_id maker, uint32_t attempt,
+                               uint32_t ordinal)
 {
     struct sim_made *made;
     char name[sizeof made->name];
@@ -34,7 +35,8 @@ void sim_lineage_made(struct sim *sim, struct sim_node *node, const struct sim_e
     struct sim_made *made = calloc(1, sizeof *made);
     const struct sim_process *p = sim_process_of(node, event->ref);
     sim_require(sim, p != NULL, "%s: a snapshot of nobody", node->name);
-    sim_require(sim, made_find(sim, event->ref.task, event->ref.attempt, event->ordinal) == NULL,
+    sim_require(sim,
+                sim_made_find(sim, event->ref.task, event->ref.attempt, event->ordinal) == NULL,
                 "%s: an attempt made two snapshots %u", node->name, event->ordinal);
     made_name(event->ref.task, event->ref.attempt, event->ordinal, made->name, sizeof made->name);
     HASH_ADD_STR(sim->made, name, made);
@@ -44,14 +46,14 @@ void sim_lineage_made(struct sim *sim, struct sim_node *node, const struct sim_e
 
 void sim_lineage_lost(struct sim *sim, task_id maker, const struct snapshot_ref *snapshot)
 {
-    struct sim_made *made = made_find(sim, maker, snapshot->attempt, snapshot->ordinal);
+    struct sim_made *made = sim_made_find(sim, maker, snapshot->attempt, snapshot->ordinal);
     made->is_lost = true;
     sim->counts.snapshots_lost++;
 }
 
 bool sim_lineage_is_lost(const struct sim *sim, task_id maker, const struct snapshot_ref *snapshot)
 {
-    const struct sim_made *made = made_find(sim, maker, snapshot->attempt, snapshot->ordinal);
+    const struct sim_made *made = sim_made_find(sim, maker, snapshot->attempt, snapshot->ordinal);
     return made != NULL && made->is_lost;
 }
 
@@ -172,7 +174,7 @@ static const struct sim_made *donated_find(const struct sim *sim, const struct r
     const struct sim_task *donor = sim_task_find(sim, maker);
     const struct sim_made *found = NULL;
     for (uint32_t i = 0; donor != NULL && i < donor->r.n_attempts; i++) {
-        const struct sim_made *made = made_find(sim, maker, i, entry->donor_ordinal);
+        const struct sim_made *made = sim_made_find(sim, maker, i, entry->donor_ordinal);
         found = made != NULL ? made : found;
     }
     return found;
@@ -284,7 +286,7 @@ void sim_lineage_told(struct sim *sim, struct sim_process *p, const char *line)
         return;
     }
     const struct sim_made *made =
-        made_find(sim, p->restore_maker, p->restore.attempt, p->restore.ordinal);
+        sim_made_find(sim, p->restore_maker, p->restore.attempt, p->restore.ordinal);
     sim_require(sim, made != NULL, "%s goes on from a snapshot that nobody made", id);
     sim_require(sim, made->step == step, "%s is told that weights of step %lld have done %lld", id,
                 (long long)made->step, (long long)step);
@@ -316,9 +318,10 @@ void sim_lineage_dropped(struct sim *sim, const struct sim_node *node, task_id m
                        strcmp(task->safe_node, node->name) == 0;
         bool is_own = task->r.own_snapshot.ordinal == ordinal && task_id_equal(task->id, maker) &&
                       strcmp(task->own_node, node->name) == 0;
-        sim_require(sim, !is_last && !is_best && !is_safe && !is_own,
-                    "%s drops snapshot %u of %u.%u, which %u.%u (%s) goes on from", node->name,
-                    ordinal, maker.job, maker.index, task->id.job, task->id.index,
+        bool is_kept = task_id_equal(task->id, maker) && sim_kept_is_at(task, ordinal, node->name);
+        sim_require(sim, !is_last && !is_best && !is_safe && !is_own && !is_kept,
+                    "%s drops snapshot %u of %u.%u, which %u.%u (%s) keeps", node->name, ordinal,
+                    maker.job, maker.index, task->id.job, task->id.index,
                     task_state_names[task->r.state]);
     }
 }

@@ -21,6 +21,9 @@ void sim_lineage_dropped(struct sim *sim, const struct sim_node *node, task_id m
 /* A disk has lost one by itself. */
 void sim_lineage_lost(struct sim *sim, task_id maker, const struct snapshot_ref *snapshot);
 bool sim_lineage_is_lost(const struct sim *sim, task_id maker, const struct snapshot_ref *snapshot);
+/* NULL: that attempt has made none of this number. */
+struct sim_made *sim_made_find(const struct sim *sim, task_id maker, uint32_t attempt,
+                               uint32_t ordinal);
 void sim_lineage_free(struct sim *sim);
 
 #endif

@@ -62,7 +62,10 @@ struct sim_process {
     struct attempt_ref ref;
     bool is_lane; /* a task of an array, in one or tried again */
     bool is_trial, is_alive, is_leaving, has_restore, is_restore_missing;
-    uint64_t connection; /* 0: none */
+    uint32_t nodes, node_rank; /* of a trial on several nodes; 0: it is on one */
+    bool is_held, has_met;     /* it waits for the other nodes, or did */
+    bool is_let_go;            /* it waited in vain */
+    uint64_t connection;       /* 0: none */
     bool is_read_stopped;
     struct sim_ring unread; /* written by the trainer, not read by the agent */
     struct sim_ring owed;   /* waits for an answer */
@@ -106,9 +109,10 @@ struct sim_lane {
 
 /* An attempt that a node was told to start, and its end. */
 struct sim_run {
-    struct attempt_ref ref;
+    struct attempt_ref ref; /* of a part of an attempt: sim_part_ref() */
     uint32_t node;
     uint64_t incarnation;
+    time_ms begun;
     bool is_in_lane, has_ended;
     end_cause cause;
     int code;

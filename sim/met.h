@@ -81,6 +81,10 @@ enum {
     X(drained_by_head)                                                                             \
     X(restores_lost)                                                                               \
     X(kept)                                                                                        \
+    X(kept_beside)                                                                                 \
+    X(kept_proven)                                                                                 \
+    X(fallen)                                                                                      \
+    X(fallen_back)                                                                                 \
     X(copies)                                                                                      \
     X(exploits)                                                                                    \
     X(exploits_logged)                                                                             \
@@ -114,7 +118,11 @@ enum {
     X(array_lost)                                                                                  \
     X(array_cancels)                                                                               \
     X(array_retries)                                                                               \
-    X(chunk_borders)
+    X(chunk_borders)                                                                               \
+    X(gangs_met)                                                                                   \
+    X(gangs_ended)                                                                                 \
+    X(gangs_lost)                                                                                  \
+    X(gangs_let_go)
 
 struct sim_counts {
 #define X(name) uint64_t name;

@@ -24,6 +24,12 @@ void sim_on_process_started(struct sim *sim, const struct sim_event *event)
         sim_lane_process_started(sim, node, p);
         return;
     }
+    if (p->is_let_go) {
+        on_attempt_not_started(node->agent, sim->now, p->ref, CAUSE_REFUSED, "not all came",
+                               &node->out);
+        sim_node_drain(sim, node);
+        return;
+    }
     if (p->is_restore_missing || (!sim->is_calm && p->has_restore && sim_chance(sim, 50))) {
         agent_restore_lost(node->agent, p->ref);
         on_attempt_not_started(node->agent, sim->now, p->ref, CAUSE_CANNOT_START,
@@ -39,9 +45,15 @@ void sim_on_process_started(struct sim *sim, const struct sim_event *event)
         sim_node_drain(sim, node);
         return;
     }
+    if (p->nodes > 1 && !p->has_met) {
+        p->is_held = true;
+        on_attempt_prepared(node->agent, sim->now, p->ref, node->name, 1, "node:1", &node->out);
+        sim_node_drain(sim, node);
+        return;
+    }
     p->is_alive = true;
     p->mood = TRAINER_BOOT;
-    bool is_early = p->is_trial && !p->is_silent && sim_chance(sim, 100);
+    bool is_early = p->is_trial && !p->is_silent && p->node_rank == 0 && sim_chance(sim, 100);
     if (is_early) { /* the process is faster than the news of its start */
         p->connection = ++sim->serials;
         on_trainer_open(node->agent, sim->now, p->connection, p->ref, &node->out);
@@ -70,7 +82,7 @@ void sim_on_process_exit(struct sim *sim, const struct sim_event *event)
               ref.attempt, is_signal ? "signal" : "code", p->exit_code);
     p->is_alive = false;
     p->connection = 0;
-    sim_run_end(sim, node, ref, p->exit_cause, p->exit_code);
+    sim_run_end(sim, node, sim_part_ref(ref, p->node_rank), p->exit_cause, p->exit_code);
     if (p->is_lane) {
         agent_task_duration(node->agent, ref, (uint64_t)p->duration_us);
         sim_lane_process_ended(sim, node, p);

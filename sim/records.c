@@ -4,6 +4,7 @@
 #include "sim/array_records.h"
 #include "sim/calendar.h"
 #include "sim/drains.h"
+#include "sim/kept_check.h"
 #include "sim/runs.h"
 #include "sim/verbs.h"
 
@@ -106,6 +107,7 @@ static void sim_task_follows(struct sim *sim, const struct sim_task *old,
     sim_require(sim,
                 r->snapshot.ordinal >= o->snapshot.ordinal || r->attempt > o->attempt ||
                     r->snapshot.owner != 0 || o->snapshot.owner != 0 ||
+                    (r->state == TASK_ENDED && r->snapshot.ordinal == 0) || /* sweep_best */
                     sim_restore_was_lost(sim, r),
                 "%s: its snapshot went back", id);
     sim_require(sim, r->last_seq >= o->last_seq || r->attempt > o->attempt,
@@ -132,6 +134,7 @@ static void sim_commits_follow(struct sim *sim, const struct sim_task *old,
     snprintf(field, sizeof field, "%s:%u", task_id_print(r->id, id), r->attempt);
     bool has_result = sim_is_on_node(old->r.state) && old->r.attempt == r->attempt &&
                       r->lineage == 0 && /* what is of weights that were given up goes */
+                      !(r->n_parts > 0 && r->parts[0].state == PART_LOST) &&
                       !sim_is_on_node(r->state) &&
                       sim_store_get(sim, "attempts", field, &record_attempt_schema, &arena, &end) &&
                       end.result.cause != CAUSE_LOST;
@@ -140,12 +143,40 @@ static void sim_commits_follow(struct sim *sim, const struct sim_task *old,
         for (uint32_t k = 0; strcmp(node->name, old->node) == 0 && k < node->n_disk; k++) {
             bool is_its =
                 task_id_equal(node->disk_task[k], r->id) && node->disk[k].attempt == r->attempt;
-            sim_require(sim, !is_its || node->disk[k].ordinal <= r->snapshot.ordinal,
+            sim_require(sim, !is_its || node->disk[k].ordinal <= r->last_ordinal,
                         "%s ended, and its snapshot %u is not on record", field,
                         node->disk[k].ordinal);
         }
     }
     arena_fini(&arena);
+}
+
+/* Of an attempt on several nodes: a part that is over stays so, and so does what ended the first.
+ */
+static void sim_parts_follow(struct sim *sim, struct sim_task *task, const struct record_task *r)
+{
+    bool is_same = task->r.n_attempts == r->n_attempts && task->r.n_parts == r->n_parts;
+    bool is_on_node = sim_is_on_node(r->state);
+    char id[TASK_ID_TEXT_MAX];
+    task_id_print(r->id, id);
+    for (uint32_t i = 0; i < r->n_parts; i++) {
+        gang_part_state from = task->parts[i], to = r->parts[i].state;
+        bool is_back = is_same && (from > PART_STARTED ? to < from : to < from && to != PART_GONE);
+        sim_require(sim, !is_back, "%s: part %u was %s and is %s", id, i,
+                    gang_part_state_names[from], gang_part_state_names[to]);
+        sim_require(sim, is_on_node || to == PART_GONE || to == PART_LOST,
+                    "%s is %s, and part %u of its attempt is %s", id, task_state_names[r->state], i,
+                    gang_part_state_names[to]);
+        sim->counts.gangs_lost += to == PART_LOST && from != PART_LOST;
+        task->parts[i] = to;
+    }
+    sim_require(sim,
+                !is_same || !is_on_node || !sim_is_on_node(task->r.state) || !task->has_verdict ||
+                    r->verdict.len > 0,
+                "%s: what ended its attempt was forgotten", id);
+    sim_require(sim, is_on_node || r->verdict.len == 0, "%s: its end came to nothing", id);
+    sim->counts.gangs_ended += r->verdict.len > 0 && !task->has_verdict;
+    task->has_verdict = r->verdict.len > 0;
 }
 
 void sim_on_task(struct sim *sim, const char *field, struct bytes value)
@@ -179,9 +210,11 @@ void sim_on_task(struct sim *sim, const char *field, struct bytes value)
         sim->counts.snapshots += r.snapshot.ordinal > task->r.snapshot.ordinal;
         sim->counts.kept += r.safe_snapshot.ordinal > task->r.safe_snapshot.ordinal;
     }
+    sim_kept_follow(sim, task, &r);
     if (r.n_attempts > task->r.n_attempts) {
         sim->counts.attempts += r.n_attempts - task->r.n_attempts;
     }
+    sim_parts_follow(sim, task, &r);
     task->r = r;
     snprintf(task->node, sizeof task->node, "%s", r.node != NULL ? r.node : "");
     snprintf(task->snapshot_node, sizeof task->snapshot_node, "%s",
@@ -231,6 +264,7 @@ void sim_on_rows(struct sim *sim, const char *key, const char *field, struct byt
                     "%s attempt %u: row %llu follows row %llu", key, attempt,
                     (unsigned long long)block.rows[i].seq, (unsigned long long)rows->last_seq);
         rows->last_seq = block.rows[i].seq;
+        sim_kept_point(sim, id, attempt, &block, &block.rows[i]);
     }
     sim->counts.rows += block.n_rows;
     arena_fini(&arena);
@@ -264,10 +298,11 @@ void sim_node_heard(struct sim *sim, struct sim_node *node)
 /* An attempt is lost only with its agent, or after as long a silence as was agreed. */
 static void sim_loss_is_due(struct sim *sim, const char *field, const struct record_attempt *r)
 {
-    const struct sim_node *node = sim_node_find(sim, r->node);
+    const struct sim_node *node = sim_node_find(sim, r->part != NULL ? r->part : r->node);
+    uint64_t incarnation = r->part != NULL ? r->part_incarnation : r->incarnation;
     sim_require(sim, node != NULL, "attempt %s was lost on %s", field, r->node);
     time_ms ended = r->result.ended_at, since = sim_heard_since(sim, node);
-    bool is_due = node->incarnation != r->incarnation;
+    bool is_due = node->incarnation != incarnation;
     for (int i = 0; i < SIM_SILENCES_MAX; i++) {
         const struct sim_silence *silence = &node->silences[i];
         is_due = is_due || ended == silence->to;
@@ -296,6 +331,9 @@ void sim_on_attempt(struct sim *sim, const char *field, struct bytes value)
     sim_array_lane_end(sim, &r);
     sim->counts.refused += r.result.cause == CAUSE_REFUSED;
     sim->counts.restores_lost += r.result.is_restore_lost;
+    if (r.result.is_restore_lost) {
+        sim_kept_disturb(sim, r.task);
+    }
     sim->counts.drained += r.result.cause == CAUSE_AGENT_LEFT;
     sim_trace(sim, "store   %-6s ends: %s, exit %u, signal %u, handed %llu, bye %s", field,
               end_cause_names[r.result.cause], r.result.exit_code, r.result.signal,
@@ -340,6 +378,9 @@ void sim_on_node(struct sim *sim, const char *field, struct bytes value)
     if (sim_store_get(sim, "nodes", field, &record_node_schema, &arena, &old)) {
         sim_require(sim, old.incarnation != r.incarnation || r.applied >= old.applied,
                     "node %s: its events went back", field);
+        if (r.state == NODE_GONE) {
+            sim_kept_node_gone(sim, field);
+        }
         if (old.state != r.state) {
             sim_trace(sim, "store   node %s is %s", field, node_state_names[r.state]);
         }

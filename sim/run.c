@@ -11,6 +11,7 @@
 #include "sim/faults.h"
 #include "sim/head.h"
 #include "sim/head_life.h"
+#include "sim/kept_check.h"
 #include "sim/lineage.h"
 #include "sim/link.h"
 #include "sim/node.h"
@@ -302,6 +303,7 @@ static void sim_free(struct sim *sim)
     sim_store_free(&sim->store);
     sim_runs_free(sim);
     sim_lineage_free(sim);
+    sim_kept_free(sim);
     free(sim->events);
     sim_require(sim, mem_live_count() == sim->live_before, "%lld pieces of memory are left over",
                 (long long)(mem_live_count() - sim->live_before));

@@ -1,5 +1,6 @@
 #include "sim/runs.h"
 
+#include "sim/agent_effects.h"
 #include "sim/array_records.h"
 #include "sim/records.h"
 #include "worker/core/lanes.h"
@@ -33,6 +34,7 @@ void sim_run_begin(struct sim *sim, struct sim_node *node, struct attempt_ref re
     run->incarnation = node->incarnation;
     run->is_in_lane = is_in_lane;
     run->has_ended = false;
+    run->begun = sim->now;
     sim->counts.array_tasks += is_in_lane;
 }
 
@@ -69,19 +71,61 @@ void sim_run_is_accepted(struct sim *sim, struct attempt_ref ref, const struct s
                 end_cause_names[cause], code);
 }
 
+/* Was the node silent so long since, or its agent started anew, that what ran there was given up?
+ */
+static bool run_was_given_up(const struct sim *sim, const struct sim_run *run)
+{
+    const struct sim_node *node = &sim->nodes[run->node];
+    bool is_given_up = node->incarnation != run->incarnation || node->agent == NULL;
+    for (int i = 0; i < SIM_SILENCES_MAX; i++) {
+        is_given_up |= node->silences[i].to >= run->begun;
+    }
+    return is_given_up;
+}
+
+void sim_parts_are_over(struct sim *sim, const struct record_attempt *r)
+{
+    struct attempt_ref ref = {r->task, r->attempt};
+    for (uint32_t i = 0; i < GANG_NODES_MAX && !sim->was_harsh; i++) {
+        const struct sim_run *run = run_find(sim, sim_part_ref(ref, i));
+        const struct sim_process *p =
+            run != NULL ? sim_process_of(&sim->nodes[run->node], ref) : NULL;
+        bool is_running = run != NULL && !run->has_ended && p != NULL && p->is_alive;
+        sim_require(sim, !is_running || i == 0 || run_was_given_up(sim, run),
+                    "%u.%u:%u is over, and its part %u runs on %s", r->task.job, r->task.index,
+                    r->attempt, i, sim->nodes[run->node].name);
+    }
+}
+
+/* The run of the part that was on this node, or of the whole attempt. */
+static struct attempt_ref ref_on(const struct sim *sim, struct attempt_ref ref,
+                                 const struct sim_node *node)
+{
+    for (uint32_t i = 1; i < GANG_NODES_MAX; i++) {
+        const struct sim_run *run = run_find(sim, sim_part_ref(ref, i));
+        if (run != NULL && run->node == node->index) {
+            return run->ref;
+        }
+    }
+    return ref;
+}
+
 void sim_run_follows(struct sim *sim, const struct record_attempt *r)
 {
-    const struct sim_node *node = sim_node_find(sim, r->node);
+    const struct sim_node *node = sim_node_find(sim, r->part != NULL ? r->part : r->node);
+    uint64_t incarnation = r->part != NULL ? r->part_incarnation : r->incarnation;
     struct attempt_ref ref = {r->task, r->attempt};
     sim_require(sim, node != NULL, "an attempt on %s", r->node);
     if (node->is_dry) {
         return;
     }
+    ref = r->part != NULL ? ref_on(sim, ref, node) : ref;
+    sim_parts_are_over(sim, r);
     if (r->result.cause == CAUSE_EXIT) {
-        sim_run_is_accepted(sim, ref, node, r->incarnation, CAUSE_EXIT, (int)r->result.exit_code);
+        sim_run_is_accepted(sim, ref, node, incarnation, CAUSE_EXIT, (int)r->result.exit_code);
     } else if (r->result.cause == CAUSE_SIGNAL) {
-        sim_run_is_accepted(sim, ref, node, r->incarnation, CAUSE_SIGNAL, (int)r->result.signal);
-    } else if (r->result.cause != CAUSE_LOST && r->result.has_started) {
+        sim_run_is_accepted(sim, ref, node, incarnation, CAUSE_SIGNAL, (int)r->result.signal);
+    } else if (r->result.cause != CAUSE_LOST && r->result.has_started && r->part == NULL) {
         const struct sim_run *run = run_find(sim, ref);
         sim_require(sim, run != NULL && (run->has_ended || sim->was_harsh),
                     "%u.%u:%u is said to be over (%s), and its process is not", ref.task.job,

@@ -122,6 +122,7 @@ static void sim_store_hdel(struct sim *sim, const struct store_op *op)
         sim_require(sim, task != NULL && task->r.state == TASK_ENDED, "%s had not ended", field);
         sim_array_record_del(sim, id);
         HASH_DELETE(hh, sim->store.tasks, task);
+        free(task->kept);
         free(task);
     }
     if (cell != NULL) {
@@ -194,6 +195,7 @@ void sim_store_free(struct sim_store *store)
     struct sim_task *task, *next_task;
     HASH_ITER (hh, store->tasks, task, next_task) {
         HASH_DELETE(hh, store->tasks, task);
+        free(task->kept);
         free(task);
     }
     struct sim_rows *rows, *next_rows;

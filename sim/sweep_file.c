@@ -83,8 +83,42 @@ static void resources_add(struct sim *sim, struct sim_client *client)
     const struct sim_node *node = &sim->nodes[sim_below(sim, sim->n_nodes)];
     add_number(sim, client, "resources: {cpus: %llu", 1, (uint64_t)node->cpus / AMOUNT_ONE);
     add_number(sim, client, ", gpus: %llu", 0, node->n_gpus);
+    bool is_gang = sim->n_nodes > 1 && client->index % 6 == 5;
+    if (is_gang) { /* what every node can hold */
+        *strstr(client->file, "resources:") = '\0';
+        add(client, sim->n_nodes > 2 && client->index > 6 ? "launch: ranks\nresources: {nodes: 3"
+                                                          : "launch: ranks\nresources: {nodes: 2");
+        add(client, ", ranks: 1");
+    }
     add_either(sim, client, 300, ", place: spread}\n", ", place: binpack}\n");
     add_number(sim, client, "queue: {priority: %llu}\n", 0, 100);
+}
+
+static void keep_number_add(struct random *random, struct sim_client *client, const char *format,
+                            uint64_t from, uint64_t to)
+{
+    char text[64];
+    uint64_t n = from + random_below(random, to - from + 1);
+    snprintf(text, sizeof text, format, (unsigned long long)n);
+    add(client, text);
+}
+
+/* Drawn from a stream of its own: what is kept of snapshots shifts nothing else of a seed. */
+static void keep_add(struct sim *sim, struct sim_client *client)
+{
+    struct random random;
+    bool has_best = sim_below(sim, 2) == 1;
+    random_init(&random, sim->seed, 1000 + client->index);
+    bool is_more = random_below(&random, 2) == 1;
+    keep_number_add(&random, client, ", keep: {trial_last: %llu", 1, is_more ? 4 : 1);
+    keep_number_add(&random, client, ", trial_best: %llu", has_best,
+                    !has_best ? 0
+                    : is_more ? 3
+                              : 1);
+    if (random_below(&random, 3) == 0) {
+        keep_number_add(&random, client, ", sweep_best: %llu", 1, 3);
+    }
+    add(client, "}");
 }
 
 void sim_sweep_file(struct sim *sim, struct sim_client *client)
@@ -99,6 +133,7 @@ void sim_sweep_file(struct sim *sim, struct sim_client *client)
     add_either(sim, client, 200, ", trial: 20s, silent: 8s, start: 5s}\n", "}\n");
     add(client, "checkpoints: {on: ");
     add_either(sim, client, 500, "[rung, end]", "[rung]");
-    add_number(sim, client, ", keep: {trial_last: 1, trial_best: %llu}}\n", 0, 1);
+    keep_add(sim, client);
+    add(client, "}\n");
     add(client, sim_client_setup(sim, client));
 }

@@ -162,7 +162,9 @@ void sim_on_trainer(struct sim *sim, const struct sim_event *event)
     if (p->is_hanging) {
         sim->counts.hanging++;
         p->mood = TRAINER_IDLE;
-    } else if (p->mood == TRAINER_BOOT && (!p->is_trial || p->is_silent)) {
+    } else if (p->mood == TRAINER_BOOT && p->node_rank > 0 && p->seed % 4 != 0) {
+        p->mood = TRAINER_IDLE; /* it works for rank 0 until it is told */
+    } else if (p->mood == TRAINER_BOOT && (!p->is_trial || p->is_silent || p->node_rank > 0)) {
         sim_exit_later(sim, node, p, CAUSE_EXIT, 0, p->last * p->pace_ms);
     } else if (p->mood == TRAINER_BOOT) {
         sim_trainer_say(sim, node, p, (struct sim_request){.kind = TRAINER_HELLO});

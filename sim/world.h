@@ -131,6 +131,7 @@ struct sim {
     struct sim_node nodes[SIM_NODES_MAX];
     struct sim_run *runs;         /* all that nodes were told to start, by attempt */
     struct sim_made *made;        /* all snapshots that were ever made */
+    struct sim_point *points;     /* all values that were ever reported */
     struct sim_exploit *exploits; /* all that logs say */
     uint32_t n_trees;
     char trees[SIM_TREES_MAX][WORK_TREE_NAME_MAX + 1];

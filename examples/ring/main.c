@@ -4,7 +4,11 @@
  *
  * Parameters: epochs, lr, momentum, layers (0..5), width, batch (of all ranks together). By itself
  * `./ring [digits.txt]` is a ring of one. With --no-exploit it says that it cannot exploit in
- * place, and is started again from the donor's snapshot instead. */
+ * place, and is started again from the donor's snapshot instead.
+ *
+ * On several nodes only the ranks of rank 0's node can open the trial, and the snapshot to start
+ * from is a folder there: rank 0 passes on through the ring what it is told and what it restores.
+ */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +27,8 @@ struct settings {
 
 struct training {
     struct ring ring;
+    bool has_nodes;    /* more than one */
+    bool is_elsewhere; /* not on rank 0's node */
     struct dataset train, validation;
     struct model model;
     struct optimizer optimizer;
@@ -66,7 +72,8 @@ static void training_fini(struct training *t)
     free(t->images);
     free(t->labels);
     free(t->order);
-    *t = (struct training){.ring = t->ring};
+    *t = (struct training){
+        .ring = t->ring, .has_nodes = t->has_nodes, .is_elsewhere = t->is_elsewhere};
 }
 
 /* The same on all ranks: they draw from the same seed. */
@@ -146,9 +153,70 @@ static int epoch_judge(struct training *t, double values[2])
     return 0;
 }
 
-/* Every rank says that it saves, whoever writes. */
+/* What rank 0 has becomes everybody's: a sum to which the others add nothing. */
+static int training_share_values(struct training *t, real *values, size_t n)
+{
+    if (t->ring.rank > 0) {
+        memset(values, 0, n * sizeof *values);
+    }
+    return ring_sum(&t->ring, values, n);
+}
+
+/* Whole numbers up to 64 bits, in pieces that a `real` holds exactly. */
+static int training_share_number(struct training *t, uint64_t *number)
+{
+    real pieces[4];
+    for (int i = 0; i < 4; i++) {
+        pieces[i] = (real)(*number >> 16 * i & 0xFFFF);
+    }
+    if (training_share_values(t, pieces, 4) != 0) {
+        return -1;
+    }
+    *number = 0;
+    for (int i = 0; i < 4; i++) {
+        *number |= (uint64_t)pieces[i] << 16 * i;
+    }
+    return 0;
+}
+
+/* Where rank 0 starts: on another node nobody has its snapshot. */
+static int training_share(struct training *t)
+{
+    struct model *model = &t->model;
+    uint64_t step = (uint64_t)t->at.step, updates = (uint64_t)t->at.updates;
+    uint64_t state = t->at.rng.state;
+    if (!t->has_nodes) {
+        return 0;
+    }
+    if (training_share_number(t, &step) != 0 || training_share_number(t, &updates) != 0 ||
+        training_share_number(t, &state) != 0 ||
+        training_share_values(t, model->params, model->n_params) != 0 ||
+        training_share_values(t, t->m, model->n_params) != 0 ||
+        training_share_values(t, t->v, model->n_params) != 0) {
+        return -1;
+    }
+    t->at.step = (int64_t)step;
+    t->at.updates = (int64_t)updates;
+    t->at.rng.state = state;
+    return 0;
+}
+
+/* The act bits that rank 0 was told; -1: a neighbour is gone. */
+static int acts_share(struct training *t, int acts)
+{
+    real told = (real)acts;
+    if (!t->has_nodes) {
+        return acts;
+    }
+    return training_share_values(t, &told, 1) == 0 ? (int)told : -1;
+}
+
+/* Every rank of the node where the snapshot is made says that it saves, whoever writes. */
 static void training_save(muster_trial *trial, struct training *t)
 {
+    if (t->is_elsewhere) {
+        return;
+    }
     const char *folder = muster_save_begin(trial, t->at.step);
     bool is_written = folder != NULL &&
                       (t->ring.rank > 0 || snapshot_write(folder, MAGIC, t->model.params, t->m,
@@ -177,7 +245,7 @@ static const char *training_start(muster_trial *trial, struct training *t, struc
         snapshot_read(folder, MAGIC, t->model.params, t->m, t->v, t->model.n_params, &t->at) != 0) {
         return "the snapshot cannot be read: see the log";
     }
-    return NULL;
+    return training_share(t) == 0 ? NULL : "a neighbour is gone";
 }
 
 /* One epoch and its report: the act bits, or -1: a neighbour is gone. */
@@ -193,13 +261,14 @@ static int epoch_run(muster_trial *trial, struct training *t, const struct setti
         training_save(trial, t);
     }
     int acts = muster_report(trial, t->at.step, 2, names, values);
-    printf("epoch %lld  val_loss %.4f  val_acc %.4f  acts %d\n", (long long)t->at.step, values[0],
-           values[1], acts);
-    fflush(stdout);
     if (acts < 0) {
         fprintf(stderr, "ring: %s\n", muster_error(trial));
     }
-    return acts < 0 ? 0 : acts;
+    acts = acts_share(t, acts < 0 ? 0 : acts);
+    printf("epoch %lld  val_loss %.4f  val_acc %.4f  acts %d\n", (long long)t->at.step, values[0],
+           values[1], acts);
+    fflush(stdout);
+    return acts;
 }
 
 static int training_run(muster_trial *trial, struct training *t, const char *data,
@@ -232,6 +301,23 @@ static int training_run(muster_trial *trial, struct training *t, const char *dat
     return outcome;
 }
 
+static int number_of(const char *name, int missing)
+{
+    const char *text = getenv(name);
+    return text != NULL ? atoi(text) : missing;
+}
+
+/* A rank of another node than rank 0's runs as if there were no muster. */
+static void training_find_nodes(struct training *t)
+{
+    int world = number_of("MUSTER_WORLD", 1);
+    t->has_nodes = world > number_of("LOCAL_WORLD_SIZE", world);
+    t->is_elsewhere = t->has_nodes && number_of("MUSTER_NODE_RANK", 0) > 0;
+    if (t->is_elsewhere) {
+        unsetenv("MUSTER_SOCKET");
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct training t = {0};
@@ -244,6 +330,10 @@ int main(int argc, char **argv)
         } else {
             data = argv[i];
         }
+    }
+    training_find_nodes(&t);
+    if (t.has_nodes) { /* the donor's snapshot is a folder of rank 0's node: begin again from it */
+        can &= ~(unsigned)MUSTER_CAN_EXPLOIT;
     }
     muster_trial *trial = muster_open(can);
     if (trial == NULL) {

@@ -88,7 +88,7 @@ void core_array_holder_lost(struct core *core, time_ms now, struct array_holder 
         if (task == NULL) {
             return;
         }
-        core_task_lost(core, now, task, reason);
+        core_task_lost(core, now, task, reason, now);
     }
     core_array_advance(core, now, array);
     list_remove(&holder->node_link);

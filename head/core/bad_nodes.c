@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "head/core/state.h"
+#include "head/core/gang.h"
 
 enum { CORDON_SWEEPS = 2 };
 
@@ -91,10 +91,12 @@ static bool core_has_open_node(const struct core *core, const struct node *but)
 bool core_work_has_other_node(const struct core *core, const struct work *work,
                               const struct node *but)
 {
+    uint32_t n = 0, n_wanted = request_nodes(core_work_request(work));
     for (const struct node *node = core->nodes; node != NULL; node = node->hh.next) {
         if (node != but && core_node_is_taking(node) &&
             scheduler_node_is_capable(core->scheduler, node->handle, core_work_group(work),
-                                      core_work_request(work))) {
+                                      core_work_request(work)) &&
+            ++n == n_wanted) {
             return true;
         }
     }
@@ -190,21 +192,23 @@ static void core_node_set_aside(struct core *core, time_ms now, struct sweep *sw
 void core_node_worked(struct core *core, time_ms now, const struct task *task)
 {
     struct sweep *sweep = task->work->sweep;
-    if (sweep == NULL || task->node == NULL) {
+    const struct node *node = core_task_blamed(task);
+    if (sweep == NULL || node == NULL) {
         return;
     }
-    struct node_run *run = run_find(sweep, task->node->r.name);
+    struct node_run *run = run_find(sweep, node->r.name);
     if (run != NULL) {
         run->n_trials = 0;
     }
-    core_asides_blame(core, now, sweep, task->node->r.name);
+    core_asides_blame(core, now, sweep, node->r.name);
 }
 
 void core_node_failed(struct core *core, time_ms now, const struct task *task,
                       const struct attempt_result *result)
 {
     struct sweep *sweep = task->work->sweep;
-    if (sweep == NULL || task->node == NULL || result->cause == CAUSE_OOM) {
+    struct node *node = core_task_blamed(task);
+    if (sweep == NULL || node == NULL || result->cause == CAUSE_OOM) {
         return;
     }
     bool is_soon = result->started_at == 0 || result->ended_at - result->started_at < NODE_RUN_MS;
@@ -212,7 +216,7 @@ void core_node_failed(struct core *core, time_ms now, const struct task *task,
         core_node_worked(core, now, task);
         return;
     }
-    struct node_run *run = run_make(core, sweep, task->node->r.name);
+    struct node_run *run = run_make(core, sweep, node->r.name);
     uint32_t limit = sweep->spec.retries.node_failures;
     if (run == NULL || limit == 0 || sweep->r.state != SWEEP_RUNNING ||
         core_aside_is(sweep, run->node)) {
@@ -227,7 +231,7 @@ void core_node_failed(struct core *core, time_ms now, const struct task *task,
         run->trials[run->n_trials++] = task->r.id.index;
     }
     if (run->n_trials >= limit) {
-        core_node_set_aside(core, now, sweep, task->node, run,
+        core_node_set_aside(core, now, sweep, node, run,
                             task->r.failure != NULL ? task->r.failure : "no reason is known");
     }
 }

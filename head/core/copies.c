@@ -43,6 +43,10 @@ static void places_find(struct places *places, const struct task *maker, uint32_
     if (r->safe_snapshot.ordinal == ordinal) {
         place_look(places, r->safe_node);
     }
+    const struct kept_snapshot *kept = core_kept_find(maker, ordinal);
+    if (kept != NULL) {
+        place_look(places, kept->node);
+    }
     if (maker->keeper != NULL && maker->keeping.ordinal == ordinal && maker->keeping.owner == 0) {
         place_look(places, maker->keep_from->r.name);
     }
@@ -106,7 +110,8 @@ void on_event_copied(struct core *core, time_ms now, struct node *node,
 {
     struct snapshot_name name = {event->task, event->snapshot.ordinal};
     struct task *maker = core_task_find(core, name.task);
-    if (maker != NULL) {
+    /* Told again it may have been dropped meanwhile: it becomes nobody's by that. */
+    if (maker != NULL && event->attempt == 0) {
         core_keep_arrived(core, now, maker, name.ordinal, event->keep, node);
         if (maker->node == node) {
             core_snapshot_arrived(core, maker, name.ordinal, 0, node);
@@ -118,7 +123,5 @@ void on_event_copied(struct core *core, time_ms now, struct node *node,
             }
         }
     }
-    if (!core_snapshot_is_wanted(core, node, name)) {
-        core_snapshot_drop_tell(core, node, name);
-    }
+    core_snapshot_refuse(core, node, name);
 }

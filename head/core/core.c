@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "head/core/arrays.h"
+#include "head/core/gang.h"
 
 enum { BATCH_MEAN_OF = 16 }; /* batches that their mean time remembers */
 
@@ -286,16 +287,22 @@ void core_check(const struct core *core)
             states[task->r.state]++;
             active += task->r.state != TASK_ENDED;
             assert((task->r.state == TASK_ENDED) == (task->r.outcome != OUTCOME_NONE));
-            assert((core_task_is_on_node(task) && !core_task_is_in_lane(task)) ==
-                   (task->allocation != NULL));
-            assert(core_task_is_on_node(task) == (task->node != NULL));
+            assert((core_task_is_on_node(task) && !core_task_is_in_lane(task) &&
+                    !core_gang_has_lost_first(task)) == (task->allocation != NULL));
+            assert(core_task_is_on_node(task) ==
+                   (task->node != NULL || core_gang_has_lost_first(task)));
+            core_gang_check(task);
             assert(task->node == NULL || task->node->r.state != NODE_GONE);
             assert(core_aside_is_kept(task));
+            core_kept_check(task);
         }
         assert(active == work->n_active);
         assert(memcmp(states, work->states, sizeof states) == 0);
         if (work->array != NULL) {
             core_array_check(work->array, tasks);
+        }
+        if (work->sweep != NULL) {
+            core_sweep_best_check(work->sweep);
         }
     }
     for (int state = 0; state <= TASK_ENDED; state++) {

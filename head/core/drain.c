@@ -60,22 +60,37 @@ static void owed_count_task(struct core *core, struct task *task)
     }
 }
 
-/* Of a sweep that has ended its best trial alone. */
-static void owed_count_sweep(struct core *core, const struct sweep *sweep)
+/* Of a sweep that has ended: its best trial, and those that keep theirs as its best. */
+static void owed_count_best(struct core *core, const struct sweep *sweep)
 {
     const struct work *work = sweep->work;
     uint32_t trial;
     double value;
     int64_t step;
+    bool has_best = tune_best(sweep->tuner, &trial, &value, &step) && trial <= work->n_tasks;
+    struct task *best = has_best ? work->tasks[trial - 1] : NULL;
+    if (best != NULL) {
+        owed_count_task(core, best);
+    }
+    for (uint32_t i = 0; i < sweep->n_best_ended; i++) {
+        if (sweep->best_ended[i] != best) {
+            owed_count_task(core, sweep->best_ended[i]);
+        }
+    }
+}
+
+static void owed_count_sweep(struct core *core, const struct sweep *sweep)
+{
+    const struct work *work = sweep->work;
     if (sweep->spec.checkpoints.store != CHECKPOINT_STORE_CLUSTER) {
         return;
     }
-    for (uint32_t i = 0; i < work->n_tasks && work->n_active > 0; i++) {
-        owed_count_task(core, work->tasks[i]);
+    if (work->n_active == 0) {
+        owed_count_best(core, sweep);
+        return;
     }
-    bool has_best = work->n_active == 0 && tune_best(sweep->tuner, &trial, &value, &step);
-    if (has_best && trial <= work->n_tasks) {
-        owed_count_task(core, work->tasks[trial - 1]);
+    for (uint32_t i = 0; i < work->n_tasks; i++) {
+        owed_count_task(core, work->tasks[i]);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "head/core/arrays.h"
+#include "head/core/gang.h"
 
 static void core_enrol_refuse(struct core *core, uint64_t peer, error_code code, const char *text)
 {
@@ -145,7 +146,7 @@ static void core_node_renew(struct core *core, time_ms now, struct node *node,
     }
 }
 
-static const struct running_ref *enrol_names(const struct msg_enrol *msg, const struct task *task)
+const struct running_ref *core_enrol_names(const struct msg_enrol *msg, const struct task *task)
 {
     for (uint32_t i = 0; i < msg->n_running; i++) {
         const struct running_ref *ref = &msg->running[i];
@@ -159,17 +160,18 @@ static const struct running_ref *enrol_names(const struct msg_enrol *msg, const 
 static void core_welcome(struct core *core, time_ms now, struct node *node,
                          const struct msg_enrol *msg)
 {
-    struct running_ref *holds = mem_calloc(node->n_tasks, sizeof *holds);
+    struct running_ref *holds = mem_calloc(node->n_tasks + node->n_parts, sizeof *holds);
     if (holds == NULL) {
         core_fail(core, ERR_NO_MEMORY);
         return;
     }
     uint32_t n = 0;
     list_each (&node->tasks, struct task, node_link, task) {
-        if (!core_task_is_in_lane(task)) {
+        if (!core_task_is_in_lane(task) && core_gang_is_first_here(task)) {
             holds[n++] = (struct running_ref){task->r.id, task->r.attempt, task->r.order.n};
         }
     }
+    n += core_gang_holds(node, holds + n);
     struct msg_welcome welcome = {
         .epoch = core->config.epoch,
         .applied = node->r.applied,
@@ -183,9 +185,9 @@ static void core_welcome(struct core *core, time_ms now, struct node *node,
     outbox_send(&core->out, node->peer, MSG_WELCOME, &welcome);
     mem_free(holds);
     list_each (&node->tasks, struct task, node_link, held) {
-        const struct running_ref *ref = enrol_names(msg, held);
-        if (core_task_is_in_lane(held)) {
-            continue; /* core_arrays_enrol() */
+        const struct running_ref *ref = core_enrol_names(msg, held);
+        if (core_task_is_in_lane(held) || !core_gang_is_first_here(held)) {
+            continue; /* core_arrays_enrol(); or nothing of it is here any more */
         }
         if (ref == NULL) {
             core_lease_send(core, held);
@@ -195,11 +197,20 @@ static void core_welcome(struct core *core, time_ms now, struct node *node,
     }
 }
 
+/* One that is newer than the record, of an attempt that is here: its event is on its way. */
+static bool snapshot_is_untold(struct core *core, const struct node *node,
+                               const struct msg_enrol *msg, struct snapshot_name name)
+{
+    const struct task *task = core_task_find(core, name.task);
+    return task != NULL && task->node == node && name.ordinal > task->r.last_ordinal &&
+           core_enrol_names(msg, task) != NULL;
+}
+
 static void core_snapshots_sweep(struct core *core, struct node *node, const struct msg_enrol *msg)
 {
     for (uint32_t i = 0; i < msg->n_snapshots; i++) {
-        if (!core_snapshot_is_wanted(core, node, msg->snapshots[i])) {
-            core_snapshot_drop_tell(core, node, msg->snapshots[i]);
+        if (!snapshot_is_untold(core, node, msg, msg->snapshots[i])) {
+            core_snapshot_refuse(core, node, msg->snapshots[i]);
         }
     }
 }
@@ -292,6 +303,9 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
     if (node->owed != NULL) {
         node->owed->is_told = false;
     }
+    if (node->is_agent_leaving) {
+        core_gangs_hand_back(core, node);
+    }
     if (node->r.state != NODE_DRAINING) {
         core_node_move(core, now, node, NODE_ALIVE);
     }
@@ -303,6 +317,7 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
     core_node_dirty(core, node);
     core_arrays_untold(node);
     core_welcome(core, now, node, msg);
+    core_gangs_welcome(core, node, msg);
     core_arrays_enrol(core, now, node, msg);
     core_snapshots_sweep(core, node, msg);
 }

@@ -2,6 +2,7 @@
  * effect. */
 #include "base/planted.h"
 #include "head/core/arrays.h"
+#include "head/core/gang.h"
 
 typedef void event_handler(struct core *core, time_ms now, struct task *task,
                            const struct node_event *event);
@@ -13,6 +14,7 @@ static event_handler *const event_handlers[] = {
     [EVENT_SNAPSHOT] = on_event_snapshot,
     [EVENT_BYE] = on_event_bye,
     [EVENT_RESULT] = on_event_result,
+    [EVENT_PREPARED] = NULL, /* of gangs alone */
 };
 
 static void on_node_event(struct core *core, time_ms now, struct node *node,
@@ -22,6 +24,7 @@ static void on_node_event(struct core *core, time_ms now, struct node *node,
         node->is_agent_leaving = true;
         node->leaves_at = event->leaves_in_ms > 0 ? now + event->leaves_in_ms : 0;
         core->owed_at = core->tick_next = now;
+        core_gangs_hand_back(core, node);
         if (node->r.state == NODE_ALIVE || node->r.state == NODE_SUSPECT) {
             core_node_move(core, now, node, NODE_DRAINING);
         }
@@ -43,6 +46,9 @@ static void on_node_event(struct core *core, time_ms now, struct node *node,
     if (task == NULL && core_array_task_event(core, now, node, event)) {
         return;
     }
+    if (task != NULL && core_gang_event(core, now, task, node, event)) {
+        return;
+    }
     bool is_theirs = task != NULL && task->node == node &&
                      (task->r.attempt == event->attempt || PLANTED(forget_attempt)) &&
                      core_task_is_on_node(task);
@@ -51,9 +57,18 @@ static void on_node_event(struct core *core, time_ms now, struct node *node,
          * hands. */
         struct msg_gone gone = {event->task, event->attempt};
         outbox_send(&core->out, node->peer, MSG_GONE, &gone);
+        /* An attempt that is there now may have made another one of that number since. */
+        bool is_reused = task != NULL && task->node == node && core_task_is_on_node(task) &&
+                         event->snapshot.ordinal > task->r.last_ordinal;
+        if (event->kind == EVENT_SNAPSHOT && !is_reused) {
+            core_snapshot_refuse(core, node,
+                                 (struct snapshot_name){event->task, event->snapshot.ordinal});
+        }
         return;
     }
-    event_handlers[event->kind](core, now, task, event);
+    if (event_handlers[event->kind] != NULL) {
+        event_handlers[event->kind](core, now, task, event);
+    }
 }
 
 static struct node *core_node_heard(struct core *core, time_ms now, uint64_t peer,

@@ -22,7 +22,8 @@ static void explain_keeps(struct core *core, const struct task *task, struct buf
     uint32_t n = waits ? core_keep_wants(core, task, wants) : 0;
     for (uint32_t i = 0; i < n; i++) {
         const struct node *node = core_node_find(core, wants[i].where);
-        if (node != NULL && node->r.state == NODE_DRAINING) {
+        bool is_awaited = wants[i].kind != KEEP_BESIDE;
+        if (node != NULL && node->r.state == NODE_DRAINING && is_awaited) {
             ignore_error(buf_printf(text,
                                     "; its snapshot of step %lld lies on node %s alone, which is "
                                     "being emptied, and goes to another node first",

@@ -1,9 +1,6 @@
-/* Second places: the last snapshot that a trial has made is copied to another node, and so is what
- * a sweep's best trial ended with, so that neither is lost with its node (`checkpoints.store`). The
- * record then says that it is *safe*. What lies on a node that is being emptied goes before all
- * else: there the best snapshots, too, and those that a trial waits to go on from though another
- * one made them. One copy for a trial is on its way at a time, a few to a node; what was saved
- * meanwhile is next. A head that starts anew begins them anew. */
+/* Second places: what a trial wants another place for (keep_wants.c) is copied there, what lies on
+ * nodes that are being emptied before all else. One copy for a trial is on its way at a time, a few
+ * to a node; what was saved meanwhile is next. A head that starts anew begins them anew. */
 #include <string.h>
 
 #include "head/core/state.h"
@@ -15,150 +12,11 @@ enum {
     KEEP_PATIENCE_MS = 300000, /* a copy that has not come by then is ordered elsewhere */
 };
 
-/* ---- places ---- */
-
-static bool place_is_in(struct core *core, const char *where, bool is_leaving)
-{
-    const struct node *node = where != NULL ? core_node_find(core, where) : NULL;
-    return node != NULL && node->r.state != NODE_GONE &&
-           (node->r.state == NODE_DRAINING) == is_leaving;
-}
-
-bool core_place_stays(struct core *core, const char *where)
-{
-    return place_is_in(core, where, false);
-}
-
-static bool place_leaves(struct core *core, const char *where)
-{
-    return place_is_in(core, where, true);
-}
-
-/* Where a record of its maker says that it lies, on a node that stays; NULL: nowhere. */
-static const char *staying_place(struct core *core, const struct task *maker, uint32_t ordinal)
-{
-    const struct record_task *r = &maker->r;
-    const struct {
-        const struct snapshot_ref *snapshot;
-        const char *where;
-    } refs[] = {{&r->snapshot, r->snapshot_node},
-                {&r->safe_snapshot, r->safe_node},
-                {&r->best_snapshot, r->best_node}};
-    for (size_t i = 0; i < sizeof refs / sizeof refs[0]; i++) {
-        if (refs[i].snapshot->ordinal == ordinal && refs[i].snapshot->owner == 0 &&
-            core_place_stays(core, refs[i].where)) {
-            return refs[i].where;
-        }
-    }
-    return NULL;
-}
-
-/* ---- which ones ---- */
-
-static bool task_is_best(const struct task *task)
-{
-    uint32_t trial;
-    double value;
-    int64_t step;
-    return tune_best(task->work->sweep->tuner, &trial, &value, &step) && trial == task->r.id.index;
-}
-
-/* What it goes on from, or, at its end, what is kept of the best trial. */
-static bool last_want(struct core *core, const struct task *task, struct keep_want *ret_want)
-{
-    const struct record_task *r = &task->r;
-    bool has_ended = r->state == TASK_ENDED;
-    bool is_best = has_ended && r->best_snapshot.ordinal != 0;
-    const struct snapshot_ref *snapshot = is_best ? &r->best_snapshot : &r->snapshot;
-    const char *where = is_best ? r->best_node : r->snapshot_node;
-    if (snapshot->ordinal == 0 || snapshot->owner != 0 || (has_ended && !task_is_best(task))) {
-        return false;
-    }
-    bool is_same = r->safe_snapshot.ordinal == snapshot->ordinal;
-    if (is_same && !core_text_equal(r->safe_node, where) && core_place_stays(core, r->safe_node)) {
-        return false;
-    }
-    *ret_want = (struct keep_want){KEEP_LAST, *snapshot, where};
-    /* Its own place is gone: the second one is what there is, and that leaves. */
-    bool is_second_all = r->safe_snapshot.ordinal != 0 && (is_same || !has_ended) &&
-                         !core_snapshot_is_reached(core, where) && place_leaves(core, r->safe_node);
-    if (is_second_all) {
-        *ret_want = (struct keep_want){KEEP_LAST, r->safe_snapshot, r->safe_node};
-    }
-    return true;
-}
-
-/* The best one of a trial that has not ended, whose node leaves. */
-static bool best_want(struct core *core, const struct task *task, struct keep_want *ret_want)
-{
-    const struct record_task *r = &task->r;
-    if (r->state == TASK_ENDED || r->best_snapshot.ordinal == 0 ||
-        !place_leaves(core, r->best_node) ||
-        (r->snapshot.owner == 0 && r->snapshot.ordinal == r->best_snapshot.ordinal) ||
-        staying_place(core, task, r->best_snapshot.ordinal) != NULL) {
-        return false;
-    }
-    *ret_want = (struct keep_want){KEEP_BEST, r->best_snapshot, r->best_node};
-    return true;
-}
-
-/* Another trial made what it goes on from. One that runs on the node that leaves has it there; it
- * waits for it once it was handed back. */
-static bool borrowed_want(struct core *core, const struct task *task, struct keep_want *ret_want)
-{
-    const struct record_task *r = &task->r;
-    if (r->state == TASK_ENDED || r->snapshot.owner == 0 || !place_leaves(core, r->snapshot_node) ||
-        (task->node != NULL && strcmp(task->node->r.name, r->snapshot_node) == 0)) {
-        return false;
-    }
-    const struct task *maker = core_snapshot_maker(core, task, &r->snapshot);
-    if (maker == NULL || staying_place(core, maker, r->snapshot.ordinal) != NULL) {
-        return false;
-    }
-    *ret_want = (struct keep_want){KEEP_BORROWED, r->snapshot, r->snapshot_node};
-    return true;
-}
-
-uint32_t core_keep_wants(struct core *core, const struct task *task,
-                         struct keep_want ret_wants[KEEP_WANTS_MAX])
-{
-    static bool (*const kinds[KEEP_WANTS_MAX])(struct core *, const struct task *,
-                                               struct keep_want *) = {last_want, best_want,
-                                                                      borrowed_want};
-    uint32_t n = 0;
-    const struct sweep *sweep = task->work->sweep;
-    bool is_copied = sweep != NULL && sweep->spec.checkpoints.store == CHECKPOINT_STORE_CLUSTER;
-    for (int i = 0; is_copied && i < KEEP_WANTS_MAX; i++) {
-        n += kinds[i](core, task, &ret_wants[n]);
-    }
-    return n;
-}
-
 void core_keep_due(struct core *core, struct task *task)
 {
     struct keep_want wants[KEEP_WANTS_MAX];
     if (list_is_empty(&task->keep_link) && core_keep_wants(core, task, wants) > 0) {
         list_push_back(&core->keeps_due, &task->keep_link);
-    }
-}
-
-void core_keep_move_off(struct core *core, struct task *task)
-{
-    struct record_task *r = &task->r;
-    if (r->best_snapshot.ordinal != 0 && place_leaves(core, r->best_node)) {
-        const char *where = staying_place(core, task, r->best_snapshot.ordinal);
-        if (where != NULL) {
-            core_snapshot_set(core, task, &r->best_snapshot, &r->best_node, r->best_snapshot,
-                              where);
-        }
-    }
-    if (r->state != TASK_ENDED && r->snapshot.owner != 0 && task->node == NULL &&
-        place_leaves(core, r->snapshot_node)) {
-        const struct task *maker = core_snapshot_maker(core, task, &r->snapshot);
-        const char *where = maker != NULL ? staying_place(core, maker, r->snapshot.ordinal) : NULL;
-        if (where != NULL) {
-            core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, r->snapshot, where);
-        }
     }
 }
 
@@ -272,11 +130,8 @@ static void keep_take(struct core *core, struct task *task, const struct node *n
         }
         return;
     }
-    if (r->best_snapshot.ordinal == task->keeping.ordinal && place_leaves(core, r->best_node)) {
-        core_snapshot_set(core, task, &r->best_snapshot, &r->best_node, r->best_snapshot,
-                          node->r.name);
-    }
-    if (task->keep_kind == KEEP_LAST) {
+    core_keep_places_move(core, task, task->keeping.ordinal, node->r.name);
+    if (task->keep_kind == KEEP_LAST && !core_sweep_best_lacks(task)) { /* else it keeps none */
         core_snapshot_set(core, task, &r->safe_snapshot, &r->safe_node, task->keeping,
                           node->r.name);
     }
@@ -310,7 +165,7 @@ static keep_outcome keep_try(struct core *core, time_ms now, struct task *task, 
     for (uint32_t i = 0; i < n; i++) {
         /* One that is gone may come back. */
         if (!core_snapshot_is_reached(core, wants[i].where) ||
-            place_leaves(core, wants[i].where) != is_leaving) {
+            core_place_leaves(core, wants[i].where) != is_leaving) {
             continue;
         }
         struct node *keeper = keeper_of(core, task, &wants[i], is_leaving);

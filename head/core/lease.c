@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "head/core/arrays.h"
+#include "head/core/gang.h"
 
 static uint32_t params_name(const struct sweep_spec *spec, const struct value *params,
                             uint32_t n_params, struct named_value *ret_params)
@@ -80,6 +81,7 @@ static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
     lease->metric_time = spec->metric.time;
     lease->adopt = spec->checkpoints.adopt;
     lease->ranks = spec->ranks;
+    lease->nodes = spec->resources.nodes > 1 ? spec->resources.nodes : 0;
     lease->timeout_rank_ms = spec->timeouts.rank_ms;
 }
 
@@ -121,7 +123,23 @@ static void lease_fill(const struct task *task, struct msg_lease *lease, struct 
     }
 }
 
-void core_lease_send(struct core *core, const struct task *task)
+/* Of a gang's part above the first, whose ranks do not speak for the trial: nothing of it is judged
+ * by what they say, and it has no snapshots. */
+static void lease_to_part(const struct gang_part *part, uint32_t number, struct msg_lease *lease)
+{
+    lease->node_rank = number;
+    lease->gpus = part->gpus;
+    lease->n_gpus = part->n_gpus;
+    lease->order = (struct order){.n = lease->order.n, .until = INT64_MAX, .act = ACT_GO};
+    lease->timeout_trial_ms = lease->timeout_silent_ms = lease->timeout_start_ms = 0;
+    lease->report_from = 0;
+    lease->adopt = NULL;
+    lease->checkpoints_every_ms = 0;
+    lease->last_ordinal = 0;
+}
+
+static void lease_send(struct core *core, const struct task *task, const struct node *node,
+                       uint32_t part)
 {
     struct named_value params[SPEC_PARAMETERS_MAX];
     struct msg_lease lease;
@@ -132,7 +150,17 @@ void core_lease_send(struct core *core, const struct task *task)
         return;
     }
     lease_fill(task, &lease, params, env);
-    lease.restore = core_snapshot_to_restore(core, task);
+    if (part == 0) {
+        lease.restore = core_snapshot_to_restore(core, task);
+    } else {
+        lease_to_part(&task->r.parts[part], part, &lease);
+    }
+    outbox_send(&core->out, node->peer, MSG_LEASE, &lease);
+    mem_free(env);
+}
+
+void core_lease_send(struct core *core, const struct task *task)
+{
     if (task->work->array != NULL) {
         struct array_holder *holder =
             core_array_holder(core, core->now, task->work->array, task->node);
@@ -140,8 +168,15 @@ void core_lease_send(struct core *core, const struct task *task)
             core_array_tell(core, holder); /* its lines are named there */
         }
     }
-    outbox_send(&core->out, task->node->peer, MSG_LEASE, &lease);
-    mem_free(env);
+    lease_send(core, task, task->node, 0);
+}
+
+void core_lease_send_part(struct core *core, const struct task *task, uint32_t part)
+{
+    const struct node *node = task->gang->places[part].node;
+    if (node != NULL) {
+        lease_send(core, task, node, part);
+    }
 }
 
 static size_t value_text_size(const struct value *value)
@@ -195,12 +230,16 @@ error_code core_lease_check(const struct work *work, struct report *report)
 /* The next attempt of a queued task; attempts count from 0 and are used up even if they never
  * start. */
 static void core_task_lease(struct core *core, time_ms now, struct task *task,
-                            const struct allocation *allocation)
+                            const struct allocation *allocations)
 {
-    struct node *node = core_node_of_handle(core, allocation->node);
+    struct node *node = core_node_of_handle(core, allocations[0].node);
+    uint32_t n_nodes = request_nodes(core_work_request(task->work));
     assert(node != NULL);
     core_snapshots_move(core, now, task);
-    core_task_place(core, task, node, allocation);
+    core_task_place(core, task, node, &allocations[0]);
+    if (n_nodes > 1) {
+        core_gang_place(core, task, allocations, n_nodes);
+    }
     if (core->out.failed != OK) {
         return;
     }
@@ -222,6 +261,7 @@ static void core_task_lease(struct core *core, time_ms now, struct task *task,
         core_task_move(core, now, task, TASK_EVENT_TOLD);
     }
     core_lease_send(core, task);
+    core_gang_leases_send(core, task);
 }
 
 /* A node has room for the sweep's next trial: the suggestion becomes a trial, asked for in this
@@ -276,7 +316,8 @@ static void core_tickets_refresh(struct core *core)
 static bool core_task_avoids(struct core *core, time_ms now, struct task *task,
                              struct allocation *allocation)
 {
-    if (task->waiting.item.avoid != allocation->node || now >= task->avoid_until ||
+    bool is_gang = request_nodes(core_work_request(task->work)) > 1; /* it takes what it gets */
+    if (is_gang || task->waiting.item.avoid != allocation->node || now >= task->avoid_until ||
         !core_work_has_other_node(core, task->work, core_node_of_handle(core, allocation->node))) {
         return false;
     }
@@ -284,6 +325,15 @@ static bool core_task_avoids(struct core *core, time_ms now, struct task *task,
     task->hold_until = now + AVOID_LOOK_MS;
     core_task_enqueue(core, now, task);
     return true;
+}
+
+static void core_allocations_give(struct core *core, const struct work *work,
+                                  struct allocation *allocations)
+{
+    uint32_t n = request_nodes(core_work_request(work));
+    for (uint32_t i = 0; i < n; i++) {
+        scheduler_give(core->scheduler, &allocations[i]);
+    }
 }
 
 void core_schedule(struct core *core, time_ms now)
@@ -300,30 +350,30 @@ void core_schedule(struct core *core, time_ms now)
         if (core->is_leaving) {
             return;
         }
-        struct allocation allocation;
-        struct scheduler_item *item = scheduler_next(core->scheduler, &allocation);
+        struct allocation allocations[SCHEDULER_GANG_MAX];
+        struct scheduler_item *item = scheduler_next(core->scheduler, allocations);
         if (item == NULL) {
             return;
         }
         struct waiting *waiting = list_entry(item, struct waiting, item);
         struct task *task = waiting->task;
         if (waiting->array != NULL) {
-            core_array_lane_open(core, now, waiting->array, &allocation);
+            core_array_lane_open(core, now, waiting->array, &allocations[0]);
             continue;
         }
         if (task == NULL && core->task_total >= CORE_TASKS_MAX) {
-            scheduler_give(core->scheduler, &allocation);
+            core_allocations_give(core, waiting->sweep->work, allocations);
             core_sweep_due(core, waiting->sweep); /* Its ticket is not put up again. */
             continue;
         }
-        if (task != NULL && core_task_avoids(core, now, task, &allocation)) {
+        if (task != NULL && core_task_avoids(core, now, task, &allocations[0])) {
             continue;
         }
         if (task == NULL) {
             task = core_ticket_take(core, now, waiting->sweep);
         }
         if (task != NULL) {
-            core_task_lease(core, now, task, &allocation);
+            core_task_lease(core, now, task, allocations);
         }
         if (outbox_open_ops(&core->out) >= BATCH_GROUP_OPS_MAX) {
             core_group_close(core);

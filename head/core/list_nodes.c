@@ -24,6 +24,7 @@ static struct listing_value node_joined(const void *object)
 static struct listing_value node_running(const void *object)
 {
     return listing_number(object != NULL ? ((const struct node *)object)->n_tasks +
+                                               ((const struct node *)object)->n_parts +
                                                ((const struct node *)object)->n_lanes
                                          : 0);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "head/core/arrays.h"
+#include "head/core/gang.h"
 
 enum { LOAD_ARENA_MAX = 16 << 20, LOAD_FIELD_MAX = 128 };
 
@@ -156,6 +157,9 @@ error_code core_load_meta(struct core *core, const char *field, const char *valu
 /* A running task holds again what it held, on its node as the record tells it. */
 static error_code load_place(struct core *core, struct task *task, struct report *report)
 {
+    if (core_gang_has_lost_first(task)) {
+        return core_gang_load(core, task, report);
+    }
     struct node *node = task->r.node != NULL ? core_node_find(core, task->r.node) : NULL;
     if (node == NULL || node->handle == 0) {
         char id[TASK_ID_TEXT_MAX];
@@ -171,7 +175,7 @@ static error_code load_place(struct core *core, struct task *task, struct report
     uint64_t incarnation = task->r.incarnation;
     core_task_place(core, task, node, &allocation);
     task->r.incarnation = incarnation;
-    return core->out.failed;
+    return core->out.failed != OK ? core->out.failed : core_gang_load(core, task, report);
 }
 
 /* What it runs on is its lane's, which the agent names. */
@@ -212,10 +216,15 @@ static error_code load_work(struct core *core, time_ms now, struct work *work,
         core_sweep_dirty(core, work->sweep);
     }
     for (uint32_t i = 0; i < work->n_tasks; i++) {
-        struct task *task = work->tasks[i];
-        if (task == NULL) {
+        if (work->tasks[i] == NULL) {
             return report_fail(report, ERR_FORMAT, "task %u.%u is missing", work->number, i + 1);
         }
+    }
+    if (work->sweep != NULL) {
+        core_sweep_best_load(core, work->sweep);
+    }
+    for (uint32_t i = 0; i < work->n_tasks; i++) {
+        struct task *task = work->tasks[i];
         core_keep_due(core, task);
         if (task->r.state == TASK_QUEUED) {
             core_task_enqueue(core, now, task);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "head/core/arrays.h"
+#include "head/core/gang.h"
 
 enum { FAULT_TRIES = 3, FAULT_PAUSE_MS = 1000 };
 
@@ -72,11 +73,11 @@ static void sweep_fault(struct core *core, time_ms now, struct sweep *sweep, str
 void core_end_refused(struct core *core, time_ms now, struct task *task,
                       const struct attempt_result *result)
 {
-    struct node *node = task->node;
+    struct node *node = core_task_blamed(task);
     struct job *job = task->work->job;
     time_ms leased = task->r.leased;
     const char *why = result->reason != NULL ? result->reason : "";
-    if (!result->is_nodes_fault) {
+    if (!result->is_nodes_fault || node == NULL) {
         core_task_move(core, now, task, TASK_EVENT_REFUSED);
     } else if (job == NULL) {
         core_task_move(core, now, task, TASK_EVENT_REFUSED);

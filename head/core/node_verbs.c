@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "head/core/arrays.h"
+#include "head/core/gang.h"
 
 enum {
     DRAIN_GRACE_MS = 120000, /* from the deadline until the last attempt is killed */
@@ -327,11 +328,13 @@ void core_drains_check(struct core *core, time_ms now)
     struct node *node, *next;
     HASH_ITER (hh, core->nodes, node, next) {
         bool is_due = node->r.state == NODE_DRAINING && node->r.is_drain_asked &&
-                      node->r.drain_deadline <= now && node->n_tasks + node->n_held > 0;
+                      node->r.drain_deadline <= now &&
+                      node->n_tasks + node->n_parts + node->n_held > 0;
         if (is_due && !node->is_drain_told && node->peer != 0) {
             struct msg_drain msg = {core->config.epoch, DRAIN_GRACE_MS};
             node->is_drain_told = true;
             outbox_send(&core->out, node->peer, MSG_DRAIN, &msg);
+            core_gangs_hand_back(core, node);
         }
     }
 }

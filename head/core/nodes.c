@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "head/core/arrays.h"
+#include "head/core/gang.h"
 
 struct node *core_node_find(struct core *core, const char *name)
 {
@@ -72,6 +73,7 @@ struct node *core_node_add(struct core *core, const char *name)
         return NULL;
     }
     list_init(&node->tasks);
+    list_init(&node->parts);
     list_init(&node->holders);
     list_init(&node->dirty_link);
     list_init(&node->ack_link);
@@ -217,7 +219,16 @@ static void core_task_take_off(struct core *core, time_ms now, struct task *task
     core_task_move(core, now, task, TASK_EVENT_NODE_LOST);
 }
 
-static void core_lost_evidence(struct core *core, time_ms now, const struct task *task,
+const struct record_node *core_task_host(struct core *core, const struct task *task)
+{
+    static const struct record_node nowhere;
+    const struct node *node = task->node == NULL && task->r.node != NULL
+                                  ? core_node_find(core, task->r.node)
+                                  : task->node;
+    return node != NULL ? &node->r : &nowhere;
+}
+
+static void core_lost_evidence(struct core *core, time_ms ended, const struct task *task,
                                const char *reason)
 {
     struct record_attempt record = {
@@ -229,12 +240,13 @@ static void core_lost_evidence(struct core *core, time_ms now, const struct task
                    .cause = CAUSE_LOST,
                    .reason = reason,
                    .started_at = task->r.started,
-                   .ended_at = now},
-        .host = task->node->r.host,
-        .version = task->node->r.version,
+                   .ended_at = ended},
+        .host = core_task_host(core, task)->host,
+        .version = core_task_host(core, task)->version,
         .image = "",
         .leased = task->r.leased,
     };
+    core_evidence_part(task, &record);
     char field[TASK_ID_TEXT_MAX * 2];
     char id[TASK_ID_TEXT_MAX];
     struct buf buf;
@@ -249,14 +261,16 @@ static void core_lost_evidence(struct core *core, time_ms now, const struct task
     buf_fini(&buf);
 }
 
-void core_task_lost(struct core *core, time_ms now, struct task *task, const char *reason)
+void core_task_lost(struct core *core, time_ms now, struct task *task, const char *reason,
+                    time_ms ended)
 {
-    core_lost_evidence(core, now, task, reason);
+    core_lost_evidence(core, ended, task, reason);
     core_task_take_off(core, now, task, reason);
 }
 
 void core_node_tasks_lost(struct core *core, time_ms now, struct node *node, const char *reason)
 {
+    core_gangs_lost(core, now, node, reason);
     list_each (&node->tasks, struct task, node_link, task) {
         core_lost_evidence(core, now, task, reason);
     }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "head/core/state.h"
+#include "head/core/gang.h"
 
 enum { EXIT_GIVE_BACK = 75 }; /* EX_TEMPFAIL of sysexits.h: "give me back later" */
 
@@ -42,11 +42,12 @@ static void core_evidence_store(struct core *core, const struct task *task,
         .node = task->r.node,
         .incarnation = task->r.incarnation,
         .result = *result,
-        .host = task->node->r.host,
-        .version = task->node->r.version,
+        .host = core_task_host(core, task)->host,
+        .version = core_task_host(core, task)->version,
         .image = "",
         .leased = task->r.leased,
     };
+    core_evidence_part(task, &record);
     struct bytes *tails[] = {&record.result.out_tail, &record.result.err_tail};
     for (int i = 0; i < 2 && !is_failure; i++) {
         if (tails[i]->len > TAIL_SMALL_BYTES) {
@@ -262,7 +263,12 @@ static void core_end_of_node(struct core *core, time_ms now, struct task *task,
 void on_event_result(struct core *core, time_ms now, struct task *task,
                      const struct node_event *event)
 {
-    const struct attempt_result *result = &event->result;
+    core_attempt_ended(core, now, task, &event->result);
+}
+
+void core_attempt_ended(struct core *core, time_ms now, struct task *task,
+                        const struct attempt_result *result)
+{
     attempt_end end = core_end_judge(task, result);
     core_end_start(core, now, task, result);
     if (end == END_DONE && core_end_lacks_metric(task)) {

@@ -181,6 +181,7 @@ void core_task_retry(struct core *core, time_ms now, struct task *task)
         work->job->r.ended = 0;
         core_job_dirty(core, work->job);
     }
+    core_sweep_best_reopened(core, task);
     retry_reset(task, until);
     work->n_active++;
     if (had_ended) {

@@ -1,9 +1,9 @@
 /* Which snapshots of a trial there are, and where they lie: the last one, from which it goes on,
- * and the best one. A record names the node where one lies; a trial that is leased to another node
- * has it fetched there (copies.c). What no record names is dropped: told once the record that no
- * longer names it is on disk; a node that is away lists what it has when it comes.
+ * the best one, and those that are kept beside them (kept.c). A record names the node where one
+ * lies; a trial that is leased to another node has it fetched there (copies.c). What no record
+ * names is dropped: told once the record that no longer names it is on disk; a node that is away
+ * lists what it has when it comes.
  */
-#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -37,13 +37,9 @@ static bool snapshot_is_named(const struct task *maker, uint32_t ordinal, const 
         return true;
     }
     if (snapshot_is(&r->best_snapshot, r->best_node, ordinal, node) ||
-        (r->best_snapshot.ordinal == ordinal && maker->node != NULL &&
-         strcmp(maker->node->r.name, node) == 0)) {
-        return true;
-    }
-    if (snapshot_is(&r->safe_snapshot, r->safe_node, ordinal, node) ||
+        snapshot_is(&r->safe_snapshot, r->safe_node, ordinal, node) ||
         snapshot_is(&r->own_snapshot, r->own_node, ordinal, node) ||
-        core_keep_names(maker, 0, ordinal, node)) {
+        core_kept_names(maker, ordinal, node) || core_keep_names(maker, 0, ordinal, node)) {
         return true;
     }
     list_each (&maker->lent, struct task, lent_link, to) {
@@ -67,14 +63,7 @@ struct task *core_snapshot_maker(struct core *core, const struct task *task,
 bool core_snapshot_is_wanted(struct core *core, const struct node *node, struct snapshot_name name)
 {
     const struct task *task = core_task_find(core, name.task);
-    if (task == NULL) {
-        return false;
-    }
-    if (snapshot_is_named(task, name.ordinal, node->r.name)) {
-        return true;
-    }
-    /* One that is newer than the record: its event is still on its way. */
-    return task->node == node && name.ordinal > task->r.last_ordinal;
+    return task != NULL && snapshot_is_named(task, name.ordinal, node->r.name);
 }
 
 void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t ordinal,
@@ -85,6 +74,22 @@ void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t or
         return;
     }
     core_snapshot_drop_tell(core, node, (struct snapshot_name){maker->r.id, ordinal});
+}
+
+void core_snapshot_refuse(struct core *core, const struct node *node, struct snapshot_name name)
+{
+    if (!core_snapshot_is_wanted(core, node, name)) {
+        core_snapshot_drop_tell(core, node, name);
+    }
+}
+
+void core_snapshot_left(struct core *core, struct task *task, const struct node *node)
+{
+    const struct record_task *r = &task->r;
+    if (r->snapshot.ordinal != 0) {
+        core_snapshot_drop(core, core_snapshot_maker(core, task, &r->snapshot), r->snapshot.ordinal,
+                           node->r.name);
+    }
 }
 
 void core_snapshot_drop_tell(struct core *core, const struct node *node, struct snapshot_name name)
@@ -101,6 +106,10 @@ void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref
     const char *old_node = TAKE(*ref_node);
     *ref = to;
     ref->dir = NULL; /* A folder's place follows from node, trial and number. */
+    if (ref == &task->r.snapshot && (old.ordinal != to.ordinal || old.owner != to.owner)) {
+        task->r.has_snapshot_value = false;
+        task->r.snapshot_value = 0;
+    }
     if (old.owner != 0) {
         list_remove(&task->lent_link);
     }
@@ -110,6 +119,11 @@ void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref
     core_str_set(core, ref_node, where);
     core_task_dirty(core, task);
     core_snapshot_drop(core, maker, old.ordinal, old_node);
+    bool was_used_here = ref == &task->r.snapshot && task->node != NULL &&
+                         !core_text_equal(old_node, task->node->r.name);
+    if (was_used_here) { /* where it may have been for another one's sake */
+        core_snapshot_drop(core, maker, old.ordinal, task->node->r.name);
+    }
     core_str_clear(&old_node);
 }
 
@@ -117,6 +131,15 @@ static void core_snapshot_clear(struct core *core, struct task *task, struct sna
                                 const char **ref_node)
 {
     core_snapshot_set(core, task, ref, ref_node, (struct snapshot_ref){0}, NULL);
+}
+
+/* It goes on from this one, and the one before may stay as one of its last. */
+static void core_snapshot_resume_at(struct core *core, struct task *task, struct snapshot_ref to,
+                                    const char *where)
+{
+    core_kept_retire(core, task);
+    core_snapshot_set(core, task, &task->r.snapshot, &task->r.snapshot_node, to, where);
+    core_kept_settle(core, task);
 }
 
 void core_snapshot_borrow(struct core *core, struct task *task, struct task *donor)
@@ -134,8 +157,7 @@ void core_snapshot_borrow(struct core *core, struct task *task, struct task *don
     from.owner = donor->r.id.index;
     from.lineage = task->r.lineage;
     PLANT(reset_step, from.step = 0);
-    core_snapshot_set(core, task, &task->r.snapshot, &task->r.snapshot_node, from,
-                      where != NULL ? where : donor->r.snapshot_node);
+    core_snapshot_resume_at(core, task, from, where != NULL ? where : donor->r.snapshot_node);
 }
 
 const char *core_snapshot_lender(struct core *core, const struct task *donor)
@@ -191,8 +213,8 @@ static const char *snapshot_place(struct core *core, const struct task *maker,
     return is_safe ? maker->r.safe_node : NULL;
 }
 
-/* What lies on nodes that are gone is given up, for its second place or for an older one that has
- * one. */
+/* What lies on nodes that are gone is given up, for its second place or for the newest one before
+ * it that can be had. */
 void core_snapshots_move(struct core *core, time_ms now, struct task *task)
 {
     struct record_task *r = &task->r;
@@ -207,15 +229,12 @@ void core_snapshots_move(struct core *core, time_ms now, struct task *task)
         }
         core_exploit_end(core, task);
     }
-    bool has_older = place == NULL && r->safe_snapshot.ordinal != 0 &&
-                     r->safe_snapshot.lineage == r->lineage &&
-                     core_snapshot_is_reached(core, r->safe_node);
-    if (has_older) {
-        core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, r->safe_snapshot,
-                          r->safe_node);
-    } else if (place == NULL && r->snapshot.ordinal != 0) {
-        core_snapshot_clear(core, task, &r->snapshot, &r->snapshot_node);
-    } else if (place != NULL && !core_text_equal(place, r->snapshot_node)) {
+    if (place == NULL) {
+        bool has_older = core_kept_fallback(core, task);
+        if (!has_older && r->snapshot.ordinal != 0) {
+            core_snapshot_clear(core, task, &r->snapshot, &r->snapshot_node);
+        }
+    } else if (!core_text_equal(place, r->snapshot_node)) {
         core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, r->snapshot, place);
     }
 }
@@ -229,7 +248,7 @@ void core_snapshot_arrived(struct core *core, struct task *task, uint32_t ordina
             core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, r->snapshot,
                               node->r.name);
         }
-    } else if (owner == 0 && r->best_snapshot.ordinal == ordinal &&
+    } else if (owner == 0 && r->snapshot.ordinal == 0 && r->best_snapshot.ordinal == ordinal &&
                !snapshot_is_at(&r->best_snapshot, r->best_node, node->r.name)) {
         core_snapshot_set(core, task, &r->best_snapshot, &r->best_node, r->best_snapshot,
                           node->r.name);
@@ -258,7 +277,7 @@ struct snapshot_ref core_snapshot_to_restore(struct core *core, const struct tas
 }
 
 /* Which it was is told by the same rule as when it was leased; the node where it lay may be gone
- * since. A copy at another place is not lost with it. */
+ * since. A copy at another place is not lost with it; else the newest one before it is next. */
 void core_snapshot_lost(struct core *core, time_ms now, struct task *task)
 {
     struct record_task *r = &task->r;
@@ -286,49 +305,52 @@ void core_snapshot_lost(struct core *core, time_ms now, struct task *task)
     }
     if (was_last) {
         core_snapshot_clear(core, task, &r->snapshot, &r->snapshot_node);
+        core_kept_fallback(core, task);
     }
+    core_kept_settle(core, task);
 }
 
 /* The whole work is removed, makers and borrowers. */
 void core_snapshots_drop(struct core *core, const struct task *task)
 {
     const struct record_task *r = &task->r;
-    const struct snapshot_ref *const refs[] = {&r->snapshot, &r->best_snapshot, &r->safe_snapshot,
-                                               &r->own_snapshot};
-    const char *const where[] = {r->snapshot_node, r->best_node, r->safe_node, r->own_node};
-    for (int i = 0; i < 4; i++) {
+    const struct snapshot_ref *refs[KEPT_MAX + 6] = {&r->snapshot, &r->best_snapshot,
+                                                     &r->safe_snapshot, &r->own_snapshot};
+    const char *where[KEPT_MAX + 6] = {r->snapshot_node, r->best_node, r->safe_node, r->own_node};
+    uint32_t n = 4;
+    if (task->keeper != NULL) { /* a copy is under way */
+        refs[n] = refs[n + 1] = &task->keeping;
+        where[n++] = task->keep_from->r.name;
+        where[n++] = task->keeper->r.name;
+    }
+    for (uint32_t i = 0; i < r->n_kept; i++, n++) {
+        refs[n] = &r->kept[i].snapshot;
+        where[n] = r->kept[i].node;
+    }
+    for (uint32_t i = 0; i < n; i++) {
         const struct node *node = where[i] != NULL ? core_node_find(core, where[i]) : NULL;
         bool is_told = false;
-        for (int k = 0; k < i; k++) {
-            is_told |= refs[k]->owner == 0 && refs[k]->ordinal == refs[i]->ordinal &&
+        for (uint32_t k = 0; k < i; k++) {
+            is_told |= refs[k]->owner == refs[i]->owner && refs[k]->ordinal == refs[i]->ordinal &&
                        core_text_equal(where[k], where[i]);
         }
-        if (node == NULL || refs[i]->ordinal == 0 || is_told) {
-            continue;
+        if (node != NULL && refs[i]->ordinal != 0 && !is_told) {
+            uint32_t maker = refs[i]->owner != 0 ? refs[i]->owner : r->id.index;
+            core_snapshot_drop_tell(core, node,
+                                    (struct snapshot_name){{r->id.job, maker}, refs[i]->ordinal});
         }
-        uint32_t maker = refs[i]->owner != 0 ? refs[i]->owner : r->id.index;
-        core_snapshot_drop_tell(core, node,
-                                (struct snapshot_name){{r->id.job, maker}, refs[i]->ordinal});
     }
 }
 
-/* The last snapshot's own step got a value: the best one is kept beside the last. */
-void core_snapshot_judge(struct core *core, struct task *task, int64_t step, double value)
+void core_snapshots_forget(struct core *core, struct task *task)
 {
-    const struct sweep *sweep = task->work->sweep;
     struct record_task *r = &task->r;
-    if (r->snapshot.ordinal == 0 || r->snapshot.owner != 0 || r->snapshot.step != step ||
-        isnan(value) || sweep->spec.checkpoints.keep_best == 0) {
-        return;
+    while (r->n_kept > 0) {
+        core_kept_remove(core, task, r->kept[r->n_kept - 1].snapshot.ordinal);
     }
-    bool is_maximize = sweep->spec.metric.goal == GOAL_MAXIMIZE;
-    bool is_best = r->best_snapshot.ordinal == 0 ||
-                   (is_maximize ? value > r->best_snapshot_value : value < r->best_snapshot_value);
-    if (is_best) {
-        r->best_snapshot_value = value;
-        core_snapshot_set(core, task, &r->best_snapshot, &r->best_node, r->snapshot,
-                          r->snapshot_node);
-    }
+    core_snapshot_clear(core, task, &r->safe_snapshot, &r->safe_node);
+    core_snapshot_clear(core, task, &r->best_snapshot, &r->best_node);
+    core_snapshot_clear(core, task, &r->snapshot, &r->snapshot_node);
 }
 
 /* Saved before it took over another's weights: it goes back to it if those are lost. */
@@ -361,7 +383,7 @@ void on_event_snapshot(struct core *core, time_ms now, struct task *task,
         snapshot_of_before(core, task, made);
         return;
     }
-    core_snapshot_set(core, task, &task->r.snapshot, &task->r.snapshot_node, made, task->r.node);
+    core_snapshot_resume_at(core, task, made, task->r.node);
     core_exploit_end(core, task);
     core_keep_due(core, task);
     const struct sweep *sweep = task->work->sweep;

@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "head/core/outbox.h"
+#include "head/core/snapshot_policy.h"
 #include "head/core/task_edges.h"
 #include "scheduler/scheduler.h"
 #include "spec/sweep.h"
@@ -21,6 +22,7 @@ struct sweep;
 struct job;
 struct task;
 struct array;
+struct gang;
 
 enum {
     NODE_RUN_MS = 60000, /* a failure sooner after its start may be the node's */
@@ -68,13 +70,14 @@ struct used_key {
     UT_hash_handle hh;
 };
 
-/* What a snapshot gets a place on another node for (keep.c). */
+/* What a snapshot gets a place on another node for (keep_wants.c). */
 typedef enum {
     KEEP_LAST,     /* its trial goes on from it, or ended with it as the best of its sweep */
     KEEP_BEST,     /* of a trial that has not ended, on a node that leaves */
     KEEP_BORROWED, /* another trial made it; on a node that leaves */
+    KEEP_BESIDE,   /* the trial keeps it beside those; on a node that leaves */
 } keep_kind;
-enum { KEEP_WANTS_MAX = 3 };
+enum { KEEP_WANTS_MAX = KEPT_MAX + 4 };
 
 struct keep_want {
     keep_kind kind;
@@ -87,6 +90,7 @@ struct task {
     struct work *work;
     struct node *node;             /* while leased, running or stopping */
     struct allocation *allocation; /* the same while */
+    struct gang *gang; /* its other nodes, the same while; NULL: it is on one (gang.h) */
     struct list node_link;
     struct list dirty_link;
     struct list backoff_link;
@@ -132,6 +136,8 @@ struct sweep {
     time_ms stranded_since;        /* 0: it is not */
     uint32_t turns;                /* that were given up, in this life of the head */
     bool is_waking;
+    struct task **best_ended; /* the best one first (sweep_best.c) */
+    uint32_t n_best_ended, best_ended_cap;
 };
 
 struct job {
@@ -174,6 +180,8 @@ struct node {
     const char *lender_key;
     struct list tasks;
     uint32_t n_tasks;
+    struct list parts; /* of attempts whose first node is another one */
+    uint32_t n_parts;
     struct list holders; /* of arrays that have or had lanes here */
     uint32_t n_lanes;    /* open, of all arrays */
     uint32_t n_held;     /* their plain tasks that are leased to it */
@@ -371,7 +379,7 @@ void core_sweep_forgive(struct core *core, struct sweep *sweep);
 /* Somebody says that the node is good again: no active sweep sets it aside, and what was before
  * does not count against it. Cordoned it stays until its flag is cleared. */
 void core_node_forgive(struct core *core, time_ms now, struct node *node);
-/* Is there another node than this one (NULL: any) that takes new work and could run this one's? */
+/* Are there other nodes than this one (NULL: any) that take new work and could run this one's? */
 bool core_work_has_other_node(const struct core *core, const struct work *work,
                               const struct node *but);
 /* Pauses sweeps for which, for a minute, no node has been there but those set aside. */
@@ -411,6 +419,8 @@ uint32_t core_task_params(const struct task *task, struct named_value *ret_param
 void lease_from_job(const struct work *work, struct msg_lease *lease);
 void core_schedule(struct core *core, time_ms now);
 void core_lease_send(struct core *core, const struct task *task);
+/* Of a gang: to the node of this part, above the first. */
+void core_lease_send_part(struct core *core, const struct task *task, uint32_t part);
 /* ERR_LIMIT: its largest lease would be no frame. Asked before a work is taken: one that was would
  * end this head and each after it. */
 error_code core_lease_check(const struct work *work, struct report *report);
@@ -501,7 +511,8 @@ void core_node_dirty(struct core *core, struct node *node);
 void core_node_move(struct core *core, time_ms now, struct node *node, node_state to);
 void core_node_peer_set(struct core *core, struct node *node, uint64_t peer);
 /* An attempt is over with its node: evidence, then requeued or ended, charged as lost if it ran. */
-void core_task_lost(struct core *core, time_ms now, struct task *task, const char *reason);
+void core_task_lost(struct core *core, time_ms now, struct task *task, const char *reason,
+                    time_ms ended);
 /* The same of all that it has. */
 void core_node_tasks_lost(struct core *core, time_ms now, struct node *node, const char *reason);
 error_code core_node_resources_set(struct core *core, struct node *node);
@@ -522,9 +533,12 @@ void on_event_bye(struct core *core, time_ms now, struct task *task,
                   const struct node_event *event);
 void on_event_result(struct core *core, time_ms now, struct task *task,
                      const struct node_event *event);
+/* Its attempt is over, on all its nodes: what becomes of it. */
+void core_attempt_ended(struct core *core, time_ms now, struct task *task,
+                        const struct attempt_result *result);
+/* Of the node that its attempt is on, or was. */
+const struct record_node *core_task_host(struct core *core, const struct task *task);
 
-/* result.c: `step` got `value`; if the last snapshot is of that step, it may be the best one. */
-void core_snapshot_judge(struct core *core, struct task *task, int64_t step, double value);
 /* Its resume point is the donor's last snapshot from now on, which stays for as long. */
 void core_snapshot_borrow(struct core *core, struct task *task, struct task *donor);
 /* Where another trial gets its last snapshot: not from a node that may go at any moment. NULL:
@@ -534,8 +548,13 @@ const char *core_snapshot_lender(struct core *core, const struct task *donor);
 void core_snapshots_relink(struct core *core, struct work *work);
 /* The task is freed: it lends and borrows nothing. */
 void core_snapshots_unlink(struct task *task);
-/* True if a record names it, or may come to name it by an event that is under way. */
+/* True if a record names it there. */
 bool core_snapshot_is_wanted(struct core *core, const struct node *node, struct snapshot_name name);
+/* The node has one that its event, or the node's copy of it, does not make anybody's: dropped,
+ * unless a record names it there. */
+void core_snapshot_refuse(struct core *core, const struct node *node, struct snapshot_name name);
+/* The task is on this node no more: what it goes on from is not needed there for its sake. */
+void core_snapshot_left(struct core *core, struct task *task, const struct node *node);
 /* Before a lease: what lies on a node that is gone is given up for what can be had. */
 void core_snapshots_move(struct core *core, time_ms now, struct task *task);
 /* What lies on this node can be had: the node is not gone. */
@@ -557,6 +576,54 @@ void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t or
                         const char *where);
 
 void core_snapshot_drop_tell(struct core *core, const struct node *node, struct snapshot_name name);
+/* The trial keeps none: all are dropped but those that another one needs. */
+void core_snapshots_forget(struct core *core, struct task *task);
+
+/* ---- kept.c: what is kept beside the last and the best ---- */
+enum { SNAPSHOT_ROWS_MAX = KEPT_MAX + 2 };
+/* A trial's table for snapshot_policy_apply(), already judged; how many rows. ret_best: the best
+ * one's ordinal, or 0. */
+uint32_t core_snapshot_rows(const struct task *task,
+                            struct snapshot_row ret_rows[SNAPSHOT_ROWS_MAX], uint32_t *ret_best);
+/* `step` got `value`: a snapshot of that step has its value now, and may be the best one. */
+void core_snapshot_judge(struct core *core, struct task *task, int64_t step, double value);
+/* The one that the trial goes on from is about to be another: it stays beside it, until settled. */
+void core_kept_retire(struct core *core, struct task *task);
+/* Does what the policy says: which one is the best, and what goes. */
+void core_kept_settle(struct core *core, struct task *task);
+/* The newest one that it made with this lineage, and that can be had; ordinal 0: none. ret_where is
+ * borrowed from the record. What it goes on from is not looked at. */
+struct snapshot_ref core_kept_newest(struct core *core, const struct task *task, uint64_t lineage,
+                                     const char **ret_where);
+/* The trial goes on from the newest one of its lineage that can be had. False: there is none, and
+ * nothing is changed. */
+bool core_kept_fallback(struct core *core, struct task *task);
+/* It goes on from this one, which it made, and which may be one of those. */
+void core_kept_resume(struct core *core, struct task *task, struct snapshot_ref to,
+                      const char *where);
+const struct kept_snapshot *core_kept_find(const struct task *task, uint32_t ordinal); /* or NULL */
+bool core_kept_names(const struct task *task, uint32_t ordinal, const char *node);
+/* Dropped, unless a record names it otherwise. */
+void core_kept_remove(struct core *core, struct task *task, uint32_t ordinal);
+/* It lies there from now on. */
+void core_kept_move(struct core *core, struct task *task, uint32_t ordinal, const char *to);
+/* Deep copies of a decoded record's; recovery. */
+void core_kept_own(struct core *core, struct task *task, const struct record_task *record);
+void core_kept_free(struct task *task);
+void core_kept_check(const struct task *task); /* asserts */
+
+/* ---- sweep_best.c: which of the ended trials keep their snapshots ---- */
+/* It has ended: another one, or itself, may be among the best no more. */
+void core_sweep_best_ended(struct core *core, struct task *task);
+/* It is about to be tried again, and is none that has ended. */
+void core_sweep_best_reopened(struct core *core, struct task *task);
+/* After recovery. */
+void core_sweep_best_load(struct core *core, struct sweep *sweep);
+/* With `sweep_best`: it has ended as one of the best. */
+bool core_sweep_best_has(const struct task *task);
+/* With `sweep_best`: it has ended, done or stopped, and is none of the best. */
+bool core_sweep_best_lacks(const struct task *task);
+void core_sweep_best_check(const struct sweep *sweep); /* asserts */
 
 /* ---- exploit.c: what a trial keeps while all that it has is another one's ---- */
 /* Before the donor's snapshot becomes its own: what it goes back to if that is lost. */
@@ -567,6 +634,20 @@ bool core_exploit_is_open(const struct task *task);
 /* The donor's snapshot is lost at its place: another one, or its own again. False: there is none.
  */
 bool core_exploit_lost(struct core *core, time_ms now, struct task *task);
+
+/* ---- keep_wants.c: which snapshots want another place ---- */
+/* What needs another place now, the most important first. */
+uint32_t core_keep_wants(struct core *core, const struct task *task,
+                         struct keep_want ret_wants[KEEP_WANTS_MAX]);
+/* What a record says to lie on a node that leaves, and another record on one that stays, is looked
+ * for there from now on. */
+void core_keep_move_off(struct core *core, struct task *task);
+/* What of this number lies on nodes that leave is here now. */
+void core_keep_places_move(struct core *core, struct task *task, uint32_t ordinal, const char *to);
+/* Its node is there, and not being emptied. */
+bool core_place_stays(struct core *core, const char *where);
+/* Its node is there, and being emptied. */
+bool core_place_leaves(struct core *core, const char *where);
 
 /* ---- keep.c: second places ---- */
 /* Its last snapshot, or what it ended with, may want one; costs nothing if not. */
@@ -579,14 +660,6 @@ bool core_keep_names(const struct task *task, uint32_t owner, uint32_t ordinal, 
 void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32_t ordinal,
                        uint64_t keep, const struct node *node);
 void core_keeps_go(struct core *core, time_ms now);
-/* What needs another place now, the most important first. */
-uint32_t core_keep_wants(struct core *core, const struct task *task,
-                         struct keep_want ret_wants[KEEP_WANTS_MAX]);
-/* What a record says to lie on a node that leaves, and another record on one that stays, is looked
- * for there from now on. */
-void core_keep_move_off(struct core *core, struct task *task);
-/* Its node is there, and not being emptied. */
-bool core_place_stays(struct core *core, const char *where);
 /* Another node than this one could take a copy, now or when it is back. */
 bool core_keeper_exists(const struct core *core, const struct node *but);
 
@@ -636,6 +709,12 @@ void core_status_fill(const struct core *core, struct api_status *ret);
 /* ---- view_objects.c: API objects borrowed from the state (arena for lists) ---- */
 void api_trial_fill(const struct core *core, const struct task *task, struct arena *arena,
                     struct api_trial *ret);
+/* Its folder on that node; "" for ordinal 0. */
+const char *api_snapshot_dir(const struct core *core, task_id maker, uint32_t ordinal,
+                             const char *node, struct arena *arena);
+/* view_checkpoints.c: what is kept for the trial, into ret->checkpoints. */
+void api_checkpoints_fill(const struct core *core, const struct task *task, struct arena *arena,
+                          struct api_trial *ret);
 void api_task_fill(const struct core *core, const struct task *task, struct arena *arena,
                    struct api_task *ret);
 void api_sweep_fill(const struct core *core, const struct sweep *sweep, time_ms now,

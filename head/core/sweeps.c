@@ -75,6 +75,7 @@ void core_sweep_free(struct core *core, struct sweep *sweep)
     tune_free(sweep->tuner);
     arena_fini(&sweep->arena);
     mem_free(sweep->ready);
+    mem_free(sweep->best_ended);
     mem_free(sweep->metric_names);
     core_str_clear(&sweep->r.name);
     core_str_clear(&sweep->r.file);

@@ -5,6 +5,7 @@
 
 #include "base/planted.h"
 #include "head/core/arrays.h"
+#include "head/core/gang.h"
 
 struct task *core_task_find(struct core *core, task_id id)
 {
@@ -105,6 +106,7 @@ void core_task_free(struct core *core, struct task *task)
         HASH_DELETE(hh, task->work->exceptions, task);
     }
     core_gpus_clear(task);
+    core_gang_record_free(task);
     core_str_clear(&task->r.reason);
     core_str_clear(&task->r.failure);
     core_str_clear(&task->r.node);
@@ -112,6 +114,7 @@ void core_task_free(struct core *core, struct task *task)
     core_str_clear(&task->r.best_node);
     core_str_clear(&task->r.safe_node);
     core_str_clear(&task->r.own_node);
+    core_kept_free(task);
     mem_free((void *)(uintptr_t)task->r.params);
     mem_free((void *)(uintptr_t)task->r.own_params);
     mem_free((void *)(uintptr_t)task->r.metric_names);
@@ -188,6 +191,7 @@ void core_task_unplace(struct core *core, struct task *task)
         mem_free(task->allocation);
         task->allocation = NULL;
     }
+    core_gang_release(core, task);
     if (task->node != NULL) {
         list_remove(&task->node_link);
         task->node->n_tasks--;
@@ -283,7 +287,11 @@ void core_task_move(struct core *core, time_ms now, struct task *task, task_even
     assert(edge->resources != RESOURCES_TAKE || task->allocation != NULL);
     core_task_charge(task, edge->charge);
     if (edge->resources == RESOURCES_GIVE) {
+        const struct node *left = task->node;
         core_task_unplace(core, task);
+        if (left != NULL) {
+            core_snapshot_left(core, task, left);
+        }
     }
     core_task_state_set(core, task, edge->to);
     if (edge->to == TASK_QUEUED) {
@@ -318,6 +326,7 @@ void core_task_end(struct core *core, time_ms now, struct task *task, task_event
     if (task->work->sweep != NULL) {
         core_exploit_end(core, task);
         core_sweep_trial_ended(core, now, task);
+        core_sweep_best_ended(core, task);
         core_keep_due(core, task);
     } else if (task->work->array != NULL) {
         core_array_task_ended(core, now, task);
@@ -382,6 +391,7 @@ error_code core_task_record_own(struct core *core, struct task *task,
     core_str_set(core, &task->r.safe_node, record->safe_node);
     task->r.own_node = NULL;
     core_str_set(core, &task->r.own_node, record->own_node);
+    core_kept_own(core, task, record);
     task->r.gpus = NULL;
     task->r.params = task->r.own_params = NULL;
     task->r.n_own_params = 0;
@@ -390,6 +400,7 @@ error_code core_task_record_own(struct core *core, struct task *task,
     task->r.last_values = NULL;
     task->r.n_gpus = task->r.n_params = task->r.n_metric_names = task->r.n_last_values = 0;
     task->r.snapshot.dir = task->r.best_snapshot.dir = task->r.safe_snapshot.dir = NULL;
+    core_gang_record_own(core, task, record);
     core_str_set(core, &task->r.reason, record->reason);
     core_str_set(core, &task->r.failure, record->failure);
     core_str_set(core, &task->r.node, record->node);

@@ -74,7 +74,7 @@ static void core_leave_check(struct core *core, time_ms now)
     uint32_t busy = 0;
     struct node *node, *next;
     HASH_ITER (hh, core->nodes, node, next) {
-        uint32_t n_tasks = node->n_tasks + node->n_held;
+        uint32_t n_tasks = node->n_tasks + node->n_parts + node->n_held;
         busy += node->peer != 0 && node->r.state == NODE_DRAINING ? n_tasks : 0;
         /* Connected, and not yet said that it drains: its events are on their way. */
         busy += node->peer != 0 && node->r.state == NODE_ALIVE;

@@ -14,16 +14,15 @@ static const char *checkpoint_node(const struct task *task)
                                               : NULL;
 }
 
-static const char *checkpoint_dir(const struct core *core, const struct task *task,
-                                  const struct snapshot_ref *snapshot, struct arena *arena)
+const char *api_snapshot_dir(const struct core *core, task_id maker, uint32_t ordinal,
+                             const char *node, struct arena *arena)
 {
     char id[TASK_ID_TEXT_MAX];
-    const char *node = checkpoint_node(task);
-    if (snapshot->ordinal == 0 || node == NULL) {
+    if (ordinal == 0 || node == NULL) {
         return "";
     }
     const char *dir = arena_printf(arena, "%s/nodes/%s/snapshots/%s/%u", core->config.state_dir,
-                                   node, task_id_print(task->r.id, id), snapshot->ordinal);
+                                   node, task_id_print(maker, id), ordinal);
     return dir != NULL ? dir : "";
 }
 
@@ -60,6 +59,17 @@ static void trial_points(const struct task *task, struct arena *arena, struct ap
     }
 }
 
+static void trial_nodes(const struct task *task, struct arena *arena, struct api_trial *trial)
+{
+    uint32_t n = task->r.n_parts > 0 ? task->r.n_parts : task->r.node != NULL ? 1 : 0;
+    const char **nodes = arena_calloc(arena, n, sizeof *nodes);
+    for (uint32_t i = 0; nodes != NULL && i < n; i++) {
+        nodes[i] = task->r.n_parts > 0 ? task->r.parts[i].node : task->r.node;
+    }
+    trial->nodes = nodes;
+    trial->n_nodes = nodes != NULL ? n : 0;
+}
+
 void api_trial_fill(const struct core *core, const struct task *task, struct arena *arena,
                     struct api_trial *ret)
 {
@@ -87,7 +97,7 @@ void api_trial_fill(const struct core *core, const struct task *task, struct are
         .n_gpus = task->r.n_gpus,
         .exit_code = task->r.exit_code,
         .signal = task->r.signal,
-        .checkpoint = checkpoint_dir(core, task, snapshot, arena),
+        .checkpoint = api_snapshot_dir(core, task->r.id, snapshot->ordinal, where, arena),
         .checkpoint_step = snapshot->step,
         .checkpoint_node = where,
         .safe_node = task->r.safe_node,
@@ -98,6 +108,7 @@ void api_trial_fill(const struct core *core, const struct task *task, struct are
     };
     trial_params(task, arena, &ret->params, &ret->n_params);
     trial_points(task, arena, ret);
+    trial_nodes(task, arena, ret);
 }
 
 void api_task_fill(const struct core *core, const struct task *task, struct arena *arena,
@@ -145,7 +156,8 @@ static void sweep_best(const struct core *core, const struct sweep *sweep, struc
     ret->best = task->r.id;
     ret->best_value = value;
     ret->best_step = step;
-    ret->best_checkpoint = checkpoint_dir(core, task, checkpoint_of(task), arena);
+    ret->best_checkpoint = api_snapshot_dir(core, task->r.id, checkpoint_of(task)->ordinal,
+                                            checkpoint_node(task), arena);
     trial_params(task, arena, &ret->best_params, &ret->n_best_params);
 }
 
@@ -271,7 +283,7 @@ void api_node_fill(const struct core *core, const struct node *node, time_ms now
         .gpus = node->r.gpus,
         .n_gpus = node->r.n_gpus,
         .gpus_used = (double)usage.gpus_used / AMOUNT_ONE,
-        .running = node->n_tasks + node->n_lanes,
+        .running = node->n_tasks + node->n_parts + node->n_lanes,
         .joined = node->r.joined,
         .heard = now - node->heard,
         .dry = node->r.is_dry,

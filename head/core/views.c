@@ -176,7 +176,14 @@ void view_task(struct core *core, time_ms now, uint64_t request, task_id id)
     }
     struct view view;
     view_begin(&view, core, request);
-    view_task_object(&view, task);
+    if (task->r.is_trial) {
+        struct api_trial trial;
+        api_trial_fill(core, task, &view.arena, &trial);
+        api_checkpoints_fill(core, task, &view.arena, &trial);
+        view_object(&view, &api_trial_schema, &trial);
+    } else {
+        view_task_object(&view, task);
+    }
     view_end(&view);
 }
 

@@ -24,7 +24,10 @@
     X(reset_step, "weights that are taken over count their steps anew")                            \
     X(explore_out, "explored values leave their range")                                            \
     X(explore_to_zero, "explored whole numbers are cut off, down to 0")                            \
-    X(keep_slot, "a trial that was told to leave keeps its resources")
+    X(keep_slot, "a trial that was told to leave keeps its resources")                             \
+    X(drop_kept, "a snapshot is deleted though its trial keeps it beside its last and its best")   \
+    X(start_alone, "a part of a gang starts before the others are ready")                          \
+    X(leave_parts, "a trial on several nodes goes on while a part of its attempt is there")
 
 #ifdef MUSTER_PLANTED
 enum planted_bug {

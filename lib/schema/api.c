@@ -8,6 +8,20 @@ static const struct field api_point_fields[] = {
 };
 const struct schema api_point_schema = SCHEMA("point", struct api_point, 1, api_point_fields);
 
+static const struct field api_checkpoint_fields[] = {
+    F_U32(struct api_checkpoint, ordinal, 1, 1),
+    F_TASK_ID(struct api_checkpoint, trial, 2, 1),
+    F_I64(struct api_checkpoint, step, 3, 1),
+    F_F64_OR_NULL(struct api_checkpoint, value, 4, 1),
+    F_U64(struct api_checkpoint, bytes, 5, 1),
+    F_STR(struct api_checkpoint, node, 6, 1, SCHEMA_TEXT_MAX),
+    F_STR(struct api_checkpoint, safe_node, 7, 1, SCHEMA_TEXT_MAX),
+    F_STR(struct api_checkpoint, path, 8, 1, SCHEMA_TEXT_MAX),
+    F_STRS(struct api_checkpoint, why, n_why, 9, 1, CHECKPOINT_WHYS_MAX),
+};
+const struct schema api_checkpoint_schema =
+    SCHEMA("checkpoint", struct api_checkpoint, 1, api_checkpoint_fields);
+
 static const struct field api_trial_fields[] = {
     F_TASK_ID(struct api_trial, id, 1, 1),
     F_U32(struct api_trial, sweep, 2, 1),
@@ -38,6 +52,9 @@ static const struct field api_trial_fields[] = {
     F_STR(struct api_trial, safe_node, 41, 1, SCHEMA_TEXT_MAX),
     F_I64_OR_NULL(struct api_trial, safe_step, 42, 1),
     F_F64_OR_NULL(struct api_trial, summary, 140, 1),
+    F_LIST(struct api_trial, checkpoints, n_checkpoints, 180, 1, KEPT_MAX + 4,
+           &api_checkpoint_schema),
+    F_STRS(struct api_trial, nodes, n_nodes, 190, 1, GANG_NODES_MAX),
 };
 const struct schema api_trial_schema = SCHEMA("trial", struct api_trial, 1, api_trial_fields);
 

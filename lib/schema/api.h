@@ -12,6 +12,20 @@ struct api_point { /* last and best of a trial; JSON null if step < 0 was never 
     uint32_t n_metrics;
 };
 
+/* A snapshot that is kept for a trial. */
+struct api_checkpoint {
+    uint32_t ordinal; /* counts the commits of `trial` from 1 */
+    task_id trial;    /* that made it */
+    int64_t step;     /* steps done by its weights */
+    double value;     /* of the sweep's metric at that step; NaN: none */
+    uint64_t bytes;
+    const char *node;      /* where it lies */
+    const char *safe_node; /* where it lies, too; NULL: nowhere else */
+    const char *path;      /* its folder, on `node` */
+    const char *const *why;
+    uint32_t n_why;
+};
+
 struct api_trial {
     double summary; /* that it is ranked by; NaN: nothing */
     task_id id;
@@ -41,6 +55,10 @@ struct api_trial {
     const char *checkpoint_node; /* where it lies */
     const char *safe_node;       /* where the last one lies a second time; NULL: it does not */
     int64_t safe_step;           /* of that one; -1: none */
+    const struct api_checkpoint *checkpoints; /* of one trial that is asked for alone */
+    uint32_t n_checkpoints;
+    const char *const *nodes; /* of the last attempt, by node rank, `node` first */
+    uint32_t n_nodes;
 };
 
 struct api_task {
@@ -271,6 +289,6 @@ struct api_error {
 extern const struct schema api_key_schema, api_trial_schema, api_task_schema, api_job_schema,
     api_sweep_schema, api_node_schema, api_status_schema, api_event_schema, api_metric_schema,
     api_lineage_schema, api_error_schema, api_point_schema, api_set_aside_schema,
-    api_failure_schema, api_stage_schema, api_turn_schema;
+    api_checkpoint_schema, api_failure_schema, api_stage_schema, api_turn_schema;
 
 #endif

@@ -6,8 +6,10 @@ const char *const order_act_names[] = {"go", "stop", "pause", "exploit"};
 const char *const order_why_names[] = {"",        "rung",     "max",  "target", "failures",
                                        "wall",    "cancel",   "stop", "pause",  "median",
                                        "exploit", "snapshot", "nan"};
-const char *const event_kind_names[] = {"started", "rows",     "milestone", "snapshot", "bye",
-                                        "result",  "draining", "tasks",     "returned", "copied"};
+const char *const event_kind_names[] = {"started",  "rows",   "milestone", "snapshot",
+                                        "bye",      "result", "draining",  "tasks",
+                                        "returned", "copied", "prepared"};
+const char *const gang_act_names[] = {"meet", "end", "hand_back"};
 const char *const file_word_names[] = {"ok", "no_pass", "gone", "failed"};
 const char *const bye_word_names[] = {"", "done", "paused", "invalid", "error"};
 const char *const end_cause_names[] = {
@@ -160,6 +162,9 @@ static const struct field node_event_fields[] = {
     F_U32(struct node_event, can, 17, 1),
     F_MS(struct node_event, leaves_in_ms, 30, 1),
     F_U64(struct node_event, keep, 31, 1),
+    F_TEXT(struct node_event, address, 40, 1, 256),
+    F_U32(struct node_event, master_port, 41, 1),
+    F_TEXT(struct node_event, peers, 42, 1, PEERS_NODE_BYTES),
 };
 const struct schema node_event_schema =
     SCHEMA("node_event", struct node_event, 1, node_event_fields);
@@ -273,6 +278,8 @@ static const struct field msg_lease_fields[] = {
     F_MS(struct msg_lease, checkpoints_every_ms, 160, 1),
     F_U32(struct msg_lease, ranks, 162, 1),
     F_MS(struct msg_lease, timeout_rank_ms, 163, 1),
+    F_U32(struct msg_lease, nodes, 180, 1),
+    F_U32(struct msg_lease, node_rank, 181, 1),
 };
 const struct schema msg_lease_schema = SCHEMA("lease", struct msg_lease, 1, msg_lease_fields);
 
@@ -329,6 +336,19 @@ static const struct field msg_owed_fields[] = {
     F_TEXT(struct msg_owed, text, 4, 1, REPORT_TEXT_MAX),
 };
 const struct schema msg_owed_schema = SCHEMA("owed", struct msg_owed, 1, msg_owed_fields);
+
+static const struct field msg_gang_fields[] = {
+    F_TASK_ID(struct msg_gang, task, 1, 1),
+    F_U32(struct msg_gang, attempt, 2, 1),
+    F_ENUM(struct msg_gang, act, 3, 1, gang_act_names),
+    F_TEXT(struct msg_gang, address, 4, 1, 256),
+    F_U32(struct msg_gang, master_port, 5, 1),
+    F_TEXT(struct msg_gang, peers, 6, 1, PEERS_MAX_BYTES),
+    F_MS(struct msg_gang, wait_ms, 7, 1),
+    F_MS(struct msg_gang, grace_ms, 8, 1),
+    F_TEXT(struct msg_gang, reason, 9, 1, SCHEMA_TEXT_MAX),
+};
+const struct schema msg_gang_schema = SCHEMA("gang", struct msg_gang, 1, msg_gang_fields);
 
 static const struct field msg_snapshot_get_fields[] = {
     F_STRUCT(struct msg_snapshot_get, name, 1, 1, &snapshot_name_schema),

@@ -31,6 +31,10 @@ enum {
     LOGS_JOBS_MAX = 1 << 16,          /* in these ranges, of what an agent asks for */
     PASS_BYTES = 16,
     FILE_PIECE_MAX_BYTES = 512 << 10, /* of a snapshot's file in one answer */
+    GANG_NODES_MAX = 64,              /* of one attempt */
+    PEERS_NODE_BYTES = 64 << 10,      /* addresses of the ranks on one node */
+    PEERS_MAX_BYTES = 512 << 10,      /* and on all nodes */
+    VERDICT_MAX_BYTES = 512 << 10,    /* an attempt's end in its task's record */
 };
 
 #define MESSAGE_TYPES(X)                                                                           \
@@ -62,7 +66,8 @@ enum {
     X(MSG_LEND, 32, msg_lend)           /* whoever has this pass may copy this snapshot */         \
     X(MSG_SOURCE, 33, msg_source)       /* where the snapshot that was asked for is had */         \
     X(MSG_KEEP, 34, msg_keep)           /* fetch these snapshots: a second place for them */       \
-    X(MSG_OWED, 40, msg_owed)           /* what an agent that leaves is still needed for */        \
+    X(MSG_GANG, 40, msg_gang)           /* to one node of an attempt that is on several */         \
+    X(MSG_OWED, 41, msg_owed)           /* what an agent that leaves is still needed for */        \
     /* agent -> agent, and back */                                                                 \
     X(MSG_FILE_GET, 48, msg_file_get)                                                              \
     X(MSG_FILE, 49, msg_file)
@@ -267,9 +272,11 @@ typedef enum {
     EVENT_RETURNED,  /* tasks of an array that were never started, handed back: the answer to
                         MSG_TAKE_BACK, or by itself when the agent drains */
     EVENT_COPIED,    /* a snapshot came from another node and is whole and on disk: `task` is its
-                        maker, snapshot.ordinal its number; attempt 0 */
+                        maker, snapshot.ordinal its number; attempt 0, or 1: told again */
+    EVENT_PREPARED,  /* of an attempt on several nodes: all is ready to start here, and waits for
+                        MSG_GANG */
 } event_kind;
-extern const char *const event_kind_names[10];
+extern const char *const event_kind_names[11];
 
 typedef enum { BYE_NONE, BYE_DONE, BYE_PAUSED, BYE_INVALID, BYE_ERROR } bye_word;
 extern const char *const bye_word_names[5];
@@ -334,6 +341,9 @@ struct node_event {
     const struct array_lane *lanes; /* TASKS: closed; without GPUs */
     uint32_t n_lanes;
     uint32_t can;         /* ROWS, MILESTONE: CAN_* bits of the trainer's hello */
+    const char *address;  /* PREPARED: of this node, for the others */
+    uint32_t master_port; /* PREPARED: held here, where all ranks may meet */
+    const char *peers;    /* PREPARED: HOST:PORT of each rank here, with commas */
     int64_t leaves_in_ms; /* DRAINING: it goes then, whatever is left */
     uint64_t keep;        /* COPIED: number of the last MSG_KEEP for it; 0: there was none */
 };
@@ -423,6 +433,11 @@ struct msg_lease {
 
     uint32_t ranks;          /* processes of the command; 0: one, which may start its own */
     int64_t timeout_rank_ms; /* how long ranks wait for one of them where all must come */
+
+    /* An attempt on several nodes: each gets a lease of it, prepares, tells EVENT_PREPARED, and
+     * starts at MSG_GANG. The trial is that of the first node, whose rank 0 speaks for it. */
+    uint32_t nodes;     /* 0: one */
+    uint32_t node_rank; /* of this one among them */
 };
 
 struct msg_order {
@@ -432,6 +447,25 @@ struct msg_order {
     struct snapshot_ref restore;      /* EXPLOIT: to go on from */
     const struct named_value *params; /* EXPLOIT: and with */
     uint32_t n_params;
+};
+
+typedef enum {
+    GANG_MEET,      /* all nodes are ready: start */
+    GANG_END,       /* another part of it has ended: so does this one */
+    GANG_HAND_BACK, /* another one's node is to be left: as MSG_DRAIN, of this attempt alone */
+} gang_act;
+extern const char *const gang_act_names[3];
+
+struct msg_gang {
+    task_id task;
+    uint32_t attempt;
+    gang_act act;
+    const char *address;  /* MEET: MASTER_ADDR, of the first node */
+    uint32_t master_port; /* MEET: MASTER_PORT */
+    const char *peers;    /* MEET: of all ranks, in their order */
+    int64_t wait_ms;      /* END: until SIGTERM */
+    int64_t grace_ms;     /* END: from there to SIGKILL; HAND_BACK: until it is killed */
+    const char *reason;   /* END: for people */
 };
 
 struct msg_ack {

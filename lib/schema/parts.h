@@ -31,6 +31,7 @@ enum {
     JOB_NODES_MAX = 20000,
     LINE_RULES_LIMIT = 16, /* as LINE_RULES_MAX of lib/lines */
     LINE_NAMES_LIMIT = 32, /* as LINE_NAMES_MAX */
+    CHECKPOINT_WHYS_MAX = 8,
 };
 
 /* Every row has one value for each name. */

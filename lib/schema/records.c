@@ -27,6 +27,11 @@ const char *const user_role_names[] = {
     USER_ROLES(X)
 #undef X
 };
+const char *const gang_part_state_names[] = {
+#define X(name, word) word,
+    GANG_PART_STATES(X)
+#undef X
+};
 const char *const log_kind_names[] = {"asked",    "milestone", "ended", "target", "wall", "resumed",
                                       "reopened", "held",      "woken", "set",    "donor"};
 
@@ -123,6 +128,26 @@ static const struct field record_chunk_fields[] = {
 const struct schema record_chunk_schema =
     SCHEMA("chunk", struct record_chunk, 1, record_chunk_fields);
 
+static const struct field kept_snapshot_fields[] = {
+    F_STRUCT(struct kept_snapshot, snapshot, 1, 1, &snapshot_ref_schema),
+    F_NAME(struct kept_snapshot, node, 2, 1, NODE_NAME_MAX),
+    F_BOOL(struct kept_snapshot, has_value, 3, 1),
+    F_F64(struct kept_snapshot, value, 4, 1),
+};
+const struct schema kept_snapshot_schema =
+    SCHEMA("kept_snapshot", struct kept_snapshot, 1, kept_snapshot_fields);
+
+static const struct field gang_part_fields[] = {
+    F_NAME(struct gang_part, node, 1, 1, NODE_NAME_MAX),
+    F_U64(struct gang_part, incarnation, 2, 1),
+    F_STRS(struct gang_part, gpus, n_gpus, 3, 1, GPUS_MAX),
+    F_ENUM(struct gang_part, state, 4, 1, gang_part_state_names),
+    F_STR(struct gang_part, address, 5, 1, 256),
+    F_U32(struct gang_part, master_port, 6, 1),
+    F_STR(struct gang_part, peers, 7, 1, PEERS_NODE_BYTES),
+};
+const struct schema gang_part_schema = SCHEMA("gang_part", struct gang_part, 1, gang_part_fields);
+
 static const struct field record_task_fields[] = {
     F_TASK_ID(struct record_task, id, 1, 1),
     F_BOOL(struct record_task, is_trial, 2, 1),
@@ -176,12 +201,18 @@ static const struct field record_task_fields[] = {
     F_F64(struct record_task, summary, 152, 1),
     F_I64(struct record_task, summary_step, 153, 1),
     F_BOOL(struct record_task, is_nan_last, 154, 1),
+    F_BOOL(struct record_task, has_snapshot_value, 180, 1),
+    F_F64(struct record_task, snapshot_value, 181, 1),
+    F_LIST(struct record_task, kept, n_kept, 182, 1, KEPT_MAX, &kept_snapshot_schema),
     F_STRUCT(struct record_task, own_snapshot, 190, 1, &snapshot_ref_schema),
     F_STR(struct record_task, own_node, 191, 1, NODE_NAME_MAX),
     F_VALUES(struct record_task, own_params, n_own_params, 192, 1, PARAMS_MAX),
     F_U64(struct record_task, own_lineage, 193, 1),
     F_U64(struct record_task, donor_lineage, 194, 1),
     F_BOOL(struct record_task, is_donor_replaced, 195, 1),
+    F_LIST(struct record_task, parts, n_parts, 200, 1, GANG_NODES_MAX, &gang_part_schema),
+    F_BYTES(struct record_task, verdict, 201, 1, VERDICT_MAX_BYTES),
+    F_U32(struct record_task, verdict_part, 202, 1),
 };
 const struct schema record_task_schema =
     SCHEMA_CHECKED("task", struct record_task, 1, record_task_fields, record_task_check);
@@ -196,6 +227,8 @@ static const struct field record_attempt_fields[] = {
     F_STR(struct record_attempt, version, 41, 1, 64),
     F_STR(struct record_attempt, image, 42, 1, SCHEMA_TEXT_MAX),
     F_TIME(struct record_attempt, leased, 43, 1),
+    F_STR(struct record_attempt, part, 180, 1, NODE_NAME_MAX),
+    F_U64(struct record_attempt, part_incarnation, 181, 1),
 };
 const struct schema record_attempt_schema =
     SCHEMA("attempt", struct record_attempt, 1, record_attempt_fields);

@@ -182,6 +182,41 @@ struct record_chunk {
     uint32_t n_leases;
 };
 
+/* One that a trial keeps beside its last and its best. */
+struct kept_snapshot {
+    struct snapshot_ref snapshot; /* that it made itself */
+    const char *node;             /* where it lies */
+    bool has_value;
+    double value; /* of the sweep's metric, at its step */
+};
+
+enum { KEPT_MAX = 64 }; /* of a trial */
+
+/* What is known of one node of an attempt that is on several. */
+#define GANG_PART_STATES(X)                                                                        \
+    X(LEASED, "leased")                                                                            \
+    X(PREPARED, "prepared") /* it waits for the others */                                          \
+    X(STARTED, "started")                                                                          \
+    X(GONE, "gone") /* nothing of it runs there any more */                                        \
+    X(LOST, "lost") /* its node, or the agent there, has vanished */
+typedef enum {
+#define X(name, word) PART_##name,
+    GANG_PART_STATES(X)
+#undef X
+} gang_part_state;
+extern const char *const gang_part_state_names[5];
+
+struct gang_part {
+    const char *node;
+    uint64_t incarnation;
+    const char *const *gpus;
+    uint32_t n_gpus;
+    gang_part_state state;
+    const char *address;  /* NULL: it has not said yet that it is ready */
+    uint32_t master_port; /* as EVENT_PREPARED told */
+    const char *peers;
+};
+
 struct record_task {
     task_id id;
     bool is_trial;
@@ -234,6 +269,17 @@ struct record_task {
     double summary;       /* as metric.summary says */
     int64_t summary_step; /* of the value that it is; of a mean the last one's */
     bool is_nan_last;     /* the last report was NaN, and metric.on_nan does not ignore it */
+    /* What `checkpoints.keep` keeps beside `snapshot` and `best_snapshot`; neither is among them.
+     */
+    bool has_snapshot_value;
+    double snapshot_value;            /* of the metric at the step of `snapshot`, if it made that */
+    const struct kept_snapshot *kept; /* in the order in which they were made */
+    uint32_t n_kept;
+    /* Of an attempt on several nodes; it is over when no part of it is left. */
+    const struct gang_part *parts; /* by node rank, that of `node` first; of the last attempt */
+    uint32_t n_parts;              /* 0: on one node */
+    struct bytes verdict;  /* a record_attempt: what ended it, while others are still there */
+    uint32_t verdict_part; /* that brought it */
     /* Since it took over another trial's weights, until it has saved some of its own: what it goes
      * back to if those are lost. No parameters: nothing is kept. */
     struct snapshot_ref own_snapshot;
@@ -255,6 +301,9 @@ struct record_attempt {
     const char *version; /* of its agent */
     const char *image;   /* that it ran in; "" on the bare machine */
     time_ms leased;
+    const char
+        *part; /* of an attempt on several nodes: the one that brought its end; NULL: `node` */
+    uint64_t part_incarnation;
 };
 
 struct record_node {
@@ -361,6 +410,7 @@ struct record_log {
 
 extern const struct schema record_sweep_schema, record_job_schema, record_task_schema,
     record_user_schema, record_attempt_schema, set_aside_schema, record_node_schema,
-    record_log_schema, record_chunk_schema, metric_rows_schema, order_schema, snapshot_ref_schema;
+    record_log_schema, record_chunk_schema, metric_rows_schema, order_schema, snapshot_ref_schema,
+    kept_snapshot_schema, gang_part_schema;
 
 #endif

@@ -181,6 +181,31 @@ static error_code ranks_resolve(struct reader *r, const struct spec_node *root,
     return OK;
 }
 
+/* A trial on several nodes is the same command on each; what one process is to do with several
+ * nodes nobody knows. */
+static error_code nodes_resolve(struct reader *r, const struct spec_node *root,
+                                struct sweep_spec *spec)
+{
+    const struct spec_node *block = spec_node_entry(root, "resources");
+    uint32_t nodes = request_nodes(&spec->resources);
+    spec->resources.nodes = nodes;
+    if (nodes == 1) {
+        return OK;
+    }
+    const struct spec_node *node = spec_node_entry(block, "nodes");
+    if (spec->launch != LAUNCH_RANKS) {
+        return reader_fail(r, node, ERR_INVALID,
+                           "`resources.nodes` above 1 needs `launch: ranks`: the command is "
+                           "started as so many ranks on each node");
+    }
+    if (nodes * spec->ranks > SPEC_WORLD_MAX) {
+        return reader_fail(r, node, ERR_INVALID,
+                           "%u nodes with %u ranks each are %u ranks, and a trial has at most %d",
+                           nodes, spec->ranks, nodes * spec->ranks, SPEC_WORLD_MAX);
+    }
+    return OK;
+}
+
 static error_code sweep_read(struct reader *r, const struct spec_node *root, const char *file_name,
                              struct sweep_spec *spec)
 {
@@ -201,6 +226,9 @@ static error_code sweep_read(struct reader *r, const struct spec_node *root, con
     }
     if (error == OK) {
         error = ranks_resolve(r, root, spec);
+    }
+    if (error == OK) {
+        error = nodes_resolve(r, root, spec);
     }
     if (error == OK) {
         error = stop_check(r, root, spec);

@@ -17,7 +17,7 @@ enum {
     PATH_TEXT_MAX_BYTES = 4095,
     RETRIES_MAX = 1000000,
     NODE_FAILURES_MAX = 32,
-    KEEP_MAX = 1, /* the last and the best */
+    KEEP_MAX = 32, /* half of KEPT_MAX of schema/records.h */
     CONCURRENCY_MAX = 1000000,
     TAIL_MAX_BYTES = 64 << 10,
 };
@@ -138,7 +138,7 @@ static const struct spec_key resources_keys[] = {
     {"place", key_read_word, AT(resources.place), 0, 0, 0, sweep_place_words},
     {"prefer", key_read_prefer, 0, 0, 0, 0, NULL},
     LATER("any_of"),
-    LATER("nodes"),
+    {"nodes", key_read_u32, AT(resources.nodes), 1, SPEC_GANG_MAX, 0, NULL},
     {"ranks", key_read_u32, AT(ranks), 1, SPEC_RANKS_MAX, 0, NULL},
     END,
 };
@@ -184,7 +184,8 @@ static const struct spec_key timeouts_keys[] = {
 static const struct spec_key keep_keys[] = {
     {"trial_last", key_read_u32, AT(checkpoints.keep_last), 1, KEEP_MAX, 0, NULL},
     {"trial_best", key_read_u32, AT(checkpoints.keep_best), 0, KEEP_MAX, 0, NULL},
-    LATER("sweep_best"),
+    {"sweep_best", key_read_u32, AT(checkpoints.keep_sweep_best), 1, SPEC_TRIALS_MAX, KEY_NONE,
+     NULL},
     END,
 };
 

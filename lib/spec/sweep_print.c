@@ -344,7 +344,7 @@ static void resources_print(const struct request *request, struct buf *buf)
 static void launch_print(const struct sweep_spec *spec, struct buf *buf)
 {
     if (spec->launch == LAUNCH_RANKS) {
-        put(buf, "  ranks: %u\n", spec->ranks);
+        put(buf, "  nodes: %u\n  ranks: %u\n", spec->resources.nodes, spec->ranks);
     }
     put(buf, "launch: %s\n", sweep_word(sweep_launch_words, (int)spec->launch));
 }
@@ -361,9 +361,10 @@ static void checkpoints_print(const struct checkpoint_spec *checkpoints, struct 
     }
     put(buf, "]");
     limit_print(", every", checkpoints->every_ms, buf);
-    put(buf, ", keep: {trial_last: %u, trial_best: %u}", checkpoints->keep_last,
+    put(buf, ", keep: {trial_last: %u, trial_best: %u", checkpoints->keep_last,
         checkpoints->keep_best);
-    put(buf, ", store: %s", sweep_word(sweep_store_words, (int)checkpoints->store));
+    count_print(", sweep_best", checkpoints->keep_sweep_best, buf);
+    put(buf, "}, store: %s", sweep_word(sweep_store_words, (int)checkpoints->store));
     if (checkpoints->adopt[0] != '\0') {
         put(buf, ", adopt: ");
         text_print(checkpoints->adopt, buf);

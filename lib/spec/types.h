@@ -42,7 +42,7 @@ typedef enum {
     PLACE_SPREAD,  /* the least used */
 } place_rule;
 
-/* What a task asks of one node. */
+/* What a task asks of one node, and of how many. */
 struct request {
     amount cpus;           /* default AMOUNT_ONE */
     amount gpus;           /* whole GPUs, or one fraction below 1 */
@@ -54,7 +54,13 @@ struct request {
     const struct require *prefer; /* an earlier one outweighs all later ones together */
     uint32_t n_prefer;
     place_rule place;
+    uint32_t nodes; /* different ones, each with all of this, together or not at all; 0: as 1 */
 };
+
+static inline uint32_t request_nodes(const struct request *request)
+{
+    return request->nodes > 1 ? request->nodes : 1;
+}
 
 struct env_pair {
     const char *name;
@@ -282,6 +288,7 @@ struct checkpoint_spec {
     uint32_t on;      /* CHECKPOINT_ON_* bits; what is paused saves in any case */
     int64_t every_ms; /* 0: never; so long after a checkpoint one that runs is asked for the next */
     uint32_t keep_last, keep_best; /* per trial; default 1 and 1 */
+    uint32_t keep_sweep_best; /* of the ended trials only the best ones keep theirs; 0: all do */
     const char
         *adopt; /* a pattern of paths: what the program writes there are checkpoints; "": none */
     checkpoint_store store;
@@ -305,7 +312,9 @@ enum {
     SPEC_REQUIRE_MAX = 32,
     SPEC_PREFER_MAX = 32,
     SPEC_RULES_MAX = 32,
-    SPEC_RANKS_MAX = 128,
+    SPEC_RANKS_MAX = 128,  /* of a trial on one node */
+    SPEC_GANG_MAX = 64,    /* nodes of a trial, as SCHEDULER_GANG_MAX of scheduler/ */
+    SPEC_WORLD_MAX = 1024, /* ranks of a trial on all its nodes */
     SPEC_FACTORS_MAX = 16,
     SPEC_MATCH_MAX_BYTES = 1024,
     SPEC_CONSTRAINTS_MAX = 64,

@@ -105,9 +105,9 @@ def test_promoting_asha_pauses_at_rungs_and_the_best_go_on(cluster):
     assert last.count(9) >= 1 and set(last) <= {1, 3, 9}, last
     best = min(trials, key=lambda trial: abs(trial["params"]["x"] - 0.3))
     assert best["step"] == 9, (best, last)
-    for trial in trials:
-        steps = steps_of(cluster, trial["id"])
-        assert len(steps) == len(set(steps)) or trial["attempts"] > 2, (trial["id"], steps)
+    steps = {trial["id"]: steps_of(cluster, trial["id"]) for trial in trials}
+    again = [trial for trial in trials if len(steps[trial["id"]]) > len(set(steps[trial["id"]]))]
+    assert len(again) <= 2 and all(trial["attempts"] > 1 for trial in again), (again, steps)  # those that ran when the worker was killed
 
 
 def population_check(cluster, number, steps):

@@ -80,6 +80,9 @@ static void effect_check(const struct agent_effect *effect)
         assert(effect->frame.len == PASS_BYTES);
         day.copy = effect->source->name;
         break;
+    case AGENT_MEET:
+        assert((effect->gang != NULL) != (effect->text != NULL));
+        break;
     case AGENT_LEND:
     case AGENT_SAY:
     case AGENT_RECONNECT:
@@ -304,7 +307,7 @@ static void step_shell(struct fuzz_input *in)
     uint64_t connection = day.open[fuzz_byte(in) % CONNECTIONS];
     struct snapshot_ref snapshot = {.ordinal = pick % 5U, .step = pick, .dir = "/s"};
     const char *error = (pick & 0x40) != 0 ? "no_space" : NULL;
-    switch (fuzz_byte(in) % 15) {
+    switch (fuzz_byte(in) % 16) {
     case 0:
     case 1:
     case 2:
@@ -354,6 +357,9 @@ static void step_shell(struct fuzz_input *in)
         break;
     case 13:
         on_rank_ended(day.agent, day.now, ref, pick % 4U, (pick & 0x80) != 0, &day.out);
+        break;
+    case 14:
+        on_attempt_prepared(day.agent, day.now, ref, "host", pick, "host:1", &day.out);
         break;
     default:
         on_load(day.agent, pick, pick);

@@ -104,6 +104,14 @@ def test_planted_exploit_that_is_called_off_by_half_is_found():
     found("call_off_half")
 
 
+def test_planted_start_of_a_part_before_the_others_are_ready_is_found():
+    found("start_alone")
+
+
+def test_planted_trial_that_leaves_parts_of_its_attempt_behind_is_found():
+    found("leave_parts")
+
+
 def test_planted_reset_of_the_step_of_taken_over_weights_is_found():
     found("reset_step")
 
@@ -120,6 +128,10 @@ def test_planted_place_that_is_kept_after_a_stop_is_found():
     found("keep_slot")
 
 
+def test_planted_deletion_of_a_snapshot_that_its_trial_keeps_is_found():
+    found("drop_kept")
+
+
 def test_planted_bugs_are_found_in_task_arrays_alone():
     for bug in ARRAY_BUGS:
         found(bug, "--arrays")
@@ -134,7 +146,7 @@ def test_planted_bugs_are_all_tried_and_not_in_what_ships():
     _, names, _ = sim(SIM, "--plant", "list")
     with open(__file__, encoding="utf-8") as file:
         text = file.read()
-    assert len(names.split()) == 14 and all(f'found("{name}")' in text for name in names.split()), names
+    assert len(names.split()) == 17 and all(f'found("{name}")' in text for name in names.split()), names
     code, _, err = sim(SIM, "--plant", names.split()[0])
     assert code == 2 and "muster-sim-planted" in err, (code, err)
     for archive in ("head/core/libmuster_head_core.a", "worker/core/libmuster_worker_core.a", "tune/libmuster_tune.a"):

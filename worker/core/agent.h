@@ -87,6 +87,12 @@ void on_attempt_exited(struct agent *agent, time_ms now, struct attempt_ref ref,
  * sentence. */
 void on_attempt_over_memory(struct agent *agent, time_ms now, struct attempt_ref ref,
                             const char *reason);
+/* Of an attempt on several nodes: all is prepared here but its processes, which wait for
+ * AGENT_MEET. Where the others reach this node, a port that is held for all ranks to meet at, and
+ * HOST:PORT of each rank here, with commas. */
+void on_attempt_prepared(struct agent *agent, time_ms now, struct attempt_ref ref,
+                         const char *address, uint32_t master_port, const char *peers,
+                         struct agent_outbox *out);
 /* One of several processes of the attempt has ended, and others have not. has_failed: not with exit
  * code 0; the others cannot go on without it, and are ended. */
 void on_rank_ended(struct agent *agent, time_ms now, struct attempt_ref ref, uint32_t rank,

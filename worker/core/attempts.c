@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "spec/types.h"
+#include "worker/core/gang.h"
 #include "worker/core/lanes.h"
 #include "worker/core/ranks.h"
 
@@ -63,7 +64,10 @@ static void attempt_refuse(struct agent *agent, time_ms now, const struct msg_le
 static error_code attempt_restore_find(const struct agent *agent, struct attempt *attempt)
 {
     const struct snapshot_ref *restore = &attempt->lease->restore;
-    attempt->last_ordinal = attempt->lease->last_ordinal;
+    /* Also those that no record names: told to go, they would take along what is called the same.
+     */
+    attempt->last_ordinal =
+        agent_snapshot_highest(agent, attempt->ref.task, attempt->lease->last_ordinal);
     if (restore->ordinal == 0) {
         return OK;
     }
@@ -246,6 +250,9 @@ void agent_attempt_gone(struct agent *agent, struct attempt *attempt, struct age
         agent_rows_clear(&attempt->block);
         agent_rows_clear(&attempt->thinned);
         agent_outbox_signal(out, attempt->ref, SIGKILL);
+        if (attempt->is_held) {
+            agent_gang_let_go(attempt, "it is not wanted any more", out);
+        }
         return;
     }
     agent_outbox_clean(out, attempt->ref);
@@ -319,6 +326,7 @@ void on_attempt_started(struct agent *agent, time_ms now, struct attempt_ref ref
         return;
     }
     agent_attempt_move(attempt, ATTEMPT_EVENT_STARTED);
+    attempt->is_held = false;
     if (attempt->state == ATTEMPT_DISOWNED) {
         agent_outbox_signal(out, ref, SIGKILL);
         return;
@@ -377,6 +385,7 @@ void on_attempt_not_started(struct agent *agent, time_ms now, struct attempt_ref
         return;
     }
     agent_attempt_move(attempt, ATTEMPT_EVENT_NOT_STARTED);
+    attempt->is_held = false;
     agent_connections_close(agent, attempt, out);
     char text[AGENT_REASON_MAX];
     ignore_error(snprintf(text, sizeof text, "%s", reason == NULL ? "" : reason) < 0,

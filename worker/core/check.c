@@ -46,6 +46,8 @@ static void check_attempt(const struct agent *agent, const struct attempt *attem
     assert(attempt->block.n_rows == 0 || agent_attempt_is_alive(attempt) ||
            attempt->state == ATTEMPT_STARTING);
     assert(attempt->block.size_bytes <= ROWS_BLOCK_BYTES + METRICS_MAX * (METRIC_NAME_MAX + 16));
+    assert(!attempt->is_held || attempt->state == ATTEMPT_STARTING ||
+           attempt->state == ATTEMPT_DISOWNED);
     assert(attempt->state != ATTEMPT_SETTLING || attempt->is_committing);
     assert(attempt->state != ATTEMPT_ENDED || list_is_empty(&attempt->connections));
     /* The result of an ended one is in the stream until its acknowledgement frees it. */

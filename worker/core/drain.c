@@ -1,6 +1,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "worker/core/gang.h"
 #include "worker/core/ranks.h"
 
 static int64_t drain_shorter(int64_t a, int64_t b)
@@ -27,7 +28,9 @@ void agent_drain_attempt(struct agent *agent, time_ms now, struct attempt *attem
     if (can_be_told && attempt->ranks != NULL) {
         agent_ranks_drained(attempt);
     }
-    time_ms term_at = can_be_told ? now + drain_shorter(grace_ms, total_ms / 2) : now;
+    /* The head asks the first node's ranks to leave, and these follow them. */
+    bool has_time = can_be_told || agent_lease_is_other_part(attempt->lease);
+    time_ms term_at = has_time ? now + drain_shorter(grace_ms, total_ms / 2) : now;
     agent_attempt_end(agent, attempt, CAUSE_AGENT_LEFT, "its node was told to leave", term_at,
                       term_at + drain_shorter(grace_ms, total_ms / 4));
 }
@@ -70,8 +73,8 @@ void agent_hand_back(struct agent *agent, time_ms now, int64_t grace_ms, struct 
     }
     agent_arrays_hand_back(agent, now, out);
     list_each (&agent->attempts, struct attempt, link, attempt) {
-        if (attempt->drain_deadline != 0) {
-            continue;
+        if (attempt->drain_deadline != 0 || agent_lease_is_other_part(attempt->lease)) {
+            continue; /* told; or it follows the first node's ranks, whose agent is told */
         }
         attempt->drain_deadline = now + (grace_ms > 0 ? grace_ms : 0);
         if (agent_attempt_is_alive(attempt)) {

@@ -258,6 +258,20 @@ void agent_outbox_lend(struct agent_outbox *out, const struct msg_lend *lend)
     outbox_add(out, (struct agent_effect){.kind = AGENT_LEND, .lend = copy});
 }
 
+void agent_outbox_meet(struct agent_outbox *out, struct attempt_ref ref,
+                       const struct msg_gang *message, const char *reason)
+{
+    const struct msg_gang *copy =
+        message != NULL ? agent_message_copy(MSG_GANG, message, &out->arena) : NULL;
+    const char *text = reason != NULL ? arena_strdup(&out->arena, reason) : NULL;
+    if ((message != NULL && copy == NULL) || (reason != NULL && text == NULL)) {
+        agent_outbox_fail(out, ERR_NO_MEMORY);
+        return;
+    }
+    outbox_add(out,
+               (struct agent_effect){.kind = AGENT_MEET, .ref = ref, .gang = copy, .text = text});
+}
+
 void agent_outbox_say(struct agent_outbox *out, const char *text)
 {
     const char *copy = arena_strdup(&out->arena, text);

@@ -42,6 +42,9 @@ void agent_outbox_lane_start(struct agent_outbox *out, struct attempt_ref ref, u
 
 void agent_outbox_copy(struct agent_outbox *out, const struct msg_source *source,
                        const uint8_t pass[PASS_BYTES]);
+/* message: NULL, and why not. */
+void agent_outbox_meet(struct agent_outbox *out, struct attempt_ref ref,
+                       const struct msg_gang *message, const char *reason);
 void agent_outbox_say(struct agent_outbox *out, const char *text);
 void agent_outbox_lend(struct agent_outbox *out, const struct msg_lend *lend);
 

@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "base/planted.h"
-#include "worker/core/parts.h"
+#include "worker/core/gang.h"
 
 /* ---- out: enrol, heartbeat, reconnect ---- */
 
@@ -18,14 +18,15 @@ static void enrol_running(const struct agent *agent, struct msg_enrol *enrol,
     enrol->running = running;
 }
 
-static void enrol_snapshots(const struct agent *agent, struct msg_enrol *enrol,
+static void enrol_snapshots(struct agent *agent, struct msg_enrol *enrol,
                             struct snapshot_name *names)
 {
     for (uint32_t i = 0; i < agent->n_snapshots; i++) {
-        const struct known_snapshot *known = &agent->snapshots[i];
+        struct known_snapshot *known = &agent->snapshots[i];
         /* What an event is about to tell is judged by the head when that comes. */
-        if (known->is_committed && known->copied <= agent->stream.acked) {
-            names[enrol->n_snapshots++] = agent->snapshots[i].name;
+        known->is_unlisted = known->copied > agent->stream.acked;
+        if (known->is_committed && !known->is_unlisted) {
+            names[enrol->n_snapshots++] = known->name;
         }
     }
     enrol->snapshots = names;
@@ -192,6 +193,7 @@ static void head_welcome(struct agent *agent, time_ms now, const void *message,
     link_holds(agent, welcome, out);
     agent_work_welcomed(agent, now, out);
     agent_copies_welcomed(agent, now, out);
+    agent_snapshots_tell_again(agent, now, out);
     agent_stream_send(&agent->stream, out);
 }
 
@@ -332,6 +334,12 @@ static void head_source(struct agent *agent, time_ms now, const void *message,
     agent_source_told(agent, now, message, out);
 }
 
+static void head_gang(struct agent *agent, time_ms now, const void *message,
+                      struct agent_outbox *out)
+{
+    agent_gang_told(agent, now, message, out);
+}
+
 static void head_blob(struct agent *agent, time_ms now, const void *message,
                       struct agent_outbox *out)
 {
@@ -385,6 +393,7 @@ static const struct head_handler {
     {MSG_LEND, true, head_lend},
     {MSG_SOURCE, true, head_source},
     {MSG_KEEP, true, head_keep},
+    {MSG_GANG, true, head_gang},
     {MSG_OWED, true, head_owed},
 };
 

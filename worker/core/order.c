@@ -64,7 +64,7 @@ void agent_order_apply(struct agent *agent, time_ms now, struct attempt *attempt
     }
     bool was_leave = agent_order_is_leave(&attempt->order);
     attempt->order = *order;
-    if (attempt->is_waiting_for_work) {
+    if (attempt->is_waiting_for_work || attempt->is_held) {
         agent_wake_at(agent, now);
     }
     if (attempt->ranks != NULL) {

@@ -41,6 +41,8 @@ typedef enum {
     AGENT_COPY,       /* source, frame (the pass): fetch a snapshot from another agent ->
                          on_snapshot_copied;       at most one of a name at a time */
     AGENT_LEND,       /* lend: whoever has this pass may copy this snapshot */
+    AGENT_MEET,       /* ref, gang: its processes start, with these addresses; gang NULL: they do
+                         not, text says why -> on_attempt_not_started, REFUSED */
     AGENT_SAY,        /* text: a line for the log, without '\n' */
 } agent_effect_kind;
 
@@ -66,6 +68,7 @@ struct agent_effect {
     struct array_range jobs;
     const struct msg_source *source;
     const struct msg_lend *lend;
+    const struct msg_gang *gang;
 };
 
 struct agent_outbox {

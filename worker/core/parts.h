@@ -113,10 +113,15 @@ void agent_snapshots_drop(struct agent *agent, const struct msg_drop *drop,
                           struct agent_outbox *out);
 /* Whole, on this disk. */
 bool agent_snapshot_is_here(const struct agent *agent, struct snapshot_name name);
+/* The highest number that a snapshot of the task has here, or the one given. */
+uint32_t agent_snapshot_highest(const struct agent *agent, task_id task, uint32_t at_least);
 /* The head, which counts its words, wants it to stay. */
 void agent_snapshot_kept(struct agent *agent, struct snapshot_name name, uint64_t number);
 /* That it came here is told by this event. */
 void agent_snapshot_told(struct agent *agent, struct snapshot_name name, uint64_t number);
+/* Welcomed: what the enrolment left to an event that had come before it. If the head wanted it
+ * dropped, its word was passed over. */
+void agent_snapshots_tell_again(struct agent *agent, time_ms now, struct agent_outbox *out);
 /* ---- exploit.c ---- */
 void exploit_fini(struct exploit *exploit);
 /* An order to exploit has come that the trainer has not acted on. */

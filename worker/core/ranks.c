@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "spec/types.h"
+#include "worker/core/gang.h"
 
 enum { RANKS_GRACE_MS = 3000 }; /* one is lost: SIGTERM for the others, and SIGKILL so much later */
 
@@ -78,26 +79,45 @@ static int64_t ranks_next_step(const struct attempt *attempt)
 
 /* ---- opening and closing ---- */
 
+/* NULL: it may open the trial; else why not. */
+static const char *rank_refusal(const struct attempt *attempt,
+                                const struct trainer_request *request, char *text,
+                                size_t size_bytes)
+{
+    const struct msg_lease *lease = attempt->lease;
+    uint32_t here = attempt->ranks != NULL ? attempt->ranks->n : 1;
+    uint32_t world = agent_lease_is_gang(lease) ? lease->nodes * here : here;
+    bool is_single = request->world <= 1 && request->rank == 0;
+    if (agent_lease_is_gang(lease) && request->world == world && request->rank >= here &&
+        request->rank < world) {
+        return AGENT_OTHER_NODE_TEXT;
+    }
+    if (request->rank >= here || (!is_single && request->world != world)) {
+        ignore_error(snprintf(text, size_bytes,
+                              "rank %" PRIu32 " of %" PRIu32 ", and the trial has %" PRIu32
+                              " (at most %d)",
+                              request->rank, request->world, world,
+                              agent_lease_is_gang(lease) ? SPEC_WORLD_MAX : SPEC_RANKS_MAX) < 0,
+                     "it fits");
+        return text;
+    }
+    return NULL;
+}
+
 bool agent_rank_open(struct agent *agent, time_ms now, struct connection *connection,
                      const struct trainer_request *request, struct agent_outbox *out)
 {
     struct attempt *attempt = connection->attempt;
     bool is_new = attempt->ranks == NULL && attempt->lease->is_trial && request->world > 1 &&
-                  request->world <= SPEC_RANKS_MAX;
+                  request->world <= SPEC_RANKS_MAX && !agent_lease_is_gang(attempt->lease);
     if (is_new && agent_ranks_new(attempt, request->world) != OK) {
         agent_outbox_fail(out, ERR_NO_MEMORY);
         return true;
     }
-    uint32_t world = attempt->ranks != NULL ? attempt->ranks->n : 1;
-    bool is_single = request->world <= 1 && request->rank == 0;
-    if (request->rank >= world || (!is_single && request->world != world)) {
-        char text[128];
-        ignore_error(snprintf(text, sizeof text,
-                              "rank %" PRIu32 " of %" PRIu32 ", and the trial has %" PRIu32
-                              " (at most %d)",
-                              request->rank, request->world, world, SPEC_RANKS_MAX) < 0,
-                     "it fits");
-        agent_answer_error(agent, now, connection, "bad_rank", text, out);
+    char text[128];
+    const char *refusal = rank_refusal(attempt, request, text, sizeof text);
+    if (refusal != NULL) {
+        agent_answer_error(agent, now, connection, "bad_rank", refusal, out);
         return false;
     }
     connection->rank = request->world > 0 ? request->rank : connection->rank;

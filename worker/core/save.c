@@ -55,16 +55,16 @@ static void snapshot_remove(struct agent *agent, struct snapshot_name name)
     }
 }
 
-static uint32_t snapshot_ordinal_next(const struct agent *agent, const struct attempt *attempt)
+uint32_t agent_snapshot_highest(const struct agent *agent, task_id task, uint32_t at_least)
 {
-    uint32_t highest = attempt->last_ordinal;
+    uint32_t highest = at_least;
     for (uint32_t i = 0; i < agent->n_snapshots; i++) {
         const struct snapshot_name *name = &agent->snapshots[i].name;
-        if (task_id_equal(name->task, attempt->ref.task) && name->ordinal > highest) {
+        if (task_id_equal(name->task, task) && name->ordinal > highest) {
             highest = name->ordinal;
         }
     }
-    return highest + 1;
+    return highest;
 }
 
 error_code agent_snapshot_found(struct agent *agent, struct snapshot_name name)
@@ -92,6 +92,21 @@ void agent_snapshot_told(struct agent *agent, struct snapshot_name name, uint64_
     struct known_snapshot *known = snapshot_find(agent, name);
     if (known != NULL) {
         known->copied = number;
+    }
+}
+
+void agent_snapshots_tell_again(struct agent *agent, time_ms now, struct agent_outbox *out)
+{
+    for (uint32_t i = 0; i < agent->n_snapshots; i++) {
+        struct known_snapshot *known = &agent->snapshots[i];
+        if (known->is_unlisted && known->copied <= agent->stream.acked) {
+            struct node_event event = {.kind = EVENT_COPIED,
+                                       .task = known->name.task,
+                                       .attempt = 1,
+                                       .snapshot = {.ordinal = known->name.ordinal}};
+            known->is_unlisted = false;
+            known->copied = agent_event(agent, now, NULL, &event, out);
+        }
     }
 }
 
@@ -209,7 +224,9 @@ static const char *commit_refusal(const struct agent *agent, const struct attemp
 static error_code commit_begin(struct agent *agent, struct attempt *attempt, uint64_t connection,
                                int64_t step, struct agent_outbox *out)
 {
-    struct snapshot_name name = {attempt->ref.task, snapshot_ordinal_next(agent, attempt)};
+    struct snapshot_name name = {
+        attempt->ref.task,
+        agent_snapshot_highest(agent, attempt->ref.task, attempt->last_ordinal) + 1};
     /* Taken now: a later attempt of this task must not use it while the shell is writing. */
     error_code error = snapshot_add(agent, name, false);
     if (error == ERR_NO_MEMORY) {

@@ -54,7 +54,8 @@ struct known_snapshot {
     struct snapshot_name name;
     bool is_committed;         /* false: its ordinal is taken, the shell is writing it */
     uint64_t kept, kept_epoch; /* of the last MSG_KEEP that found it here; 0: none did */
-    uint64_t copied; /* the event that told that it came from another node; 0: it was made here */
+    uint64_t copied;  /* the event that told that it came from another node; 0: it was made here */
+    bool is_unlisted; /* the last enrolment left it to that event */
 };
 
 /* Another trial's snapshot and the parameters to go on with. */
@@ -136,6 +137,7 @@ struct attempt {
     time_ms drain_deadline;   /* handed back at the head's word by then; 0: not */
     bool is_waiting_for_work; /* STARTING: its folder or its snapshot is on its way, the shell knows
                                  nothing of it */
+    bool is_held;             /* on several nodes, and prepared here: it starts when all are */
     bool is_nodes_fault;
     bool is_restore_lost; /* the shell found its snapshot damaged or gone */
     bool is_drain_checkpoint_told;

@@ -1,6 +1,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "worker/core/gang.h"
 #include "worker/core/ranks.h"
 
 /* ---- timeouts of an attempt ---- */
@@ -145,6 +146,7 @@ void on_agent_tick(struct agent *agent, time_ms now, struct agent_outbox *out)
         attempt_tick(agent, now, attempt, out);
     }
     agent_work_tick(agent, now, out);
+    agent_gangs_tick(agent, out);
     agent_copies_tick(agent, now, out);
     agent_answers_tick(agent, now, out);
     agent_arrays_tick(agent, now, out);

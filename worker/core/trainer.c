@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "worker/core/gang.h"
 #include "worker/core/ranks.h"
 
 static struct connection *connection_find(const struct agent *agent, uint64_t id)
@@ -186,6 +187,10 @@ void on_trainer_request(struct agent *agent, time_ms now, uint64_t id,
     attempt->last_activity = now;
     if (attempt->state == ATTEMPT_DISOWNED) {
         agent_answer_error(agent, now, connection, "gone", "this attempt is no longer wanted", out);
+        return;
+    }
+    if (agent_lease_is_other_part(attempt->lease)) {
+        agent_answer_error(agent, now, connection, "bad_rank", AGENT_OTHER_NODE_TEXT, out);
         return;
     }
     request_table[request->kind](agent, now, connection, request, out);

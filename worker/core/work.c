@@ -284,6 +284,8 @@ static void waiter_judge(struct agent *agent, time_ms now, struct attempt *attem
     if (agent_order_is_leave(&attempt->order)) {
         waiter_fail(agent, now, attempt, CAUSE_REFUSED,
                     "told to leave before what it starts from came", out);
+    } else if (attempt->has_cause) {
+        waiter_fail(agent, now, attempt, CAUSE_REFUSED, attempt->reason, out);
     } else if (agent->is_draining || agent->is_leaving || attempt->drain_deadline != 0) {
         waiter_fail(agent, now, attempt, CAUSE_REFUSED, "its node is draining", out);
     }

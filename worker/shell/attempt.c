@@ -49,6 +49,7 @@ const struct attempt_step attempt_steps[] = {
     {"checkpoints", attempt_adopt_prepare, attempt_adopt_release},
     {"ports", attempt_ports_prepare, attempt_ports_release},
     {"logs", attempt_logs_prepare, attempt_logs_release},
+    {"other nodes", attempt_meet_prepare, NULL},
     {"process", attempt_process_prepare, attempt_process_release},
 };
 
@@ -88,6 +89,17 @@ static void run_failed(struct attempt_run *run, const struct report *report)
     run_free(run);
     on_attempt_not_started(worker->agent, clock_now(), ref, CAUSE_CANNOT_START, report->text,
                            &worker->out);
+}
+
+void attempt_let_go(struct worker *worker, struct attempt_ref ref, const char *reason)
+{
+    struct attempt_run *run = attempt_run_find(worker, ref);
+    if (run != NULL && run->is_held) {
+        run_free(run);
+        on_attempt_not_started(worker->agent, clock_now(), ref, CAUSE_REFUSED, reason,
+                               &worker->out);
+        loop_again(worker->loop);
+    }
 }
 
 static void run_continue(struct attempt_run *run)

@@ -17,7 +17,7 @@ enum {
     ATTEMPT_LOG_READS_PER_TURN = 8, /* of 64 KiB */
 };
 
-#define RANKS_ADDRESS "127.0.0.1" /* ranks of a trial are on one node */
+#define RANKS_ADDRESS "127.0.0.1" /* where all ranks of a trial are on one node */
 
 typedef enum { RUN_PREPARING, RUN_ALIVE, RUN_ENDING, RUN_ENDED } run_state;
 
@@ -66,6 +66,11 @@ struct attempt_run {
     /* of the ports: where the ranks meet, then one for each rank that we start */
     struct held_port *ports;
     uint32_t n_ports;
+    /* of the other nodes */
+    bool is_held;             /* until it is known where they are */
+    const char *meet_address; /* in the arena; NULL: there are none */
+    uint16_t meet_port;
+    const char *meet_peers;
     /* of the logs */
     struct attempt_logs *logs;
     time_ms activity_told_at;
@@ -107,6 +112,8 @@ void attempt_start(struct worker *worker, struct attempt_ref ref, const struct m
 void attempt_signal(struct worker *worker, struct attempt_ref ref, int signal);
 void attempt_clean(struct worker *worker, struct attempt_ref ref);
 struct attempt_run *attempt_run_find(const struct worker *worker, struct attempt_ref ref);
+/* It was held, and is not to start. */
+void attempt_let_go(struct worker *worker, struct attempt_ref ref, const char *reason);
 /* A step that said ERR_AGAIN has come to its end. */
 void attempt_step_done(struct attempt_run *run, error_code error, const struct report *report);
 /* The process tree is empty: everything that it said is read, told and closed; the folder stays
@@ -174,12 +181,19 @@ void attempt_logs_drain(struct attempt_run *run);
 void attempt_logs_tails(struct attempt_run *run, struct bytes *ret_out, struct bytes *ret_err);
 
 /* ---- attempt_ports.c ---- */
-/* Processes of the command, >= 1. */
+/* Processes of the command here, >= 1. */
 uint32_t attempt_n_ranks(const struct attempt_run *run);
+/* The number of such a process among those of all nodes. */
+uint32_t attempt_rank(const struct attempt_run *run, uint32_t local_rank);
 error_code attempt_ports_prepare(struct attempt_run *run, struct report *report);
 void attempt_ports_release(struct attempt_run *run);
-/* MUSTER_PEERS; NULL: no memory. */
-const char *attempt_peers(const struct attempt_run *run, struct arena *arena);
+/* HOST:PORT of each rank here, as of MUSTER_PEERS; NULL: no memory. */
+const char *attempt_peers(const struct attempt_run *run, const char *host, struct arena *arena);
+
+/* ---- attempt_meet.c ---- */
+error_code attempt_meet_prepare(struct attempt_run *run, struct report *report);
+/* All nodes are ready. */
+void attempt_meet(struct worker *worker, struct attempt_ref ref, const struct msg_gang *message);
 
 /* ---- attempt_process.c ---- */
 error_code attempt_process_prepare(struct attempt_run *run, struct report *report);

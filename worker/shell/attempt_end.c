@@ -220,6 +220,13 @@ static void facts_of_status(struct attempt_run *run, bool is_reaped, int status,
     }
 }
 
+/* The only one here, of a trial that has others elsewhere. */
+static bool run_is_lone_rank_lost(const struct attempt_run *run, bool is_reaped, int status)
+{
+    return run->lease->is_trial && run->lease->nodes > 1 && run->n_ranks == 1 &&
+           (!is_reaped || status != 0);
+}
+
 void attempt_facts_read(struct attempt_run *run, struct attempt_result *ret_facts, char *reason,
                         size_t size_bytes)
 {
@@ -231,8 +238,9 @@ void attempt_facts_read(struct attempt_run *run, struct attempt_result *ret_fact
     if (run->memory_peak_bytes > facts.rss_peak_bytes) {
         facts.rss_peak_bytes = run->memory_peak_bytes;
     }
-    if (run->n_ranks > 1 && run->has_lost) {
-        len = (size_t)snprintf(reason, size_bytes, "rank %u: ", (unsigned)run->lost_rank);
+    if ((run->n_ranks > 1 && run->has_lost) || run_is_lone_rank_lost(run, is_reaped, status)) {
+        len = (size_t)snprintf(reason, size_bytes,
+                               "rank %u: ", (unsigned)attempt_rank(run, run->lost_rank));
     }
     facts_of_status(run, is_reaped, status, &facts, reason + len, size_bytes - len);
     if (run->n_left_behind > 0) {

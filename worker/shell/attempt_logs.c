@@ -89,7 +89,9 @@ static void rank_line_write(struct log_stream *stream)
     struct logfile *file = stream_file(stream);
     struct buf text;
     buf_init(&text, RANK_LABEL_MAX + RANK_LINE_MAX_BYTES + 1);
-    ignore_error(buf_printf(&text, "[rank %u] ", (unsigned)stream->rank), "sticky");
+    ignore_error(
+        buf_printf(&text, "[rank %u] ", (unsigned)attempt_rank(stream->logs->run, stream->rank)),
+        "sticky");
     ignore_error(buf_append(&text, stream->line.data, stream->line.len), "sticky");
     ignore_error(buf_append_byte(&text, '\n'), "sticky");
     if (file != NULL && text.failed == OK) {

@@ -11,6 +11,12 @@ uint32_t attempt_n_ranks(const struct attempt_run *run)
     return run->lease->is_trial && run->lease->ranks > 1 ? run->lease->ranks : 1;
 }
 
+uint32_t attempt_rank(const struct attempt_run *run, uint32_t local_rank)
+{
+    uint32_t node = run->lease->nodes > 1 ? run->lease->node_rank : 0;
+    return node * attempt_n_ranks(run) + local_rank;
+}
+
 void attempt_ports_release(struct attempt_run *run)
 {
     for (uint32_t i = 0; i < run->n_ports; i++) {
@@ -54,13 +60,13 @@ error_code attempt_ports_prepare(struct attempt_run *run, struct report *report)
 }
 
 /* "127.0.0.1:40001,127.0.0.1:40002": of each rank, in their order. */
-const char *attempt_peers(const struct attempt_run *run, struct arena *arena)
+const char *attempt_peers(const struct attempt_run *run, const char *host, struct arena *arena)
 {
-    enum { PEER_TEXT_MAX = sizeof RANKS_ADDRESS ":65535," };
+    enum { HOST_MAX = 256, PEER_TEXT_MAX = HOST_MAX + sizeof ":65535," };
     char text[SPEC_RANKS_MAX * PEER_TEXT_MAX + 1] = "";
     size_t at = 0;
     for (uint32_t i = 1; i < run->n_ports; i++) {
-        int n = snprintf(text + at, sizeof text - at, "%s%s:%u", i > 1 ? "," : "", RANKS_ADDRESS,
+        int n = snprintf(text + at, sizeof text - at, "%s%.*s:%u", i > 1 ? "," : "", HOST_MAX, host,
                          (unsigned)run->ports[i].number);
         at += n > 0 ? (size_t)n : 0;
     }

@@ -287,9 +287,14 @@ static error_code process_request(struct attempt_run *run, struct spawn_request 
         .line = line,
         .restore_dir = run->restore_dir,
     };
-    if (error == OK && run->n_ports > 0) {
+    if (error == OK && run->meet_address != NULL) {
+        facts.master_address = run->meet_address;
+        facts.master_port = run->meet_port;
+        facts.peers = run->meet_peers;
+    } else if (error == OK && run->n_ports > 0) {
+        facts.master_address = RANKS_ADDRESS;
         facts.master_port = run->ports[0].number;
-        facts.peers = attempt_peers(run, &run->arena);
+        facts.peers = attempt_peers(run, RANKS_ADDRESS, &run->arena);
     }
     error = macros_expand(lease->words, lease->n_words, lease->is_shell, &values, &run->arena,
                           &ret_request->argv, &argc, report);
@@ -320,8 +325,8 @@ static error_code rank_start(struct attempt_run *run, uint32_t rank,
     struct spawn_request request = *common;
     attempt_logs_fds(run, rank, &request.out_fd, &request.err_fd);
     if (run->lease->is_trial && run->lease->ranks > 0) {
-        error_code error = environment_of_rank(common->envp, rank, run->n_ranks, &run->arena,
-                                               &request.envp, report);
+        error_code error =
+            environment_of_rank(common->envp, run->lease, rank, &run->arena, &request.envp, report);
         if (error != OK) {
             return error;
         }

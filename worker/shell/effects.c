@@ -163,6 +163,15 @@ static void effect_lend(struct worker *worker, const struct agent_effect *effect
     copies_lend(worker, effect->lend);
 }
 
+static void effect_meet(struct worker *worker, const struct agent_effect *effect)
+{
+    if (effect->gang != NULL) {
+        attempt_meet(worker, effect->ref, effect->gang);
+    } else {
+        attempt_let_go(worker, effect->ref, effect->text);
+    }
+}
+
 static void effect_say(struct worker *worker, const struct agent_effect *effect)
 {
     (void)worker;
@@ -198,6 +207,7 @@ static effect_fn *const effect_table[] = {
     [AGENT_LANE_START] = effect_lane_start,
     [AGENT_COPY] = effect_copy,
     [AGENT_LEND] = effect_lend,
+    [AGENT_MEET] = effect_meet,
     [AGENT_SAY] = effect_say,
 };
 

@@ -209,12 +209,12 @@ static void environment_meeting(struct environment *env, const struct environmen
     static const char *const addresses[] = {"MASTER_ADDR", "PET_MASTER_ADDR"};
     static const char *const ports[] = {"MASTER_PORT", "PET_MASTER_PORT"};
     char port[8];
-    if (facts->master_port == 0) {
+    if (facts->master_port == 0 || facts->master_address == NULL) {
         return;
     }
     ignore_error(snprintf(port, sizeof port, "%u", (unsigned)facts->master_port) < 0, "it fits");
     for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
-        environment_set_unless(env, addresses[i], "127.0.0.1");
+        environment_set_unless(env, addresses[i], facts->master_address);
         environment_set_unless(env, ports[i], port);
     }
     if (facts->peers != NULL && facts->peers[0] != '\0') {
@@ -279,20 +279,24 @@ error_code environment_make(const struct msg_lease *lease, const struct environm
     return OK;
 }
 
-error_code environment_of_rank(const char *const *envp, uint32_t rank, uint32_t world,
-                               struct arena *arena, const char *const **ret_envp,
-                               struct report *report)
+error_code environment_of_rank(const char *const *envp, const struct msg_lease *lease,
+                               uint32_t local_rank, struct arena *arena,
+                               const char *const **ret_envp, struct report *report)
 {
-    /* One node, so a rank of the node is a rank of the trial. */
+    /* Numbered node by node. */
+    uint32_t here = lease->ranks > 1 ? lease->ranks : 1;
+    uint32_t nodes = lease->nodes > 1 ? lease->nodes : 1;
+    uint32_t node = nodes > 1 ? lease->node_rank : 0;
+    uint32_t rank = node * here + local_rank, world = nodes * here;
     const struct {
         const char *name;
         uint32_t value;
     } numbers[] = {
-        {"MUSTER_RANK", rank},   {"MUSTER_LOCAL_RANK", rank},
-        {"MUSTER_WORLD", world}, {"MUSTER_NODE_RANK", 0},
-        {"RANK", rank},          {"LOCAL_RANK", rank},
-        {"WORLD_SIZE", world},   {"LOCAL_WORLD_SIZE", world},
-        {"NODE_RANK", 0},        {"GROUP_RANK", 0},
+        {"MUSTER_RANK", rank},   {"MUSTER_LOCAL_RANK", local_rank},
+        {"MUSTER_WORLD", world}, {"MUSTER_NODE_RANK", node},
+        {"RANK", rank},          {"LOCAL_RANK", local_rank},
+        {"WORLD_SIZE", world},   {"LOCAL_WORLD_SIZE", here},
+        {"NODE_RANK", node},     {"GROUP_RANK", node},
     };
     enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
     struct environment env = {.arena = arena};

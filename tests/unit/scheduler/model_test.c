@@ -3,7 +3,7 @@
 #include "base/random.h"
 #include "rig.h"
 
-enum { NODES = 12, JOBS = 400, SHAPES = 19, GPUS = 4, GROUPS = 4, STEPS = 30000 };
+enum { NODES = 12, JOBS = 400, SHAPES = 24, GANG = 4, GPUS = 4, GROUPS = 4, STEPS = 30000 };
 
 struct model_node {
     uint32_t handle; /* 0: not there */
@@ -23,8 +23,8 @@ struct model_job {
     struct scheduler_class *cls;
     const struct request *request;
     int group; /* -1: none */
-    struct allocation allocation;
-    int node; /* -1: holds nothing */
+    struct allocation allocations[GANG];
+    int nodes[GANG]; /* -1: holds nothing there */
     uint32_t priority;
     uint64_t age, arrival;
     bool is_waiting;
@@ -41,7 +41,7 @@ struct model {
     struct random random;
     struct model_node nodes[NODES];
     struct model_job jobs[JOBS];
-    uint64_t arrivals, starts, gpus_made;
+    uint64_t arrivals, starts, gangs, gpus_made;
 };
 
 static const char *const zone_a[] = {"a"};
@@ -78,6 +78,11 @@ static const struct request shapes[SHAPES] = {
      .place = PLACE_SPREAD,
      .prefer = a_then_not_b + 1,
      .n_prefer = 1},
+    {.cpus = AMOUNT_ONE, .nodes = 2},
+    {.cpus = 3 * AMOUNT_ONE, .gpus = AMOUNT_ONE, .nodes = 3},
+    {.gpus = AMOUNT_ONE / 4, .nodes = 2},
+    {.cpus = AMOUNT_ONE, .nodes = 4, .place = PLACE_SPREAD},
+    {.cpus = AMOUNT_ONE, .nodes = 2, .prefer = a_then_not_b, .n_prefer = 1},
 };
 
 static bool is_fraction(const struct request *request)
@@ -134,11 +139,11 @@ static bool model_group_allows(const struct model *m, const struct model_job *jo
     }
     const struct scheduler_limits *limits = &m->groups[job->group].limits;
     uint32_t n_here = 0;
-    amount gpus = job->request->gpus;
-    for (int i = 0; i < JOBS; i++) {
-        const struct model_job *other = &m->jobs[i];
-        if (other->group == job->group && other->node >= 0) {
-            n_here += other->node == node ? 1 : 0;
+    amount gpus = job->request->gpus * request_nodes(job->request);
+    for (int i = 0; i < JOBS * GANG; i++) {
+        const struct model_job *other = &m->jobs[i / GANG];
+        if (other->group == job->group && other->nodes[i % GANG] >= 0) {
+            n_here += other->nodes[i % GANG] == node ? 1 : 0;
             gpus += other->request->gpus;
         }
     }
@@ -207,11 +212,21 @@ static bool model_can(const struct model *m, const struct model_job *job, int no
     return model_fits(&m->nodes[node], job->request) && model_group_allows(m, job, node);
 }
 
-static int model_best(const struct model *m, const struct model_job *job, int other)
+static bool model_has(const int *nodes, uint32_t n, int node)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < n; i++) {
+        has |= nodes[i] == node;
+    }
+    return has;
+}
+
+static int model_best(const struct model *m, const struct model_job *job, int other, const int *but,
+                      uint32_t n_but)
 {
     int best = -1;
     for (int i = 0; i < NODES; i++) {
-        if (i != other && model_can(m, job, i) &&
+        if (i != other && !model_has(but, n_but, i) && model_can(m, job, i) &&
             (best < 0 || model_is_better(&m->nodes[i], &m->nodes[best], job->request))) {
             best = i;
         }
@@ -219,20 +234,54 @@ static int model_best(const struct model *m, const struct model_job *job, int ot
     return best;
 }
 
-static int model_place(const struct model *m, const struct model_job *job)
+/* As many as it wants, one after another, or false. */
+static bool model_gang(const struct model *m, const struct model_job *job, int other,
+                       int ret_nodes[GANG])
 {
-    int best = model_best(m, job, -1);
-    for (int i = 0; i < NODES; i++) {
-        uint32_t handle = m->nodes[i].handle;
-        if (handle != 0 && handle == job->item.favour && model_can(m, job, i)) {
-            return i;
+    uint32_t n = request_nodes(job->request);
+    int nodes[GANG];
+    for (uint32_t i = 0; i < n; i++) {
+        nodes[i] = model_best(m, job, other, nodes, i);
+        if (nodes[i] < 0) {
+            return false;
         }
     }
-    if (best >= 0 && m->nodes[best].handle == job->item.avoid) {
-        int second = model_best(m, job, best);
-        return second >= 0 ? second : best;
+    memcpy(ret_nodes, nodes, n * sizeof *nodes);
+    return true;
+}
+
+/* The favoured one first, in the place of the last if it is none of them. */
+static void model_favour(const struct model *m, const struct model_job *job, int nodes[GANG])
+{
+    uint32_t n = request_nodes(job->request);
+    for (int i = 0; i < NODES; i++) {
+        uint32_t handle = m->nodes[i].handle, at = 0;
+        if (handle == 0 || handle != job->item.favour || !model_can(m, job, i)) {
+            continue;
+        }
+        while (at < n - 1 && nodes[at] != i) {
+            at++;
+        }
+        for (; at > 0; at--) {
+            nodes[at] = nodes[at - 1];
+        }
+        nodes[0] = i;
     }
-    return best;
+}
+
+static bool model_place(const struct model *m, const struct model_job *job, int ret_nodes[GANG])
+{
+    if (!model_gang(m, job, -1, ret_nodes)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < request_nodes(job->request); i++) {
+        if (m->nodes[ret_nodes[i]].handle == job->item.avoid) {
+            (void)model_gang(m, job, ret_nodes[i], ret_nodes);
+            break;
+        }
+    }
+    model_favour(m, job, ret_nodes);
+    return true;
 }
 
 static bool job_is_before(const struct model_job *a, const struct model_job *b)
@@ -243,37 +292,34 @@ static bool job_is_before(const struct model_job *a, const struct model_job *b)
     return a->age != b->age ? a->age < b->age : a->arrival < b->arrival;
 }
 
-static struct model_job *model_next(struct model *m, int *ret_node)
+static struct model_job *model_next(struct model *m, int ret_nodes[GANG])
 {
     struct model_job *best = NULL;
     for (int i = 0; i < JOBS; i++) {
         struct model_job *job = &m->jobs[i];
         if (job->is_waiting && (best == NULL || job_is_before(job, best))) {
-            int node = model_place(m, job);
-            if (node >= 0) {
-                best = job;
-                *ret_node = node;
-            }
+            best = model_place(m, job, ret_nodes) ? job : best;
         }
     }
     return best;
 }
 
-static void model_apply(struct model *m, struct model_job *job, int sign)
+static void model_apply(struct model *m, struct model_job *job, uint32_t part, int sign)
 {
-    struct model_node *node = &m->nodes[job->node];
+    struct model_node *node = &m->nodes[job->nodes[part]];
+    const struct allocation *allocation = &job->allocations[part];
     node->n_items += (uint32_t)sign;
     node->cpus -= sign * job->request->cpus;
     node->memory -= sign * (int64_t)job->request->memory_bytes;
     node->licences -= job->request->n_custom > 0 ? sign * job->request->custom[0].amount : 0;
-    for (uint32_t i = 0; i < job->allocation.n_gpus; i++) {
-        node->gpus[job->allocation.gpus[i].index] -= sign * job->allocation.gpus[i].amount;
+    for (uint32_t i = 0; i < allocation->n_gpus; i++) {
+        node->gpus[allocation->gpus[i].index] -= sign * allocation->gpus[i].amount;
     }
 }
 
-static void check_gpus(const struct model_node *node, const struct model_job *job)
+static void check_gpus(const struct model_node *node, const struct model_job *job, uint32_t part)
 {
-    const struct allocation *allocation = &job->allocation;
+    const struct allocation *allocation = &job->allocations[part];
     if (is_fraction(job->request)) {
         assert_int_equal(allocation->n_gpus, 1);
         assert_int_equal(allocation->gpus[0].amount, job->request->gpus);
@@ -290,28 +336,33 @@ static void check_gpus(const struct model_node *node, const struct model_job *jo
 
 static void step_next(struct model *m)
 {
-    struct allocation allocation;
-    int node = -1;
-    struct model_job *expected = model_next(m, &node);
-    struct scheduler_item *item = scheduler_next(m->s, &allocation);
+    struct allocation allocations[GANG];
+    int nodes[GANG];
+    struct model_job *expected = model_next(m, nodes);
+    struct scheduler_item *item = scheduler_next(m->s, allocations);
     assert_ptr_equal(item, expected != NULL ? &expected->item : NULL);
-    if (expected != NULL) {
-        assert_int_equal(allocation.node, m->nodes[node].handle);
-        expected->allocation = allocation;
-        expected->node = node;
-        expected->is_waiting = false;
-        check_gpus(&m->nodes[node], expected);
-        model_apply(m, expected, 1);
-        m->starts++;
+    if (expected == NULL) {
+        return;
     }
+    uint32_t n = request_nodes(expected->request);
+    expected->is_waiting = false;
+    for (uint32_t i = 0; i < n; i++) {
+        assert_int_equal(allocations[i].node, m->nodes[nodes[i]].handle);
+        expected->allocations[i] = allocations[i];
+        expected->nodes[i] = nodes[i];
+        check_gpus(&m->nodes[nodes[i]], expected, i);
+        model_apply(m, expected, i, 1);
+    }
+    m->starts++;
+    m->gangs += n > 1 ? 1 : 0;
 }
 
 static void step_node_toggle(struct model *m, struct model_node *node)
 {
     if (node->handle != 0) {
-        for (int i = 0; i < JOBS; i++) {
-            if (m->jobs[i].node == node - m->nodes) {
-                m->jobs[i].node = -1; /* given back later: nothing comes of it */
+        for (int i = 0; i < JOBS * GANG; i++) {
+            if (m->jobs[i / GANG].nodes[i % GANG] == node - m->nodes) {
+                m->jobs[i / GANG].nodes[i % GANG] = -1; /* given back later: nothing comes of it */
             }
         }
         scheduler_node_remove(m->s, node->handle);
@@ -354,12 +405,14 @@ static void step_job(struct model *m, struct model_job *job)
         }
         scheduler_dequeue(m->s, &job->item);
         job->is_waiting = false;
-    } else if (job->allocation.node != 0) {
-        if (job->node >= 0) {
-            model_apply(m, job, -1);
+    } else if (job->allocations[0].node != 0) {
+        for (uint32_t i = 0; i < GANG; i++) {
+            if (job->nodes[i] >= 0) {
+                model_apply(m, job, i, -1);
+            }
+            scheduler_give(m->s, &job->allocations[i]);
+            job->nodes[i] = -1;
         }
-        scheduler_give(m->s, &job->allocation);
-        job->node = -1;
     } else {
         job->priority = 50 + (uint32_t)random_below(&m->random, 3);
         job->age = random_below(&m->random, 100);
@@ -426,7 +479,9 @@ static void run_model(uint64_t seed)
         struct model_job *job = &m->jobs[i];
         scheduler_item_init(&job->item);
         job->request = &shapes[random_below(&m->random, SHAPES)];
-        job->node = -1;
+        for (int k = 0; k < GANG; k++) {
+            job->nodes[k] = -1;
+        }
         job->group = (int)random_below(&m->random, GROUPS + 2) - 2;
         struct scheduler_group *group = job->group >= 0 ? m->groups[job->group].group : NULL;
         job->group = group != NULL ? job->group : -1;
@@ -441,11 +496,13 @@ static void run_model(uint64_t seed)
             scheduler_check(m->s);
         }
     }
-    print_message("seed %llu: %llu starts\n", (unsigned long long)seed,
-                  (unsigned long long)m->starts);
-    assert_true(m->starts > 1000); /* else the run has shown nothing */
+    print_message("seed %llu: %llu starts, %llu of gangs\n", (unsigned long long)seed,
+                  (unsigned long long)m->starts, (unsigned long long)m->gangs);
+    assert_true(m->starts > 1000 && m->gangs > 50); /* else the run has shown nothing */
     for (int i = 0; i < JOBS; i++) {
-        scheduler_give(m->s, &m->jobs[i].allocation);
+        for (int k = 0; k < GANG; k++) {
+            scheduler_give(m->s, &m->jobs[i].allocations[k]);
+        }
         scheduler_dequeue(m->s, &m->jobs[i].item);
         scheduler_class_unref(m->s, m->jobs[i].cls);
     }

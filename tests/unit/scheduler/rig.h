@@ -25,6 +25,8 @@ struct job {
     struct scheduler_item item;
     struct scheduler_class *cls;
     struct allocation allocation;
+    struct allocation others[SCHEDULER_GANG_MAX - 1]; /* of a gang */
+    uint32_t n_others;
     char name;
 };
 
@@ -103,8 +105,9 @@ static UNUSED struct job *rig_submit(struct rig *rig, char name, struct request 
 /* The next that starts, or NULL. */
 static inline struct job *rig_next(struct rig *rig)
 {
-    struct allocation allocation;
-    struct scheduler_item *item = scheduler_next(rig->s, &allocation);
+    struct allocation allocations[SCHEDULER_GANG_MAX];
+    memset(allocations, 0, sizeof allocations);
+    struct scheduler_item *item = scheduler_next(rig->s, allocations);
     scheduler_check(rig->s);
     if (item == NULL) {
         return NULL;
@@ -112,7 +115,12 @@ static inline struct job *rig_next(struct rig *rig)
     struct job *job = list_entry(item, struct job, item);
     assert_true(list_is_empty(&item->link));
     assert_int_equal(job->allocation.node, 0);
-    job->allocation = allocation;
+    job->allocation = allocations[0];
+    for (job->n_others = 0;
+         job->n_others < SCHEDULER_GANG_MAX - 1 && allocations[1 + job->n_others].node != 0;
+         job->n_others++) {
+        job->others[job->n_others] = allocations[1 + job->n_others];
+    }
     return job;
 }
 
@@ -130,6 +138,10 @@ static UNUSED const char *rig_start_all(struct rig *rig)
 static inline void rig_give(struct rig *rig, struct job *job)
 {
     scheduler_give(rig->s, &job->allocation);
+    for (uint32_t i = 0; i < job->n_others; i++) {
+        scheduler_give(rig->s, &job->others[i]);
+    }
+    job->n_others = 0;
     assert_int_equal(job->allocation.node, 0);
     scheduler_check(rig->s);
 }

@@ -43,6 +43,7 @@ static const struct schema *const filler_schemas[] = {
     &api_error_schema,
     &api_point_schema,
     &set_aside_schema,
+    &api_checkpoint_schema,
     &api_set_aside_schema,
     &api_failure_schema,
 };

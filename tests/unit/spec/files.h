@@ -26,7 +26,7 @@ static const char file_full[] =
     "            require: [\"gpu.model in (H100, 'NVIDIA H200')\", \"mount:/mnt/data\"]}\n"
     "queue:    {priority: 70}\n"
     "retries:  {max: 2, crash_limit: 9, backoff: 10s..5m}\n"
-    "checkpoints: {on: [end, rung], keep: {trial_last: 1, trial_best: 0}}\n"
+    "checkpoints: {on: [end, rung], keep: {trial_last: 3, trial_best: 0, sweep_best: 2}}\n"
     "timeouts: {trial: 6h, silent: 30m, grace: 90, start: 5m, decision: 250ms}\n"
     "logs:     {tail: 16K}\n"
     "report:   {from: [stderr, stdout], stdout: [keras, \"(?P<val_loss>\\\\d+)\"], stderr: hf}\n";

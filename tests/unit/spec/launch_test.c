@@ -30,6 +30,28 @@ static void test_launch_ranks_are_one_for_each_gpu_or_as_many_as_asked_for(void 
     launch_of("resources: {ranks: 128}\nlaunch: ranks", LAUNCH_RANKS, 128);
 }
 
+static void nodes_of(const char *more, uint32_t nodes, uint32_t ranks)
+{
+    struct arena arena;
+    struct sweep_spec spec;
+    char text[512];
+    snprintf(text, sizeof text, LEAST "%s\n", more);
+    parsed(text, &arena, &spec);
+    assert_int_equal(spec.resources.nodes, nodes);
+    assert_int_equal(spec.ranks, ranks);
+    arena_fini(&arena);
+}
+
+static void test_resources_nodes_is_one_or_what_is_said_and_ranks_are_of_each(void **state)
+{
+    (void)state;
+    nodes_of("", 1, 0);
+    nodes_of("resources: {nodes: 1}", 1, 0);
+    nodes_of("launch: ranks\nresources: {nodes: 2}", 2, 1);
+    nodes_of("launch: ranks\nresources: {nodes: 4, gpus: 8}", 4, 8);
+    nodes_of("launch: ranks\nresources: {nodes: 64, ranks: 16}", 64, 16);
+}
+
 static void test_timeouts_rank_is_ten_minutes_or_what_is_said(void **state)
 {
     (void)state;
@@ -54,6 +76,15 @@ static const struct refused wrong[] = {
             "`resources.ranks` must be 1 to 128, not 129"),
     REFUSED(LEAST "launch: ranks\nresources: {gpus: 200}", ERR_INVALID, 5, 12,
             "a trial has at most 128 ranks"),
+    REFUSED(LEAST "resources: {nodes: 2}", ERR_INVALID, 4, 20,
+            "`resources.nodes` above 1 needs `launch: ranks`: the command is started as so many "
+            "ranks on each node"),
+    REFUSED(LEAST "launch: ranks\nresources: {nodes: 0}", ERR_INVALID, 5, 20,
+            "`resources.nodes` must be 1 to 64, not 0"),
+    REFUSED(LEAST "launch: ranks\nresources: {nodes: 65}", ERR_INVALID, 5, 20,
+            "`resources.nodes` must be 1 to 64, not 65"),
+    REFUSED(LEAST "launch: ranks\nresources: {nodes: 9, ranks: 128}", ERR_INVALID, 5, 20,
+            "9 nodes with 128 ranks each are 1152 ranks, and a trial has at most 1024"),
     REFUSED(LEAST "timeouts: {rank: 0}", ERR_INVALID, 4, 18,
             "`timeouts.rank` must be 1ms to 1d, not 0"),
 };
@@ -69,6 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_launch_defaults_to_one_process_that_has_no_rank),
         cmocka_unit_test(test_launch_ranks_are_one_for_each_gpu_or_as_many_as_asked_for),
+        cmocka_unit_test(test_resources_nodes_is_one_or_what_is_said_and_ranks_are_of_each),
         cmocka_unit_test(test_timeouts_rank_is_ten_minutes_or_what_is_said),
         cmocka_unit_test(test_launch_that_cannot_be_says_why),
     };

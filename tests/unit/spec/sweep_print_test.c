@@ -95,8 +95,8 @@ static void test_print_full_file_is_this_text(void **state)
         "queue: {priority: 70}\n"
         "retries: {max: 2, crash_limit: 9, backoff: 10s..5m, node_failures: 3, rules: []}\n"
         "timeouts: {trial: 6h, silent: 30m, start: 5m, grace: 90s, decision: 250ms, rank: 10m}\n"
-        "checkpoints: {on: [rung, end], every: none, keep: {trial_last: 1, trial_best: 0}, store: "
-        "cluster}\n"
+        "checkpoints: {on: [rung, end], every: none, keep: {trial_last: 3, trial_best: 0, "
+        "sweep_best: 2}, store: cluster}\n"
         "logs: {tail: 16K}\n"
         "report: {from: [api, stdout, stderr], stdout: [keras, \"(?P<val_loss>\\\\d+)\"], "
         "stderr: [hf]}\n";
@@ -166,8 +166,8 @@ static void test_print_defaults_are_written_out(void **state)
         "\ntimeouts: {trial: none, silent: none, start: none, grace: 1m, decision: 1m, rank: "
         "10m}\n",
         "\nlaunch: one\n",
-        "\ncheckpoints: {on: [rung], every: none, keep: {trial_last: 1, trial_best: 1}, store: "
-        "cluster}\n",
+        "\ncheckpoints: {on: [rung], every: none, keep: {trial_last: 1, trial_best: 1, sweep_best: "
+        "none}, store: cluster}\n",
         "\nlogs: {tail: 64K}\n",
     };
     struct buf text;

@@ -59,8 +59,9 @@ static void test_sweep_full_file_fills_what_a_trial_needs(void **state)
     assert_int_equal(spec.retries.backoff_min_ms, 10000);
     assert_int_equal(spec.retries.backoff_max_ms, 300000);
     assert_int_equal(spec.checkpoints.on, CHECKPOINT_ON_RUNG | CHECKPOINT_ON_END);
-    assert_int_equal(spec.checkpoints.keep_last, 1);
+    assert_int_equal(spec.checkpoints.keep_last, 3);
     assert_int_equal(spec.checkpoints.keep_best, 0);
+    assert_int_equal(spec.checkpoints.keep_sweep_best, 2);
     assert_int_equal(spec.timeouts.trial_ms, 21600000);
     assert_int_equal(spec.timeouts.silent_ms, 1800000);
     assert_int_equal(spec.timeouts.grace_ms, 90000);
@@ -103,6 +104,7 @@ static void test_sweep_least_file_gets_the_defaults(void **state)
     assert_int_equal(spec.checkpoints.on, CHECKPOINT_ON_RUNG);
     assert_int_equal(spec.checkpoints.keep_last, 1);
     assert_int_equal(spec.checkpoints.keep_best, 1);
+    assert_int_equal(spec.checkpoints.keep_sweep_best, 0);
     assert_int_equal(spec.logs_tail_bytes, 65536);
     arena_fini(&arena);
 }

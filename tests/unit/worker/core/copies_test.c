@@ -232,6 +232,36 @@ static void test_second_place_is_told_by_the_word_that_ordered_it(void **state)
     rig_end(&r);
 }
 
+/* Dropped while it enrols, which no enrolment can list: it is told once more, for another word. */
+static void test_copy_that_was_told_before_a_reconnect_is_told_again(void **state)
+{
+    (void)state;
+    struct rig r;
+    const struct msg_keep keep = {&name, 1, 1};
+    const struct msg_drop drop = {&name, 1, 2};
+    rig_begin(&r);
+    rig_head(&r, MSG_KEEP, &keep);
+    asked(&r);
+    told(&r, "", false);
+    rig_next(&r, AGENT_COPY);
+    copied(&r, COPY_DONE);
+    uint64_t number = rig_event(&r, EVENT_COPIED)->number;
+    on_link_down(r.agent, r.now, &r.out);
+    rig_turn(&r);
+    rig_link_up(&r);
+    assert_int_equal(rig_enrol(&r)->n_snapshots, 0);
+    rig_head(&r, MSG_DROP, &drop); /* of a head that was not heard yet */
+    rig_none(&r);
+    rig_welcome(&r, number, NULL, 0);
+    const struct node_event *again = rig_event(&r, EVENT_COPIED);
+    assert_int_equal(again->number, number + 1);
+    assert_true(task_id_equal(again->task, name.task));
+    assert_int_equal(again->snapshot.ordinal, name.ordinal);
+    rig_head(&r, MSG_DROP, &drop);
+    assert_int_equal(rig_next(&r, AGENT_DROP)->effect.snapshot.ordinal, name.ordinal);
+    rig_end(&r);
+}
+
 /* ---- an exploit in place ---- */
 
 static void exploiting(struct rig *r)
@@ -321,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_copy_that_nobody_needs_any_more_is_not_asked_for),
         cmocka_unit_test(test_order_to_leave_does_not_wait_for_a_copy),
         cmocka_unit_test(test_second_place_is_told_by_the_word_that_ordered_it),
+        cmocka_unit_test(test_copy_that_was_told_before_a_reconnect_is_told_again),
         cmocka_unit_test(test_exploit_waits_for_the_donors_snapshot_of_another_node),
         cmocka_unit_test(test_exploit_whose_snapshot_does_not_come_ends_the_attempt),
         cmocka_unit_test(test_pass_of_another_agents_trial_goes_to_the_shell),

@@ -71,6 +71,9 @@ static void rig_record(struct rig *rig, const struct agent_effect *effect)
     if (effect->array != NULL) {
         record.effect.array = agent_message_copy(MSG_ARRAY, effect->array, &rig->arena);
     }
+    if (effect->gang != NULL) {
+        record.effect.gang = agent_message_copy(MSG_GANG, effect->gang, &rig->arena);
+    }
     if (effect->kind == AGENT_COPY) {
         uint8_t *pass = arena_alloc(&rig->arena, effect->frame.len);
         memcpy(pass, effect->frame.data, effect->frame.len);

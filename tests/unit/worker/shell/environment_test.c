@@ -185,12 +185,14 @@ static void test_rank_has_numbers_of_its_own_and_the_rest_in_common(void **state
                                     .cpus = 8 * AMOUNT_ONE,
                                     .ranks = 4};
     struct environment_facts more = facts;
+    more.master_address = "127.0.0.1";
     more.master_port = 40001;
     more.peers = "127.0.0.1:40002,127.0.0.1:40003";
     arena_init(&rig.arena, ENVIRONMENT_MAX_BYTES);
     assert_int_equal(environment_make(&lease, &more, &rig.arena, &rig.envp, &rig.report), OK);
     const char *const *second;
-    assert_int_equal(environment_of_rank(rig.envp, 2, 4, &rig.arena, &second, &rig.report), OK);
+    assert_int_equal(environment_of_rank(rig.envp, &lease, 2, &rig.arena, &second, &rig.report),
+                     OK);
     static const struct {
         const char *name, *value;
     } expected[] = {
@@ -219,6 +221,41 @@ static void test_rank_has_numbers_of_its_own_and_the_rest_in_common(void **state
     rig_end(&rig);
 }
 
+static void test_rank_of_several_nodes_is_numbered_node_by_node(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const struct msg_lease lease = {.task = {1, 2},
+                                    .is_trial = true,
+                                    .cpus = 2 * AMOUNT_ONE,
+                                    .ranks = 2,
+                                    .nodes = 3,
+                                    .node_rank = 1};
+    struct environment_facts more = facts;
+    more.master_address = "10.0.0.1";
+    more.master_port = 40001;
+    arena_init(&rig.arena, ENVIRONMENT_MAX_BYTES);
+    assert_int_equal(environment_make(&lease, &more, &rig.arena, &rig.envp, &rig.report), OK);
+    const char *const *second;
+    assert_int_equal(environment_of_rank(rig.envp, &lease, 1, &rig.arena, &second, &rig.report),
+                     OK);
+    static const struct {
+        const char *name, *value;
+    } expected[] = {
+        {"MUSTER_RANK", "3"},       {"RANK", "3"},
+        {"MUSTER_LOCAL_RANK", "1"}, {"LOCAL_RANK", "1"},
+        {"MUSTER_WORLD", "6"},      {"WORLD_SIZE", "6"},
+        {"LOCAL_WORLD_SIZE", "2"},  {"NODE_RANK", "1"},
+        {"MUSTER_NODE_RANK", "1"},  {"GROUP_RANK", "1"},
+        {"MASTER_PORT", "40001"},   {"MASTER_ADDR", "10.0.0.1"},
+    };
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        assert_non_null(value_of(second, expected[i].name));
+        assert_string_equal(value_of(second, expected[i].name), expected[i].value);
+    }
+    rig_end(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_lease_has_a_bad_variable_it_is_refused_with_its_name),
         cmocka_unit_test(test_memory_is_short_it_fails_and_leaks_nothing),
         cmocka_unit_test(test_rank_has_numbers_of_its_own_and_the_rest_in_common),
+        cmocka_unit_test(test_rank_of_several_nodes_is_numbered_node_by_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
