@@ -150,7 +150,8 @@ static bool is_borrowed(const struct sim *sim, task_id maker, uint32_t ordinal, 
     return false;
 }
 
-/* Another place that is being made, for its maker or for one that goes on from it: at either end. */
+/* Another place that is being made, for its maker or for one that goes on from it: at either end.
+ */
 static bool is_being_copied(const struct sim *sim, task_id maker, uint32_t ordinal,
                             const char *node)
 {
@@ -304,8 +305,8 @@ static void sweep_verdict(struct sim *sim, const struct sweep *sweep)
         if (falls) {
             sim_require(sim,
                         task->r.snapshot.ordinal == 0 && task->r.best_snapshot.ordinal == 0 &&
-                            task->r.safe_snapshot.ordinal == 0 && task->r.own_snapshot.ordinal == 0 &&
-                            task->r.n_kept == 0,
+                            task->r.safe_snapshot.ordinal == 0 &&
+                            task->r.own_snapshot.ordinal == 0 && task->r.n_kept == 0,
                         "task %u.%u is none of its sweep's best, and keeps snapshots",
                         task->r.id.job, task->r.id.index);
         } else if (!stored->is_disturbed && !stored->has_fallen) {

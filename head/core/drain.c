@@ -104,7 +104,7 @@ static void owed_print(const struct node_owed *owed, char *ret_text, size_t size
 
 static bool node_is_bare(const struct node *node)
 {
-    return node->n_tasks + node->n_held + node->n_lanes == 0;
+    return node->n_tasks + node->n_parts + node->n_held + node->n_lanes == 0;
 }
 
 static void owed_send(struct core *core, struct node *node)

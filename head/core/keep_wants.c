@@ -75,7 +75,8 @@ static bool last_want(struct core *core, const struct task *task, struct keep_wa
     *ret_want = (struct keep_want){KEEP_LAST, *snapshot, where};
     /* Its own place is gone: the second one is what there is, and that leaves. */
     bool is_second_all = r->safe_snapshot.ordinal != 0 && (is_same || !has_ended) &&
-                         !core_snapshot_is_reached(core, where) && core_place_leaves(core, r->safe_node);
+                         !core_snapshot_is_reached(core, where) &&
+                         core_place_leaves(core, r->safe_node);
     if (is_second_all) {
         *ret_want = (struct keep_want){KEEP_LAST, r->safe_snapshot, r->safe_node};
     }
@@ -111,7 +112,8 @@ static bool best_want(struct core *core, const struct task *task, struct keep_wa
 static bool borrowed_want(struct core *core, const struct task *task, struct keep_want *ret_want)
 {
     const struct record_task *r = &task->r;
-    if (r->state == TASK_ENDED || r->snapshot.owner == 0 || !core_place_leaves(core, r->snapshot_node) ||
+    if (r->state == TASK_ENDED || r->snapshot.owner == 0 ||
+        !core_place_leaves(core, r->snapshot_node) ||
         (task->node != NULL && strcmp(task->node->r.name, r->snapshot_node) == 0)) {
         return false;
     }
@@ -150,8 +152,8 @@ static uint32_t beside_wants(struct core *core, const struct task *task,
 uint32_t core_keep_wants(struct core *core, const struct task *task,
                          struct keep_want ret_wants[KEEP_WANTS_MAX])
 {
-    static bool (*const kinds[])(struct core *, const struct task *, struct keep_want *) = {
-        last_want, best_want, borrowed_want};
+    static bool (*const kinds[])(struct core *, const struct task *,
+                                 struct keep_want *) = {last_want, best_want, borrowed_want};
     const struct sweep *sweep = task->work->sweep;
     bool is_copied = sweep != NULL && sweep->spec.checkpoints.store == CHECKPOINT_STORE_CLUSTER;
     bool is_any_leaving = core->status.nodes[NODE_DRAINING] > 0;

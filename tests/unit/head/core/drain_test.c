@@ -68,11 +68,11 @@ static void tick(struct rig *r, int64_t ms)
 }
 
 /* Trials run on `local`; `other`, which has no room for any, comes after them. */
-static struct rig *drain_rig(const char *checkpoints, int other_cpus)
+static struct rig *drain_rig_of(const char *sweep, const char *checkpoints, int other_cpus)
 {
     struct rig *r = rig_new();
     char file[1024];
-    snprintf(file, sizeof file, "%slimits: {concurrency: 1}\ncheckpoints: {%s}\n", rig_sweep,
+    snprintf(file, sizeof file, "%slimits: {concurrency: 1}\ncheckpoints: {%s}\n", sweep,
              checkpoints);
     other_events = 0;
     node_enrol(r, false, 1);
@@ -82,6 +82,11 @@ static struct rig *drain_rig(const char *checkpoints, int other_cpus)
         node_enrol(r, true, other_cpus);
     }
     return r;
+}
+
+static struct rig *drain_rig(const char *checkpoints, int other_cpus)
+{
+    return drain_rig_of(rig_sweep, checkpoints, other_cpus);
 }
 
 static void told_to_leave(struct rig *r, int64_t leaves_in_ms)
@@ -200,6 +205,68 @@ static void test_best_snapshot_of_a_trial_leaves_with_the_last_one(void **state)
     assert_int_equal(owed_last(r, &arena)->n_snapshots, 0);
     assert_string_equal(task->r.best_node, "other");
     assert_int_equal(task->r.safe_snapshot.ordinal, 2);
+    arena_fini(&arena);
+    rig_free(r);
+}
+
+static void test_kept_snapshots_of_a_trial_leave_with_the_last_one(void **state)
+{
+    (void)state;
+    struct rig *r = drain_rig("keep: {trial_last: 3, trial_best: 0}", 0);
+    struct arena arena;
+    arena_init(&arena, MSG_ARENA_MAX_BYTES);
+    for (uint32_t ordinal = 1; ordinal <= 3; ordinal++) {
+        saved(r, 1, ordinal, ordinal);
+    }
+    told_to_leave(r, DEADLINE_MS);
+    rig_result(r, rig_id(1, 1), 0, CAUSE_AGENT_LEFT, 0, 0);
+    for (uint32_t n = 3; n > 0; n--) {
+        tick(r, 500);
+        assert_int_equal(owed_last(r, &arena)->n_snapshots, n);
+        copied(r, rig_id(1, 1), n == 3 ? 3 : 3 - n); /* the last one first */
+    }
+    tick(r, 500);
+    assert_int_equal(owed_last(r, &arena)->n_snapshots, 0);
+    rig_restart(r);
+    const struct task *task = rig_task(r, rig_id(1, 1));
+    assert_int_equal(task->r.n_kept, 2);
+    assert_string_equal(task->r.kept[0].node, "other");
+    assert_string_equal(task->r.kept[1].node, "other");
+    assert_string_equal(task->r.safe_node, "other");
+    arena_fini(&arena);
+    rig_free(r);
+}
+
+/* Its last, its best and the one between them; the other trial is none of the best. */
+static void test_ended_sweep_takes_what_its_best_trials_keep_off_a_node_that_leaves(void **state)
+{
+    (void)state;
+    static const char two[] = "name: two\ncommand: [train]\nmetric: {name: loss}\n"
+                              "parameters: {lr: {min: 0.1, max: 0.9}}\nstop: {trials: 2}\n";
+    struct rig *r = drain_rig_of(two, "keep: {trial_last: 2, trial_best: 1, sweep_best: 1}", 0);
+    const struct task *task = rig_task(r, rig_id(1, 1));
+    struct arena arena;
+    arena_init(&arena, MSG_ARENA_MAX_BYTES);
+    for (uint32_t ordinal = 1; ordinal <= 3; ordinal++) {
+        saved(r, 1, ordinal, ordinal);
+        rig_report_event(r, EVENT_ROWS, rig_id(1, 1), 0, ordinal, 0.1 * ordinal, 0);
+    }
+    rig_result(r, rig_id(1, 1), 0, CAUSE_EXIT, 0, 0);
+    rig_started(r, rig_id(1, 2), 0);
+    rig_report_event(r, EVENT_ROWS, rig_id(1, 2), 0, 1, 0.9, 0);
+    rig_result(r, rig_id(1, 2), 0, CAUSE_EXIT, 0, 0);
+    assert_int_equal(core_work_find(r->core, 1)->n_active, 0);
+    told_to_leave(r, DEADLINE_MS);
+    for (uint32_t n = 3; n > 0; n--) {
+        tick(r, 500);
+        assert_int_equal(owed_last(r, &arena)->n_snapshots, n);
+        copied(r, rig_id(1, 1), n == 3 ? 1 : n == 2 ? 3 : 2);
+    }
+    tick(r, 500);
+    assert_int_equal(owed_last(r, &arena)->n_snapshots, 0);
+    assert_string_equal(task->r.best_node, "other");
+    assert_string_equal(task->r.snapshot_node, "other");
+    assert_string_equal(task->r.kept[0].node, "other");
     arena_fini(&arena);
     rig_free(r);
 }
@@ -373,6 +440,8 @@ int main(void)
         cmocka_unit_test(test_leaving_node_is_let_go_once_other_nodes_have_what_it_alone_had),
         cmocka_unit_test(test_leaving_node_that_connects_anew_is_told_again),
         cmocka_unit_test(test_best_snapshot_of_a_trial_leaves_with_the_last_one),
+        cmocka_unit_test(test_kept_snapshots_of_a_trial_leave_with_the_last_one),
+        cmocka_unit_test(test_ended_sweep_takes_what_its_best_trials_keep_off_a_node_that_leaves),
         cmocka_unit_test(test_leaving_node_does_not_wait_where_nobody_can_take_it),
         cmocka_unit_test(test_what_was_not_copied_by_the_deadline_is_told_once),
         cmocka_unit_test(test_node_that_people_drain_says_what_it_waits_for_and_when_it_is_empty),
