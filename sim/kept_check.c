@@ -125,11 +125,29 @@ static bool record_names(const struct sim_task *task, uint32_t ordinal, const ch
     return ordinal != 0 && sim_kept_is_at(task, ordinal, node);
 }
 
-void sim_kept_node_gone(struct sim *sim, const char *node)
+static void node_gone(struct sim *sim, const char *node)
 {
     struct sim_task *task, *next;
     HASH_ITER (hh, sim->store.tasks, task, next) {
         task->is_disturbed |= record_names(task, 0, node);
+    }
+}
+
+void sim_kept_batch(struct sim *sim, const struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->n_ops; i++) {
+        const struct store_op *op = &batch->ops[i];
+        struct arena arena;
+        struct record_node r;
+        if (op->kind != OP_HSET || strcmp(op->key, "nodes") != 0) {
+            continue;
+        }
+        arena_init(&arena, 1 << 20);
+        if (record_decode(&record_node_schema, op->value, &arena, &r, NULL) == OK &&
+            r.state == NODE_GONE) {
+            node_gone(sim, r.name);
+        }
+        arena_fini(&arena);
     }
 }
 

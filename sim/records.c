@@ -378,9 +378,6 @@ void sim_on_node(struct sim *sim, const char *field, struct bytes value)
     if (sim_store_get(sim, "nodes", field, &record_node_schema, &arena, &old)) {
         sim_require(sim, old.incarnation != r.incarnation || r.applied >= old.applied,
                     "node %s: its events went back", field);
-        if (r.state == NODE_GONE) {
-            sim_kept_node_gone(sim, field);
-        }
         if (old.state != r.state) {
             sim_trace(sim, "store   node %s is %s", field, node_state_names[r.state]);
         }
