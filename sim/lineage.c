@@ -34,14 +34,15 @@ void sim_lineage_made(struct sim *sim, struct sim_node *node, const struct sim_e
 {
     struct sim_made *made = calloc(1, sizeof *made);
     const struct sim_process *p = sim_process_of(node, event->ref);
-    sim_require(sim, p != NULL, "%s: a snapshot of nobody", node->name);
     sim_require(sim,
                 sim_made_find(sim, event->ref.task, event->ref.attempt, event->ordinal) == NULL,
                 "%s: an attempt made two snapshots %u", node->name, event->ordinal);
     made_name(event->ref.task, event->ref.attempt, event->ordinal, made->name, sizeof made->name);
     HASH_ADD_STR(sim->made, name, made);
     made->step = event->step;
-    snprintf(made->params, sizeof made->params, "%s", p->params);
+    /* One whose attempt was disowned while it was written is dropped at once: nobody goes on from
+     * it, with whatever parameters. */
+    snprintf(made->params, sizeof made->params, "%s", p != NULL ? p->params : "");
 }
 
 void sim_lineage_lost(struct sim *sim, task_id maker, const struct snapshot_ref *snapshot)
