@@ -158,6 +158,7 @@ static keep_outcome keep_try(struct core *core, time_ms now, struct task *task, 
 {
     struct keep_want wants[KEEP_WANTS_MAX];
     uint32_t n = core_keep_wants(core, task, wants);
+    keep_outcome outcome = KEEP_NOTHING;
     if (n == 0) {
         list_remove(&task->keep_link);
         return KEEP_NOTHING;
@@ -169,13 +170,13 @@ static keep_outcome keep_try(struct core *core, time_ms now, struct task *task, 
             continue;
         }
         struct node *keeper = keeper_of(core, task, &wants[i], is_leaving);
-        if (keeper == NULL) {
-            return KEEP_NO_NODE;
+        if (keeper != NULL) {
+            keep_begin(core, now, task, keeper, &wants[i]);
+            return KEEP_BEGUN;
         }
-        keep_begin(core, now, task, keeper, &wants[i]);
-        return KEEP_BEGUN;
+        outcome = KEEP_NO_NODE;
     }
-    return KEEP_NOTHING;
+    return outcome;
 }
 
 static bool keep_is_over(const struct task *task, time_ms now)
