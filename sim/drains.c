@@ -101,7 +101,9 @@ void sim_drain_follows(struct sim *sim, const struct sim_task *old, const struct
     if (node == NULL || !node->is_let_go || !is_back) {
         return;
     }
-    sim_require(sim, is_place_gone(sim, old->safe_node) || sim_was_retried(sim, old->id.job),
+    bool is_excused = is_place_gone(sim, old->safe_node) || sim_was_retried(sim, old->id.job) ||
+                      sim_lineage_is_lost(sim, old->id, &o->snapshot); /* found damaged elsewhere */
+    sim_require(sim, is_excused,
                 "%u.%u goes back from step %lld to %lld, for %s left in good order", old->id.job,
                 old->id.index, (long long)o->snapshot.step, (long long)r->snapshot.step,
                 node->name);
