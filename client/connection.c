@@ -28,6 +28,12 @@ int connection_error(struct connection *c, int code, const char *format, ...)
     return code;
 }
 
+/* With something unread, or before we spoke, a closed socket is an error of its own. */
+static const char *error_text(int error)
+{
+    return error == ECONNRESET || error == EPIPE ? "it closed the socket" : strerror(error);
+}
+
 static void connection_drop(struct connection *c, const char *why)
 {
     close(c->fd);
@@ -124,7 +130,7 @@ bool connection_write(struct connection *c, const char *text, size_t n)
             continue;
         }
         if (errno != EAGAIN && errno != EINTR) {
-            connection_drop(c, strerror(errno));
+            connection_drop(c, error_text(errno));
             return false;
         }
         deadline = deadline < 0 ? now_ms() + MUSTER_SILENT_MS : deadline;
@@ -184,9 +190,9 @@ static bool input_fill(struct connection *c, int timeout_ms)
         return true;
     }
     if (n == 0) {
-        connection_drop(c, "it closed the socket");
+        connection_drop(c, error_text(ECONNRESET));
     } else if (errno != EAGAIN && errno != EINTR) {
-        connection_drop(c, strerror(errno));
+        connection_drop(c, error_text(errno));
     }
     return false;
 }

@@ -35,6 +35,7 @@ import threading
 
 CHECKPOINT, PAUSE, STOP, EXPLOIT = 1, 2, 4, 8
 SILENT_SECONDS = 10.0
+CLOSED = "muster closed the socket"
 WINDOW = 64
 LINE_MAX = 64 << 10
 NOTE_MAX = 1000
@@ -175,7 +176,7 @@ class _Connection:
                 return None
             data = self.socket.recv(LINE_MAX)
             if not data:
-                raise OSError("muster closed the socket")
+                raise OSError(CLOSED)
             self.is_silent = False
             self.input += data
 
@@ -286,6 +287,8 @@ class Trial:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if isinstance(error, (ConnectionResetError, BrokenPipeError)):
+            error = CLOSED  # with something unread, or before we spoke
         print(f"muster: {error}; training goes on", file=sys.stderr)
 
     @staticmethod

@@ -117,8 +117,8 @@ static void range_name(struct core *core, const struct node *node, const struct 
 {
     uint64_t end = (uint64_t)named->range.first + named->range.count;
     if (named->returned != 0 && named->returned <= node->r.applied) {
-        return; /* handed back, which the agent learns by the welcome: whatever was leased since
-                   has not arrived */
+        return; /* handed back or ended, which the agent learns by the welcome to be known:
+                   whatever was leased since has not arrived */
     }
     if (array == NULL || end > array->n_tasks || holder == NULL) {
         wrong_add(wrongs, named->range.first, named->range.count, n_max);

@@ -206,7 +206,7 @@ struct held_range {
     uint32_t job;
     struct array_range range; /* leased to this agent, and the end of none is acknowledged */
     bool is_started;          /* then of one task: it runs */
-    uint64_t returned;        /* the event that hands it back, not acknowledged yet; 0: none */
+    uint64_t returned;        /* the event that hands it back or tells its end; 0: none */
 };
 
 /* ---- agent -> head ---- */

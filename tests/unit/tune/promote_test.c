@@ -362,7 +362,7 @@ static void test_promotions_are_those_of_the_algorithm_as_printed(void **state)
 {
     (void)state;
 #ifdef __SANITIZE_ADDRESS__
-    enum { HISTORIES = 80 }; /* each takes many times as long */
+    enum { HISTORIES = 20 }; /* each takes many times as long */
 #else
     enum { HISTORIES = 400 };
 #endif

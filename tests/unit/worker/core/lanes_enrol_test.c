@@ -148,6 +148,41 @@ static void test_enrolment_says_what_was_handed_back_and_by_which_event(void **s
     rig_end(&r);
 }
 
+/* Rows of one event, and the word of one that failed. */
+static void test_enrolment_says_which_events_tell_the_ends(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct msg_array array = lanes_array();
+    rig_begin(&r);
+    lanes_tell(&r, &array);
+    lanes_send(&r, 1, 1, 0, 4);
+    lanes_starts(&r, 1, 0);
+    lanes_exit(&r, 0, 0);
+    rig_next(&r, AGENT_CLEAN);
+    rig_tick(&r);
+    lanes_starts(&r, 1, 1);
+    uint64_t rows = lanes_tasks(&r, 1, 0)->number;
+    lanes_exit(&r, 1, 3);
+    uint64_t failed = rig_event(&r, EVENT_RESULT)->number;
+    rig_next(&r, AGENT_CLEAN);
+    rig_tick(&r);
+    lanes_starts(&r, 1, 2);
+    lanes_reconnect(&r);
+    const struct msg_enrol *enrol = rig_enrol(&r);
+    assert_int_equal(enrol->n_ranges, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(enrol->ranges[i].range.first, i);
+        assert_int_equal(enrol->ranges[i].range.count, 1);
+    }
+    assert_int_equal(enrol->ranges[0].returned, rows);
+    assert_int_equal(enrol->ranges[1].returned, failed);
+    assert_int_equal(enrol->ranges[2].returned, 0);
+    assert_true(enrol->ranges[2].is_started);
+    assert_int_equal(enrol->ranges[3].returned, 0);
+    rig_end(&r);
+}
+
 static void test_array_with_nothing_here_is_forgotten_by_an_enrolment(void **state)
 {
     (void)state;
@@ -468,6 +503,7 @@ int main(void)
         cmocka_unit_test(
             test_position_that_ended_and_is_leased_again_before_the_acknowledgement_runs),
         cmocka_unit_test(test_enrolment_says_what_was_handed_back_and_by_which_event),
+        cmocka_unit_test(test_enrolment_says_which_events_tell_the_ends),
         cmocka_unit_test(test_array_with_nothing_here_is_forgotten_by_an_enrolment),
         cmocka_unit_test(test_dry_node_ends_every_position_in_slices_without_an_effect),
         cmocka_unit_test(test_dry_node_without_lanes_has_nothing_to_do),
