@@ -121,6 +121,7 @@ static void wake_for_people(struct core *core, time_ms now, struct task *task)
     };
     core_sweep_log(core, now, sweep, &event, task->r.order.n + 1);
     hold_wake(core, now, task, &event.decision);
+    core_sweep_due(core, sweep); /* its place is none for a trial that could be asked for */
 }
 
 static void go_on_after_all(struct core *core, time_ms now, struct task *task)
