@@ -190,6 +190,7 @@ static void core_welcome(struct core *core, time_ms now, struct node *node,
             continue; /* core_arrays_enrol(); or nothing of it is here any more */
         }
         if (ref == NULL) {
+            held->restoring = (struct snapshot_ref){0}; /* the first may have come, or this */
             core_lease_send(core, held);
         } else if (ref->order < held->r.order.n) {
             core_order_send(core, held);

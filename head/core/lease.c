@@ -260,6 +260,7 @@ static void core_task_lease(struct core *core, time_ms now, struct task *task,
         /* It failed before it could be told; the order stays in force. */
         core_task_move(core, now, task, TASK_EVENT_TOLD);
     }
+    task->restoring = core_snapshot_to_restore(core, task);
     core_lease_send(core, task);
     core_gang_leases_send(core, task);
 }

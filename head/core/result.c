@@ -15,7 +15,8 @@ void on_event_started(struct core *core, time_ms now, struct task *task,
         task->r.started = event->time;
         task->r.pid = event->pid;
         core_str_clear(&task->r.reason); /* of what was before */
-        struct snapshot_ref restored = core_snapshot_to_restore(core, task);
+        struct snapshot_ref restored = task->restoring;
+        task->restoring = (struct snapshot_ref){0};
         core_task_move(core, now, task, TASK_EVENT_STARTED);
         if (restored.ordinal != 0) { /* it lies there, too, from now on */
             core_snapshot_arrived(core, task, restored.ordinal, restored.owner, task->node);

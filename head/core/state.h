@@ -103,7 +103,9 @@ struct task {
     struct list keep_link; /* of core.keeps_due */
     struct node *keeper;   /* where a second copy of `keeping` goes to; NULL: none is under way */
     const struct node *keep_from;
-    struct snapshot_ref keeping; /* owner: 0: this task made it */
+    struct snapshot_ref restoring; /* of the lease that its node has not started yet; ordinal 0:
+                                      nothing, or not known for sure */
+    struct snapshot_ref keeping;   /* owner: 0: this task made it */
     keep_kind keep_kind;
     uint64_t keep_number; /* of the MSG_KEEP */
     time_ms keep_until;
