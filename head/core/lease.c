@@ -152,6 +152,7 @@ static void lease_send(struct core *core, const struct task *task, const struct 
     lease_fill(task, &lease, params, env);
     if (part == 0) {
         lease.restore = core_snapshot_to_restore(core, task);
+        lease.place_word = ++core->place_words;
     } else {
         lease_to_part(&task->r.parts[part], part, &lease);
     }

@@ -436,8 +436,9 @@ struct msg_lease {
 
     /* An attempt on several nodes: each gets a lease of it, prepares, tells EVENT_PREPARED, and
      * starts at MSG_GANG. The trial is that of the first node, whose rank 0 speaks for it. */
-    uint32_t nodes;     /* 0: one */
-    uint32_t node_rank; /* of this one among them */
+    uint32_t nodes;      /* 0: one */
+    uint32_t node_rank;  /* of this one among them */
+    uint64_t place_word; /* counts with those of MSG_DROP: `restore` is wanted there since */
 };
 
 struct msg_order {

@@ -146,6 +146,8 @@ void agent_copy_want(struct agent *agent, time_ms now, const struct attempt *att
 void agent_copies_keep(struct agent *agent, time_ms now, const struct msg_keep *keep,
                        struct agent_outbox *out);
 bool agent_restore_is_here(const struct agent *agent, const struct attempt *attempt);
+/* The lease wants it here: a word to drop it that was told before is not heeded any more. */
+void agent_restore_kept(struct agent *agent, const struct attempt *attempt);
 void agent_source_told(struct agent *agent, time_ms now, const struct msg_source *source,
                        struct agent_outbox *out);
 void agent_copies_welcomed(struct agent *agent, time_ms now, struct agent_outbox *out);
