@@ -44,6 +44,11 @@ static void node_print(const json_t *node)
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         node_line(node, lines[i][0], lines[i][1]);
     }
+    long long owes = (long long)cli_json_int(node, "drain_owes");
+    if (owes > 0) {
+        printf("  %-11s %lld snapshot%s to copy that no other node has: %s\n", "waits for", owes,
+               owes == 1 ? "" : "s", cli_json_str(node, "drain_text"));
+    }
     size_t i;
     json_t *aside;
     json_array_foreach((json_t *)(uintptr_t)cli_json_get(node, "set_aside"), i, aside)

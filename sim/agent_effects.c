@@ -3,6 +3,7 @@
 #include "sim/agent_effects.h"
 #include "sim/calendar.h"
 #include "sim/copies.h"
+#include "sim/drains.h"
 #include "sim/job_logs.h"
 #include "sim/lanes.h"
 #include "sim/lineage.h"
@@ -330,6 +331,7 @@ static void (*const sim_takes[])(struct sim *sim, struct sim_node *node,
     [AGENT_COPY] = sim_take_copy,
     [AGENT_LEND] = sim_take_lend,
     [AGENT_MEET] = sim_take_meet,
+    [AGENT_SAY] = sim_take_say,
 };
 
 /* What runs in a lane has the lane's GPUs; one that is idle has nothing left to run, or the head

@@ -30,7 +30,7 @@ struct sim_task {
     task_id id;
     struct record_task r; /* no pointer of it is valid */
     char node[NODE_NAME_MAX + 1], snapshot_node[NODE_NAME_MAX + 1], best_node[NODE_NAME_MAX + 1],
-        safe_node[NODE_NAME_MAX + 1];
+        safe_node[NODE_NAME_MAX + 1], own_node[NODE_NAME_MAX + 1];
     struct sim_place *kept; /* r.n_kept of them */
     bool is_disturbed;      /* it lost a snapshot, or the node of one was gone */
     bool has_fallen;        /* it was none of its sweep's best, once */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sim/check.h"
+#include "sim/drains.h"
 #include "sim/durable.h"
 #include "sim/frame_text.h"
 #include "sim/link.h"
@@ -84,6 +85,9 @@ static void send_take(struct sim *sim, struct sim_head *head, const struct head_
                 "what the head sends does not decode");
     sim_is_durable(sim, node, type, message);
     sim->counts.drained_by_head += type == MSG_DRAIN;
+    if (type == MSG_OWED && !is_stale(sim, head)) {
+        sim_drain_told(sim, node, message);
+    }
     sim->counts.stale_words += is_stale(sim, head);
     sim_trace(sim, "head    sends %s %s", node->name, sim_frame_text(sim, type, message, text));
     sim_frame_put(sim, node, false, type, effect->bytes);

@@ -107,9 +107,11 @@ static bool record_names(const struct sim_task *task, uint32_t ordinal, const ch
 {
     const struct record_task *r = &task->r;
     const uint32_t own[] = {r->snapshot.owner == 0 ? r->snapshot.ordinal : 0,
-                            r->best_snapshot.ordinal, r->safe_snapshot.ordinal};
-    const char *const where[] = {task->snapshot_node, task->best_node, task->safe_node};
-    for (int i = 0; i < 3; i++) {
+                            r->best_snapshot.ordinal, r->safe_snapshot.ordinal,
+                            r->own_snapshot.ordinal};
+    const char *const where[] = {task->snapshot_node, task->best_node, task->safe_node,
+                                 task->own_node};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         bool is_it = ordinal == 0 ? own[i] != 0 : own[i] == ordinal;
         if (is_it && strcmp(where[i], node) == 0) {
             return true;
@@ -123,11 +125,29 @@ static bool record_names(const struct sim_task *task, uint32_t ordinal, const ch
     return ordinal != 0 && sim_kept_is_at(task, ordinal, node);
 }
 
-void sim_kept_node_gone(struct sim *sim, const char *node)
+static void node_gone(struct sim *sim, const char *node)
 {
     struct sim_task *task, *next;
     HASH_ITER (hh, sim->store.tasks, task, next) {
         task->is_disturbed |= record_names(task, 0, node);
+    }
+}
+
+void sim_kept_batch(struct sim *sim, const struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->n_ops; i++) {
+        const struct store_op *op = &batch->ops[i];
+        struct arena arena;
+        struct record_node r;
+        if (op->kind != OP_HSET || strcmp(op->key, "nodes") != 0) {
+            continue;
+        }
+        arena_init(&arena, 1 << 20);
+        if (record_decode(&record_node_schema, op->value, &arena, &r, NULL) == OK &&
+            r.state == NODE_GONE) {
+            node_gone(sim, r.name);
+        }
+        arena_fini(&arena);
     }
 }
 
@@ -148,12 +168,17 @@ static bool is_borrowed(const struct sim *sim, task_id maker, uint32_t ordinal, 
     return false;
 }
 
-/* A second place that is being made: at either end. */
+/* Another place that is being made, for its maker or for one that goes on from it: at either end.
+ */
 static bool is_being_copied(const struct sim *sim, task_id maker, uint32_t ordinal,
                             const char *node)
 {
     const struct task *task = core_task_find(sim->head.core, maker);
-    return task != NULL && core_keep_names(task, ordinal, node);
+    bool is_named = task != NULL && core_keep_names(task, 0, ordinal, node);
+    for (uint32_t i = 0; task != NULL && !is_named && i < task->work->n_tasks; i++) {
+        is_named = core_keep_names(task->work->tasks[i], maker.index, ordinal, node);
+    }
+    return is_named;
 }
 
 void sim_kept_disk(struct sim *sim, const struct sim_node *node)
@@ -174,17 +199,23 @@ void sim_kept_disk(struct sim *sim, const struct sim_node *node)
     }
 }
 
+bool sim_kept_is_lost(const struct sim *sim, const struct sim_task *task, uint32_t ordinal)
+{
+    bool is_lost = false;
+    for (uint32_t attempt = 0; attempt < task->r.n_attempts; attempt++) {
+        const struct sim_made *made = sim_made_find(sim, task->id, attempt, ordinal);
+        is_lost |= made != NULL && made->is_lost;
+    }
+    return is_lost;
+}
+
 void sim_kept_are_there(struct sim *sim, const struct sim_task *task, const struct sim_node *node)
 {
     for (uint32_t i = 0; i < task->r.n_kept; i++) {
-        uint32_t ordinal = task->kept[i].ordinal, attempt = 0;
-        bool is_lost = false;
-        for (; attempt < task->r.n_attempts; attempt++) {
-            const struct sim_made *made = sim_made_find(sim, task->id, attempt, ordinal);
-            is_lost |= made != NULL && made->is_lost;
-        }
+        uint32_t ordinal = task->kept[i].ordinal;
         sim_require(sim,
-                    is_lost || strcmp(task->kept[i].node, node->name) != 0 ||
+                    sim_kept_is_lost(sim, task, ordinal) ||
+                        strcmp(task->kept[i].node, node->name) != 0 ||
                         sim_disk_find(node, task->id, ordinal) < node->n_disk,
                     "task %u.%u: its snapshot %u, which it keeps, is gone", task->id.job,
                     task->id.index, ordinal);
@@ -292,7 +323,8 @@ static void sweep_verdict(struct sim *sim, const struct sweep *sweep)
         if (falls) {
             sim_require(sim,
                         task->r.snapshot.ordinal == 0 && task->r.best_snapshot.ordinal == 0 &&
-                            task->r.safe_snapshot.ordinal == 0 && task->r.n_kept == 0,
+                            task->r.safe_snapshot.ordinal == 0 &&
+                            task->r.own_snapshot.ordinal == 0 && task->r.n_kept == 0,
                         "task %u.%u is none of its sweep's best, and keeps snapshots",
                         task->r.id.job, task->r.id.index);
         } else if (!stored->is_disturbed && !stored->has_fallen) {

@@ -12,8 +12,12 @@ void sim_kept_point(struct sim *sim, task_id id, uint32_t attempt, const struct 
 void sim_kept_follow(struct sim *sim, struct sim_task *task, const struct record_task *r);
 /* What the trial keeps follows from more than the policy now. */
 void sim_kept_disturb(struct sim *sim, task_id id);
-void sim_kept_node_gone(struct sim *sim, const char *node);
+/* Before it is applied: the tasks in it may have given up already what lay on a node that is gone.
+ */
+void sim_kept_batch(struct sim *sim, const struct batch *batch);
 bool sim_kept_is_at(const struct sim_task *task, uint32_t ordinal, const char *node);
+/* Found damaged, or with its disk. */
+bool sim_kept_is_lost(const struct sim *sim, const struct sim_task *task, uint32_t ordinal);
 /* Nothing is under way to or from the node: each snapshot on its disk is named by a record. */
 void sim_kept_disk(struct sim *sim, const struct sim_node *node);
 /* Those that the record keeps there are on the node's disk. */

@@ -34,14 +34,15 @@ void sim_lineage_made(struct sim *sim, struct sim_node *node, const struct sim_e
 {
     struct sim_made *made = calloc(1, sizeof *made);
     const struct sim_process *p = sim_process_of(node, event->ref);
-    sim_require(sim, p != NULL, "%s: a snapshot of nobody", node->name);
     sim_require(sim,
                 sim_made_find(sim, event->ref.task, event->ref.attempt, event->ordinal) == NULL,
                 "%s: an attempt made two snapshots %u", node->name, event->ordinal);
     made_name(event->ref.task, event->ref.attempt, event->ordinal, made->name, sizeof made->name);
     HASH_ADD_STR(sim->made, name, made);
     made->step = event->step;
-    snprintf(made->params, sizeof made->params, "%s", p->params);
+    /* One whose attempt was disowned while it was written is dropped at once: nobody goes on from
+     * it, with whatever parameters. */
+    snprintf(made->params, sizeof made->params, "%s", p != NULL ? p->params : "");
 }
 
 void sim_lineage_lost(struct sim *sim, task_id maker, const struct snapshot_ref *snapshot)
@@ -180,8 +181,43 @@ static const struct sim_made *donated_find(const struct sim *sim, const struct r
     return found;
 }
 
+/* What an exploit was to bring is lost: another snapshot of the same trial's takes its place, or
+ * the exploit never was. */
+static void exploit_moved(struct sim *sim, uint32_t sweep, const struct record_log *entry)
+{
+    task_id task = {sweep, entry->trial}, maker = {sweep, entry->donor};
+    struct sim_exploit *exploit = exploit_find(sim, task, entry->order);
+    char id[TASK_ID_TEXT_MAX], params[SIM_PARAMS_MAX];
+    task_id_print(task, id);
+    sim_require(sim, exploit != NULL, "%s: order %llu was no exploit, and is taken back", id,
+                (unsigned long long)entry->order);
+    if (entry->donor == 0) {
+        sim->counts.exploits_called_off++;
+        HASH_DELETE(hh, sim->exploits, exploit);
+        free(exploit);
+        return;
+    }
+    const struct sim_made *made = donated_find(sim, entry, maker);
+    values_print(entry, params, sizeof params);
+    sim_require(sim, exploit->donor == entry->donor && exploit->ordinal != entry->donor_ordinal,
+                "%s: instead of snapshot %u of trial %u it gets %u of trial %u", id,
+                exploit->ordinal, exploit->donor, entry->donor_ordinal, entry->donor);
+    sim_require(sim, made != NULL && made->step == entry->donor_step,
+                "%s gets snapshot %u of trial %u at step %lld instead, which nobody made", id,
+                entry->donor_ordinal, entry->donor, (long long)entry->donor_step);
+    sim_require(sim, strcmp(params, exploit->params) == 0, "%s gets other parameters instead", id);
+    sim->counts.exploits_moved++;
+    exploit->ordinal = entry->donor_ordinal;
+    exploit->step = entry->donor_step;
+    explored_rightly(sim, exploit, made, is_resampled(sim, sweep));
+}
+
 void sim_lineage_logged(struct sim *sim, uint32_t sweep, const struct record_log *entry)
 {
+    if (entry->kind == LOG_DONOR) {
+        exploit_moved(sim, sweep, entry);
+        return;
+    }
     if (entry->donor == 0) {
         return;
     }
@@ -281,8 +317,10 @@ void sim_lineage_dropped(struct sim *sim, const struct sim_node *node, task_id m
                        strcmp(task->best_node, node->name) == 0;
         bool is_safe = task->r.safe_snapshot.ordinal == ordinal && task_id_equal(task->id, maker) &&
                        strcmp(task->safe_node, node->name) == 0;
+        bool is_own = task->r.own_snapshot.ordinal == ordinal && task_id_equal(task->id, maker) &&
+                      strcmp(task->own_node, node->name) == 0;
         bool is_kept = task_id_equal(task->id, maker) && sim_kept_is_at(task, ordinal, node->name);
-        sim_require(sim, !is_last && !is_best && !is_safe && !is_kept,
+        sim_require(sim, !is_last && !is_best && !is_safe && !is_own && !is_kept,
                     "%s drops snapshot %u of %u.%u, which %u.%u (%s) keeps", node->name, ordinal,
                     maker.job, maker.index, task->id.job, task->id.index,
                     task_state_names[task->r.state]);

@@ -155,6 +155,7 @@ struct sim_node {
     uint64_t epoch;    /* the highest that its agent took */
     uint32_t wipes;    /* of its disk */
     bool is_known_gone;
+    bool is_let_go; /* since its last start: it may leave */
     struct sim_silence
         silences[SIM_SILENCES_MAX]; /* before, longer than node_timeout; the newest first */
     struct sim_link link;

@@ -75,6 +75,9 @@ enum {
     X(resubmits)                                                                                   \
     X(reopened)                                                                                    \
     X(removed)                                                                                     \
+    X(drains_waited)                                                                               \
+    X(drains_let_go)                                                                               \
+    X(drains_stranded)                                                                             \
     X(drained_by_head)                                                                             \
     X(restores_lost)                                                                               \
     X(kept)                                                                                        \
@@ -85,6 +88,8 @@ enum {
     X(copies)                                                                                      \
     X(exploits)                                                                                    \
     X(exploits_logged)                                                                             \
+    X(exploits_moved)                                                                              \
+    X(exploits_called_off)                                                                         \
     X(snapshots_lost)                                                                              \
     X(rungs_counted)                                                                               \
     X(trials_paused)                                                                               \

@@ -294,6 +294,7 @@ static void sim_agent_new(struct sim *sim, struct sim_node *node)
     }
     node->epoch = 0;
     node->n_passes = 0;
+    node->is_let_go = false;
     sim_trees_tell(sim, node);
     sim_trace(sim, "%-7s starts, %u snapshots on its disk", node->name, node->n_disk);
     sim_link_later(sim, node, (int64_t)sim_below(sim, 50));

@@ -3,6 +3,7 @@
 #include "sim/records.h"
 #include "sim/array_records.h"
 #include "sim/calendar.h"
+#include "sim/drains.h"
 #include "sim/kept_check.h"
 #include "sim/runs.h"
 #include "sim/verbs.h"
@@ -200,6 +201,7 @@ void sim_on_task(struct sim *sim, const char *field, struct bytes value)
                     "task %s is new and had %u attempts", field, r.n_attempts);
     } else {
         sim_task_follows(sim, task, &r);
+        sim_drain_follows(sim, task, &r);
         task->is_cancel_acked =
             task->is_cancel_acked && !(task->r.state == TASK_ENDED && r.order.n > task->r.order.n);
         sim_commits_follow(sim, task, &r);
@@ -219,6 +221,7 @@ void sim_on_task(struct sim *sim, const char *field, struct bytes value)
              r.snapshot_node != NULL ? r.snapshot_node : "");
     snprintf(task->best_node, sizeof task->best_node, "%s", r.best_node != NULL ? r.best_node : "");
     snprintf(task->safe_node, sizeof task->safe_node, "%s", r.safe_node != NULL ? r.safe_node : "");
+    snprintf(task->own_node, sizeof task->own_node, "%s", r.own_node != NULL ? r.own_node : "");
     sim_trace(sim, "store   %-6s %s%s%s attempt %u order %llu%s last %lld", field,
               task_state_names[r.state], r.outcome != OUTCOME_NONE ? " " : "",
               task_outcome_names[r.outcome], r.attempt, (unsigned long long)r.order.n,
@@ -375,9 +378,6 @@ void sim_on_node(struct sim *sim, const char *field, struct bytes value)
     if (sim_store_get(sim, "nodes", field, &record_node_schema, &arena, &old)) {
         sim_require(sim, old.incarnation != r.incarnation || r.applied >= old.applied,
                     "node %s: its events went back", field);
-        if (r.state == NODE_GONE) {
-            sim_kept_node_gone(sim, field);
-        }
         if (old.state != r.state) {
             sim_trace(sim, "store   node %s is %s", field, node_state_names[r.state]);
         }

@@ -2,6 +2,7 @@
 #include "sim/store.h"
 #include "sim/array_records.h"
 #include "sim/calendar.h"
+#include "sim/kept_check.h"
 #include "sim/lineage.h"
 #include "sim/records.h"
 
@@ -167,6 +168,7 @@ void sim_store_apply(struct sim *sim, const struct batch *batch)
     sim_require(sim, batch->n == sim->store.n + 1, "batch %llu after batch %llu",
                 (unsigned long long)batch->n, (unsigned long long)sim->store.n);
     sim_require(sim, batch->n_ops > 0, "batch %llu is empty", (unsigned long long)batch->n);
+    sim_kept_batch(sim, batch);
     for (uint32_t i = 0; i < batch->n_ops; i++) {
         const struct store_op *op = &batch->ops[i];
         static void (*const applies[])(struct sim * sim, const struct store_op *op) = {

@@ -320,12 +320,32 @@ static error_code apply_reopened(struct tuner *tuner, const struct tune_event *e
     return OK;
 }
 
+/* Where its weights and parameters come from was told otherwise; what it was judged at stays. */
+static error_code apply_donor(struct tuner *tuner, const struct tune_event *event)
+{
+    struct trial *trial = trials_find(&tuner->trials, event->trial);
+    const struct tune_decision *decision = &event->decision;
+    bool is_sound = trial != NULL && trial->state != TRIAL_ENDED && tuner->scheduling->borrows &&
+                    params_are_sound(tuner->spec, event) && event->step >= 0 &&
+                    decision->donor_step >= 0 && decision->donor != event->trial &&
+                    decision->donor <= tuner->trials.n;
+    if (!is_sound) {
+        return ERR_INVALID;
+    }
+    error_code error = tuner_note(tuner, event);
+    if (error == OK && trial->state == TRIAL_OPEN) {
+        trial->leaving = TUNE_GO; /* it has its place, whatever told it to leave */
+    }
+    return error;
+}
+
 static error_code (*const appliers[])(struct tuner *, const struct tune_event *) = {
     [TUNE_EVENT_ASKED] = apply_asked,       [TUNE_EVENT_MILESTONE] = apply_milestone,
     [TUNE_EVENT_ENDED] = apply_ended,       [TUNE_EVENT_TARGET] = apply_target,
     [TUNE_EVENT_WALL] = apply_wall,         [TUNE_EVENT_RESUMED] = apply_resumed,
     [TUNE_EVENT_REOPENED] = apply_reopened, [TUNE_EVENT_HELD] = apply_held,
     [TUNE_EVENT_WOKEN] = apply_woken,       [TUNE_EVENT_SET] = apply_set,
+    [TUNE_EVENT_DONOR] = apply_donor,
 };
 
 error_code tune_apply(struct tuner *tuner, const struct tune_event *event)

@@ -305,14 +305,24 @@ static error_code note_reopened(struct trial_scheduler *pbt, const struct tune_e
     return OK;
 }
 
+static error_code note_donor(struct trial_scheduler *pbt, const struct tune_event *event)
+{
+    bool is_own = event->decision.donor == 0;
+    population_params_take(pbt, event);
+    member_of(pbt, event->trial)->until =
+        milestone_behind(pbt, is_own ? event->step : event->decision.donor_step);
+    return OK;
+}
+
 static error_code pbt_note(struct trial_scheduler *pbt, const struct sweep_view *view,
                            const struct tune_event *event)
 {
-    static error_code (*const notes[TUNE_EVENT_WOKEN + 1])(struct trial_scheduler *,
+    static error_code (*const notes[TUNE_EVENT_DONOR + 1])(struct trial_scheduler *,
                                                            const struct tune_event *) = {
         [TUNE_EVENT_ASKED] = note_asked,
         [TUNE_EVENT_ENDED] = note_ended,
         [TUNE_EVENT_REOPENED] = note_reopened,
+        [TUNE_EVENT_DONOR] = note_donor,
     };
     (void)view;
     return notes[event->kind] != NULL ? notes[event->kind](pbt, event) : OK;
@@ -347,6 +357,7 @@ static void pbt_print(const struct trial_scheduler *pbt, bool is_whole, struct j
 const struct trial_scheduler_ops trial_scheduler_pbt = {
     .name = "pbt",
     .wants_snapshots = true,
+    .borrows = true,
     .takes_turns = true,
     .new = pbt_new,
     .free = pbt_free,

@@ -26,6 +26,7 @@ struct trial_scheduler_ops {
     const char *name;
     bool wants_snapshots; /* at each milestone */
     bool lends_to_itself; /* a trial's donor may be the trial */
+    bool borrows;         /* a trial's donor may be another trial: DONOR is noted */
     bool takes_turns;     /* whoever pauses goes behind all others that wait for a place */
     /* ERR_INVALID for a schedule that makes no sense, ERR_NO_MEMORY. `spec` outlives it. */
     error_code (*new)(const struct sweep_spec *spec, struct trial_scheduler **ret_scheduler);
@@ -42,8 +43,8 @@ struct trial_scheduler_ops {
      * new `judged`. ERR_NO_MEMORY, ERR_LIMIT: nothing changed, nothing written. */
     error_code (*apply)(struct trial_scheduler *scheduler, const struct sweep_view *view,
                         int64_t judged, const struct tune_event *event, int64_t *ret_judged);
-    /* Optional: an ASKED, HELD, WOKEN, ENDED or REOPENED of the log, which the tuner has found
-     * sound and will take after this; or a RESUMED, with the view as it will be. On an error
+    /* Optional: an ASKED, HELD, WOKEN, ENDED, REOPENED or DONOR of the log, which the tuner has
+     * found sound and will take after this; or a RESUMED, with the view as it will be. On an error
      * nothing is changed. */
     error_code (*note)(struct trial_scheduler *scheduler, const struct sweep_view *view,
                        const struct tune_event *event);

@@ -89,6 +89,9 @@ typedef enum {
     TUNE_EVENT_WOKEN, /* trial, decision: GO with `until`, it has a place again; or STOP with `why`,
                          its end follows */
     TUNE_EVENT_SET,   /* people changed limits, while the sweep goes on */
+    TUNE_EVENT_DONOR, /* the snapshot that a trial was to go on from by its last exploit is lost: it
+                         goes on from another one of the same donor (decision.donor_*), or, donor 0,
+                         from its own of `step` after all; `params` it goes on with */
 } tune_event_kind;
 
 /* Which limits a SET changes. */

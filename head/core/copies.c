@@ -47,10 +47,14 @@ static void places_find(struct places *places, const struct task *maker, uint32_
     if (kept != NULL) {
         place_look(places, kept->node);
     }
-    if (maker->keeper != NULL && maker->keeping.ordinal == ordinal) {
+    if (maker->keeper != NULL && maker->keeping.ordinal == ordinal && maker->keeping.owner == 0) {
         place_look(places, maker->keep_from->r.name);
     }
     list_each (&maker->lent, struct task, lent_link, to) {
+        if (to->keeper != NULL &&
+            core_keep_names(to, r->id.index, ordinal, to->keep_from->r.name)) {
+            place_look(places, to->keep_from->r.name);
+        }
         if (to->r.snapshot.ordinal == ordinal) {
             place_look(places, to->r.snapshot_node);
         }
@@ -101,6 +105,13 @@ void on_snapshot_get(struct core *core, uint64_t peer, const struct msg_snapshot
 
 /* ---- copied ---- */
 
+/* What came for an attempt that has not started may have come for one before it, with the word to
+ * drop it under way: an attempt that has started has read what was told before its lease. */
+static bool is_there_to_stay(const struct task *task, const struct node *node)
+{
+    return task->node == node && task->r.state == TASK_RUNNING;
+}
+
 void on_event_copied(struct core *core, time_ms now, struct node *node,
                      const struct node_event *event)
 {
@@ -109,11 +120,12 @@ void on_event_copied(struct core *core, time_ms now, struct node *node,
     /* Told again it may have been dropped meanwhile: it becomes nobody's by that. */
     if (maker != NULL && event->attempt == 0) {
         core_keep_arrived(core, now, maker, name.ordinal, event->keep, node);
-        if (maker->node == node) {
+        if (is_there_to_stay(maker, node)) {
             core_snapshot_arrived(core, maker, name.ordinal, 0, node);
         }
         list_each (&maker->lent, struct task, lent_link, to) {
-            if (to->node == node) {
+            core_keep_arrived(core, now, to, name.ordinal, event->keep, node);
+            if (is_there_to_stay(to, node)) {
                 core_snapshot_arrived(core, to, name.ordinal, maker->r.id.index, node);
             }
         }

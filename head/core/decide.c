@@ -30,7 +30,7 @@ static bool donor_find(void *context, uint32_t trial, uint32_t *ret_ordinal, int
     const struct record_task *r = &donor->r;
     bool has_one = r->snapshot.ordinal != 0 && r->snapshot.owner == 0 &&
                    r->snapshot.lineage == r->lineage &&
-                   core_snapshot_is_reached(ask->core, r->snapshot_node);
+                   core_snapshot_lender(ask->core, donor) != NULL;
     if (!has_one && !PLANTED(exploit_nothing)) {
         return false;
     }
@@ -83,6 +83,12 @@ static void donor_take(struct core *core, struct task *task, const struct tune_e
 {
     const struct tune_decision *decision = &event->decision;
     struct task *donor = core_task_find(core, (task_id){task->r.id.job, decision->donor});
+    bool is_borrowed = donor != task && !PLANTED(exploit_half);
+    if (is_borrowed) {
+        core_exploit_begin(core, task);
+        task->r.donor_lineage = donor->r.snapshot.lineage;
+        task->r.is_donor_replaced = false;
+    }
     task->r.lineage = task->r.order.n + 1;
     params_set(core, task, event->params, event->n_params);
     if (!PLANTED(exploit_half)) {

@@ -91,6 +91,9 @@ static void core_node_renew(struct core *core, time_ms now, struct node *node,
                             const struct msg_enrol *msg)
 {
     core_node_tasks_lost(core, now, node, "its agent started anew");
+    if (node->owed != NULL) {
+        node->owed->n = 0; /* it is there again, with its disk */
+    }
     if (node->r.state != NODE_JOINING) {
         if (node->r.state == NODE_ALIVE) {
             core_node_move(core, now, node, NODE_SUSPECT);
@@ -187,6 +190,7 @@ static void core_welcome(struct core *core, time_ms now, struct node *node,
             continue; /* core_arrays_enrol(); or nothing of it is here any more */
         }
         if (ref == NULL) {
+            held->restoring = (struct snapshot_ref){0}; /* the first may have come, or this */
             core_lease_send(core, held);
         } else if (ref->order < held->r.order.n) {
             core_order_send(core, held);
@@ -297,6 +301,9 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
     node->heard = now;
     node->is_agent_leaving = msg->is_draining;
     node->is_drain_told = false;
+    if (node->owed != NULL) {
+        node->owed->is_told = false;
+    }
     if (node->is_agent_leaving) {
         core_gangs_hand_back(core, node);
     }
@@ -305,6 +312,7 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
     }
     if (msg->is_draining || node->r.is_drain_asked) {
         core_node_move(core, now, node, NODE_DRAINING);
+        node->leaves_at = msg->leaves_in_ms > 0 ? now + msg->leaves_in_ms : 0;
     }
     core_node_refresh_open(core, node);
     core_node_dirty(core, node);

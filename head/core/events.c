@@ -22,6 +22,8 @@ static void on_node_event(struct core *core, time_ms now, struct node *node,
 {
     if (event->kind == EVENT_DRAINING) {
         node->is_agent_leaving = true;
+        node->leaves_at = event->leaves_in_ms > 0 ? now + event->leaves_in_ms : 0;
+        core->owed_at = core->tick_next = now;
         core_gangs_hand_back(core, node);
         if (node->r.state == NODE_ALIVE || node->r.state == NODE_SUSPECT) {
             core_node_move(core, now, node, NODE_DRAINING);

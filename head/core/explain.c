@@ -14,6 +14,25 @@ static void explain_asides(struct buf *text, const struct sweep *sweep)
     }
 }
 
+/* What it goes on from is being carried off a node that leaves. */
+static void explain_keeps(struct core *core, const struct task *task, struct buf *text)
+{
+    struct keep_want wants[KEEP_WANTS_MAX];
+    bool waits = task->r.state == TASK_QUEUED || task->r.state == TASK_HELD;
+    uint32_t n = waits ? core_keep_wants(core, task, wants) : 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct node *node = core_node_find(core, wants[i].where);
+        bool is_awaited = wants[i].kind != KEEP_BESIDE;
+        if (node != NULL && node->r.state == NODE_DRAINING && is_awaited) {
+            ignore_error(buf_printf(text,
+                                    "; its snapshot of step %lld lies on node %s alone, which is "
+                                    "being emptied, and goes to another node first",
+                                    (long long)wants[i].snapshot.step, wants[i].where),
+                         "sticky");
+        }
+    }
+}
+
 static void explain_task(struct view *view, time_ms now, const struct task *task)
 {
     struct buf text;
@@ -45,6 +64,7 @@ static void explain_task(struct view *view, time_ms now, const struct task *task
                                 core_work_request(task->work), &task->waiting.item, &text);
         explain_asides(&text, task->work->sweep);
     }
+    explain_keeps(view->core, task, &text);
     if (task->r.reason != NULL && task->r.reason[0] != '\0') {
         ignore_error(buf_printf(&text, "; %s", task->r.reason), "sticky");
     }

@@ -77,6 +77,19 @@ static bool is_leaving_for_people(const struct task *task)
            task->r.order.act == ACT_PAUSE && task->r.order.why == WHY_PAUSE;
 }
 
+/* One that waits to go on from another one's weights has left the schedule for that: it is woken at
+ * once, with nothing else to wait for, and then held in its turn. */
+static void hold_queued(struct core *core, time_ms now, struct task *task)
+{
+    bool is_to_exploit = task->r.order.act == ACT_EXPLOIT;
+    task->r.why = WHY_PAUSE;
+    core_task_hold(core, now, task);
+    if (is_to_exploit && task->r.state == TASK_QUEUED) {
+        task->r.why = WHY_PAUSE;
+        core_task_hold(core, now, task);
+    }
+}
+
 /* It saves and leaves, or does not begin. One that cannot save would lose what it did: it stays; so
  * does one that a decision told to leave, whose place in the schedule nobody else could wake. */
 static bool hold_for_people(struct core *core, time_ms now, struct task *task)
@@ -84,8 +97,7 @@ static bool hold_for_people(struct core *core, time_ms now, struct task *task)
     struct sweep *sweep = task->work->sweep;
     bool is_bound_to_leave = core_order_is_leave(&task->r.order) && !is_leaving_for_people(task);
     if (task->r.state == TASK_QUEUED && !is_bound_to_leave) {
-        task->r.why = WHY_PAUSE;
-        core_task_hold(core, now, task);
+        hold_queued(core, now, task);
         return true;
     }
     bool can_leave = core_task_is_on_node(task) && !core_order_is_leave(&task->r.order) &&
@@ -109,6 +121,7 @@ static void wake_for_people(struct core *core, time_ms now, struct task *task)
     };
     core_sweep_log(core, now, sweep, &event, task->r.order.n + 1);
     hold_wake(core, now, task, &event.decision);
+    core_sweep_due(core, sweep); /* its place is none for a trial that could be asked for */
 }
 
 static void go_on_after_all(struct core *core, time_ms now, struct task *task)

@@ -1,92 +1,84 @@
-/* Second places: the last snapshot that a trial has made is copied to another node, and so is what
- * a sweep's best trials ended with, so that neither is lost with its node (`checkpoints.store`).
- * The record then says that it is *safe*. One copy of a trial is on its way at a time, a few to a
- * node; what was saved meanwhile is next. A head that starts anew begins them anew. */
+/* Second places: what a trial wants another place for (keep_wants.c) is copied there, what lies on
+ * nodes that are being emptied before all else. One copy for a trial is on its way at a time, a few
+ * to a node; what was saved meanwhile is next. A head that starts anew begins them anew. */
 #include <string.h>
 
 #include "head/core/state.h"
 
 enum {
     KEEPS_PER_NODE = 2,
+    KEEPS_LEAVING_PER_NODE = 4, /* of those that come from nodes that leave */
     KEEPS_PER_TICK = 64,
     KEEP_PATIENCE_MS = 300000, /* a copy that has not come by then is ordered elsewhere */
 };
 
-/* ---- which one ---- */
-
-static bool task_is_best(const struct task *task)
-{
-    return task->work->sweep->told_best_trial == task->r.id.index || core_sweep_best_has(task);
-}
-
-/* NULL: none is wanted. */
-static const struct snapshot_ref *keep_wanted(const struct task *task, const char **ret_where)
-{
-    const struct record_task *r = &task->r;
-    bool has_ended = r->state == TASK_ENDED;
-    const struct snapshot_ref *wanted = &r->snapshot;
-    *ret_where = r->snapshot_node;
-    if (has_ended && r->best_snapshot.ordinal != 0) {
-        wanted = &r->best_snapshot;
-        *ret_where = r->best_node;
-    }
-    bool is_wanted = task->work->sweep != NULL &&
-                     task->work->sweep->spec.checkpoints.store == CHECKPOINT_STORE_CLUSTER &&
-                     wanted->ordinal != 0 && wanted->owner == 0 &&
-                     (!has_ended || task_is_best(task));
-    return is_wanted ? wanted : NULL;
-}
-
-static bool keep_is_there(const struct task *task, const struct snapshot_ref *wanted,
-                          const char *where)
-{
-    const struct record_task *r = &task->r;
-    return r->safe_snapshot.ordinal == wanted->ordinal && !core_text_equal(r->safe_node, where);
-}
-
 void core_keep_due(struct core *core, struct task *task)
 {
-    const char *where;
-    const struct snapshot_ref *wanted = keep_wanted(task, &where);
-    if (wanted != NULL && list_is_empty(&task->keep_link) && !keep_is_there(task, wanted, where)) {
+    struct keep_want wants[KEEP_WANTS_MAX];
+    if (list_is_empty(&task->keep_link) && core_keep_wants(core, task, wants) > 0) {
         list_push_back(&core->keeps_due, &task->keep_link);
     }
 }
 
 /* ---- where to ---- */
 
-static bool node_can_keep(const struct node *node, const char *from)
+static bool node_can_keep(const struct node *node, const char *from, uint32_t most)
 {
     return node->r.state == NODE_ALIVE && node->peer != 0 && !node->r.is_cordoned &&
            !node->r.is_dry && node->lender != NULL && node->lender[0] != '\0' &&
-           node->n_keeps < KEEPS_PER_NODE && strcmp(node->r.name, from) != 0;
+           node->n_keeps < most && strcmp(node->r.name, from) != 0;
 }
 
 /* The one that has the least to do. */
-static struct node *keeper_find(struct core *core, const char *from)
+static struct node *keeper_find(struct core *core, const char *from, uint32_t most)
 {
     struct node *found = NULL;
     for (struct node *node = core->nodes; node != NULL; node = node->hh.next) {
         bool is_idler = found == NULL || node->n_keeps < found->n_keeps ||
                         (node->n_keeps == found->n_keeps && node->n_tasks < found->n_tasks);
-        if (is_idler && node_can_keep(node, from)) {
+        if (is_idler && node_can_keep(node, from, most)) {
             found = node;
         }
     }
     return found;
 }
 
+bool core_keeper_exists(const struct core *core, const struct node *but)
+{
+    for (const struct node *node = core->nodes; node != NULL; node = node->hh.next) {
+        bool is_there = node->r.state == NODE_ALIVE || node->r.state == NODE_SUSPECT;
+        bool is_reached = node->peer == 0 || (node->lender != NULL && node->lender[0] != '\0');
+        if (node != but && is_there && is_reached && !node->r.is_cordoned && !node->r.is_dry) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One that is to go on from it on its node gets it there, by itself or by this. */
+static struct node *keeper_of(struct core *core, const struct task *task,
+                              const struct keep_want *want, bool is_leaving)
+{
+    struct node *own = want->kind == KEEP_BORROWED ? task->node : NULL;
+    if (own != NULL) {
+        return own->r.state == NODE_ALIVE && own->peer != 0 ? own : NULL;
+    }
+    return keeper_find(core, want->where, is_leaving ? KEEPS_LEAVING_PER_NODE : KEEPS_PER_NODE);
+}
+
 /* ---- one copy ---- */
 
 static void keep_begin(struct core *core, time_ms now, struct task *task, struct node *keeper,
-                       const struct snapshot_ref *wanted, const char *from)
+                       const struct keep_want *want)
 {
-    task->keeping = *wanted;
+    task->keep_kind = want->kind;
+    task->keeping = want->snapshot;
     task->keeper = keeper;
-    task->keep_from = core_node_find(core, from);
+    task->keep_from = core_node_find(core, want->where);
     task->keep_until = now + KEEP_PATIENCE_MS;
     keeper->n_keeps++;
-    const struct snapshot_name name = {task->r.id, wanted->ordinal};
+    const struct snapshot_name name = {snapshot_maker(task->r.id, &want->snapshot),
+                                       want->snapshot.ordinal};
     const struct msg_keep keep = {&name, 1, ++core->place_words};
     task->keep_number = keep.number;
     outbox_send(&core->out, keeper->peer, MSG_KEEP, &keep);
@@ -97,11 +89,12 @@ static void keep_end(struct core *core, struct task *task)
 {
     struct node *keeper = TAKE(task->keeper);
     const struct node *from = TAKE(task->keep_from);
+    const struct task *maker = core_snapshot_maker(core, task, &task->keeping);
     uint32_t ordinal = task->keeping.ordinal;
     task->keeping = (struct snapshot_ref){0};
     keeper->n_keeps--;
-    core_snapshot_drop(core, task, ordinal, keeper->r.name);
-    core_snapshot_drop(core, task, ordinal, from->r.name);
+    core_snapshot_drop(core, maker, ordinal, keeper->r.name);
+    core_snapshot_drop(core, maker, ordinal, from->r.name);
 }
 
 void core_keep_forget(struct task *task)
@@ -113,10 +106,35 @@ void core_keep_forget(struct task *task)
     list_remove(&task->keep_link);
 }
 
-bool core_keep_names(const struct task *task, uint32_t ordinal, const char *node)
+bool core_keep_names(const struct task *task, uint32_t owner, uint32_t ordinal, const char *node)
 {
     return task->keeper != NULL && task->keeping.ordinal == ordinal &&
+           task->keeping.owner == owner &&
            (strcmp(task->keeper->r.name, node) == 0 || strcmp(task->keep_from->r.name, node) == 0);
+}
+
+static bool keep_is_borrowed(const struct task *task)
+{
+    return task->r.snapshot.owner == task->keeping.owner &&
+           task->r.snapshot.ordinal == task->keeping.ordinal;
+}
+
+/* What it is good for, now that it is there. */
+static void keep_take(struct core *core, struct task *task, const struct node *node)
+{
+    struct record_task *r = &task->r;
+    if (task->keep_kind == KEEP_BORROWED) {
+        if (keep_is_borrowed(task) && task->node == NULL) {
+            core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, r->snapshot,
+                              node->r.name);
+        }
+        return;
+    }
+    core_keep_places_move(core, task, task->keeping.ordinal, node->r.name);
+    if (task->keep_kind == KEEP_LAST && !core_sweep_best_lacks(task)) { /* else it keeps none */
+        core_snapshot_set(core, task, &r->safe_snapshot, &r->safe_node, task->keeping,
+                          node->r.name);
+    }
 }
 
 void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32_t ordinal,
@@ -125,10 +143,7 @@ void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32
     if (task->keeper != node || task->keep_number != keep || task->keeping.ordinal != ordinal) {
         return;
     }
-    if (!core_sweep_best_lacks(task)) { /* it keeps nothing since */
-        core_snapshot_set(core, task, &task->r.safe_snapshot, &task->r.safe_node, task->keeping,
-                          node->r.name);
-    }
+    keep_take(core, task, node);
     keep_end(core, task);
     core_notice_task(core, now, task);
     core_keep_due(core, task);
@@ -136,33 +151,48 @@ void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32
 
 /* ---- time ---- */
 
-/* False: nothing can be ordered now. */
-static bool keep_try(struct core *core, time_ms now, struct task *task)
+typedef enum { KEEP_NOTHING, KEEP_BEGUN, KEEP_NO_NODE } keep_outcome;
+
+/* The first that it wants from a node that leaves, or from one that stays. */
+static keep_outcome keep_try(struct core *core, time_ms now, struct task *task, bool is_leaving)
 {
-    const char *where;
-    const struct snapshot_ref *wanted = keep_wanted(task, &where);
-    if (wanted == NULL || keep_is_there(task, wanted, where)) {
+    struct keep_want wants[KEEP_WANTS_MAX];
+    uint32_t n = core_keep_wants(core, task, wants);
+    keep_outcome outcome = KEEP_NOTHING;
+    if (n == 0) {
         list_remove(&task->keep_link);
-        return true;
+        return KEEP_NOTHING;
     }
-    if (!core_snapshot_is_reached(core, where)) {
-        return true; /* its node may come back */
+    for (uint32_t i = 0; i < n; i++) {
+        /* One that is gone may come back. */
+        if (!core_snapshot_is_reached(core, wants[i].where) ||
+            core_place_leaves(core, wants[i].where) != is_leaving) {
+            continue;
+        }
+        struct node *keeper = keeper_of(core, task, &wants[i], is_leaving);
+        if (keeper != NULL) {
+            keep_begin(core, now, task, keeper, &wants[i]);
+            return KEEP_BEGUN;
+        }
+        outcome = KEEP_NO_NODE;
     }
-    struct node *keeper = keeper_find(core, where);
-    if (keeper == NULL) {
-        return false;
-    }
-    keep_begin(core, now, task, keeper, wanted, where);
-    return true;
+    return outcome;
 }
 
 static bool keep_is_over(const struct task *task, time_ms now)
 {
-    return task->keeper != NULL && (now >= task->keep_until || task->keeper->r.state == NODE_GONE ||
-                                    task->keep_from->r.state == NODE_GONE);
+    if (task->keeper == NULL) {
+        return false;
+    }
+    bool is_keeper_there =
+        task->keeper->r.state == NODE_ALIVE || task->keeper->r.state == NODE_SUSPECT;
+    bool is_of_no_use = task->keep_kind == KEEP_BORROWED && !keep_is_borrowed(task);
+    return now >= task->keep_until || !is_keeper_there || is_of_no_use ||
+           task->keep_from->r.state == NODE_GONE;
 }
 
-void core_keeps_go(struct core *core, time_ms now)
+/* What leaves is looked at as a whole; else the first for which there is no node ends it. */
+static void keeps_pass(struct core *core, time_ms now, bool is_leaving)
 {
     uint32_t n = 0;
     list_each (&core->keeps_due, struct task, keep_link, task) {
@@ -172,8 +202,20 @@ void core_keeps_go(struct core *core, time_ms now)
         if (task->keeper != NULL) {
             continue;
         }
-        if (n++ == KEEPS_PER_TICK || !keep_try(core, now, task)) {
+        if (!is_leaving && n++ == KEEPS_PER_TICK) {
+            return;
+        }
+        keep_outcome outcome = keep_try(core, now, task, is_leaving);
+        if (outcome == KEEP_NO_NODE && !is_leaving) {
             return;
         }
     }
+}
+
+void core_keeps_go(struct core *core, time_ms now)
+{
+    if (core->status.nodes[NODE_DRAINING] > 0) {
+        keeps_pass(core, now, true);
+    }
+    keeps_pass(core, now, false);
 }

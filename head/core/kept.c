@@ -80,6 +80,21 @@ void core_kept_remove(struct core *core, struct task *task, uint32_t ordinal)
     core_str_clear(&where);
 }
 
+void core_kept_move(struct core *core, struct task *task, uint32_t ordinal, const char *to)
+{
+    struct kept_snapshot *list = kept_list(task);
+    for (uint32_t i = 0; i < task->r.n_kept; i++) {
+        if (list[i].snapshot.ordinal == ordinal) {
+            const char *from = TAKE(list[i].node);
+            core_str_set(core, &list[i].node, to);
+            core_task_dirty(core, task);
+            core_snapshot_drop(core, task, ordinal, from);
+            core_str_clear(&from);
+            return;
+        }
+    }
+}
+
 void core_kept_free(struct task *task)
 {
     struct kept_snapshot *list = kept_list(task);
@@ -252,41 +267,61 @@ void core_kept_retire(struct core *core, struct task *task)
 
 /* ---- what to go on from instead ---- */
 
+void core_kept_resume(struct core *core, struct task *task, struct snapshot_ref to,
+                      const char *where)
+{
+    struct record_task *r = &task->r;
+    const struct kept_snapshot *kept = core_kept_find(task, to.ordinal);
+    bool is_best = r->best_snapshot.ordinal == to.ordinal;
+    bool has_value = is_best || (kept != NULL && kept->has_value);
+    double value = is_best ? r->best_snapshot_value : has_value ? kept->value : 0;
+    core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, to, where);
+    r->has_snapshot_value = has_value;
+    r->snapshot_value = value;
+    core_kept_remove(core, task, to.ordinal);
+}
+
 struct fallback {
     struct core *core;
     uint64_t lineage;
-    struct kept_snapshot found; /* ordinal 0: none; its node is borrowed */
+    struct snapshot_ref found; /* ordinal 0: none */
+    const char *where;         /* borrowed */
 };
 
 /* The newest one of the parameters that the trial has now, on a node that is there. */
 static void fallback_offer(struct fallback *fallback, const struct snapshot_ref *snapshot,
-                           const char *where, bool has_value, double value)
+                           const char *where)
 {
-    if (snapshot->ordinal > fallback->found.snapshot.ordinal &&
-        snapshot->lineage == fallback->lineage && core_snapshot_is_reached(fallback->core, where)) {
-        fallback->found = (struct kept_snapshot){*snapshot, where, has_value, value};
+    if (snapshot->ordinal > fallback->found.ordinal && snapshot->lineage == fallback->lineage &&
+        core_snapshot_is_reached(fallback->core, where)) {
+        fallback->found = *snapshot;
+        fallback->where = where;
     }
+}
+
+struct snapshot_ref core_kept_newest(struct core *core, const struct task *task, uint64_t lineage,
+                                     const char **ret_where)
+{
+    const struct record_task *r = &task->r;
+    struct fallback fallback = {.core = core, .lineage = lineage};
+    fallback_offer(&fallback, &r->best_snapshot, r->best_node);
+    for (uint32_t i = 0; i < r->n_kept; i++) {
+        fallback_offer(&fallback, &r->kept[i].snapshot, r->kept[i].node);
+    }
+    fallback_offer(&fallback, &r->safe_snapshot, r->safe_node);
+    fallback_offer(&fallback, &r->own_snapshot, r->own_node);
+    *ret_where = fallback.where;
+    return fallback.found;
 }
 
 bool core_kept_fallback(struct core *core, struct task *task)
 {
-    struct record_task *r = &task->r;
-    struct fallback fallback = {.core = core, .lineage = r->lineage};
-    fallback_offer(&fallback, &r->best_snapshot, r->best_node, true, r->best_snapshot_value);
-    for (uint32_t i = 0; i < r->n_kept; i++) {
-        const struct kept_snapshot *kept = &r->kept[i];
-        fallback_offer(&fallback, &kept->snapshot, kept->node, kept->has_value, kept->value);
+    const char *where;
+    struct snapshot_ref found = core_kept_newest(core, task, task->r.lineage, &where);
+    if (found.ordinal != 0) {
+        core_kept_resume(core, task, found, where);
     }
-    fallback_offer(&fallback, &r->safe_snapshot, r->safe_node, false, 0);
-    const struct kept_snapshot *found = &fallback.found;
-    if (found->snapshot.ordinal == 0) {
-        return false;
-    }
-    core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, found->snapshot, found->node);
-    r->has_snapshot_value = found->has_value;
-    r->snapshot_value = found->has_value ? found->value : 0;
-    core_kept_remove(core, task, r->snapshot.ordinal);
-    return true;
+    return found.ordinal != 0;
 }
 
 void core_kept_check(const struct task *task)

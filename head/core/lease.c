@@ -152,6 +152,7 @@ static void lease_send(struct core *core, const struct task *task, const struct 
     lease_fill(task, &lease, params, env);
     if (part == 0) {
         lease.restore = core_snapshot_to_restore(core, task);
+        lease.place_word = ++core->place_words;
     } else {
         lease_to_part(&task->r.parts[part], part, &lease);
     }
@@ -235,7 +236,7 @@ static void core_task_lease(struct core *core, time_ms now, struct task *task,
     struct node *node = core_node_of_handle(core, allocations[0].node);
     uint32_t n_nodes = request_nodes(core_work_request(task->work));
     assert(node != NULL);
-    core_snapshots_move(core, task);
+    core_snapshots_move(core, now, task);
     core_task_place(core, task, node, &allocations[0]);
     if (n_nodes > 1) {
         core_gang_place(core, task, allocations, n_nodes);
@@ -260,6 +261,7 @@ static void core_task_lease(struct core *core, time_ms now, struct task *task,
         /* It failed before it could be told; the order stays in force. */
         core_task_move(core, now, task, TASK_EVENT_TOLD);
     }
+    task->restoring = core_snapshot_to_restore(core, task);
     core_lease_send(core, task);
     core_gang_leases_send(core, task);
 }

@@ -254,6 +254,7 @@ static error_code node_drain(struct core *core, time_ms now, struct node *node,
     node->r.drain_deadline = now + verb->deadline_ms;
     core_str_set(core, &node->r.drain_reason, verb->reason);
     node->is_drain_told = false;
+    core->owed_at = now;
     if (node->r.state == NODE_ALIVE || node->r.state == NODE_SUSPECT) {
         core_node_move(core, now, node, NODE_DRAINING);
     }

@@ -131,6 +131,7 @@ void core_node_free(struct core *core, struct node *node)
     core_str_clear(&node->r.version);
     core_str_clear(&node->r.cordon_reason);
     core_node_people_free(node);
+    mem_free(node->owed);
     mem_free(node);
 }
 
@@ -157,9 +158,14 @@ void core_node_move(struct core *core, time_ms now, struct node *node, node_stat
     assert(node_edge_is_legal(node->r.state, to));
     core->status.nodes[node->r.state]--;
     core->status.nodes[to]++;
+    if (node->r.state == NODE_DRAINING) {
+        core_drain_left(core, now, node, to);
+    }
     node->r.state = to;
+    core->owed_at = to == NODE_DRAINING ? now : core->owed_at;
     if (to == NODE_GONE) {
         node->r.left = now;
+        core->is_place_lost = true;
         core_node_handle_drop(core, node);
     }
     core_node_refresh_open(core, node);

@@ -26,15 +26,13 @@ static void core_notice(struct core *core, time_ms now, const char *kind, const 
     buf_fini(&body);
 }
 
-void core_notice_task(struct core *core, time_ms now, const struct task *task)
+void core_notice_task_text(struct core *core, time_ms now, const struct task *task,
+                           const char *text)
 {
-    char subject[TASK_ID_TEXT_MAX], text[256];
+    char subject[TASK_ID_TEXT_MAX];
     struct arena arena;
     arena_init(&arena, NOTICE_ARENA_MAX);
     task_id_print(task->r.id, subject);
-    snprintf(text, sizeof text, "%s %s %s%s%s", task->r.is_trial ? "trial" : "task", subject,
-             task_state_names[task->r.state], task->r.outcome != OUTCOME_NONE ? " " : "",
-             task_outcome_names[task->r.outcome]);
     if (task->r.is_trial) {
         struct api_trial trial;
         api_trial_fill(core, task, &arena, &trial);
@@ -45,6 +43,15 @@ void core_notice_task(struct core *core, time_ms now, const struct task *task)
         core_notice(core, now, "task", subject, text, &api_task_schema, &object);
     }
     arena_fini(&arena);
+}
+
+void core_notice_task(struct core *core, time_ms now, const struct task *task)
+{
+    char id[TASK_ID_TEXT_MAX], text[256];
+    snprintf(text, sizeof text, "%s %s %s%s%s", task->r.is_trial ? "trial" : "task",
+             task_id_print(task->r.id, id), task_state_names[task->r.state],
+             task->r.outcome != OUTCOME_NONE ? " " : "", task_outcome_names[task->r.outcome]);
+    core_notice_task_text(core, now, task, text);
 }
 
 void core_notice_array(struct core *core, time_ms now, const struct work *work)
@@ -105,16 +112,22 @@ void core_notice_best(struct core *core, time_ms now, const struct sweep *sweep)
     arena_fini(&arena);
 }
 
-void core_notice_node(struct core *core, time_ms now, const struct node *node)
+void core_notice_node_text(struct core *core, time_ms now, const struct node *node,
+                           const char *text)
 {
-    char text[256];
     struct api_node object;
     struct arena arena;
     arena_init(&arena, NOTICE_ARENA_MAX);
-    snprintf(text, sizeof text, "node %s %s", node->r.name, node_state_names[node->r.state]);
     api_node_fill(core, node, now, &arena, &object);
     core_notice(core, now, "node", node->r.name, text, &api_node_schema, &object);
     arena_fini(&arena);
+}
+
+void core_notice_node(struct core *core, time_ms now, const struct node *node)
+{
+    char text[256];
+    snprintf(text, sizeof text, "node %s %s", node->r.name, node_state_names[node->r.state]);
+    core_notice_node_text(core, now, node, text);
 }
 
 void core_notice_aside(struct core *core, time_ms now, const struct sweep *sweep,

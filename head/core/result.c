@@ -15,7 +15,12 @@ void on_event_started(struct core *core, time_ms now, struct task *task,
         task->r.started = event->time;
         task->r.pid = event->pid;
         core_str_clear(&task->r.reason); /* of what was before */
+        struct snapshot_ref restored = task->restoring;
+        task->restoring = (struct snapshot_ref){0};
         core_task_move(core, now, task, TASK_EVENT_STARTED);
+        if (restored.ordinal != 0) { /* it lies there, too, from now on */
+            core_snapshot_arrived(core, task, restored.ordinal, restored.owner, task->node);
+        }
     }
 }
 
@@ -275,7 +280,7 @@ void core_attempt_ended(struct core *core, time_ms now, struct task *task,
         end = END_NO_METRIC;
     }
     if (result->is_restore_lost) {
-        core_snapshot_lost(core, task);
+        core_snapshot_lost(core, now, task);
     }
     core_evidence_store(core, task, result, end == END_FAILED || end == END_NO_METRIC);
     task->r.exit_code = result->exit_code;

@@ -38,23 +38,25 @@ static bool snapshot_is_named(const struct task *maker, uint32_t ordinal, const 
     }
     if (snapshot_is(&r->best_snapshot, r->best_node, ordinal, node) ||
         snapshot_is(&r->safe_snapshot, r->safe_node, ordinal, node) ||
-        core_kept_names(maker, ordinal, node) || core_keep_names(maker, ordinal, node)) {
+        snapshot_is(&r->own_snapshot, r->own_node, ordinal, node) ||
+        core_kept_names(maker, ordinal, node) || core_keep_names(maker, 0, ordinal, node)) {
         return true;
     }
     list_each (&maker->lent, struct task, lent_link, to) {
         if (!PLANTED(drop_lent) &&
             (snapshot_is(&to->r.snapshot, to->r.snapshot_node, ordinal, node) ||
-             snapshot_goes_to(to, ordinal, node))) {
+             snapshot_goes_to(to, ordinal, node) ||
+             core_keep_names(to, maker->r.id.index, ordinal, node))) {
             return true;
         }
     }
     return false;
 }
 
-static struct task *maker_task(struct core *core, struct task *task,
-                               const struct snapshot_ref *snapshot)
+struct task *core_snapshot_maker(struct core *core, const struct task *task,
+                                 const struct snapshot_ref *snapshot)
 {
-    return snapshot->owner == 0 ? task
+    return snapshot->owner == 0 ? (struct task *)(uintptr_t)task
                                 : core_task_find(core, (task_id){task->r.id.job, snapshot->owner});
 }
 
@@ -85,7 +87,7 @@ void core_snapshot_left(struct core *core, struct task *task, const struct node 
 {
     const struct record_task *r = &task->r;
     if (r->snapshot.ordinal != 0) {
-        core_snapshot_drop(core, maker_task(core, task, &r->snapshot), r->snapshot.ordinal,
+        core_snapshot_drop(core, core_snapshot_maker(core, task, &r->snapshot), r->snapshot.ordinal,
                            node->r.name);
     }
 }
@@ -100,7 +102,7 @@ void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref
                        const char **ref_node, struct snapshot_ref to, const char *where)
 {
     struct snapshot_ref old = *ref;
-    const struct task *maker = maker_task(core, task, &old);
+    const struct task *maker = core_snapshot_maker(core, task, &old);
     const char *old_node = TAKE(*ref_node);
     *ref = to;
     ref->dir = NULL; /* A folder's place follows from node, trial and number. */
@@ -112,7 +114,7 @@ void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref
         list_remove(&task->lent_link);
     }
     if (to.owner != 0) {
-        list_push_back(&maker_task(core, task, &to)->lent, &task->lent_link);
+        list_push_back(&core_snapshot_maker(core, task, &to)->lent, &task->lent_link);
     }
     core_str_set(core, ref_node, where);
     core_task_dirty(core, task);
@@ -150,18 +152,35 @@ void core_snapshot_borrow(struct core *core, struct task *task, struct task *don
         core_task_dirty(core, task);
         return;
     }
+    const char *where = core_snapshot_lender(core, donor);
     struct snapshot_ref from = donor->r.snapshot;
     from.owner = donor->r.id.index;
     from.lineage = task->r.lineage;
     PLANT(reset_step, from.step = 0);
-    core_snapshot_resume_at(core, task, from, donor->r.snapshot_node);
+    core_snapshot_resume_at(core, task, from, where != NULL ? where : donor->r.snapshot_node);
+}
+
+const char *core_snapshot_lender(struct core *core, const struct task *donor)
+{
+    const struct record_task *r = &donor->r;
+    const struct node *node =
+        r->snapshot_node != NULL ? core_node_find(core, r->snapshot_node) : NULL;
+    bool is_safe = r->safe_snapshot.ordinal == r->snapshot.ordinal &&
+                   r->safe_snapshot.lineage == r->snapshot.lineage &&
+                   core_place_stays(core, r->safe_node);
+    bool is_there = node != NULL && node->r.state != NODE_GONE && !core_node_is_released(node);
+    if (is_there && (node->r.state != NODE_DRAINING || !is_safe)) {
+        return r->snapshot_node;
+    }
+    return is_safe ? r->safe_node : NULL;
 }
 
 void core_snapshots_relink(struct core *core, struct work *work)
 {
     for (uint32_t i = 0; i < work->n_tasks; i++) {
         struct task *task = work->tasks[i];
-        struct task *maker = task != NULL ? maker_task(core, task, &task->r.snapshot) : NULL;
+        struct task *maker =
+            task != NULL ? core_snapshot_maker(core, task, &task->r.snapshot) : NULL;
         if (maker != NULL && maker != task) {
             list_push_back(&maker->lent, &task->lent_link);
         }
@@ -196,13 +215,19 @@ static const char *snapshot_place(struct core *core, const struct task *maker,
 
 /* What lies on nodes that are gone is given up, for its second place or for the newest one before
  * it that can be had. */
-void core_snapshots_move(struct core *core, struct task *task)
+void core_snapshots_move(struct core *core, time_ms now, struct task *task)
 {
     struct record_task *r = &task->r;
     const char *place = NULL;
     if (r->snapshot.ordinal != 0) {
-        place = snapshot_place(core, maker_task(core, task, &r->snapshot), &r->snapshot,
+        place = snapshot_place(core, core_snapshot_maker(core, task, &r->snapshot), &r->snapshot,
                                r->snapshot_node);
+    }
+    if (place == NULL && r->snapshot.owner != 0) {
+        if (core_exploit_lost(core, now, task)) {
+            return;
+        }
+        core_exploit_end(core, task);
     }
     if (place == NULL) {
         bool has_older = core_kept_fallback(core, task);
@@ -253,10 +278,16 @@ struct snapshot_ref core_snapshot_to_restore(struct core *core, const struct tas
 
 /* Which it was is told by the same rule as when it was leased; the node where it lay may be gone
  * since. A copy at another place is not lost with it; else the newest one before it is next. */
-void core_snapshot_lost(struct core *core, struct task *task)
+void core_snapshot_lost(struct core *core, time_ms now, struct task *task)
 {
     struct record_task *r = &task->r;
     bool was_last = r->snapshot.ordinal != 0 && r->snapshot.lineage == r->lineage;
+    if (was_last && r->snapshot.owner != 0) {
+        if (core_exploit_lost(core, now, task)) {
+            return;
+        }
+        core_exploit_end(core, task);
+    }
     const struct snapshot_ref lost = was_last ? r->snapshot : r->best_snapshot;
     CLEANUP(mem_freep)
     char *where = mem_strdup(was_last               ? r->snapshot_node
@@ -283,10 +314,10 @@ void core_snapshot_lost(struct core *core, struct task *task)
 void core_snapshots_drop(struct core *core, const struct task *task)
 {
     const struct record_task *r = &task->r;
-    const struct snapshot_ref *refs[KEPT_MAX + 5] = {&r->snapshot, &r->best_snapshot,
-                                                     &r->safe_snapshot};
-    const char *where[KEPT_MAX + 5] = {r->snapshot_node, r->best_node, r->safe_node};
-    uint32_t n = 3;
+    const struct snapshot_ref *refs[KEPT_MAX + 6] = {&r->snapshot, &r->best_snapshot,
+                                                     &r->safe_snapshot, &r->own_snapshot};
+    const char *where[KEPT_MAX + 6] = {r->snapshot_node, r->best_node, r->safe_node, r->own_node};
+    uint32_t n = 4;
     if (task->keeper != NULL) { /* a copy is under way */
         refs[n] = refs[n + 1] = &task->keeping;
         where[n++] = task->keep_from->r.name;
@@ -322,6 +353,18 @@ void core_snapshots_forget(struct core *core, struct task *task)
     core_snapshot_clear(core, task, &r->snapshot, &r->snapshot_node);
 }
 
+/* Saved before it took over another's weights: it goes back to it if those are lost. */
+static void snapshot_of_before(struct core *core, struct task *task, struct snapshot_ref made)
+{
+    struct record_task *r = &task->r;
+    if (core_exploit_is_open(task) && made.lineage == r->own_lineage &&
+        made.ordinal > r->own_snapshot.ordinal) {
+        core_snapshot_set(core, task, &r->own_snapshot, &r->own_node, made, r->node);
+    } else {
+        core_snapshot_drop(core, task, made.ordinal, r->node);
+    }
+}
+
 void on_event_snapshot(struct core *core, time_ms now, struct task *task,
                        const struct node_event *event)
 {
@@ -337,11 +380,11 @@ void on_event_snapshot(struct core *core, time_ms now, struct task *task,
         return;
     }
     if (made.lineage != task->r.lineage) {
-        /* Saved before it took over another's weights. */
-        core_snapshot_drop(core, task, made.ordinal, task->r.node);
+        snapshot_of_before(core, task, made);
         return;
     }
     core_snapshot_resume_at(core, task, made, task->r.node);
+    core_exploit_end(core, task);
     core_keep_due(core, task);
     const struct sweep *sweep = task->work->sweep;
     for (uint32_t i = 0; sweep != NULL && i < task->r.n_metric_names; i++) {

@@ -70,6 +70,21 @@ struct used_key {
     UT_hash_handle hh;
 };
 
+/* What a snapshot gets a place on another node for (keep_wants.c). */
+typedef enum {
+    KEEP_LAST,     /* its trial goes on from it, or ended with it as the best of its sweep */
+    KEEP_BEST,     /* of a trial that has not ended, on a node that leaves */
+    KEEP_BORROWED, /* another trial made it; on a node that leaves */
+    KEEP_BESIDE,   /* the trial keeps it beside those; on a node that leaves */
+} keep_kind;
+enum { KEEP_WANTS_MAX = KEPT_MAX + 4 };
+
+struct keep_want {
+    keep_kind kind;
+    struct snapshot_ref snapshot;
+    const char *where; /* borrowed from the record */
+};
+
 struct task {
     struct record_task r;
     struct work *work;
@@ -88,7 +103,10 @@ struct task {
     struct list keep_link; /* of core.keeps_due */
     struct node *keeper;   /* where a second copy of `keeping` goes to; NULL: none is under way */
     const struct node *keep_from;
-    struct snapshot_ref keeping;
+    struct snapshot_ref restoring; /* of the lease that its node has not started yet; ordinal 0:
+                                      nothing, or not known for sure */
+    struct snapshot_ref keeping;   /* owner: 0: this task made it */
+    keep_kind keep_kind;
     uint64_t keep_number; /* of the MSG_KEEP */
     time_ms keep_until;
 };
@@ -135,6 +153,16 @@ struct job {
     uint32_t nodes_cap; /* of r.nodes, which an array owns */
 };
 
+/* What only a node that is being emptied has, as of the last look (drain.c). */
+struct node_owed {
+    uint32_t n;     /* snapshots */
+    char text[256]; /* of which trials */
+    bool is_told;   /* to its agent, on this connection: `told` of them are waited for */
+    uint32_t told;
+    bool is_late_told;  /* to people: its deadline has passed */
+    bool is_empty_told; /* to people: it may go */
+};
+
 struct node {
     struct record_node r;
     uint64_t peer;               /* 0: not connected */
@@ -144,11 +172,13 @@ struct node {
     time_ms heard;
     int64_t cpu_permille;
     uint64_t memory_used_bytes;
-    struct list ack_link;  /* of core.acks_due */
-    bool is_agent_leaving; /* its agent itself said that it drains */
-    bool is_drain_told;    /* this connection's agent was told to hand everything back */
-    uint32_t n_keeps;      /* snapshots on their way to it as their second place */
-    const char *lender;    /* where other agents get snapshots from its own; NULL: not known */
+    struct list ack_link;   /* of core.acks_due */
+    bool is_agent_leaving;  /* its agent itself said that it drains */
+    time_ms leaves_at;      /* the same agent does, whatever is left; 0: it did not say */
+    bool is_drain_told;     /* this connection's agent was told to hand everything back */
+    struct node_owed *owed; /* owned; while it is DRAINING, from the first look on */
+    uint32_t n_keeps;       /* snapshots on their way to it as their second place */
+    const char *lender;     /* where other agents get snapshots from its own; NULL: not known */
     const char *lender_key;
     struct list tasks;
     uint32_t n_tasks;
@@ -183,7 +213,9 @@ struct core {
     struct blob_ref *blobs;
     struct list dirty_tasks, dirty_sweeps, dirty_jobs, dirty_nodes, dirty_chunks;
     struct list keeps_due;       /* tasks whose snapshot has no second place yet */
+    time_ms owed_at;             /* the next look at what nodes that leave are needed for */
     uint64_t place_words;        /* MSG_DROP and MSG_KEEP so far */
+    bool is_place_lost;          /* a node is gone since the last one */
     struct list due_arrays;      /* may want a lane, or none any more */
     struct list held_arrays;     /* get no lane for a while */
     struct list touched_holders; /* to be looked at before the turn ends */
@@ -511,6 +543,9 @@ const struct record_node *core_task_host(struct core *core, const struct task *t
 
 /* Its resume point is the donor's last snapshot from now on, which stays for as long. */
 void core_snapshot_borrow(struct core *core, struct task *task, struct task *donor);
+/* Where another trial gets its last snapshot: not from a node that may go at any moment. NULL:
+ * nowhere. */
+const char *core_snapshot_lender(struct core *core, const struct task *donor);
 /* After recovery: who goes on from whose. */
 void core_snapshots_relink(struct core *core, struct work *work);
 /* The task is freed: it lends and borrows nothing. */
@@ -523,7 +558,7 @@ void core_snapshot_refuse(struct core *core, const struct node *node, struct sna
 /* The task is on this node no more: what it goes on from is not needed there for its sake. */
 void core_snapshot_left(struct core *core, struct task *task, const struct node *node);
 /* Before a lease: what lies on a node that is gone is given up for what can be had. */
-void core_snapshots_move(struct core *core, struct task *task);
+void core_snapshots_move(struct core *core, time_ms now, struct task *task);
 /* What lies on this node can be had: the node is not gone. */
 bool core_snapshot_is_reached(struct core *core, const char *where);
 /* The one to start from where it is placed; ordinal 0: from nothing. */
@@ -535,6 +570,9 @@ void core_snapshot_arrived(struct core *core, struct task *task, uint32_t ordina
 /* One of the task's refs becomes `to`, at `where`; what it was is dropped. */
 void core_snapshot_set(struct core *core, struct task *task, struct snapshot_ref *ref,
                        const char **ref_node, struct snapshot_ref to, const char *where);
+/* The task that made one of this task's. NULL: its work is being removed. */
+struct task *core_snapshot_maker(struct core *core, const struct task *task,
+                                 const struct snapshot_ref *snapshot);
 /* From this node, unless a record names it there still. maker: NULL: it is gone, and it with it. */
 void core_snapshot_drop(struct core *core, const struct task *maker, uint32_t ordinal,
                         const char *where);
@@ -555,13 +593,22 @@ void core_snapshot_judge(struct core *core, struct task *task, int64_t step, dou
 void core_kept_retire(struct core *core, struct task *task);
 /* Does what the policy says: which one is the best, and what goes. */
 void core_kept_settle(struct core *core, struct task *task);
+/* The newest one that it made with this lineage, and that can be had; ordinal 0: none. ret_where is
+ * borrowed from the record. What it goes on from is not looked at. */
+struct snapshot_ref core_kept_newest(struct core *core, const struct task *task, uint64_t lineage,
+                                     const char **ret_where);
 /* The trial goes on from the newest one of its lineage that can be had. False: there is none, and
  * nothing is changed. */
 bool core_kept_fallback(struct core *core, struct task *task);
+/* It goes on from this one, which it made, and which may be one of those. */
+void core_kept_resume(struct core *core, struct task *task, struct snapshot_ref to,
+                      const char *where);
 const struct kept_snapshot *core_kept_find(const struct task *task, uint32_t ordinal); /* or NULL */
 bool core_kept_names(const struct task *task, uint32_t ordinal, const char *node);
 /* Dropped, unless a record names it otherwise. */
 void core_kept_remove(struct core *core, struct task *task, uint32_t ordinal);
+/* It lies there from now on. */
+void core_kept_move(struct core *core, struct task *task, uint32_t ordinal, const char *to);
 /* Deep copies of a decoded record's; recovery. */
 void core_kept_own(struct core *core, struct task *task, const struct record_task *record);
 void core_kept_free(struct task *task);
@@ -580,23 +627,56 @@ bool core_sweep_best_has(const struct task *task);
 bool core_sweep_best_lacks(const struct task *task);
 void core_sweep_best_check(const struct sweep *sweep); /* asserts */
 
+/* ---- exploit.c: what a trial keeps while all that it has is another one's ---- */
+/* Before the donor's snapshot becomes its own: what it goes back to if that is lost. */
+void core_exploit_begin(struct core *core, struct task *task);
+/* It has saved its own, or has ended, or there is nothing to go back to. */
+void core_exploit_end(struct core *core, struct task *task);
+bool core_exploit_is_open(const struct task *task);
+/* The donor's snapshot is lost at its place: another one, or its own again. False: there is none.
+ */
+bool core_exploit_lost(struct core *core, time_ms now, struct task *task);
+
+/* ---- keep_wants.c: which snapshots want another place ---- */
+/* What needs another place now, the most important first. */
+uint32_t core_keep_wants(struct core *core, const struct task *task,
+                         struct keep_want ret_wants[KEEP_WANTS_MAX]);
+/* What a record says to lie on a node that leaves, and another record on one that stays, is looked
+ * for there from now on. */
+void core_keep_move_off(struct core *core, struct task *task);
+/* What of this number lies on nodes that leave is here now. */
+void core_keep_places_move(struct core *core, struct task *task, uint32_t ordinal, const char *to);
+/* Its node is there, and not being emptied. */
+bool core_place_stays(struct core *core, const char *where);
+/* Its node is there, and being emptied. */
+bool core_place_leaves(struct core *core, const char *where);
+
 /* ---- keep.c: second places ---- */
 /* Its last snapshot, or what it ended with, may want one; costs nothing if not. */
 void core_keep_due(struct core *core, struct task *task);
 /* The task is freed. */
 void core_keep_forget(struct task *task);
-/* It is on its way to this node, or from it. */
-bool core_keep_names(const struct task *task, uint32_t ordinal, const char *node);
+/* It is on its way to this node, or from it. owner: as of a snapshot_ref of the task. */
+bool core_keep_names(const struct task *task, uint32_t owner, uint32_t ordinal, const char *node);
 /* keep: of the event; an earlier one's copy may have been dropped since. */
 void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32_t ordinal,
                        uint64_t keep, const struct node *node);
 void core_keeps_go(struct core *core, time_ms now);
+/* Another node than this one could take a copy, now or when it is back. */
+bool core_keeper_exists(const struct core *core, const struct node *but);
+
+/* ---- drain.c: what nodes that leave are still needed for ---- */
+void core_drains_look(struct core *core, time_ms now);
+/* Its agent was told that it may go: nothing new may come to rest on what lies there. */
+bool core_node_is_released(const struct node *node);
+/* It is not DRAINING any more. */
+void core_drain_left(struct core *core, time_ms now, struct node *node, node_state to);
 
 /* ---- copies.c ---- */
 void on_event_copied(struct core *core, time_ms now, struct node *node,
                      const struct node_event *event);
 /* The one that its last lease named cannot be used: no record names it any more. */
-void core_snapshot_lost(struct core *core, struct task *task);
+void core_snapshot_lost(struct core *core, time_ms now, struct task *task);
 /* Its work is removed: told to the nodes that have them. */
 void core_snapshots_drop(struct core *core, const struct task *task);
 
@@ -611,6 +691,10 @@ void core_notice_task(struct core *core, time_ms now, const struct task *task);
 void core_notice_array(struct core *core, time_ms now, const struct work *work);
 void core_notice_sweep(struct core *core, time_ms now, const struct sweep *sweep);
 void core_notice_node(struct core *core, time_ms now, const struct node *node);
+void core_notice_task_text(struct core *core, time_ms now, const struct task *task,
+                           const char *text);
+void core_notice_node_text(struct core *core, time_ms now, const struct node *node,
+                           const char *text);
 void core_notice_best(struct core *core, time_ms now, const struct sweep *sweep);
 void core_notice_aside(struct core *core, time_ms now, const struct sweep *sweep,
                        const struct node *node, const char *reason);

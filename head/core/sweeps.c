@@ -132,6 +132,7 @@ void core_log_to_record(const struct tune_event *event, time_ms now, uint64_t or
         [TUNE_EVENT_WALL] = LOG_WALL,         [TUNE_EVENT_RESUMED] = LOG_RESUMED,
         [TUNE_EVENT_REOPENED] = LOG_REOPENED, [TUNE_EVENT_HELD] = LOG_HELD,
         [TUNE_EVENT_WOKEN] = LOG_WOKEN,       [TUNE_EVENT_SET] = LOG_SET,
+        [TUNE_EVENT_DONOR] = LOG_DONOR,
     };
     static const task_outcome outcomes[] = {
         [TUNE_OUTCOME_DONE] = OUTCOME_DONE,       [TUNE_OUTCOME_STOPPED] = OUTCOME_STOPPED,
@@ -151,7 +152,8 @@ void core_log_to_record(const struct tune_event *event, time_ms now, uint64_t or
         .result = event->result,
         .result_step = event->result_step,
     };
-    if (event->kind == TUNE_EVENT_MILESTONE || event->kind == TUNE_EVENT_WOKEN) {
+    if (event->kind == TUNE_EVENT_MILESTONE || event->kind == TUNE_EVENT_WOKEN ||
+        event->kind == TUNE_EVENT_DONOR) {
         static const order_act acts[] = {
             [TUNE_GO] = ACT_GO,
             [TUNE_STOP] = ACT_STOP,
@@ -197,6 +199,7 @@ void core_log_from_record(const struct record_log *record, struct tune_event *re
         [LOG_WALL] = TUNE_EVENT_WALL,         [LOG_RESUMED] = TUNE_EVENT_RESUMED,
         [LOG_REOPENED] = TUNE_EVENT_REOPENED, [LOG_HELD] = TUNE_EVENT_HELD,
         [LOG_WOKEN] = TUNE_EVENT_WOKEN,       [LOG_SET] = TUNE_EVENT_SET,
+        [LOG_DONOR] = TUNE_EVENT_DONOR,
     };
     static const tune_why whys[] = {
         [WHY_NONE] = TUNE_WHY_NONE,         [WHY_RUNG] = TUNE_WHY_RUNG,
@@ -219,7 +222,7 @@ void core_log_from_record(const struct record_log *record, struct tune_event *re
         .result = record->result,
         .result_step = record->result_step,
     };
-    if (record->kind == LOG_MILESTONE || record->kind == LOG_WOKEN) {
+    if (record->kind == LOG_MILESTONE || record->kind == LOG_WOKEN || record->kind == LOG_DONOR) {
         static const tune_act acts[] = {
             [ACT_GO] = TUNE_GO,
             [ACT_STOP] = TUNE_STOP,

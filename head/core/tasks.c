@@ -113,8 +113,10 @@ void core_task_free(struct core *core, struct task *task)
     core_str_clear(&task->r.snapshot_node);
     core_str_clear(&task->r.best_node);
     core_str_clear(&task->r.safe_node);
+    core_str_clear(&task->r.own_node);
     core_kept_free(task);
     mem_free((void *)(uintptr_t)task->r.params);
+    mem_free((void *)(uintptr_t)task->r.own_params);
     mem_free((void *)(uintptr_t)task->r.metric_names);
     mem_free((void *)(uintptr_t)task->r.last_values);
     mem_free(task);
@@ -322,6 +324,7 @@ void core_task_end(struct core *core, time_ms now, struct task *task, task_event
     task->work->outcomes[outcome]++;
     core_task_move(core, now, task, event);
     if (task->work->sweep != NULL) {
+        core_exploit_end(core, task);
         core_sweep_trial_ended(core, now, task);
         core_sweep_best_ended(core, task);
         core_keep_due(core, task);
@@ -335,15 +338,15 @@ void core_task_end(struct core *core, time_ms now, struct task *task, task_event
 /* ---- recovery ---- */
 
 static const struct value *core_params_own(struct core *core, struct task *task,
-                                           const struct record_task *record)
+                                           const struct value *from, uint32_t n)
 {
-    struct value *params = mem_calloc(record->n_params, sizeof *params);
+    struct value *params = mem_calloc(n, sizeof *params);
     if (params == NULL) {
         core_fail(core, ERR_NO_MEMORY);
         return NULL;
     }
-    for (uint32_t i = 0; i < record->n_params; i++) {
-        params[i] = record->params[i];
+    for (uint32_t i = 0; i < n; i++) {
+        params[i] = from[i];
         if (params[i].kind == VALUE_STR) {
             params[i].str = arena_strdup(&task->work->sweep->arena, params[i].str);
             if (params[i].str == NULL) {
@@ -386,9 +389,13 @@ error_code core_task_record_own(struct core *core, struct task *task,
     core_str_set(core, &task->r.snapshot_node, record->snapshot_node);
     core_str_set(core, &task->r.best_node, record->best_node);
     core_str_set(core, &task->r.safe_node, record->safe_node);
+    task->r.own_node = NULL;
+    core_str_set(core, &task->r.own_node, record->own_node);
     core_kept_own(core, task, record);
     task->r.gpus = NULL;
-    task->r.params = NULL;
+    task->r.params = task->r.own_params = NULL;
+    task->r.n_own_params = 0;
+    task->r.own_snapshot.dir = NULL;
     task->r.metric_names = NULL;
     task->r.last_values = NULL;
     task->r.n_gpus = task->r.n_params = task->r.n_metric_names = task->r.n_last_values = 0;
@@ -409,8 +416,12 @@ error_code core_task_record_own(struct core *core, struct task *task,
         }
     }
     if (record->n_params > 0 && task->work->sweep != NULL) {
-        task->r.params = core_params_own(core, task, record);
+        task->r.params = core_params_own(core, task, record->params, record->n_params);
         task->r.n_params = task->r.params != NULL ? record->n_params : 0;
+    }
+    if (record->n_own_params > 0 && task->work->sweep != NULL) {
+        task->r.own_params = core_params_own(core, task, record->own_params, record->n_own_params);
+        task->r.n_own_params = task->r.own_params != NULL ? record->n_own_params : 0;
     }
     if (record->n_metric_names > 0 && task->work->sweep != NULL) {
         core_metrics_own(core, task, record);

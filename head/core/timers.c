@@ -100,6 +100,7 @@ void on_tick(struct core *core, time_ms now)
     core_drains_check(core, now);
     core_stranded_judge(core, now);
     core_logs_removed_tell(core);
+    core_drains_look(core, now);
     core_keeps_go(core, now);
     core_leave_check(core, now);
     list_each (&core->backoff, struct task, backoff_link, task) {

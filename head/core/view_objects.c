@@ -295,5 +295,13 @@ void api_node_fill(const struct core *core, const struct node *node, time_ms now
         ret->drain_deadline = node->r.drain_deadline;
         ret->drain_reason = node->r.drain_reason;
         ret->drain_left = left_ms > 0 ? left_ms : 0;
+    } else if (node->r.state == NODE_DRAINING && node->leaves_at != 0) {
+        ret->drain_deadline = node->leaves_at;
+        ret->drain_left = node->leaves_at > now ? node->leaves_at - now : 0;
+        ret->drain_reason = "its agent was told to leave";
+    }
+    if (node->owed != NULL) {
+        ret->drain_owes = node->owed->n;
+        ret->drain_text = node->owed->text;
     }
 }

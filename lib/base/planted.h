@@ -17,6 +17,9 @@
     X(give_twice, "an ended attempt gives its resources back twice")                               \
     X(exploit_nothing, "a trial exploits one that has no snapshot")                                \
     X(exploit_half, "a trial gets the donor's hyperparameters and keeps its own weights")          \
+    X(leave_early, "a node may leave though it alone has what a trial goes on from")               \
+    X(call_off_half, "a trial whose exploit is called off has its weights again, and not its "     \
+                     "hyperparameters")                                                            \
     X(drop_lent, "a snapshot is deleted though another trial goes on from it")                     \
     X(reset_step, "weights that are taken over count their steps anew")                            \
     X(explore_out, "explored values leave their range")                                            \

@@ -195,6 +195,8 @@ static const struct field api_node_fields[] = {
     F_TIME(struct api_node, drain_deadline, 31, 1),
     F_STR(struct api_node, drain_reason, 32, 1, SCHEMA_TEXT_MAX),
     F_SPAN(struct api_node, drain_left, 33, 1),
+    F_U32(struct api_node, drain_owes, 34, 1),
+    F_STR(struct api_node, drain_text, 35, 1, SCHEMA_TEXT_MAX),
     F_STR(struct api_node, cordon_reason, 40, 1, SCHEMA_TEXT_MAX),
     F_LIST(struct api_node, set_aside, n_set_aside, 41, 1, SET_ASIDE_MAX, &api_set_aside_schema),
     F_BOOL(struct api_node, dry, 70, 1),

@@ -186,8 +186,10 @@ struct api_node {
     uint32_t n_labels;
     time_ms drain_deadline;
     const char *drain_reason;
-    int64_t drain_left; /* span until the deadline */
-    bool dry;           /* its worker runs no process */
+    int64_t drain_left;  /* span until the deadline */
+    uint32_t drain_owes; /* snapshots that only it has, and somebody needs */
+    const char *drain_text;
+    bool dry; /* its worker runs no process */
 };
 
 struct api_status {

@@ -160,6 +160,7 @@ static const struct field node_event_fields[] = {
     F_LIST(struct node_event, ranges, n_ranges, 15, 1, ARRAY_RANGES_MAX, &array_range_schema),
     F_LIST(struct node_event, lanes, n_lanes, 16, 1, ATTEMPTS_MAX, &array_lane_schema),
     F_U32(struct node_event, can, 17, 1),
+    F_MS(struct node_event, leaves_in_ms, 30, 1),
     F_U64(struct node_event, keep, 31, 1),
     F_TEXT(struct node_event, address, 40, 1, 256),
     F_U32(struct node_event, master_port, 41, 1),
@@ -197,6 +198,7 @@ static const struct field msg_enrol_fields[] = {
     F_TIME(struct msg_enrol, agent_started, 73, 1),
     F_TEXT(struct msg_enrol, lender, 74, 1, 256),
     F_TEXT(struct msg_enrol, lender_key, 75, 1, 40),
+    F_MS(struct msg_enrol, leaves_in_ms, 90, 1),
 };
 const struct schema msg_enrol_schema = SCHEMA("enrol", struct msg_enrol, 1, msg_enrol_fields);
 
@@ -278,6 +280,7 @@ static const struct field msg_lease_fields[] = {
     F_MS(struct msg_lease, timeout_rank_ms, 163, 1),
     F_U32(struct msg_lease, nodes, 180, 1),
     F_U32(struct msg_lease, node_rank, 181, 1),
+    F_U64(struct msg_lease, place_word, 190, 1),
 };
 const struct schema msg_lease_schema = SCHEMA("lease", struct msg_lease, 1, msg_lease_fields);
 
@@ -326,6 +329,14 @@ static const struct field msg_keep_fields[] = {
     F_U64(struct msg_keep, number, 2, 1),
 };
 const struct schema msg_keep_schema = SCHEMA("keep", struct msg_keep, 1, msg_keep_fields);
+
+static const struct field msg_owed_fields[] = {
+    F_U64(struct msg_owed, epoch, 1, 1),
+    F_U32(struct msg_owed, n_snapshots, 2, 1),
+    F_U32(struct msg_owed, n_stranded, 3, 1),
+    F_TEXT(struct msg_owed, text, 4, 1, REPORT_TEXT_MAX),
+};
+const struct schema msg_owed_schema = SCHEMA("owed", struct msg_owed, 1, msg_owed_fields);
 
 static const struct field msg_gang_fields[] = {
     F_TASK_ID(struct msg_gang, task, 1, 1),

@@ -67,6 +67,7 @@ enum {
     X(MSG_SOURCE, 33, msg_source)       /* where the snapshot that was asked for is had */         \
     X(MSG_KEEP, 34, msg_keep)           /* fetch these snapshots: a second place for them */       \
     X(MSG_GANG, 40, msg_gang)           /* to one node of an attempt that is on several */         \
+    X(MSG_OWED, 41, msg_owed)           /* what an agent that leaves is still needed for */        \
     /* agent -> agent, and back */                                                                 \
     X(MSG_FILE_GET, 48, msg_file_get)                                                              \
     X(MSG_FILE, 49, msg_file)
@@ -253,6 +254,7 @@ struct msg_enrol {
     uint32_t n_ranges;
     const char *lender;     /* where other agents get snapshots from this one: tcp://HOST:PORT */
     const char *lender_key; /* CURVE, Z85; of this start */
+    int64_t leaves_in_ms;   /* is_draining: it goes then, whatever is left */
 };
 
 typedef enum {
@@ -342,6 +344,7 @@ struct node_event {
     const char *address;  /* PREPARED: of this node, for the others */
     uint32_t master_port; /* PREPARED: held here, where all ranks may meet */
     const char *peers;    /* PREPARED: HOST:PORT of each rank here, with commas */
+    int64_t leaves_in_ms; /* DRAINING: it goes then, whatever is left */
     uint64_t keep;        /* COPIED: number of the last MSG_KEEP for it; 0: there was none */
 };
 
@@ -433,8 +436,9 @@ struct msg_lease {
 
     /* An attempt on several nodes: each gets a lease of it, prepares, tells EVENT_PREPARED, and
      * starts at MSG_GANG. The trial is that of the first node, whose rank 0 speaks for it. */
-    uint32_t nodes;     /* 0: one */
-    uint32_t node_rank; /* of this one among them */
+    uint32_t nodes;      /* 0: one */
+    uint32_t node_rank;  /* of this one among them */
+    uint64_t place_word; /* counts with those of MSG_DROP: `restore` is wanted there since */
 };
 
 struct msg_order {
@@ -578,6 +582,15 @@ struct msg_keep {
     const struct snapshot_name *snapshots;
     uint32_t n_snapshots;
     uint64_t number; /* as of MSG_DROP */
+};
+
+/* To an agent that drains, once nothing runs there any more, and again when it has changed: it
+ * stays until nobody needs what lies on its disk alone, as far as its deadline allows. */
+struct msg_owed {
+    uint64_t epoch;
+    uint32_t n_snapshots; /* being copied to other nodes; 0: it may go */
+    uint32_t n_stranded;  /* that no other node can take: not waited for */
+    const char *text;     /* which, for people */
 };
 
 struct msg_snapshot_get {

@@ -32,8 +32,8 @@ const char *const gang_part_state_names[] = {
     GANG_PART_STATES(X)
 #undef X
 };
-const char *const log_kind_names[] = {"asked",   "milestone", "ended", "target", "wall",
-                                      "resumed", "reopened",  "held",  "woken",  "set"};
+const char *const log_kind_names[] = {"asked",    "milestone", "ended", "target", "wall", "resumed",
+                                      "reopened", "held",      "woken", "set",    "donor"};
 
 static const struct field set_aside_fields[] = {
     F_STR(struct set_aside, node, 1, 1, NODE_NAME_MAX),
@@ -204,6 +204,12 @@ static const struct field record_task_fields[] = {
     F_BOOL(struct record_task, has_snapshot_value, 180, 1),
     F_F64(struct record_task, snapshot_value, 181, 1),
     F_LIST(struct record_task, kept, n_kept, 182, 1, KEPT_MAX, &kept_snapshot_schema),
+    F_STRUCT(struct record_task, own_snapshot, 190, 1, &snapshot_ref_schema),
+    F_STR(struct record_task, own_node, 191, 1, NODE_NAME_MAX),
+    F_VALUES(struct record_task, own_params, n_own_params, 192, 1, PARAMS_MAX),
+    F_U64(struct record_task, own_lineage, 193, 1),
+    F_U64(struct record_task, donor_lineage, 194, 1),
+    F_BOOL(struct record_task, is_donor_replaced, 195, 1),
     F_LIST(struct record_task, parts, n_parts, 200, 1, GANG_NODES_MAX, &gang_part_schema),
     F_BYTES(struct record_task, verdict, 201, 1, VERDICT_MAX_BYTES),
     F_U32(struct record_task, verdict_part, 202, 1),

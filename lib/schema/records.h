@@ -280,6 +280,15 @@ struct record_task {
     uint32_t n_parts;              /* 0: on one node */
     struct bytes verdict;  /* a record_attempt: what ended it, while others are still there */
     uint32_t verdict_part; /* that brought it */
+    /* Since it took over another trial's weights, until it has saved some of its own: what it goes
+     * back to if those are lost. No parameters: nothing is kept. */
+    struct snapshot_ref own_snapshot;
+    const char *own_node;
+    const struct value *own_params;
+    uint32_t n_own_params;
+    uint64_t own_lineage;
+    uint64_t donor_lineage; /* of the snapshot that it took over, at its maker */
+    bool is_donor_replaced; /* the first one was lost: this is another one of the same maker */
 };
 
 struct record_attempt {
@@ -367,8 +376,9 @@ typedef enum {
     LOG_HELD,
     LOG_WOKEN,
     LOG_SET,
+    LOG_DONOR,
 } log_kind;
-extern const char *const log_kind_names[10];
+extern const char *const log_kind_names[11];
 
 struct record_log {
     log_kind kind;
@@ -380,11 +390,12 @@ struct record_log {
     order_act act;              /* MILESTONE */
     order_why why;              /* MILESTONE */
     int64_t until;              /* MILESTONE */
-    uint64_t order;             /* MILESTONE: n of the order it brought */
+    uint64_t order;             /* MILESTONE: n of the order it brought; DONOR: of that one */
     task_outcome outcome;       /* ENDED */
-    const struct value *params; /* ASKED; MILESTONE with a donor */
+    const struct value *params; /* ASKED; MILESTONE with a donor; DONOR */
     uint32_t n_params;
-    uint32_t donor;              /* MILESTONE: the trial whose snapshot is taken over; 0: none */
+    uint32_t donor;              /* MILESTONE: the trial whose snapshot is taken over; 0: none.
+                                    DONOR: the same, another snapshot; 0: its own after all */
     uint32_t donor_ordinal;      /* which of its snapshots */
     int64_t donor_step;          /* the steps that its weights have done */
     const char *const *settings; /* SET: KEY=VALUE, as people gave them */

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Population-based training against random search on the digits trainer, at equal budget: the same number of members, each trained for
 as many epochs. With MUSTER_TEST_LONG=1 over 20 seeds (some minutes); it prints each seed's figures, median and interval."""
+import json
 import os
 import random
+import shutil
 import statistics
 
 from cluster import DIGITS, SOURCE, Cluster, Skip, run, wait_for
@@ -74,6 +76,55 @@ def test_pbt_on_digits_beats_random_search_at_equal_budget(cluster):
     print(f"   val_loss of random less that of pbt: median {statistics.median(differences):.4f}, 95 % {low:.4f} to {high:.4f}; "
           f"pbt better in {wins} of {SEEDS}", flush=True)
     assert low > 0, differences
+
+
+TURNS = """
+command: [/usr/bin/python3, TRAINER, --no-exploit]
+workdir: {mode: shared}
+env: {PYTHONPATH: MODULE}
+metric: {name: loss, goal: minimize}
+parameters: {x: {min: 0.0, max: 1.0}, steps: 400, pause: 0.3, mb: 1}
+baselines: [{x: 0.3}, {x: 0.9}]
+schedule: {type: pbt, max: 400}
+pbt: {population: 2, interval: 4, quantile: 0.5, mutate: [x]}
+checkpoints: {keep: {trial_best: 0}}
+resources: {cpus: 1}
+retries: {max: 0}
+"""
+
+
+def test_exploit_whose_donor_has_lost_all_snapshots_never_was(cluster):
+    """Two members take turns on one place. While the second one waits to go on from the first one's weights, all of these are deleted."""
+    cluster.up("--cpus", "1")
+    text = TURNS.replace("TRAINER", os.path.join(SOURCE, "tests/e2e/trainers/weights.py")).replace("MODULE", os.path.join(SOURCE, "client/python"))
+    number = cluster.sweep(text)
+
+    def copies():
+        items = json.loads(cluster.http("GET", f"/api/v1/sweeps/{number}/lineage")[1])["items"]
+        return [change for change in items if change["from"]]
+
+    wait_for("a copy", copies, 60)
+    cluster.run("node", "cordon", "local")
+    wait_for("nothing to run", lambda: not cluster.attempts(), 30)
+    (change,), trial = copies(), cluster.trials(number)[1]
+    assert change["trial"] == f"{number}.2" and change["from"] == f"{number}.1", change
+    assert trial["params"]["x"] == change["params"]["x"] != 0.9, trial
+    donors = os.path.join(cluster.state, f"nodes/local/snapshots/{number}.1")
+    for name in os.listdir(donors):
+        shutil.rmtree(os.path.join(donors, name))
+    cluster.run("node", "resume", "local")
+
+    def back():
+        rows = json.loads(cluster.http("GET", f"/api/v1/trials/{number}.2/metrics")[1])["items"]
+        return [row for row in rows if row["metrics"]["came"] == 1]
+
+    row = wait_for("the second member to go on", back, 30)[0]
+    assert row["step"] == 5 and row["metrics"]["maker"] == 2 and row["metrics"]["x"] == 0.9, row
+    trial = cluster.trials(number)[1]
+    assert trial["params"]["x"] == 0.9 and trial["failures"] == trial["lost"] == 0, trial
+    assert not [c for c in copies() if c["time"] == change["time"]], copies()
+    assert f"trial {number}.2 goes on from its own step 4: what it was to take over from trial {number}.1 is lost" in cluster.run("events").stdout
+    cluster.run("sweep", "cancel", str(number))
 
 
 if __name__ == "__main__":

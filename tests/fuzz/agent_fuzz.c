@@ -84,6 +84,7 @@ static void effect_check(const struct agent_effect *effect)
         assert((effect->gang != NULL) != (effect->text != NULL));
         break;
     case AGENT_LEND:
+    case AGENT_SAY:
     case AGENT_RECONNECT:
     case AGENT_SIGNAL:
     case AGENT_CLOSE:

@@ -96,6 +96,14 @@ def test_planted_deletion_of_a_snapshot_that_another_trial_goes_on_from_is_found
     found("drop_lent")
 
 
+def test_planted_leave_of_a_node_that_alone_has_a_snapshot_is_found():
+    found("leave_early")
+
+
+def test_planted_exploit_that_is_called_off_by_half_is_found():
+    found("call_off_half")
+
+
 def test_planted_start_of_a_part_before_the_others_are_ready_is_found():
     found("start_alone")
 
@@ -138,7 +146,7 @@ def test_planted_bugs_are_all_tried_and_not_in_what_ships():
     _, names, _ = sim(SIM, "--plant", "list")
     with open(__file__, encoding="utf-8") as file:
         text = file.read()
-    assert len(names.split()) == 15 and all(f'found("{name}")' in text for name in names.split()), names
+    assert len(names.split()) == 17 and all(f'found("{name}")' in text for name in names.split()), names
     code, _, err = sim(SIM, "--plant", names.split()[0])
     assert code == 2 and "muster-sim-planted" in err, (code, err)
     for archive in ("head/core/libmuster_head_core.a", "worker/core/libmuster_worker_core.a", "tune/libmuster_tune.a"):

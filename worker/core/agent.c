@@ -25,7 +25,7 @@ error_code agent_new(const struct agent_config *config, struct agent **ret_agent
                                       .heartbeat_ms = AGENT_HEARTBEAT_MS,
                                       .orphan_timeout_ms = config->orphan_timeout_ms,
                                       .backoff_ms = AGENT_BACKOFF_MIN_MS};
-    agent->wake = AGENT_NEVER;
+    agent->wake = agent->owed.look_at = AGENT_NEVER;
     agent->enrol = agent_message_copy(MSG_ENROL, &config->enrol, &agent->arena);
     if (config->snapshots_dir != NULL) {
         agent->snapshots_dir = arena_strdup(&agent->arena, config->snapshots_dir);

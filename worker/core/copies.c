@@ -100,6 +100,14 @@ bool agent_restore_is_here(const struct agent *agent, const struct attempt *atte
     return restore->ordinal == 0 || agent_snapshot_is_here(agent, name_of(attempt, restore));
 }
 
+void agent_restore_kept(struct agent *agent, const struct attempt *attempt)
+{
+    const struct msg_lease *lease = attempt->lease;
+    if (lease->restore.ordinal != 0) {
+        agent_snapshot_kept(agent, name_of(attempt, &lease->restore), lease->place_word);
+    }
+}
+
 /* ---- asking ---- */
 
 /* keep: of the MSG_KEEP that it answers, too; 0: nobody wants it as a second place. */

@@ -1,4 +1,5 @@
 #include <signal.h>
+#include <stdio.h>
 
 #include "worker/core/gang.h"
 #include "worker/core/ranks.h"
@@ -38,7 +39,8 @@ static void drain_begin(struct agent *agent, time_ms now, struct agent_outbox *o
 {
     if (!agent->is_drain_told) {
         agent->is_drain_told = true;
-        struct node_event event = {.kind = EVENT_DRAINING};
+        struct node_event event = {.kind = EVENT_DRAINING,
+                                   .leaves_in_ms = agent_drain_left(agent, now)};
         agent_event(agent, now, NULL, &event, out);
     }
     agent_arrays_hand_back(agent, now, out);
@@ -110,6 +112,66 @@ static bool drain_has_present(const struct agent *agent)
     return false;
 }
 
+/* ---- what lies here alone ---- */
+
+static bool drain_has_snapshots(const struct agent *agent)
+{
+    for (uint32_t i = 0; i < agent->n_snapshots; i++) {
+        if (agent->snapshots[i].is_committed) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void agent_drain_owed(struct agent *agent, time_ms now, const struct msg_owed *owed,
+                      struct agent_outbox *out)
+{
+    if (!agent->is_draining || agent->is_leaving || agent->has_left) {
+        return;
+    }
+    char line[REPORT_TEXT_MAX + 64];
+    agent->owed.is_told = true;
+    agent->owed.n_snapshots = owed->n_snapshots;
+    ignore_error(snprintf(agent->owed.text, sizeof agent->owed.text, "%s", owed->text) < 0,
+                 "the number says it too");
+    if (owed->n_snapshots > 0) {
+        ignore_error(snprintf(line, sizeof line, "draining: waiting until other nodes have %s",
+                              owed->text) < 0,
+                     "stays empty");
+        agent_outbox_say(out, line);
+    } else if (owed->n_stranded > 0) {
+        ignore_error(
+            snprintf(line, sizeof line, "draining: no other node can take %s", owed->text) < 0,
+            "stays empty");
+        agent_outbox_say(out, line);
+    }
+    agent->wake = now;
+}
+
+/* Others may need what lies on this disk, and copy it from here; the head says when they have it.
+ * One that is away may come back in a moment. */
+static bool drain_owes(const struct agent *agent, time_ms now)
+{
+    if (agent->is_leaving || agent->welcomes == 0 || !drain_has_snapshots(agent)) {
+        return false;
+    }
+    bool is_away =
+        agent->link.state == LINK_DOWN && now - agent->link.last_heard >= AGENT_OWED_PATIENCE_MS;
+    return !is_away && !(agent->owed.is_told && agent->owed.n_snapshots == 0);
+}
+
+static void drain_say_left(const struct agent *agent, struct agent_outbox *out)
+{
+    char line[REPORT_TEXT_MAX + 64];
+    if (agent->owed.is_told && agent->owed.n_snapshots > 0) {
+        ignore_error(snprintf(line, sizeof line, "left at the deadline, and no other node has %s",
+                              agent->owed.text) < 0,
+                     "stays empty");
+        agent_outbox_say(out, line);
+    }
+}
+
 void agent_drain_tick(struct agent *agent, time_ms now, struct agent_outbox *out)
 {
     if ((!agent->is_draining && !agent->is_leaving) || agent->has_left) {
@@ -119,7 +181,11 @@ void agent_drain_tick(struct agent *agent, time_ms now, struct agent_outbox *out
      * that never let this agent in waits for nothing. */
     bool is_told_all = list_is_empty(&agent->stream.kept) || agent->welcomes == 0 ||
                        (agent->is_leaving && agent->link.state == LINK_DOWN);
-    bool is_done = !drain_has_present(agent) && is_told_all;
+    bool owes = drain_owes(agent, now);
+    bool is_done = !drain_has_present(agent) && is_told_all && !owes;
+    agent->owed.look_at = owes && agent->link.state == LINK_DOWN
+                              ? agent->link.last_heard + AGENT_OWED_PATIENCE_MS
+                              : AGENT_NEVER;
     if (!is_done && now < agent->drain_deadline) {
         return;
     }
@@ -128,12 +194,21 @@ void agent_drain_tick(struct agent *agent, time_ms now, struct agent_outbox *out
             agent_outbox_signal(out, attempt->ref, SIGKILL);
         }
     }
+    if (!is_done && !agent->is_leaving) {
+        drain_say_left(agent, out);
+    }
     agent->has_left = true;
     agent_outbox_exit(out, is_done || agent->is_leaving ? 0 : 1);
+}
+
+int64_t agent_drain_left(const struct agent *agent, time_ms now)
+{
+    bool is_on = agent->is_draining || agent->is_leaving;
+    return is_on && agent->drain_deadline > now ? agent->drain_deadline - now : 0;
 }
 
 time_ms agent_drain_deadline(const struct agent *agent)
 {
     bool is_on = (agent->is_draining || agent->is_leaving) && !agent->has_left;
-    return is_on ? agent->drain_deadline : AGENT_NEVER;
+    return is_on ? drain_shorter(agent->drain_deadline, agent->owed.look_at) : AGENT_NEVER;
 }

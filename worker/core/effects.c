@@ -272,6 +272,16 @@ void agent_outbox_meet(struct agent_outbox *out, struct attempt_ref ref,
                (struct agent_effect){.kind = AGENT_MEET, .ref = ref, .gang = copy, .text = text});
 }
 
+void agent_outbox_say(struct agent_outbox *out, const char *text)
+{
+    const char *copy = arena_strdup(&out->arena, text);
+    if (copy == NULL) {
+        agent_outbox_fail(out, ERR_NO_MEMORY);
+        return;
+    }
+    outbox_add(out, (struct agent_effect){.kind = AGENT_SAY, .text = copy});
+}
+
 void *agent_message_copy(message_type type, const void *message, struct arena *arena)
 {
     CLEANUP(buf_fini) struct buf frame;

@@ -45,6 +45,7 @@ void agent_outbox_copy(struct agent_outbox *out, const struct msg_source *source
 /* message: NULL, and why not. */
 void agent_outbox_meet(struct agent_outbox *out, struct attempt_ref ref,
                        const struct msg_gang *message, const char *reason);
+void agent_outbox_say(struct agent_outbox *out, const char *text);
 void agent_outbox_lend(struct agent_outbox *out, const struct msg_lend *lend);
 
 /* A deep copy of a message, by encoding and decoding it. NULL: ERR_NO_MEMORY. */

@@ -61,6 +61,8 @@ static void link_enrol(struct agent *agent, time_ms now, struct agent_outbox *ou
     enrol.epoch = link->epoch;
     enrol.enrolment = ++link->enrolments;
     enrol.is_draining = agent->is_draining || agent->is_leaving;
+    enrol.leaves_in_ms = agent_drain_left(agent, now);
+    agent->owed.is_told = false;
     agent_outbox_send(out, MSG_ENROL, &enrol);
 }
 
@@ -289,6 +291,15 @@ static void head_drain(struct agent *agent, time_ms now, const void *message,
     }
 }
 
+static void head_owed(struct agent *agent, time_ms now, const void *message,
+                      struct agent_outbox *out)
+{
+    const struct msg_owed *owed = message;
+    if (link_epoch_take(agent, now, owed->epoch, out)) {
+        agent_drain_owed(agent, now, owed, out);
+    }
+}
+
 static void head_drop(struct agent *agent, time_ms now, const void *message,
                       struct agent_outbox *out)
 {
@@ -383,6 +394,7 @@ static const struct head_handler {
     {MSG_SOURCE, true, head_source},
     {MSG_KEEP, true, head_keep},
     {MSG_GANG, true, head_gang},
+    {MSG_OWED, true, head_owed},
 };
 
 void on_head_message(struct agent *agent, time_ms now, message_type type, const void *message,

@@ -43,6 +43,7 @@ typedef enum {
     AGENT_LEND,       /* lend: whoever has this pass may copy this snapshot */
     AGENT_MEET,       /* ref, gang: its processes start, with these addresses; gang NULL: they do
                          not, text says why -> on_attempt_not_started, REFUSED */
+    AGENT_SAY,        /* text: a line for the log, without '\n' */
 } agent_effect_kind;
 
 struct agent_effect {

@@ -146,6 +146,8 @@ void agent_copy_want(struct agent *agent, time_ms now, const struct attempt *att
 void agent_copies_keep(struct agent *agent, time_ms now, const struct msg_keep *keep,
                        struct agent_outbox *out);
 bool agent_restore_is_here(const struct agent *agent, const struct attempt *attempt);
+/* The lease wants it here: a word to drop it that was told before is not heeded any more. */
+void agent_restore_kept(struct agent *agent, const struct attempt *attempt);
 void agent_source_told(struct agent *agent, time_ms now, const struct msg_source *source,
                        struct agent_outbox *out);
 void agent_copies_welcomed(struct agent *agent, time_ms now, struct agent_outbox *out);
@@ -157,7 +159,11 @@ void agent_copies_free(struct agent *agent);
 void agent_leave(struct agent *agent, time_ms now, struct agent_outbox *out);
 void agent_hand_back(struct agent *agent, time_ms now, int64_t grace_ms, struct agent_outbox *out);
 void agent_drain_attempt(struct agent *agent, time_ms now, struct attempt *attempt);
+/* The head says what the node is still needed for. */
+void agent_drain_owed(struct agent *agent, time_ms now, const struct msg_owed *owed,
+                      struct agent_outbox *out);
 void agent_drain_tick(struct agent *agent, time_ms now, struct agent_outbox *out);
+int64_t agent_drain_left(const struct agent *agent, time_ms now); /* 0: it does not leave */
 time_ms agent_drain_deadline(const struct agent *agent);
 /* ---- work.c ---- */
 /* Starts the attempt, now or when the folder that it starts from is there. */

@@ -18,7 +18,8 @@ enum {
     AGENT_ENROL_AGAIN_MS = 3000, /* no welcome for so long: enrol again */
     AGENT_BACKOFF_MIN_MS = 100,  /* of reconnects, doubling */
     AGENT_BACKOFF_MAX_MS = 30000,
-    AGENT_LEAVE_GRACE_MS = 5000, /* the cluster is shut down: SIGTERM to SIGKILL at most */
+    AGENT_OWED_PATIENCE_MS = 5000, /* how long one that drains waits for a head that is away */
+    AGENT_LEAVE_GRACE_MS = 5000,   /* the cluster is shut down: SIGTERM to SIGKILL at most */
     AGENT_SNAPSHOTS_MAX = 32768,
     AGENT_ANSWERS_MAX = 262144,   /* waiting, over all connections */
     AGENT_ANSWER_OWED_BYTES = 64, /* what a waiting answer is taken for */
@@ -63,6 +64,14 @@ struct exploit {
     uint64_t n;                      /* of the order; 0: none */
     const struct msg_order *message; /* in the arena */
     const char *dir;                 /* of the snapshot, in the arena; NULL: not proven yet */
+};
+
+/* What the head says that others still need of this node, in this enrolment. */
+struct drain_owed {
+    bool is_told;
+    time_ms look_at; /* the head is given up then; AGENT_NEVER: it is there */
+    uint32_t n_snapshots;
+    char text[REPORT_TEXT_MAX + 1];
 };
 
 struct lane;
@@ -179,6 +188,7 @@ struct agent {
     bool has_left;     /* AGENT_EXIT was put out */
     bool is_gathering; /* within a tick: events are sent at its end */
     time_ms drain_deadline;
+    struct drain_owed owed;
     time_ms wake;    /* nothing is due before it */
     struct buf line; /* scratch: the answer being printed */
 };

@@ -203,8 +203,9 @@ static bool tree_is_there(const struct agent *agent, const char *name)
     return name[0] == '\0' || (tree != NULL && tree->state == TREE_READY);
 }
 
-static void attempt_go(const struct attempt *attempt, struct agent_outbox *out)
+static void attempt_go(struct agent *agent, const struct attempt *attempt, struct agent_outbox *out)
 {
+    agent_restore_kept(agent, attempt);
     if (attempt->lane != NULL) {
         agent_outbox_lane_start(out, attempt->ref, attempt->lane->number, attempt->position);
     } else {
@@ -222,7 +223,7 @@ void agent_work_want(struct agent *agent, time_ms now, struct attempt *attempt,
     attempt->is_waiting_for_work =
         !tree_is_there(agent, name) || !tree_is_there(agent, items) || !has_restore;
     if (!attempt->is_waiting_for_work) {
-        attempt_go(attempt, out);
+        attempt_go(agent, attempt, out);
         return;
     }
     agent_wake_at(agent, now); /* it may have to leave already */

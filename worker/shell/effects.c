@@ -172,6 +172,12 @@ static void effect_meet(struct worker *worker, const struct agent_effect *effect
     }
 }
 
+static void effect_say(struct worker *worker, const struct agent_effect *effect)
+{
+    (void)worker;
+    log_write(LOG_LEVEL_INFO, "%s", effect->text);
+}
+
 static effect_fn *const effect_table[] = {
     [AGENT_SEND] = effect_send,
     [AGENT_RECONNECT] = effect_reconnect,
@@ -202,6 +208,7 @@ static effect_fn *const effect_table[] = {
     [AGENT_COPY] = effect_copy,
     [AGENT_LEND] = effect_lend,
     [AGENT_MEET] = effect_meet,
+    [AGENT_SAY] = effect_say,
 };
 
 void worker_leave(struct worker *worker, int exit_code)

@@ -307,6 +307,53 @@ static void test_pause_with_a_donor_goes_on_from_the_donors_step(void **state)
     stage_fini(&stage);
 }
 
+static void test_exploit_whose_snapshot_is_lost_is_moved_and_called_off(void **state)
+{
+    (void)state;
+    struct sweep_spec spec = pbt_spec(2);
+    struct value before[RIG_PARAMS];
+    stage_init(&stage, &spec, 0);
+    stage_ask_all(&stage);
+    memcpy(before, stage.trials[2].params, sizeof before);
+    stage_report(&stage, 1, 4, 0.1);
+    assert_exploits(stage_report(&stage, 2, 4, 0.9), 1, 4);
+    struct tune_event moved = {.kind = TUNE_EVENT_DONOR,
+                               .trial = 2,
+                               .params = stage.trials[2].params,
+                               .n_params = RIG_PARAMS,
+                               .decision = {.donor = 1, .donor_ordinal = 9, .donor_step = 6}};
+    struct tune_event off = {
+        .kind = TUNE_EVENT_DONOR, .trial = 2, .step = 3, .params = before, .n_params = RIG_PARAMS};
+    struct tune_event wrong[] = {moved, moved, moved, off, off, off};
+    wrong[0].decision.donor = 2;
+    wrong[1].decision.donor = 3;
+    wrong[2].decision.donor_step = -1;
+    wrong[3].step = -1;
+    wrong[4].params = NULL;
+    wrong[5].trial = 3;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        rig_refused(stage.tuner, wrong[i]);
+    }
+    stage_apply(&stage, &moved);
+    assert_int_equal(tune_first_milestone(stage.tuner, 2), 10);
+    stage_apply(&stage, &off);
+    assert_int_equal(tune_first_milestone(stage.tuner, 2), 7);
+    /* What another member would copy is its own again. */
+    char *after = rig_dump(stage.tuner);
+    for (uint32_t i = 0; i < RIG_PARAMS; i++) {
+        struct buf text;
+        buf_init(&text, 256);
+        assert_int_equal(value_print_json(before[i], &text), OK);
+        assert_non_null(strstr(after, buf_text(&text)));
+        buf_fini(&text);
+    }
+    mem_free(after);
+    stage_report(&stage, 2, 7, 0.95);
+    stage_end(&stage, 2, TUNE_OUTCOME_FAILED);
+    rig_refused(stage.tuner, off);
+    stage_fini(&stage);
+}
+
 static void test_member_that_cannot_save_keeps_its_place(void **state)
 {
     (void)state;
@@ -545,6 +592,7 @@ int main(void)
         cmocka_unit_test(test_later_trials_take_freed_places),
         cmocka_unit_test(test_exploit_by_a_new_start_is_woken_first_and_at_once),
         cmocka_unit_test(test_pause_with_a_donor_goes_on_from_the_donors_step),
+        cmocka_unit_test(test_exploit_whose_snapshot_is_lost_is_moved_and_called_off),
         cmocka_unit_test(test_member_that_cannot_save_keeps_its_place),
         cmocka_unit_test(test_many_members_on_two_places_take_turns),
         cmocka_unit_test(test_decisions_are_those_of_ranking_all_members_anew),

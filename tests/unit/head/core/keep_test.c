@@ -169,6 +169,31 @@ static void test_copy_that_does_not_come_is_given_up_and_what_it_was_of_is_dropp
     rig_free(r);
 }
 
+/* The node was told to drop it when the first order was given up, and it is ordered there anew. */
+static void test_word_of_a_copy_that_was_given_up_is_not_taken_for_the_next_one(void **state)
+{
+    (void)state;
+    struct rig *r = keep_rig("keep: {trial_best: 0}");
+    saved(r, 1, 4);
+    wait(r, 2, true);
+    const struct task *task = rig_task(r, rig_id(1, 1));
+    uint64_t first = task->keep_number;
+    wait(r, 305, true);
+    assert_non_null(task->keeper);
+    assert_true(task->keep_number > first);
+    struct node_event event = {.number = ++other_events,
+                               .kind = EVENT_COPIED,
+                               .task = task->r.id,
+                               .snapshot = {.ordinal = 1},
+                               .keep = first};
+    on_events(r->core, r->now, OTHER_PEER, &(struct msg_events){OTHER_INCARNATION, &event, 1});
+    rig_turn(r);
+    assert_int_equal(task->r.safe_snapshot.ordinal, 0);
+    copied(r, task->r.id, 1);
+    assert_int_equal(task->r.safe_snapshot.ordinal, 1);
+    rig_free(r);
+}
+
 static void test_second_place_takes_over_when_the_first_is_found_damaged(void **state)
 {
     (void)state;
@@ -209,6 +234,7 @@ int main(void)
             test_snapshot_gets_a_second_place_and_the_trial_goes_on_there_when_its_node_is_gone),
         cmocka_unit_test(test_second_place_is_the_files_choice_and_needs_a_second_node),
         cmocka_unit_test(test_copy_that_does_not_come_is_given_up_and_what_it_was_of_is_dropped),
+        cmocka_unit_test(test_word_of_a_copy_that_was_given_up_is_not_taken_for_the_next_one),
         cmocka_unit_test(test_second_place_takes_over_when_the_first_is_found_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -281,11 +281,11 @@ static void test_random_lives_keep_what_counting_gives_and_drop_the_rest_once(vo
 
 /* ---- what it goes on from ---- */
 
-static void restore_lost(struct rig *r, uint32_t attempt)
+static void restore_lost(struct rig *r, uint32_t trial)
 {
     rig_event(r, (struct node_event){.kind = EVENT_RESULT,
-                                     .task = rig_id(1, 1),
-                                     .attempt = attempt,
+                                     .task = rig_id(1, trial),
+                                     .attempt = rig_task(r, rig_id(1, trial))->r.attempt,
                                      .result = {.cause = CAUSE_CANNOT_START,
                                                 .reason = "damaged",
                                                 .is_restore_lost = true}});
@@ -318,7 +318,7 @@ static void test_damaged_one_after_the_other_the_trial_goes_on_from_the_next_old
     for (uint32_t i = 0; i < 4; i++) {
         assert_int_equal(leased_with(r), order[i]);
         rig_sent_clear(r);
-        restore_lost(r, i + 1);
+        restore_lost(r, 1);
         drops_count(r, &drops);
         assert_int_equal(drops.n[1][order[i]], 1);
         assert_false(is_own(rig_task(r, rig_id(1, 1)), order[i]));
@@ -388,16 +388,15 @@ static void test_trial_that_took_over_weights_keeps_its_own_last_ones_beside_the
     rig_restart(r);
     rig_enrol(r, 2);
     assert_string_equal(kept_text(r, 2), "3 4");
-    /* None of them has the weights that its parameters are for. */
+    restore_lost(r, 2); /* none of its own has the weights that its parameters are for */
     taker = rig_task(r, rig_id(1, 2));
-    rig_event(
-        r, (struct node_event){
-               .kind = EVENT_RESULT,
-               .task = rig_id(1, 2),
-               .attempt = taker->r.attempt,
-               .result = {.cause = CAUSE_CANNOT_START, .reason = "gone", .is_restore_lost = true}});
-    taker = rig_task(r, rig_id(1, 2));
-    assert_int_equal(taker->r.snapshot.ordinal, 0);
+    assert_int_equal(taker->r.snapshot.owner, 1);
+    assert_int_equal(taker->r.snapshot.ordinal, 3);
+    assert_string_equal(kept_text(r, 2), "3 4");
+    restore_lost(r, 2); /* once: it goes on as before it took over any */
+    assert_int_equal(taker->r.snapshot.owner, 0);
+    assert_int_equal(taker->r.snapshot.ordinal, 4);
+    assert_string_equal(kept_text(r, 2), "3 4");
     rig_free(r);
 }
 

@@ -79,7 +79,7 @@ static void test_exploit_moves_snapshot_parameters_and_lineage_in_one_group(void
     assert_int_equal(order->n_params, 1);
     assert_true(order->params[0].value.real == task->r.params[0].real);
     arena_fini(&arena);
-    assert_true(is_dropped(r)); /* what it saved itself is of the weights before */
+    assert_false(is_dropped(r)); /* what it saved itself it goes back to if the donor's is lost */
     rig_free(r);
 }
 
@@ -99,7 +99,7 @@ static void test_donors_snapshot_stays_until_the_other_has_saved_its_own(void **
     rig_enrol(r, 2);
     rig_sent_clear(r);
     assert_int_equal(rig_task(r, rig_id(1, 2))->r.snapshot.owner, 1);
-    saved(r, 2, 2, 8, 0); /* begun before it took over: of no use */
+    saved(r, 2, 2, 8, 0); /* begun before it took over: it replaces the one before */
     assert_true(is_dropped(r));
     assert_int_equal(rig_task(r, rig_id(1, 2))->r.snapshot.owner, 1);
     rig_sent_clear(r);

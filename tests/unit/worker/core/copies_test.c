@@ -202,6 +202,58 @@ static void test_order_to_leave_does_not_wait_for_a_copy(void **state)
     rig_end(&r);
 }
 
+/* The word was told for an attempt before, and comes after the lease. */
+static void test_older_word_to_drop_what_a_lease_restores_is_not_heeded(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_begin(&r);
+    struct msg_lease lease = lease_of();
+    lease.place_word = 7;
+    rig_head(&r, MSG_LEASE, &lease);
+    asked(&r);
+    told(&r, "", false);
+    rig_next(&r, AGENT_COPY);
+    copied(&r, COPY_DONE);
+    rig_event(&r, EVENT_COPIED);
+    rig_next(&r, AGENT_START);
+    rig_head(&r, MSG_DROP, &(struct msg_drop){&name, 1, 6});
+    rig_none(&r);
+    rig_head(&r, MSG_DROP, &(struct msg_drop){&name, 1, 8});
+    rig_next(&r, AGENT_DROP);
+    rig_end(&r);
+}
+
+/* ---- second places ---- */
+
+static void keep(struct rig *r, uint64_t number)
+{
+    rig_head(r, MSG_KEEP, &(struct msg_keep){&name, 1, number});
+}
+
+static void test_second_place_is_told_by_the_word_that_ordered_it(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_begin(&r);
+    keep(&r, 5);
+    asked(&r);
+    keep(&r, 7); /* given up and ordered anew, while it is on its way */
+    told(&r, "", false);
+    rig_next(&r, AGENT_COPY);
+    copied(&r, COPY_DONE);
+    const struct node_event *event = rig_event(&r, EVENT_COPIED);
+    assert_int_equal(event->keep, 7);
+    keep(&r, 9); /* it is here already */
+    event = rig_event(&r, EVENT_COPIED);
+    assert_int_equal(event->keep, 9);
+    rig_head(&r, MSG_DROP, &(struct msg_drop){&name, 1, 8}); /* overtaken */
+    rig_none(&r);
+    rig_head(&r, MSG_DROP, &(struct msg_drop){&name, 1, 10});
+    rig_next(&r, AGENT_DROP);
+    rig_end(&r);
+}
+
 /* Dropped while it enrols, which no enrolment can list: it is told once more, for another word. */
 static void test_copy_that_was_told_before_a_reconnect_is_told_again(void **state)
 {
@@ -320,6 +372,8 @@ int main(void)
         cmocka_unit_test(test_copy_outlives_a_reconnect_and_a_lost_question_does_not_wait),
         cmocka_unit_test(test_copy_that_nobody_needs_any_more_is_not_asked_for),
         cmocka_unit_test(test_order_to_leave_does_not_wait_for_a_copy),
+        cmocka_unit_test(test_older_word_to_drop_what_a_lease_restores_is_not_heeded),
+        cmocka_unit_test(test_second_place_is_told_by_the_word_that_ordered_it),
         cmocka_unit_test(test_copy_that_was_told_before_a_reconnect_is_told_again),
         cmocka_unit_test(test_exploit_waits_for_the_donors_snapshot_of_another_node),
         cmocka_unit_test(test_exploit_whose_snapshot_does_not_come_ends_the_attempt),

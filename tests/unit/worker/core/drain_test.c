@@ -160,6 +160,104 @@ static void test_drain_of_one_that_is_starting_waits_for_its_process(void **stat
     rig_end(&r);
 }
 
+static void has_snapshot(struct rig *r)
+{
+    assert_int_equal(agent_snapshot_found(r->agent, (struct snapshot_name){{1, 1}, 3}), OK);
+}
+
+static void owed(struct rig *r, uint32_t n_snapshots, uint32_t n_stranded, const char *text)
+{
+    rig_head(r, MSG_OWED, &(struct msg_owed){RIG_EPOCH, n_snapshots, n_stranded, text});
+}
+
+static void test_drain_waits_until_the_head_says_that_it_may_go(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_begin(&r);
+    has_snapshot(&r);
+    on_drain(r.agent, r.now, r.now + 30000, &r.out);
+    rig_turn(&r);
+    assert_int_equal(rig_event(&r, EVENT_DRAINING)->leaves_in_ms, 30000);
+    rig_ack_all(&r);
+    rig_tick(&r);
+    rig_none(&r);
+    owed(&r, 1, 0, "1 snapshot: 1.1 (step 4)");
+    assert_string_equal(rig_next(&r, AGENT_SAY)->effect.text,
+                        "draining: waiting until other nodes have 1 snapshot: 1.1 (step 4)");
+    rig_tick(&r);
+    rig_none(&r);
+    owed(&r, 0, 0, "");
+    rig_tick(&r);
+    assert_int_equal(rig_next(&r, AGENT_EXIT)->effect.code, 0);
+    rig_end(&r);
+}
+
+static void test_drain_past_its_deadline_says_what_it_takes_with_it(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_begin(&r);
+    has_snapshot(&r);
+    drain(&r, 4000);
+    rig_ack_all(&r);
+    owed(&r, 1, 0, "1 snapshot: 1.1 (step 4)");
+    rig_next(&r, AGENT_SAY);
+    rig_wait(&r, 4000);
+    assert_string_equal(rig_next(&r, AGENT_SAY)->effect.text,
+                        "left at the deadline, and no other node has 1 snapshot: 1.1 (step 4)");
+    assert_int_equal(rig_next(&r, AGENT_EXIT)->effect.code, 1);
+    rig_end(&r);
+}
+
+static void test_drain_leaves_what_nobody_can_take_and_says_so(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_begin(&r);
+    has_snapshot(&r);
+    drain(&r, 30000);
+    rig_ack_all(&r);
+    owed(&r, 0, 1, "1 snapshot: 1.1 (step 4)");
+    assert_string_equal(rig_next(&r, AGENT_SAY)->effect.text,
+                        "draining: no other node can take 1 snapshot: 1.1 (step 4)");
+    rig_tick(&r);
+    assert_int_equal(rig_next(&r, AGENT_EXIT)->effect.code, 0);
+    rig_end(&r);
+}
+
+static void test_drain_with_snapshots_is_over_when_the_cluster_is_shut_down(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_begin(&r);
+    has_snapshot(&r);
+    drain(&r, 30000);
+    rig_ack_all(&r);
+    rig_tick(&r);
+    rig_none(&r);
+    rig_head(&r, MSG_LEAVE, &(struct msg_leave){RIG_EPOCH});
+    rig_tick(&r);
+    assert_int_equal(rig_next(&r, AGENT_EXIT)->effect.code, 0);
+    rig_end(&r);
+}
+
+static void test_drain_gives_a_head_that_is_away_a_moment_to_come_back(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_begin(&r);
+    has_snapshot(&r);
+    drain(&r, 30000);
+    rig_ack_all(&r);
+    on_link_down(r.agent, r.now, &r.out);
+    rig_wait(&r, 4000);
+    rig_none(&r);
+    rig_wait(&r, 1000);
+    assert_int_equal(rig_next(&r, AGENT_EXIT)->effect.code, 0);
+    rig_end(&r);
+}
+
 static void test_leave_ends_everything_tells_it_and_exits(void **state)
 {
     (void)state;
@@ -210,6 +308,11 @@ int main(void)
         cmocka_unit_test(test_drain_of_one_that_finished_by_itself_is_its_own_end),
         cmocka_unit_test(test_drain_past_its_deadline_kills_and_leaves),
         cmocka_unit_test(test_drain_of_one_that_is_starting_waits_for_its_process),
+        cmocka_unit_test(test_drain_waits_until_the_head_says_that_it_may_go),
+        cmocka_unit_test(test_drain_past_its_deadline_says_what_it_takes_with_it),
+        cmocka_unit_test(test_drain_leaves_what_nobody_can_take_and_says_so),
+        cmocka_unit_test(test_drain_with_snapshots_is_over_when_the_cluster_is_shut_down),
+        cmocka_unit_test(test_drain_gives_a_head_that_is_away_a_moment_to_come_back),
         cmocka_unit_test(test_leave_ends_everything_tells_it_and_exits),
         cmocka_unit_test(test_leave_does_not_wait_for_a_head_that_has_left),
     };

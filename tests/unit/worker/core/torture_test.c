@@ -147,12 +147,28 @@ static void step_ack(struct torture *t)
     on_head_message(t->agent, t->now, MSG_ACK, &ack, &t->out);
 }
 
+static void torture_owed(struct torture *t, uint32_t n_snapshots)
+{
+    struct msg_owed owed = {RIG_EPOCH, n_snapshots, 0, "1 snapshot: 1.1 (step 4)"};
+    on_head_message(t->agent, t->now, MSG_OWED, &owed, &t->out);
+}
+
+static void step_owed(struct torture *t)
+{
+    torture_owed(t, 1);
+}
+
+static void step_let_go(struct torture *t)
+{
+    torture_owed(t, 0);
+}
+
 static void (*const torture_steps[])(struct torture *t) = {
     step_link_up, torture_welcome, step_lease,  step_started,   step_open,      step_hello,
     step_report,  step_report,     step_report, step_report,    step_exploit,   step_order,
     step_save,    step_begun,      step_commit, step_committed, step_link_down, step_report,
     step_link_up, torture_welcome, step_bye,    step_tick,      step_exited,    step_drain,
-    step_link_up, torture_welcome, step_ack,    step_tick,
+    step_link_up, torture_welcome, step_ack,    step_owed,      step_let_go,    step_tick,
 };
 enum { TORTURE_STEPS = sizeof torture_steps / sizeof torture_steps[0] };
 

@@ -210,6 +210,9 @@ static inline bool on_rig_frame(void *context, time_ms now, const struct router_
         const struct msg_events *events = message;
         for (uint32_t i = 0; i < events->n_events; i++) {
             rig_event_take(rig, &events->events[i]);
+            if (events->events[i].kind == EVENT_DRAINING) {
+                rig_send(rig, MSG_OWED, &(struct msg_owed){RIG_EPOCH, 0, 0, ""});
+            }
         }
         rig_ack(rig);
     } else {
