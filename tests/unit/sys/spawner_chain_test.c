@@ -291,7 +291,7 @@ static void test_process_with_a_daemon_left_behind_is_not_childless(void **state
     const struct proctree_target target = {.mark = mark};
     uint32_t killed = 0;
     assert_int_equal(proctree_kill(&target, &killed), OK);
-    assert_true(killed >= 1); /* one that takes its time to die is told twice */
+    assert_true(killed >= 1);               /* one that takes its time to die is told twice */
     assert_true(proctree_is_childless(fd)); /* the same descriptor, read again */
     close(fd);
     chain_rig_end(&r);
