@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,12 @@ struct snapshots {
     struct loop *loop;
     struct proofs *proofs;
     uint32_t n_jobs;
+    uint64_t n_dropped;
     char folder[FILES_PATH_MAX_BYTES];
 };
+
+/* A dropped one's name, beside where it lay, until the pool has removed it. */
+static const char dropped_prefix[] = "dropped-";
 
 /* ---- jobs in the pool ---- */
 
@@ -220,14 +225,23 @@ static void job_remove_tell(struct job *job)
     }
 }
 
+/* The name is free at once: it may be committed or fetched anew before the pool gets to it. In the
+ * same folder, as a read-only one cannot be moved to another. */
 void snapshots_drop(struct snapshots *snapshots, struct snapshot_name name)
 {
-    char path[FILES_PATH_MAX_BYTES];
-    struct job *job = snapshot_path(snapshots, name, path)
-                          ? job_new(snapshots, path, job_remove, job_remove_tell)
-                          : NULL;
-    if (job != NULL) {
-        ignore_error(job_start(job), "found again at the next start");
+    char path[FILES_PATH_MAX_BYTES], dropped[FILES_PATH_MAX_BYTES + 32];
+    if (!snapshot_path(snapshots, name, path)) {
+        return;
+    }
+    int parent = (int)(strrchr(path, '/') - path);
+    ignore_error(snprintf(dropped, sizeof dropped, "%.*s/%s%" PRIu64, parent, path, dropped_prefix,
+                          ++snapshots->n_dropped) < 0,
+                 "it fits");
+    if (rename(path, dropped) == 0) {
+        snapshots_remove_folder(snapshots, dropped);
+    } else if (errno != ENOENT) {
+        log_once("remove", LOG_LEVEL_WARNING, "cannot drop the snapshot %s: %s", path,
+                 strerror(errno));
     }
 }
 
@@ -278,6 +292,14 @@ static error_code find_one(struct snapshots *snapshots, struct snapshot_name nam
     return OK;
 }
 
+/* What an earlier agent had dropped and not yet removed. */
+static void remove_dropped(const char *folder, const char *name)
+{
+    char path[FILES_PATH_MAX_BYTES + TASK_ID_TEXT_MAX + NAME_MAX + 2];
+    ignore_error(snprintf(path, sizeof path, "%s/%s", folder, name) < 0, "it fits");
+    ignore_error(dir_remove_tree(path, NULL), "once more at the next start");
+}
+
 static error_code find_of_task(struct snapshots *snapshots, const char *id, task_id task,
                                snapshot_found_fn *found, void *context)
 {
@@ -293,6 +315,8 @@ static error_code find_of_task(struct snapshots *snapshots, const char *id, task
         struct snapshot_name name = {.task = task};
         if (ordinal_parse(entry->d_name, &name.ordinal)) {
             error = find_one(snapshots, name, found, context);
+        } else if (strncmp(entry->d_name, dropped_prefix, strlen(dropped_prefix)) == 0) {
+            remove_dropped(path, entry->d_name);
         }
     }
     closedir(folder);

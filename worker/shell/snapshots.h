@@ -57,8 +57,9 @@ MUST_CHECK error_code snapshots_verify(struct snapshots *snapshots, const char *
                                        struct attempt_ref ref, snapshot_verified_fn *done,
                                        void *context);
 
-/* Removes a snapshot, or any folder of an attempt, in the pool; what fails is found again at the
- * next start. */
+/* Removes a snapshot, or any folder of an attempt, in the pool. The name of a dropped one is free
+ * at once, for a commit or a fetch; what is left of it after a failure is removed at the next
+ * start. */
 void snapshots_drop(struct snapshots *snapshots, struct snapshot_name name);
 void snapshots_remove_folder(struct snapshots *snapshots, const char *folder);
 

@@ -187,6 +187,34 @@ static void test_commit_is_done_the_snapshot_is_whole_and_read_only(void **state
     rig_end(&rig);
 }
 
+static void test_dropped_its_name_is_free_at_once(void **state)
+{
+    (void)state;
+    struct rig rig;
+    char path[512];
+    rig_begin(&rig);
+    weights_make(&rig);
+    assert_int_equal(rig_commit(&rig, 5), OK);
+    snapshots_drop(rig.snapshots, (struct snapshot_name){{12, 41}, 5});
+    assert_int_not_equal(access(rig.dir, F_OK), 0);
+    assert_int_equal(mkdir(rig.save, 0700), 0);
+    file_make(rig.save, "weights.bin", "again");
+    assert_int_equal(rig_commit(&rig, 5), OK);
+    assert_int_equal(rig_verify(&rig, rig.dir), OK);
+    /* Dropped by an agent that was killed before it was removed. */
+    snprintf(path, sizeof path, "%s/12.41/dropped-7", rig.store);
+    assert_int_equal(mkdir(path, 0555), 0);
+    assert_int_equal(snapshots_find(rig.snapshots, on_found, &rig, NULL), OK);
+    assert_int_equal(rig.n_found, 1);
+    assert_int_not_equal(access(path, F_OK), 0);
+    snapshots_drop(rig.snapshots, (struct snapshot_name){{12, 41}, 5});
+    snapshots_drop(rig.snapshots, (struct snapshot_name){{12, 41}, 5});
+    rig_wait(&rig);
+    assert_int_equal(snapshots_find(rig.snapshots, on_found, &rig, NULL), OK);
+    assert_int_equal(rig.n_found, 1);
+    rig_end(&rig);
+}
+
 static void test_snapshot_has_changed_it_is_found_and_not_offered_again(void **state)
 {
     (void)state;
@@ -285,6 +313,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commit_is_done_the_snapshot_is_whole_and_read_only),
+        cmocka_unit_test(test_dropped_its_name_is_free_at_once),
         cmocka_unit_test(test_snapshot_has_changed_it_is_found_and_not_offered_again),
         cmocka_unit_test(test_snapshot_is_missing_its_proof_fails),
         cmocka_unit_test(test_commit_has_what_no_snapshot_may_hold_it_is_refused),
