@@ -26,11 +26,13 @@ endif()
 # libFuzzer sees which branches an input takes; -O1 keeps thousands of inputs a second under the sanitizers.
 if(MUSTER_FUZZ)
   target_compile_options(muster_options INTERFACE -fsanitize=fuzzer-no-link)
-  set(CMAKE_C_FLAGS_FUZZ "-O1 -g")
+  set(CMAKE_C_FLAGS_FUZZ "-O1 -g1")
 endif()
 # Assertions stay on in every build.
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELWITHDEBINFO "${CMAKE_C_FLAGS_RELWITHDEBINFO}")
+# Lines for backtraces and profiles; a debugger wants the dev build.
+string(REGEX REPLACE "-g( |$)" "-g1\\1" CMAKE_C_FLAGS_RELWITHDEBINFO "${CMAKE_C_FLAGS_RELWITHDEBINFO}")
 
 # muster_room(NAME [other targets]): a static library of all C files of this folder.
 function(muster_room name)

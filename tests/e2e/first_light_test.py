@@ -60,7 +60,7 @@ def test_digits_in_python_reaches_97_percent(cluster):
 
 
 def test_implicit_cluster_leaves_after_its_linger(cluster):
-    cluster.run("up", "-d", "--linger", "1")
+    cluster.run("up", "-d", "--linger", "4")
     cluster.run("run", "--", "true")
     wait_for("the cluster to leave by itself", lambda: not cluster.remains(), 20)
 
