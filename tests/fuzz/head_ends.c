@@ -9,6 +9,7 @@
 #include "head/shell/array_rows.h"
 #include "head/shell/depot.h"
 #include "head/shell/store.h"
+#include "work/hash.h"
 
 enum { STORE_MAX = 1 << 14, TURN_BATCHES_MAX = 64, STREAM_ROOM = 1 << 20 };
 #define ENDS_SECRET "secret-of-the-join-key"
@@ -257,7 +258,7 @@ bool depot_find(struct depot *depot, const char *hash, uint64_t *ret_bytes)
 {
     (void)depot;
     *ret_bytes = 5;
-    return hash[0] == 'a';
+    return work_hash_is_good(hash) && hash[0] == 'a';
 }
 
 error_code depot_upload_begin(struct depot *depot, uint64_t id, const char *hash, uint64_t bytes,

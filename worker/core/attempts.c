@@ -386,6 +386,8 @@ void on_attempt_not_started(struct agent *agent, time_ms now, struct attempt_ref
     }
     agent_attempt_move(attempt, ATTEMPT_EVENT_NOT_STARTED);
     attempt->is_held = false;
+    agent_rows_clear(&attempt->block); /* of whoever knew its token: no trainer of ours was there */
+    agent_rows_clear(&attempt->thinned);
     agent_connections_close(agent, attempt, out);
     char text[AGENT_REASON_MAX];
     ignore_error(snprintf(text, sizeof text, "%s", reason == NULL ? "" : reason) < 0,
