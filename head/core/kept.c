@@ -35,7 +35,7 @@ const struct kept_snapshot *core_kept_find(const struct task *task, uint32_t ord
 bool core_kept_names(const struct task *task, uint32_t ordinal, const char *node)
 {
     const struct kept_snapshot *kept = core_kept_find(task, ordinal);
-    return kept != NULL && !PLANTED(drop_kept) && strcmp(kept->node, node) == 0;
+    return kept != NULL && !PLANTED(drop_kept) && core_text_equal(kept->node, node);
 }
 
 /* In the order in which they were made. */

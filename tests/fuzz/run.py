@@ -22,6 +22,15 @@ EXECUTED = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
 NEW = re.compile(r"stat::new_units_added:\s*(\d+)")
 INPUT_SECONDS = 60  # one input may not take longer, on a busy machine
 MEMORY_MB = 2048
+TAIL_BYTES = 256 * 1024
+
+
+def tail(path):
+    """The end of a log. All of one may be gigabytes, and what this process once took counts for the fuzzers it starts then
+    (ru_maxrss is inherited), as if they had taken it."""
+    with open(path, "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+        return file.read().decode(errors="replace")
 
 
 def fuzz(fuzzer, options, seeds, work):
@@ -42,7 +51,7 @@ def fuzz(fuzzer, options, seeds, work):
         # Its own limits end it; this is for a machine that stands still.
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                               timeout=options.seconds + 20 * INPUT_SECONDS, preexec_fn=lambda: os.nice(5))
-    text = log.read_text(errors="replace")
+    text = tail(log)
     executed, new = EXECUTED.search(text), NEW.search(text)
     if done.returncode == 0:
         log.unlink()
