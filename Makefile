@@ -48,10 +48,10 @@ tsan: ## The tests of code with threads and without ZeroMQ under ThreadSanitizer
 	@scripts/packages test
 	@scripts/test tsan sanitize-threads
 
-fuzz: ## Each fuzzer for SECONDS (default 10), two at a time (ONLY="head http", KEEP=folder for new inputs)
+fuzz: ## Each fuzzer for SECONDS (default 10), AT_ONCE (default 2) at a time (ONLY="head http", KEEP=folder for new inputs)
 	@scripts/packages check
 	@scripts/build fuzz fuzzers
-	@python3 tests/fuzz/run.py build/fuzz --seconds $(or $(SECONDS),10) $(if $(ONLY),--only $(ONLY)) $(if $(KEEP),--keep $(KEEP))
+	@python3 tests/fuzz/run.py build/fuzz --seconds $(or $(SECONDS),10) --jobs $(or $(AT_ONCE),2) $(if $(ONLY),--only $(ONLY)) $(if $(KEEP),--keep $(KEEP))
 
 torture: ## Unit tests and corpora while memory runs out: 4 allocations of each stack, 20 s a test (DENSITY=n|all, SECONDS=n, ONLY=spec/)
 	@scripts/packages test
