@@ -2,11 +2,27 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
+# CMake takes `-isystem FOLDER` of a .pc file for a folder at its first run and for two options at all others: half of a tree would
+# be compiled anew after the second. Always a folder, here.
+function(muster_system_folders target)
+  get_target_property(folders ${target} INTERFACE_INCLUDE_DIRECTORIES)
+  get_target_property(options ${target} INTERFACE_COMPILE_OPTIONS)
+  if(options MATCHES "-isystem;")
+    string(REGEX MATCHALL "-isystem;[^;]+" pairs "${options}")
+    string(REGEX REPLACE "-isystem;[^;]+;?" "" options "${options}")
+    string(REGEX REPLACE "-isystem;" "" more "${pairs}")
+    list(REMOVE_ITEM folders "folders-NOTFOUND")
+    list(APPEND folders ${more})
+    set_target_properties(${target} PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${folders}" INTERFACE_COMPILE_OPTIONS "${options}")
+  endif()
+endfunction()
+
 function(muster_dependency name)
   foreach(candidate IN LISTS ARGN)
     pkg_check_modules(DEP_${name} QUIET IMPORTED_TARGET ${candidate})
     if(DEP_${name}_FOUND)
       message(STATUS "${name}: ${candidate} ${DEP_${name}_VERSION}")
+      muster_system_folders(PkgConfig::DEP_${name})
       # Debian 13's msgpack-c.pc names a folder `include` of nowhere.
       get_target_property(folders PkgConfig::DEP_${name} INTERFACE_INCLUDE_DIRECTORIES)
       if(folders)
