@@ -265,6 +265,7 @@ CLI_VERB(verb_node_show);
 CLI_VERB(verb_node_drain);
 CLI_VERB(verb_node_cordon);
 CLI_VERB(verb_node_resume);
+CLI_VERB(verb_node_rm);
 CLI_VERB(verb_node_label);
 CLI_VERB(verb_status);
 CLI_VERB(verb_top);

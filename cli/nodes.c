@@ -232,6 +232,11 @@ int verb_node_resume(struct cli *cli)
     return nodes_act(cli, "resume", "is used again", json_object());
 }
 
+int verb_node_rm(struct cli *cli)
+{
+    return nodes_act(cli, "rm", "is forgotten", json_object());
+}
+
 static void labels_print(const struct cli *cli, const json_t *node)
 {
     const char *name;

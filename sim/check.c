@@ -73,6 +73,7 @@ void sim_compare(struct sim *sim)
     for (struct work *work = sim->head.core->works; work != NULL; work = work->hh.next) {
         sim_work_compare(sim, work, shadow);
     }
+    sim_require(sim, HASH_COUNT(sim->head.core->nodes) == HASH_COUNT(shadow->nodes), "nodes");
     for (struct node *node = sim->head.core->nodes; node != NULL; node = node->hh.next) {
         sim_record_is_stored(sim, "nodes", node->r.name, &record_node_schema, &node->r);
     }

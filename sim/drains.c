@@ -74,6 +74,9 @@ void sim_drain_told(struct sim *sim, struct sim_node *node, const struct msg_owe
         if (is_open && r->best_snapshot.ordinal != 0 && strcmp(task->best_node, node->name) == 0) {
             let_go_check(sim, node, task, task->id, &r->best_snapshot, "the best snapshot");
         }
+        if (is_open && r->own_snapshot.ordinal != 0 && strcmp(task->own_node, node->name) == 0) {
+            let_go_check(sim, node, task, task->id, &r->own_snapshot, "what to go back to");
+        }
         if (is_open) {
             let_go_check_kept(sim, node, task);
         }

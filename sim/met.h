@@ -97,6 +97,7 @@ enum {
     X(trees)                                                                                       \
     X(set_aside)                                                                                   \
     X(cordoned)                                                                                    \
+    X(forgotten)                                                                                   \
     X(paused)                                                                                      \
     X(over_memory)                                                                                 \
     X(arrays_ended)                                                                                \

@@ -16,6 +16,7 @@ void sim_core_load(struct sim *sim, uint64_t epoch, struct core **ret_core)
                                  .pid = 1,
                                  .node_timeout_ms = sim->node_timeout_ms,
                                  .orphan_timeout_ms = sim->orphan_timeout_ms,
+                                 .forget_nodes_ms = sim->forget_nodes_ms,
                                  .seed = sim->seed};
     struct report report = {0};
     struct core *core;

@@ -233,6 +233,7 @@ static void sim_weather(struct sim *sim)
     sim->array_permille = sim->options->is_arrays ? 1000 : arrays[sim_below(sim, 5)];
     sim->node_timeout_ms = sim_chance(sim, 500) ? 0 : 6000;
     sim->orphan_timeout_ms = sim_chance(sim, 700) ? 0 : 4000;
+    sim->forget_nodes_ms = sim->seed % 2 == 0 ? 0 : 1000 + (int64_t)(sim->seed % 7) * 3000;
     sim_faults_draw(sim, is_fair);
 }
 

@@ -115,9 +115,14 @@ static void sim_store_hdel(struct sim *sim, const struct store_op *op)
     char field[256] = "";
     sim_require(sim, op->field.len < sizeof field, "a long field of %s", op->key);
     memcpy(field, op->field.data, op->field.len);
-    sim_deletion_is_due(sim, op->key, field, field);
     struct sim_cell *cell = sim_cell_find(&sim->store, op->key, field);
     task_id id;
+    if (strcmp(op->key, "nodes") == 0) { /* that nothing is on: sim_compare() */
+        sim_trace(sim, "store   node %s is forgotten", field);
+        sim->counts.forgotten++;
+    } else {
+        sim_deletion_is_due(sim, op->key, field, field);
+    }
     if (strcmp(op->key, "tasks") == 0 && task_id_parse(field, &id) == OK) {
         struct sim_task *task = sim_task_find(sim, id);
         sim_require(sim, task != NULL && task->r.state == TASK_ENDED, "%s had not ended", field);

@@ -96,7 +96,12 @@ void sim_ask_node(struct sim *sim, struct sim_client *client)
                              .n_set = 2,
                              .remove = remove,
                              .n_remove = 1};
-    on_node_verb(sim->head.core, sim->now, client->request, node->name, &verb);
+    const struct node *known = core_node_find(sim->head.core, node->name);
+    if (known != NULL && known->r.state == NODE_GONE && client->index % 3 == 0) {
+        on_node_remove(sim->head.core, sim->now, client->request, node->name);
+    } else {
+        on_node_verb(sim->head.core, sim->now, client->request, node->name, &verb);
+    }
 }
 
 void sim_retry_is_told(struct sim *sim, const struct sim_client *client)

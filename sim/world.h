@@ -145,8 +145,8 @@ struct sim {
     bool was_harsh;         /* in the storm */
     int64_t disk_ms;        /* of a batch, at most */
     uint32_t crash_permille;
-    uint32_t array_permille;                    /* of what people bring */
-    int64_t node_timeout_ms, orphan_timeout_ms; /* of the head's settings */
+    uint32_t array_permille;                                     /* of what people bring */
+    int64_t node_timeout_ms, orphan_timeout_ms, forget_nodes_ms; /* of the head's settings */
     struct sim_counts counts;
 };
 

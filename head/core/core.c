@@ -17,11 +17,12 @@ error_code core_new(const struct core_config *config, struct core **ret_core)
         return ERR_NO_MEMORY;
     }
     struct list *lists[] = {
-        &core->dirty_tasks, &core->dirty_sweeps,    &core->dirty_jobs,
-        &core->dirty_nodes, &core->backoff,         &core->due,
-        &core->suggests,    &core->active_sweeps,   &core->removing,
-        &core->keeps_due,   &core->dirty_chunks,    &core->due_arrays,
-        &core->held_arrays, &core->touched_holders, &core->acks_due,
+        &core->dirty_tasks, &core->dirty_sweeps, &core->dirty_jobs,
+        &core->dirty_nodes, &core->gone_nodes,   &core->backoff,
+        &core->due,         &core->suggests,     &core->active_sweeps,
+        &core->removing,    &core->keeps_due,    &core->dirty_chunks,
+        &core->due_arrays,  &core->held_arrays,  &core->touched_holders,
+        &core->acks_due,
     };
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         list_init(lists[i]);

@@ -46,7 +46,8 @@ struct core_config {
     time_ms started;
     int64_t node_timeout_ms; /* 0: CORE_NODE_TIMEOUT_MS */
     int64_t orphan_timeout_ms;
-    uint64_t seed; /* for sweeps that name none */
+    int64_t forget_nodes_ms; /* one that is gone for so long is forgotten; 0: a day */
+    uint64_t seed;           /* for sweeps that name none */
 };
 
 typedef enum {
@@ -231,6 +232,8 @@ struct node_verb {
     const char *const *remove; /* LABEL: names */
     uint32_t n_remove;
 };
+/* One that is gone is forgotten at once. */
+void on_node_remove(struct core *core, time_ms now, uint64_t request, const char *node);
 void on_node_verb(struct core *core, time_ms now, uint64_t request, const char *node,
                   const struct node_verb *verb);
 /* Agents are told to leave; HEAD_EXIT when they are gone or `deadline` has passed. */

@@ -176,7 +176,7 @@ static void core_welcome(struct core *core, time_ms now, struct node *node,
         .epoch = core->config.epoch,
         .applied = node->r.applied,
         .node_timeout_ms = core->config.node_timeout_ms,
-        .heartbeat_ms = core_heartbeat(now, HASH_COUNT(core->nodes)).interval_ms,
+        .heartbeat_ms = core_heartbeat(now, core_nodes_there(core)).interval_ms,
         .orphan_timeout_ms = msg->is_remote ? core->config.orphan_timeout_ms : 0,
         .holds = holds,
         .n_holds = n,
@@ -275,8 +275,7 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
         return;
     }
     if (node == NULL) {
-        node =
-            HASH_COUNT(core->nodes) < SCHEDULER_NODES_MAX ? core_node_add(core, msg->node) : NULL;
+        node = core_nodes_there(core) < SCHEDULER_NODES_MAX ? core_node_add(core, msg->node) : NULL;
         if (node == NULL) {
             core_enrol_refuse(core, peer, ERR_LIMIT, "too many nodes");
             return;

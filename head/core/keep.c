@@ -77,6 +77,7 @@ static void keep_begin(struct core *core, time_ms now, struct task *task, struct
     task->keep_from = core_node_find(core, want->where);
     task->keep_until = now + KEEP_PATIENCE_MS;
     keeper->n_keeps++;
+    task->keep_from->n_keeps_from++;
     const struct snapshot_name name = {snapshot_maker(task->r.id, &want->snapshot),
                                        want->snapshot.ordinal};
     const struct msg_keep keep = {&name, 1, ++core->place_words};
@@ -88,11 +89,12 @@ static void keep_begin(struct core *core, time_ms now, struct task *task, struct
 static void keep_end(struct core *core, struct task *task)
 {
     struct node *keeper = TAKE(task->keeper);
-    const struct node *from = TAKE(task->keep_from);
+    struct node *from = TAKE(task->keep_from);
     const struct task *maker = core_snapshot_maker(core, task, &task->keeping);
     uint32_t ordinal = task->keeping.ordinal;
     task->keeping = (struct snapshot_ref){0};
     keeper->n_keeps--;
+    from->n_keeps_from--;
     core_snapshot_drop(core, maker, ordinal, keeper->r.name);
     core_snapshot_drop(core, maker, ordinal, from->r.name);
 }
@@ -100,8 +102,8 @@ static void keep_end(struct core *core, struct task *task)
 void core_keep_forget(struct task *task)
 {
     if (task->keeper != NULL) {
-        task->keeper->n_keeps--;
-        task->keeper = NULL;
+        TAKE(task->keeper)->n_keeps--;
+        TAKE(task->keep_from)->n_keeps_from--;
     }
     list_remove(&task->keep_link);
 }

@@ -34,7 +34,8 @@ static const char *staying_place(struct core *core, const struct task *maker, ui
         const char *where;
     } refs[] = {{&r->snapshot, r->snapshot_node},
                 {&r->safe_snapshot, r->safe_node},
-                {&r->best_snapshot, r->best_node}};
+                {&r->best_snapshot, r->best_node},
+                {&r->own_snapshot, r->own_node}};
     for (size_t i = 0; i < sizeof refs / sizeof refs[0]; i++) {
         if (refs[i].snapshot->ordinal == ordinal && refs[i].snapshot->owner == 0 &&
             core_place_stays(core, refs[i].where)) {
@@ -125,8 +126,8 @@ static bool borrowed_want(struct core *core, const struct task *task, struct kee
     return true;
 }
 
-/* What else stays with it: those that are kept, and of one that has ended the last beside the best.
- */
+/* What else stays with it: those that are kept, what it goes back to if the weights that it took
+ * over are lost, and of one that has ended the last beside the best. */
 static uint32_t beside_wants(struct core *core, const struct task *task,
                              struct keep_want *ret_wants)
 {
@@ -134,8 +135,12 @@ static uint32_t beside_wants(struct core *core, const struct task *task,
     bool has_ended = r->state == TASK_ENDED;
     uint32_t n = 0;
     bool has_both = has_ended && r->best_snapshot.ordinal != 0 && !is_last_the_best(r);
-    if ((r->n_kept == 0 && !has_both) || (has_ended && !task_is_best(task))) {
+    bool is_any = r->n_kept > 0 || r->own_snapshot.ordinal != 0 || has_both;
+    if (!is_any || (has_ended && !task_is_best(task))) {
         return 0;
+    }
+    if (!has_ended && is_left_behind(core, task, &r->own_snapshot, r->own_node)) {
+        ret_wants[n++] = (struct keep_want){KEEP_BESIDE, r->own_snapshot, r->own_node};
     }
     if (has_both && is_left_behind(core, task, &r->snapshot, r->snapshot_node)) {
         ret_wants[n++] = (struct keep_want){KEEP_BESIDE, r->snapshot, r->snapshot_node};
@@ -173,6 +178,9 @@ void core_keep_places_move(struct core *core, struct task *task, uint32_t ordina
     if (r->best_snapshot.ordinal == ordinal && core_place_leaves(core, r->best_node)) {
         core_snapshot_set(core, task, &r->best_snapshot, &r->best_node, r->best_snapshot, to);
     }
+    if (r->own_snapshot.ordinal == ordinal && core_place_leaves(core, r->own_node)) {
+        core_snapshot_set(core, task, &r->own_snapshot, &r->own_node, r->own_snapshot, to);
+    }
     if (is_ended_with && r->snapshot.ordinal == ordinal &&
         core_place_leaves(core, r->snapshot_node)) {
         core_snapshot_set(core, task, &r->snapshot, &r->snapshot_node, r->snapshot, to);
@@ -197,6 +205,7 @@ void core_keep_move_off(struct core *core, struct task *task)
 {
     struct record_task *r = &task->r;
     own_move_off(core, task, r->best_snapshot.ordinal, r->best_node);
+    own_move_off(core, task, r->own_snapshot.ordinal, r->own_node);
     own_move_off(core, task, r->state == TASK_ENDED ? r->snapshot.ordinal : 0, r->snapshot_node);
     for (uint32_t i = 0; i < r->n_kept; i++) {
         own_move_off(core, task, r->kept[i].snapshot.ordinal, r->kept[i].node);

@@ -70,8 +70,6 @@ static void lease_from_sweep(const struct task *task, struct msg_lease *lease,
     if (sweep->tuner != NULL && tune_wants_snapshots(sweep->tuner)) {
         lease->checkpoints_on |= CHECKPOINT_ON_RUNG;
     }
-    lease->keep_last = spec->checkpoints.keep_last;
-    lease->keep_best = spec->checkpoints.keep_best;
     lease->tail_bytes = spec->logs_tail_bytes;
     lease->report_from = spec->report.from;
     lease->report_out_rules = spec->report.out_rules;

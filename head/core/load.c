@@ -284,11 +284,20 @@ static error_code load_works(struct core *core, time_ms now, struct report *repo
     return error;
 }
 
+static int node_left_order(const struct node *a, const struct node *b)
+{
+    return a->r.left < b->r.left ? -1 : a->r.left > b->r.left;
+}
+
 error_code core_load_done(struct core *core, time_ms now, struct report *report)
 {
     struct node *node, *next_node;
+    HASH_SORT(core->nodes, node_left_order);
     HASH_ITER (hh, core->nodes, node, next_node) {
         node->heard = now;
+        if (node->r.state == NODE_GONE) {
+            list_push_back(&core->gone_nodes, &node->gone_link);
+        }
         if (node->r.state == NODE_GONE || node->r.state == NODE_JOINING) {
             continue;
         }

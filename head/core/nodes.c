@@ -77,6 +77,7 @@ struct node *core_node_add(struct core *core, const char *name)
     list_init(&node->holders);
     list_init(&node->dirty_link);
     list_init(&node->ack_link);
+    list_init(&node->gone_link);
     node->r.state = NODE_JOINING;
     core_str_set(core, &node->r.name, name);
     if (node->r.name != NULL) {
@@ -90,6 +91,11 @@ struct node *core_node_add(struct core *core, const char *name)
     }
     core->status.nodes[NODE_JOINING]++;
     return node;
+}
+
+uint32_t core_nodes_there(const struct core *core)
+{
+    return HASH_COUNT(core->nodes) - core->status.nodes[NODE_GONE];
 }
 
 static void core_node_lists_clear(struct node *node)
@@ -121,6 +127,7 @@ void core_node_free(struct core *core, struct node *node)
     core->status.nodes[node->r.state]--;
     list_remove(&node->dirty_link);
     list_remove(&node->ack_link);
+    list_remove(&node->gone_link);
     core_node_lists_clear(node);
     core_str_clear(&node->r.name);
     core_str_clear(&node->r.host);
@@ -162,9 +169,11 @@ void core_node_move(struct core *core, time_ms now, struct node *node, node_stat
         core_drain_left(core, now, node, to);
     }
     node->r.state = to;
+    list_remove(&node->gone_link);
     core->owed_at = to == NODE_DRAINING ? now : core->owed_at;
     if (to == NODE_GONE) {
         node->r.left = now;
+        list_push_back(&core->gone_nodes, &node->gone_link);
         core->is_place_lost = true;
         core_node_handle_drop(core, node);
     }

@@ -77,7 +77,7 @@ typedef enum {
     KEEP_BORROWED, /* another trial made it; on a node that leaves */
     KEEP_BESIDE,   /* the trial keeps it beside those; on a node that leaves */
 } keep_kind;
-enum { KEEP_WANTS_MAX = KEPT_MAX + 4 };
+enum { KEEP_WANTS_MAX = KEPT_MAX + 5 };
 
 struct keep_want {
     keep_kind kind;
@@ -102,7 +102,7 @@ struct task {
     struct list lent_link; /* of the one that r.snapshot is of, if that is another */
     struct list keep_link; /* of core.keeps_due */
     struct node *keeper;   /* where a second copy of `keeping` goes to; NULL: none is under way */
-    const struct node *keep_from;
+    struct node *keep_from;
     struct snapshot_ref restoring; /* of the lease that its node has not started yet; ordinal 0:
                                       nothing, or not known for sure */
     struct snapshot_ref keeping;   /* owner: 0: this task made it */
@@ -178,6 +178,7 @@ struct node {
     bool is_drain_told;     /* this connection's agent was told to hand everything back */
     struct node_owed *owed; /* owned; while it is DRAINING, from the first look on */
     uint32_t n_keeps;       /* snapshots on their way to it as their second place */
+    uint32_t n_keeps_from;  /* the same from it */
     const char *lender;     /* where other agents get snapshots from its own; NULL: not known */
     const char *lender_key;
     struct list tasks;
@@ -188,6 +189,7 @@ struct node {
     uint32_t n_lanes;    /* open, of all arrays */
     uint32_t n_held;     /* their plain tasks that are leased to it */
     struct list dirty_link;
+    struct list gone_link;    /* of core.gone_nodes, while it is GONE */
     UT_hash_handle hh;        /* by name */
     UT_hash_handle hh_peer;   /* by peer */
     UT_hash_handle hh_handle; /* by handle */
@@ -208,7 +210,8 @@ struct core {
     struct node *nodes;
     struct node *nodes_by_peer;
     struct node *nodes_by_handle;
-    struct list acks_due; /* nodes whose events came, to be acknowledged with the group */
+    struct list gone_nodes; /* in the order in which they left */
+    struct list acks_due;   /* nodes whose events came, to be acknowledged with the group */
     struct user *users;
     struct blob_ref *blobs;
     struct list dirty_tasks, dirty_sweeps, dirty_jobs, dirty_nodes, dirty_chunks;
@@ -503,12 +506,17 @@ void core_node_people_free(struct node *node);
 /* Deadlines of drains that have passed. */
 void core_drains_check(struct core *core, time_ms now);
 
+/* ---- forget.c ---- */
+/* Those that are gone for long, or among too many. */
+void core_nodes_forget(struct core *core, time_ms now);
+
 /* ---- nodes.c ---- */
 struct node *core_node_find(struct core *core, const char *name);
 struct node *core_node_of_peer(struct core *core, uint64_t peer);
 struct node *core_node_of_handle(struct core *core, uint32_t handle);
 struct node *core_node_add(struct core *core, const char *name); /* NULL: failed */
 void core_node_free(struct core *core, struct node *node);
+uint32_t core_nodes_there(const struct core *core); /* that are not gone */
 void core_node_dirty(struct core *core, struct node *node);
 void core_node_move(struct core *core, time_ms now, struct node *node, node_state to);
 void core_node_peer_set(struct core *core, struct node *node, uint64_t peer);

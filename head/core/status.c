@@ -15,7 +15,7 @@ void core_status_fill(const struct core *core, struct api_status *ret)
         .pid = core->config.pid,
         .started = core->config.started,
         .state_dir = core->config.state_dir,
-        .nodes = HASH_COUNT(core->nodes) - nodes[NODE_GONE],
+        .nodes = core_nodes_there(core),
         .nodes_alive = nodes[NODE_ALIVE],
         .cpus = (double)usage.cpus_total / AMOUNT_ONE,
         .cpus_used = (double)usage.cpus_used / AMOUNT_ONE,

@@ -102,6 +102,7 @@ void on_tick(struct core *core, time_ms now)
     core_logs_removed_tell(core);
     core_drains_look(core, now);
     core_keeps_go(core, now);
+    core_nodes_forget(core, now);
     core_leave_check(core, now);
     list_each (&core->backoff, struct task, backoff_link, task) {
         if (core_task_ready_at(task) < core->tick_next) {

@@ -3,7 +3,7 @@
 
 #include "head/core/state.h"
 
-enum { SHOWN_MAX = SNAPSHOT_ROWS_MAX + 2 }; /* another one's, and a second place that is behind */
+enum { SHOWN_MAX = SNAPSHOT_ROWS_MAX + 3 }; /* another one's, its own before, and a second place */
 
 static const struct {
     uint32_t stays;
@@ -11,12 +11,13 @@ static const struct {
 } whys[] = {{STAYS_TO_RESUME, "resume"}, {STAYS_AS_LAST, "last"}, {STAYS_AS_BEST, "best"}};
 static const char *const why_safe[] = {"safe"};
 static const char *const why_resume[] = {"resume"};
+static const char *const why_fallback[] = {"fallback"};
 enum { N_WHYS = sizeof whys / sizeof whys[0] };
 
 static void why_fill(const struct task *task, uint32_t stays, struct arena *arena,
                      struct api_checkpoint *ret)
 {
-    const char **words = arena_calloc(arena, N_WHYS, sizeof *words);
+    const char **words = arena_calloc(arena, N_WHYS + 1, sizeof *words);
     if (task->r.state == TASK_ENDED) {
         stays &= ~(uint32_t)STAYS_TO_RESUME;
     }
@@ -82,12 +83,13 @@ void api_checkpoints_fill(const struct core *core, const struct task *task, stru
     struct snapshot_row rows[SNAPSHOT_ROWS_MAX];
     uint32_t best, n_rows = core_snapshot_rows(task, rows, &best), n = 0;
     struct api_checkpoint *shown = arena_calloc(arena, SHOWN_MAX, sizeof *shown);
-    bool is_safe_shown = false;
+    bool is_safe_shown = false, is_own_shown = false;
     if (shown == NULL) {
         return;
     }
     for (uint32_t i = 0; i < n_rows; i++) {
         is_safe_shown |= rows[i].ordinal == r->safe_snapshot.ordinal;
+        is_own_shown |= rows[i].ordinal == r->own_snapshot.ordinal;
         shown_put(shown, &n, row_show(core, task, &rows[i], arena));
     }
     if (r->safe_snapshot.ordinal != 0 && !is_safe_shown) {
@@ -96,6 +98,12 @@ void api_checkpoints_fill(const struct core *core, const struct task *task, stru
         safe.why = why_safe;
         safe.n_why = 1;
         shown_put(shown, &n, safe);
+    }
+    if (r->own_snapshot.ordinal != 0 && !is_own_shown) {
+        struct api_checkpoint own = checkpoint_of(core, task, &r->own_snapshot, r->own_node, arena);
+        own.why = why_fallback;
+        own.n_why = 1;
+        shown_put(shown, &n, own);
     }
     if (r->snapshot.ordinal != 0 && r->snapshot.owner != 0) {
         shown[n] = checkpoint_of(core, task, &r->snapshot, r->snapshot_node, arena);

@@ -191,6 +191,7 @@ static const struct {
     {HTTP_POST, "/api/v1/nodes/$/drain", post_node_drain},
     {HTTP_POST, "/api/v1/nodes/$/resume", post_node_resume},
     {HTTP_POST, "/api/v1/nodes/$/label", post_node_label},
+    {HTTP_POST, "/api/v1/nodes/$/rm", post_node_rm},
     {HTTP_POST, "/api/v1/keys", post_keys},
     {HTTP_POST, "/api/v1/keys/$/revoke", post_key_revoke},
     {HTTP_POST, "/api/v1/shutdown", post_shutdown},

@@ -40,7 +40,7 @@ route_handler get_jobs, get_job, get_job_failures, post_jobs, post_job_cancel, p
 
 /* ---- routes_nodes.c ---- */
 route_handler get_nodes, get_node, post_node_cordon, post_node_drain, post_node_resume,
-    post_node_label;
+    post_node_label, post_node_rm;
 
 /* ---- routes_keys.c ---- */
 route_handler get_keys, get_whoami, post_keys, post_key_revoke;

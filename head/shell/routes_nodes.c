@@ -47,6 +47,11 @@ void post_node_resume(struct route_call *call)
     node_verb(call, &(struct node_verb){.kind = NODE_VERB_RESUME});
 }
 
+void post_node_rm(struct route_call *call)
+{
+    on_node_remove(call->head->core, call->now, call->request->id, call->name);
+}
+
 void post_node_label(struct route_call *call)
 {
     struct label_pair set[LABELS_MAX];

@@ -98,10 +98,29 @@ static void on_beat_reply(void *context, const redisReply *reply)
     store_fail(store, ERR_FENCED, "another head took over the store: %s", who);
 }
 
+/* A head that has nothing to write says so too, before somebody brings it something. */
+static void space_look(struct store *store)
+{
+    char why[WHY_MAX];
+    bool is_full = strcmp(store->state, "full") == 0;
+    bool has_room = store_space_ok(store, 0, why, sizeof why);
+    if (!has_room && !is_full) {
+        store_state_set(store, "full", "%s", why);
+    } else if (has_room && is_full) {
+        store_state_set(store, "ok", "there is room again");
+    }
+}
+
 /* A batch that is applied moves n, which says as much; one that waits for room says nothing. */
 static void on_beat(uv_timer_t *timer)
 {
     struct store *store = timer->data;
+    if (store->phase == PHASE_READY && store->batch == NULL) {
+        space_look(store);
+    }
+    if (store->is_embedded) {
+        return; /* no other head comes near it */
+    }
     if (store->phase == PHASE_READY && store->n_beats++ % 2 == 0) {
         store_memory_ask(store);
     }
@@ -115,9 +134,7 @@ static void on_beat(uv_timer_t *timer)
 
 void store_beat_start(struct store *store)
 {
-    if (!store->is_embedded) {
-        (void)uv_timer_start(&store->beat, on_beat, STORE_BEAT_MS, STORE_BEAT_MS / 2);
-    }
+    (void)uv_timer_start(&store->beat, on_beat, STORE_BEAT_MS, STORE_BEAT_MS / 2);
 }
 
 void store_ready(struct store *store)

@@ -260,8 +260,7 @@ static const struct field msg_lease_fields[] = {
     F_MS(struct msg_lease, timeout_start_ms, 21, 1),
     F_MS(struct msg_lease, timeout_decision_ms, 22, 1),
     F_U32(struct msg_lease, checkpoints_on, 23, 1),
-    F_U32(struct msg_lease, keep_last, 24, 1),
-    F_U32(struct msg_lease, keep_best, 25, 1),
+    /* 24 and 25 were what the agent keeps: the head says what is dropped */
     F_U32(struct msg_lease, tail_bytes, 26, 1),
     F_U64(struct msg_lease, age, 27, 1),
     F_TEXT(struct msg_lease, work, 28, 1, 64),

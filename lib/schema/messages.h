@@ -413,7 +413,6 @@ struct msg_lease {
         timeout_decision_ms;
     uint32_t checkpoints_on;      /* CHECKPOINT_ON_* */
     int64_t checkpoints_every_ms; /* 0: not by time */
-    uint32_t keep_last, keep_best;
     uint32_t tail_bytes;
     uint64_t age;        /* order of start among leases of a node */
     const char *work;    /* the packed work folder's hash; "": it starts in `workdir` itself */

@@ -181,6 +181,20 @@ def test_wrong_lines_are_usage_errors(cluster):
     cluster.run("status", code=4)
 
 
+def disk_fill(path):
+    with open(path, "wb") as file:
+        try:
+            while True:
+                file.write(b"\0" * (1 << 20))
+                file.flush()
+        except OSError:
+            pass
+
+
+def store_state(cluster):
+    return json.loads(cluster.http("GET", "/api/v1/status")[1])["store"]
+
+
 def test_full_disk_under_the_state_folder_acknowledges_nothing_and_goes_on(cluster):
     folder = cluster.root + "/small"
     os.makedirs(folder)
@@ -189,20 +203,19 @@ def test_full_disk_under_the_state_folder_acknowledges_nothing_and_goes_on(clust
     try:
         cluster.state = folder + "/state"
         cluster.up("--cpus", "1")
-        number = cluster.sweep(steady(pause=0.05, trials=6))
+        number = cluster.sweep(steady(pause=0.05, trials=60))
         wait_for("a trainer", lambda: cluster.attempts())
-        with open(folder + "/ballast", "wb") as file:
-            try:
-                while True:
-                    file.write(b"\0" * (1 << 20))
-                    file.flush()
-            except OSError:
-                pass
-        wait_for("the head to say that the store is full", lambda: json.loads(cluster.http("GET", "/api/v1/status")[1])["store"] == "full", 30)
+        disk_fill(folder + "/ballast")
+        wait_for("the head to say that the store is full", lambda: store_state(cluster) == "full", 30)
         assert cluster.pid("redis"), "redis died of the full disk"
         os.unlink(folder + "/ballast")
         cluster.run("sweep", "wait", str(number), seconds=60)
         assert cluster.sweep_of(number)["failed"] == 0
+        # One that has nothing to write says so too.
+        disk_fill(folder + "/ballast")
+        wait_for("the idle head to say that the store is full", lambda: store_state(cluster) == "full", 30)
+        os.unlink(folder + "/ballast")
+        wait_for("the idle head to say that there is room", lambda: store_state(cluster) == "ok", 30)
     finally:
         cluster.run("down", "--timeout", "5", code=None)
         wait_for("its end", lambda: not cluster.remains())

@@ -171,6 +171,15 @@ def test_world_deleted_in_mid_sweep_takes_no_result_with_it(_cluster):
             assert f"the first attempt of {arguments[0]} breaks on purpose" in said and "Traceback" in said, (arguments, said)
             assert "node1" in said.split("on purpose")[-1], f"no word of where the rest is: {said}"
 
+        # Nor does anything change when the machine itself is forgotten.
+        assert "node2 is alive" in fleet.muster("node", "rm", "node2", code=1).stderr
+        fleet.muster("node", "rm", "node1")
+        assert [n["name"] for n in fleet.get("/api/v1/nodes")["items"]] == ["node2", "node3"]
+        assert "on node1" in fleet.muster("trial", "show", trial).stdout
+        said = fleet.muster("trial", "logs", trial, "--stream", "err").stderr
+        assert "breaks on purpose" in said and "node1" in said.split("on purpose")[-1], said
+        fleet.muster("node", "rm", "node1", code=3)
+
 
 if __name__ == "__main__":
     run(globals())

@@ -233,9 +233,7 @@ static void day_begin(void)
                                     .cpus = 10000,
                                     .timeout_grace_ms = 1000,
                                     .timeout_decision_ms = 1000,
-                                    .checkpoints_on = 3,
-                                    .keep_last = 1,
-                                    .keep_best = 1};
+                                    .checkpoints_on = 3};
     static const char hello[] = "{\"hello\":1,\"can\":[\"checkpoint\",\"pause\"]}";
     const struct attempt_ref ref = {{1, 1}, 0};
     struct trial_line line;

@@ -159,7 +159,7 @@ def days(folder):
         'POST /api/v1/sweeps\n{"file":"name: a\\ncommand: [t]\\nmetric: {name: l, goal: minimize}\\nparameters: {x: {min: 0, max: 1}}\\n'
         'stop: {trials: 2}\\n","workdir":"/w","set":["stop.trials=3"],"labels":["a"],"argv":["m"],"priority":3}\0GET /api/v1/sweeps/2/config',
         'POST /api/v1/jobs\n{"words":["true"],"workdir":"/w","cpus":10000,"env":{"A":"b"},"require":["zone == a"],"name":"x"}\0GET /api/v1/tasks/2.1',
-        'POST /api/v1/nodes/n1/label\n{"set":{"zone":"a"},"remove":["b"]}\0POST /api/v1/nodes/n1/drain\n{"deadline_s":5,"reason":"r"}',
+        'POST /api/v1/nodes/n1/label\n{"set":{"zone":"a"},"remove":["b"]}\0POST /api/v1/nodes/n1/drain\n{"deadline_s":5,"reason":"r"}\0POST /api/v1/nodes/n1/rm\n{}',
         'POST /api/v1/keys\n{"name":"me","role":"user","expires_s":60}\0POST /api/v1/keys/me/revoke\n{}\0GET /api/v1/keys\n',
         "GET /api/v1/trials/1.1/logs?follow=1&tail=5&stream=out\0GET /api/v1/trials/1.1/metrics\0GET /api/v1/trials/1.1/attempts",
         'POST /api/v1/sweeps/1/pause\n{}\0POST /api/v1/sweeps/1/resume\n{"trials":2}\0POST /api/v1/sweeps/1/clone\n{"set":["a=b"]}',

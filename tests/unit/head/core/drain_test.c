@@ -389,7 +389,7 @@ static void reached(struct rig *r, uint32_t trial, int64_t step, double value)
                  });
 }
 
-static void test_snapshot_that_another_trial_waits_to_go_on_from_is_carried_off(void **state)
+static void test_what_an_exploit_goes_on_from_and_would_go_back_to_is_carried_off(void **state)
 {
     (void)state;
     struct rig *r = rig_new();
@@ -417,7 +417,7 @@ static void test_snapshot_that_another_trial_waits_to_go_on_from_is_carried_off(
     assert_int_equal(borrower->r.state, TASK_QUEUED);
     assert_int_equal(borrower->r.snapshot.owner, 1);
     tick(r, 500);
-    assert_int_equal(owed_last(r, &arena)->n_snapshots, 2);
+    assert_int_equal(owed_last(r, &arena)->n_snapshots, 3); /* and what it would go back to */
     assert_int_equal(rig_sent_count(r, MSG_KEEP), 2);
     on_snapshot_get(
         r->core, OTHER_PEER,
@@ -429,6 +429,11 @@ static void test_snapshot_that_another_trial_waits_to_go_on_from_is_carried_off(
     tick(r, 500);
     assert_string_equal(borrower->r.snapshot_node, "other");
     assert_int_equal(borrower->r.snapshot.ordinal, 1);
+    assert_int_equal(owed_last(r, &arena)->n_snapshots, 1);
+    assert_string_equal(borrower->r.own_node, "local");
+    copied(r, rig_id(1, 2), 1);
+    tick(r, 500);
+    assert_string_equal(borrower->r.own_node, "other");
     assert_int_equal(owed_last(r, &arena)->n_snapshots, 0);
     arena_fini(&arena);
     rig_free(r);
@@ -446,7 +451,7 @@ int main(void)
         cmocka_unit_test(test_what_was_not_copied_by_the_deadline_is_told_once),
         cmocka_unit_test(test_node_that_people_drain_says_what_it_waits_for_and_when_it_is_empty),
         cmocka_unit_test(test_second_place_on_a_node_that_leaves_is_none),
-        cmocka_unit_test(test_snapshot_that_another_trial_waits_to_go_on_from_is_carried_off),
+        cmocka_unit_test(test_what_an_exploit_goes_on_from_and_would_go_back_to_is_carried_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,8 +40,6 @@ static void test_lease_has_what_the_file_says(void **state)
     assert_int_equal(lease->timeout_decision_ms, 5000);
     assert_int_equal(lease->checkpoints_on, CHECKPOINT_ON_END | CHECKPOINT_ON_PAUSE);
     assert_int_equal(lease->checkpoints_every_ms, 90000);
-    assert_int_equal(lease->keep_last, 1);
-    assert_int_equal(lease->keep_best, 0);
     assert_string_equal(lease->adopt, "out/*");
     assert_int_equal(lease->tail_bytes, 8 << 10);
     assert_int_equal(lease->report_from, REPORT_FROM_API | REPORT_FROM_STDOUT | REPORT_FROM_STDERR);

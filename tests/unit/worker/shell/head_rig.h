@@ -402,8 +402,6 @@ static inline struct msg_lease rig_shell(uint32_t index, uint32_t attempt, const
         .timeout_grace_ms = 60000,
         .timeout_decision_ms = 60000,
         .tail_bytes = 64 << 10,
-        .keep_last = 1,
-        .keep_best = 1,
     };
 }
 
