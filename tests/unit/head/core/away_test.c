@@ -5,17 +5,8 @@ enum { OTHER_PEER = RIG_PEER + 1, OTHER_INCARNATION = RIG_INCARNATION + 1 };
 
 static void other_enrol(struct rig *r)
 {
-    struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
-                            .schema_version = 1,
-                            .secret = "s",
-                            .node = "other",
-                            .incarnation = OTHER_INCARNATION,
-                            .host = "h",
-                            .pid = 9,
-                            .version = "test",
-                            .cpus = AMOUNT_ONE,
-                            .memory_bytes = 1 << 30,
-                            .first_event = 1};
+    struct msg_enrol msg = {RIG_AGENT, .node = "other", .incarnation = OTHER_INCARNATION,
+                            .cpus = AMOUNT_ONE, .first_event = 1};
     on_enrol(r->core, r->now, OTHER_PEER, &msg);
     rig_turn(r);
 }

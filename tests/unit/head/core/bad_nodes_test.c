@@ -19,17 +19,8 @@ static const char file_begin[] = "name: test\n"
 
 static void player_enrol(struct rig *r, struct player *p)
 {
-    struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
-                            .schema_version = 1,
-                            .secret = "s",
-                            .node = p->name,
-                            .incarnation = p->incarnation,
-                            .host = "h",
-                            .pid = 9,
-                            .version = "test",
-                            .cpus = 2 * AMOUNT_ONE,
-                            .memory_bytes = 1 << 30,
-                            .first_event = p->event + 1};
+    struct msg_enrol msg = {RIG_AGENT, .node = p->name, .incarnation = p->incarnation,
+                            .cpus = 2 * AMOUNT_ONE, .first_event = p->event + 1};
     on_enrol(r->core, r->now, p->peer, &msg);
     rig_turn(r);
 }

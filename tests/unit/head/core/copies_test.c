@@ -1,37 +1,8 @@
 /* Snapshots that are needed on another node than the one where they lie: who may have which, from
  * where, and when the place in the record changes. */
-#include "rig.h"
-
-enum { OTHER_PEER = RIG_PEER + 1, OTHER_INCARNATION = RIG_INCARNATION + 1 };
+#include "two_nodes.h"
 
 static const uint8_t pass[PASS_BYTES] = {7, 7, 7};
-static uint64_t other_events;
-
-static void node_enrol(struct rig *r, bool is_other)
-{
-    struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
-                            .schema_version = 1,
-                            .secret = "s",
-                            .node = is_other ? "other" : "local",
-                            .incarnation = is_other ? OTHER_INCARNATION : RIG_INCARNATION,
-                            .host = "h",
-                            .pid = 9,
-                            .version = "test",
-                            .cpus = AMOUNT_ONE,
-                            .memory_bytes = 1 << 30,
-                            .lender = is_other ? "tcp://other:1" : "tcp://local:1",
-                            .lender_key = is_other ? "other-key" : "local-key",
-                            .first_event = (is_other ? other_events : r->event) + 1};
-    on_enrol(r->core, r->now, is_other ? OTHER_PEER : RIG_PEER, &msg);
-    rig_turn(r);
-}
-
-static void other_event(struct rig *r, struct node_event event)
-{
-    event.number = ++other_events;
-    on_events(r->core, r->now, OTHER_PEER, &(struct msg_events){OTHER_INCARNATION, &event, 1});
-    rig_turn(r);
-}
 
 static void ask(struct rig *r, uint64_t peer, struct snapshot_name name)
 {
@@ -56,7 +27,7 @@ static struct rig *moved_rig(void)
     snprintf(file, sizeof file,
              "%slimits: {concurrency: 1}\ncheckpoints: {keep: {trial_best: 0}}\n", rig_sweep);
     other_events = 0;
-    node_enrol(r, false);
+    node_enrol(r, false, 1);
     rig_submit(r, file, NULL);
     rig_started(r, rig_id(1, 1), 0);
     rig_event(r, (struct node_event){.kind = EVENT_SNAPSHOT,
@@ -64,7 +35,7 @@ static struct rig *moved_rig(void)
                                      .snapshot = {.ordinal = 2, .step = 5}});
     rig_event(r, (struct node_event){.kind = EVENT_DRAINING});
     rig_result(r, rig_id(1, 1), 0, CAUSE_AGENT_LEFT, 0, 0);
-    node_enrol(r, true);
+    node_enrol(r, true, 1);
     struct arena arena;
     arena_init(&arena, MSG_ARENA_MAX_BYTES);
     const struct msg_lease *lease = rig_sent_last(r, MSG_LEASE, &arena);
@@ -203,20 +174,9 @@ static void test_number_of_a_commit_is_not_used_twice_on_two_nodes(void **state)
     assert_int_equal(rig_task(r, rig_id(1, 1))->r.last_ordinal, 3);
     rig_sent_clear(r);
     const struct snapshot_name there[] = {{rig_id(1, 1), 3}, {rig_id(1, 1), 4}};
-    struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
-                            .schema_version = 1,
-                            .secret = "s",
-                            .node = "local",
-                            .incarnation = 99,
-                            .host = "h",
-                            .pid = 10,
-                            .version = "test",
-                            .cpus = AMOUNT_ONE,
-                            .memory_bytes = 1 << 30,
-                            .snapshots = there,
-                            .n_snapshots = 2,
-                            .agent_started = r->now,
-                            .first_event = 1};
+    struct msg_enrol msg = {
+        RIG_AGENT,          .node = "local",  .incarnation = 99,       .cpus = AMOUNT_ONE,
+        .snapshots = there, .n_snapshots = 2, .agent_started = r->now, .first_event = 1};
     on_enrol(r->core, r->now, RIG_PEER + 7, &msg);
     rig_turn(r);
     assert_int_equal(rig_sent_count(r, MSG_DROP), 2);

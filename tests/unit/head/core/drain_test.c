@@ -1,60 +1,8 @@
 /* A node that leaves: what only it has goes to other nodes first, and its agent hears when it may
  * go. */
-#include "rig.h"
+#include "two_nodes.h"
 
-enum { OTHER_PEER = RIG_PEER + 1, OTHER_INCARNATION = RIG_INCARNATION + 1, DEADLINE_MS = 25000 };
-
-static uint64_t other_events;
-
-static void node_enrol(struct rig *r, bool is_other, int cpus)
-{
-    struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
-                            .schema_version = 1,
-                            .secret = "s",
-                            .node = is_other ? "other" : "local",
-                            .incarnation = is_other ? OTHER_INCARNATION : RIG_INCARNATION,
-                            .host = "h",
-                            .pid = 9,
-                            .version = "test",
-                            .cpus = cpus * AMOUNT_ONE,
-                            .memory_bytes = 1 << 30,
-                            .lender = is_other ? "tcp://other:1" : "tcp://local:1",
-                            .lender_key = "key",
-                            .first_event = (is_other ? other_events : r->event) + 1};
-    on_enrol(r->core, r->now, is_other ? OTHER_PEER : RIG_PEER, &msg);
-    rig_turn(r);
-}
-
-/* The number of the message that ordered the copy; 0: none did. */
-static uint64_t keep_of(struct rig *r, task_id maker, uint32_t ordinal)
-{
-    for (uint32_t trial = 1; trial <= core_work_find(r->core, maker.job)->n_tasks; trial++) {
-        const struct task *task = rig_task(r, rig_id(maker.job, trial));
-        if (task->keeper != NULL && task->keeping.ordinal == ordinal &&
-            snapshot_maker(task->r.id, &task->keeping).index == maker.index) {
-            return task->keep_number;
-        }
-    }
-    return 0;
-}
-
-static void copied(struct rig *r, task_id maker, uint32_t ordinal)
-{
-    struct node_event event = {.number = ++other_events,
-                               .kind = EVENT_COPIED,
-                               .task = maker,
-                               .snapshot = {.ordinal = ordinal},
-                               .keep = keep_of(r, maker, ordinal)};
-    on_events(r->core, r->now, OTHER_PEER, &(struct msg_events){OTHER_INCARNATION, &event, 1});
-    rig_turn(r);
-}
-
-static void saved(struct rig *r, uint32_t trial, uint32_t ordinal, int64_t step)
-{
-    rig_event(r, (struct node_event){.kind = EVENT_SNAPSHOT,
-                                     .task = rig_id(1, trial),
-                                     .snapshot = {.ordinal = ordinal, .step = step}});
-}
+enum { DEADLINE_MS = 25000 };
 
 static void tick(struct rig *r, int64_t ms)
 {
@@ -156,21 +104,10 @@ static void test_leaving_node_that_connects_anew_is_told_again(void **state)
     tick(r, 250);
     rig_restart(r);
     rig_sent_clear(r);
-    struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
-                            .schema_version = 1,
-                            .secret = "s",
-                            .node = "local",
-                            .incarnation = RIG_INCARNATION,
-                            .host = "h",
-                            .pid = 9,
-                            .version = "test",
-                            .cpus = AMOUNT_ONE,
-                            .memory_bytes = 1 << 30,
-                            .lender = "tcp://local:1",
-                            .lender_key = "key",
-                            .is_draining = true,
-                            .leaves_in_ms = 20000,
-                            .first_event = r->event + 1};
+    struct msg_enrol msg = {
+        RIG_AGENT,           .node = "local",           .incarnation = RIG_INCARNATION,
+        .cpus = AMOUNT_ONE,  .lender = "tcp://local:1", .lender_key = "key",
+        .is_draining = true, .leaves_in_ms = 20000,     .first_event = r->event + 1};
     on_enrol(r->core, r->now, RIG_PEER, &msg);
     rig_turn(r);
     tick(r, 250);
@@ -374,21 +311,6 @@ static const char pair[] = "name: pair\n"
                            "pbt: {population: 2, interval: 4, quantile: 0.5}\n"
                            "checkpoints: {keep: {trial_best: 0}}\n";
 
-static void reached(struct rig *r, uint32_t trial, int64_t step, double value)
-{
-    const struct task *task = rig_task(r, rig_id(1, trial));
-    const char *const names[] = {"loss"};
-    const struct metric_row row = {
-        .seq = task->r.last_seq + 1, .step = step, .time = r->now, .values = &value, .n_values = 1};
-    rig_event(r, (struct node_event){
-                     .kind = EVENT_MILESTONE,
-                     .task = task->r.id,
-                     .rows = {.names = names, .n_names = 1, .rows = &row, .n_rows = 1},
-                     .reached = task->r.order.n,
-                     .can = CAN_CHECKPOINT,
-                 });
-}
-
 static void test_what_an_exploit_goes_on_from_and_would_go_back_to_is_carried_off(void **state)
 {
     (void)state;
@@ -402,8 +324,8 @@ static void test_what_an_exploit_goes_on_from_and_would_go_back_to_is_carried_of
         rig_started(r, rig_id(1, trial), 0);
         saved(r, trial, 1, 4);
     }
-    reached(r, 1, 4, 0.1);
-    reached(r, 2, 4, 0.9);
+    rig_reached(r, 1, 4, 0.1, CAN_CHECKPOINT);
+    rig_reached(r, 2, 4, 0.9, CAN_CHECKPOINT);
     saved(r, 1, 2, 8); /* the donor goes on */
     node_enrol(r, true, 0);
     const struct task *borrower = rig_task(r, rig_id(1, 2));

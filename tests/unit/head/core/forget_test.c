@@ -11,16 +11,7 @@ static uint64_t requests = 9000;
 
 static void pod_enrol(struct rig *r, const char *name, uint64_t peer, uint64_t incarnation)
 {
-    struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
-                            .schema_version = 1,
-                            .secret = "s",
-                            .node = name,
-                            .incarnation = incarnation,
-                            .host = "h",
-                            .pid = 9,
-                            .version = "test",
-                            .cpus = AMOUNT_ONE,
-                            .memory_bytes = 1 << 30,
+    struct msg_enrol msg = {RIG_AGENT, .node = name, .incarnation = incarnation, .cpus = AMOUNT_ONE,
                             .first_event = 1};
     on_enrol(r->core, r->now, peer, &msg);
     rig_turn(r);

@@ -1,59 +1,5 @@
 /* Second places of snapshots: ordered, told, used when the first one is gone. */
-#include "rig.h"
-
-enum { OTHER_PEER = RIG_PEER + 1, OTHER_INCARNATION = RIG_INCARNATION + 1 };
-
-static uint64_t other_events;
-
-static void node_enrol(struct rig *r, bool is_other, int cpus)
-{
-    struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
-                            .schema_version = 1,
-                            .secret = "s",
-                            .node = is_other ? "other" : "local",
-                            .incarnation = is_other ? OTHER_INCARNATION : RIG_INCARNATION,
-                            .host = "h",
-                            .pid = 9,
-                            .version = "test",
-                            .cpus = cpus * AMOUNT_ONE,
-                            .memory_bytes = 1 << 30,
-                            .lender = is_other ? "tcp://other:1" : "tcp://local:1",
-                            .lender_key = "key",
-                            .first_event = (is_other ? other_events : r->event) + 1};
-    on_enrol(r->core, r->now, is_other ? OTHER_PEER : RIG_PEER, &msg);
-    rig_turn(r);
-}
-
-/* The number of the message that ordered the copy; 0: none did. */
-static uint64_t keep_of(struct rig *r, task_id maker, uint32_t ordinal)
-{
-    for (uint32_t trial = 1; trial <= core_work_find(r->core, maker.job)->n_tasks; trial++) {
-        const struct task *task = rig_task(r, rig_id(maker.job, trial));
-        if (task->keeper != NULL && task->keeping.ordinal == ordinal &&
-            snapshot_maker(task->r.id, &task->keeping).index == maker.index) {
-            return task->keep_number;
-        }
-    }
-    return 0;
-}
-
-static void copied(struct rig *r, task_id id, uint32_t ordinal)
-{
-    struct node_event event = {.number = ++other_events,
-                               .kind = EVENT_COPIED,
-                               .task = id,
-                               .snapshot = {.ordinal = ordinal},
-                               .keep = keep_of(r, id, ordinal)};
-    on_events(r->core, r->now, OTHER_PEER, &(struct msg_events){OTHER_INCARNATION, &event, 1});
-    rig_turn(r);
-}
-
-static void saved(struct rig *r, uint32_t ordinal, int64_t step)
-{
-    rig_event(r, (struct node_event){.kind = EVENT_SNAPSHOT,
-                                     .task = rig_id(1, 1),
-                                     .snapshot = {.ordinal = ordinal, .step = step}});
-}
+#include "two_nodes.h"
 
 /* Both nodes talk, unless `other` alone does. */
 static void wait(struct rig *r, int64_t seconds, bool is_local_there)
@@ -93,7 +39,7 @@ test_snapshot_gets_a_second_place_and_the_trial_goes_on_there_when_its_node_is_g
     const struct task *task = rig_task(r, rig_id(1, 1));
     struct arena arena;
     arena_init(&arena, MSG_ARENA_MAX_BYTES);
-    saved(r, 1, 4);
+    saved(r, 1, 1, 4);
     wait(r, 2, true);
     const struct msg_keep *keep = rig_sent_last(r, MSG_KEEP, &arena);
     assert_non_null(keep);
@@ -104,7 +50,7 @@ test_snapshot_gets_a_second_place_and_the_trial_goes_on_there_when_its_node_is_g
         &(struct msg_snapshot_get){{rig_id(1, 1), 1}, {(const uint8_t *)"0123456789abcdef", 16}});
     rig_turn(r);
     assert_int_equal(rig_sent_count(r, MSG_LEND), 1);
-    saved(r, 2, 8); /* meanwhile: the first stays until it is copied */
+    saved(r, 1, 2, 8); /* meanwhile: the first stays until it is copied */
     assert_int_equal(rig_sent_count(r, MSG_DROP), 0);
     copied(r, rig_id(1, 1), 1);
     assert_string_equal(task->r.safe_node, "other");
@@ -130,7 +76,7 @@ static void test_second_place_is_the_files_choice_and_needs_a_second_node(void *
 {
     (void)state;
     struct rig *r = keep_rig("store: node");
-    saved(r, 1, 4);
+    saved(r, 1, 1, 4);
     wait(r, 5, true);
     assert_int_equal(rig_sent_count(r, MSG_KEEP), 0);
     rig_free(r);
@@ -139,7 +85,7 @@ static void test_second_place_is_the_files_choice_and_needs_a_second_node(void *
     rig_enrol(r, 1);
     rig_submit(r, rig_sweep, NULL);
     rig_started(r, rig_id(1, 1), 0);
-    saved(r, 1, 4);
+    saved(r, 1, 1, 4);
     for (int i = 0; i < 5; i++) {
         r->now += 1000;
         on_heartbeat(r->core, r->now, RIG_PEER, &(struct msg_heartbeat){RIG_INCARNATION, 0, 0});
@@ -154,10 +100,10 @@ static void test_copy_that_does_not_come_is_given_up_and_what_it_was_of_is_dropp
 {
     (void)state;
     struct rig *r = keep_rig("keep: {trial_best: 0}");
-    saved(r, 1, 4);
+    saved(r, 1, 1, 4);
     wait(r, 2, true);
     assert_int_equal(rig_sent_count(r, MSG_KEEP), 1);
-    saved(r, 2, 8);
+    saved(r, 1, 2, 8);
     rig_sent_clear(r);
     wait(r, 305, true);
     assert_int_equal(rig_sent_count(r, MSG_KEEP), 1); /* of the second one */
@@ -174,7 +120,7 @@ static void test_word_of_a_copy_that_was_given_up_is_not_taken_for_the_next_one(
 {
     (void)state;
     struct rig *r = keep_rig("keep: {trial_best: 0}");
-    saved(r, 1, 4);
+    saved(r, 1, 1, 4);
     wait(r, 2, true);
     const struct task *task = rig_task(r, rig_id(1, 1));
     uint64_t first = task->keep_number;
@@ -200,7 +146,7 @@ static void test_second_place_takes_over_when_the_first_is_found_damaged(void **
     struct rig *r = keep_rig("keep: {trial_best: 0}");
     struct arena arena;
     arena_init(&arena, MSG_ARENA_MAX_BYTES);
-    saved(r, 1, 4);
+    saved(r, 1, 1, 4);
     wait(r, 2, true);
     copied(r, rig_id(1, 1), 1);
     rig_result(r, rig_id(1, 1), 0, CAUSE_EXIT, 75, 0);

@@ -178,19 +178,9 @@ static void test_trial_that_keeps_is_the_same_after_a_restart(void **state)
                                           {rig_id(1, 1), 5}};
     struct drops drops;
     struct running_ref running = {rig_id(1, 1), 0, 1};
-    struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
-                            .schema_version = 1,
-                            .secret = "s",
-                            .node = "local",
-                            .incarnation = RIG_INCARNATION,
-                            .host = "h",
-                            .version = "test",
-                            .cpus = AMOUNT_ONE,
-                            .running = &running,
-                            .n_running = 1,
-                            .snapshots = names,
-                            .n_snapshots = 5,
-                            .first_event = r->event + 1};
+    struct msg_enrol msg = {RIG_AGENT,          .node = "local",     .incarnation = RIG_INCARNATION,
+                            .cpus = AMOUNT_ONE, .running = &running, .n_running = 1,
+                            .snapshots = names, .n_snapshots = 5,    .first_event = r->event + 1};
     on_enrol(r->core, r->now, RIG_PEER, &msg);
     rig_turn(r);
     drops_count(r, &drops);

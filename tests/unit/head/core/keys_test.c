@@ -114,16 +114,10 @@ static void test_limit_of_gpus_holds_for_all_trials_together(void **state)
     (void)state;
     static const char *const gpus[] = {"GPU-1", "GPU-2", "GPU-3", "GPU-4"};
     struct rig *r = rig_new();
-    struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
-                            .schema_version = 1,
-                            .secret = "s",
+    struct msg_enrol msg = {RIG_AGENT,
                             .node = "local",
                             .incarnation = RIG_INCARNATION,
-                            .host = "h",
-                            .pid = 9,
-                            .version = "test",
                             .cpus = 8 * AMOUNT_ONE,
-                            .memory_bytes = 1 << 30,
                             .gpus = gpus,
                             .n_gpus = 4,
                             .first_event = 1};

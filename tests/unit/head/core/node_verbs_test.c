@@ -10,16 +10,10 @@ static uint64_t other_events;
 static void node_enrol(struct rig *r, bool is_other, uint64_t incarnation, bool is_draining)
 {
     static const struct label_pair labels[] = {{"zone", "a"}, {"rack", "1"}};
-    struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
-                            .schema_version = 1,
-                            .secret = "s",
+    struct msg_enrol msg = {RIG_AGENT,
                             .node = is_other ? "other" : "local",
                             .incarnation = incarnation,
-                            .host = "h",
-                            .pid = 9,
-                            .version = "test",
                             .cpus = AMOUNT_ONE,
-                            .memory_bytes = 1 << 30,
                             .labels = labels,
                             .n_labels = 2,
                             .is_draining = is_draining,

@@ -11,32 +11,6 @@ static const char file[] = "name: pair\n"
                            "pbt: {population: 2, interval: 4, quantile: 0.5}\n"
                            "checkpoints: {keep: {trial_best: 0}}\n";
 
-static void saved(struct rig *r, uint32_t trial, uint32_t ordinal, int64_t step, uint64_t lineage)
-{
-    rig_event(r, (struct node_event){
-                     .kind = EVENT_SNAPSHOT,
-                     .task = rig_id(1, trial),
-                     .attempt = rig_task(r, rig_id(1, trial))->r.attempt,
-                     .snapshot = {.ordinal = ordinal, .step = step, .lineage = lineage},
-                 });
-}
-
-static void reached(struct rig *r, uint32_t trial, int64_t step, double value, uint32_t can)
-{
-    const struct task *task = rig_task(r, rig_id(1, trial));
-    const char *const names[] = {"loss"};
-    const struct metric_row row = {
-        .seq = task->r.last_seq + 1, .step = step, .time = r->now, .values = &value, .n_values = 1};
-    rig_event(r, (struct node_event){
-                     .kind = EVENT_MILESTONE,
-                     .task = task->r.id,
-                     .attempt = task->r.attempt,
-                     .rows = {.names = names, .n_names = 1, .rows = &row, .n_rows = 1},
-                     .reached = task->r.order.n,
-                     .can = can,
-                 });
-}
-
 static struct rig *pair_new(void)
 {
     struct rig *r = rig_new();
@@ -44,7 +18,7 @@ static struct rig *pair_new(void)
     assert_int_equal(rig_submit(r, file, NULL), 1);
     for (uint32_t trial = 1; trial <= 2; trial++) {
         rig_started(r, rig_id(1, trial), 0);
-        saved(r, trial, 1, 4, 0);
+        rig_saved(r, trial, 1, 4, 0);
     }
     return r;
 }
@@ -59,10 +33,10 @@ static void test_exploit_moves_snapshot_parameters_and_lineage_in_one_group(void
     (void)state;
     struct rig *r = pair_new();
     const uint32_t can = CAN_CHECKPOINT | CAN_EXPLOIT;
-    reached(r, 1, 4, 0.1, can);
+    rig_reached(r, 1, 4, 0.1, can);
     const double before = rig_task(r, rig_id(1, 2))->r.params[0].real;
     rig_sent_clear(r);
-    reached(r, 2, 4, 0.9, can);
+    rig_reached(r, 2, 4, 0.9, can);
     const struct task *task = rig_task(r, rig_id(1, 2));
     assert_int_equal(task->r.state, TASK_RUNNING);
     assert_int_equal(task->r.order.act, ACT_EXPLOIT);
@@ -88,22 +62,22 @@ static void test_donors_snapshot_stays_until_the_other_has_saved_its_own(void **
     (void)state;
     struct rig *r = pair_new();
     const uint32_t can = CAN_CHECKPOINT | CAN_EXPLOIT;
-    reached(r, 1, 4, 0.1, can);
-    reached(r, 2, 4, 0.9, can);
+    rig_reached(r, 1, 4, 0.1, can);
+    rig_reached(r, 2, 4, 0.9, can);
     uint64_t lineage = rig_task(r, rig_id(1, 2))->r.lineage;
     rig_sent_clear(r);
-    saved(r, 1, 2, 8, 0); /* the donor goes on; its first one is the other's */
-    reached(r, 1, 8, 0.05, can);
+    rig_saved(r, 1, 2, 8, 0); /* the donor goes on; its first one is the other's */
+    rig_reached(r, 1, 8, 0.05, can);
     assert_false(is_dropped(r));
     rig_restart(r);
     rig_enrol(r, 2);
     rig_sent_clear(r);
     assert_int_equal(rig_task(r, rig_id(1, 2))->r.snapshot.owner, 1);
-    saved(r, 2, 2, 8, 0); /* begun before it took over: it replaces the one before */
+    rig_saved(r, 2, 2, 8, 0); /* begun before it took over: it replaces the one before */
     assert_true(is_dropped(r));
     assert_int_equal(rig_task(r, rig_id(1, 2))->r.snapshot.owner, 1);
     rig_sent_clear(r);
-    saved(r, 2, 3, 8, lineage);
+    rig_saved(r, 2, 3, 8, lineage);
     assert_int_equal(rig_task(r, rig_id(1, 2))->r.snapshot.owner, 0);
     assert_true(is_dropped(r));
     rig_free(r);
@@ -113,8 +87,8 @@ static void test_exploit_of_a_trainer_that_cannot_starts_it_again_uncharged(void
 {
     (void)state;
     struct rig *r = pair_new();
-    reached(r, 1, 4, 0.1, CAN_CHECKPOINT);
-    reached(r, 2, 4, 0.9, CAN_CHECKPOINT);
+    rig_reached(r, 1, 4, 0.1, CAN_CHECKPOINT);
+    rig_reached(r, 2, 4, 0.9, CAN_CHECKPOINT);
     const struct task *task = rig_task(r, rig_id(1, 2));
     assert_int_equal(task->r.state, TASK_STOPPING);
     assert_int_equal(task->r.order.why, WHY_EXPLOIT);
@@ -142,8 +116,8 @@ static void test_trial_that_cannot_save_neither_copies_nor_is_copied(void **stat
 {
     (void)state;
     struct rig *r = pair_new();
-    reached(r, 1, 4, 0.1, 0);
-    reached(r, 2, 4, 0.9, 0);
+    rig_reached(r, 1, 4, 0.1, 0);
+    rig_reached(r, 2, 4, 0.9, 0);
     assert_int_equal(rig_task(r, rig_id(1, 2))->r.order.act, ACT_GO);
     assert_int_equal(rig_task(r, rig_id(1, 2))->r.snapshot.owner, 0);
     rig_free(r);
@@ -165,9 +139,9 @@ static void test_replay_keeps_the_snapshot_and_makes_it_of_the_new_parameters(vo
     rig_enrol(r, 2);
     assert_int_equal(rig_submit(r, replay, NULL), 1);
     rig_started(r, rig_id(1, 1), 0);
-    saved(r, 1, 1, 4, 0);
+    rig_saved(r, 1, 1, 4, 0);
     rig_sent_clear(r);
-    reached(r, 1, 4, 0.9, CAN_CHECKPOINT | CAN_EXPLOIT);
+    rig_reached(r, 1, 4, 0.9, CAN_CHECKPOINT | CAN_EXPLOIT);
     const struct task *task = rig_task(r, rig_id(1, 1));
     assert_int_equal(task->r.order.act, ACT_EXPLOIT);
     assert_int_equal(task->r.order.until, 40);
@@ -197,8 +171,8 @@ static void test_replay_without_a_snapshot_begins_with_the_first_parameters_agai
     rig_enrol(r, 2);
     assert_int_equal(rig_submit(r, replay, NULL), 1);
     rig_started(r, rig_id(1, 1), 0);
-    saved(r, 1, 1, 4, 0);
-    reached(r, 1, 4, 0.9, CAN_CHECKPOINT | CAN_EXPLOIT);
+    rig_saved(r, 1, 1, 4, 0);
+    rig_reached(r, 1, 4, 0.9, CAN_CHECKPOINT | CAN_EXPLOIT);
     const struct task *task = rig_task(r, rig_id(1, 1));
     assert_true(task->r.params[0].real == 0.25);
     rig_event(
@@ -220,8 +194,8 @@ static void test_replay_without_a_snapshot_begins_with_the_first_parameters_agai
     assert_true(lease->params[0].value.real == 0.5);
     arena_fini(&arena);
     rig_started(r, rig_id(1, 1), 1);
-    saved(r, 1, 2, 4, task->r.lineage);
-    reached(r, 1, 4, 0.8, CAN_CHECKPOINT | CAN_EXPLOIT);
+    rig_saved(r, 1, 2, 4, task->r.lineage);
+    rig_reached(r, 1, 4, 0.8, CAN_CHECKPOINT | CAN_EXPLOIT);
     assert_int_equal(task->r.order.act, ACT_EXPLOIT);
     assert_true(task->r.params[0].real == 0.25);
     rig_restart(r);

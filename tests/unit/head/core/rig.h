@@ -270,22 +270,17 @@ static inline void rig_restart(struct rig *r)
 
 /* ---- the played agent ---- */
 
+/* What every agent says of itself; the rest is for the test to say. */
+#define RIG_AGENT                                                                                  \
+    .protocol = PROTOCOL_VERSION, .schema_version = 1, .secret = "s", .host = "h", .pid = 9,       \
+    .version = "test", .memory_bytes = 1 << 30
+
 static inline void rig_enrol_as(struct rig *r, uint64_t incarnation, int64_t cpus,
                                 const struct running_ref *running, uint32_t n)
 {
-    struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
-                            .schema_version = 1,
-                            .secret = "s",
-                            .node = "local",
-                            .incarnation = incarnation,
-                            .host = "h",
-                            .pid = 9,
-                            .version = "test",
-                            .cpus = cpus * AMOUNT_ONE,
-                            .memory_bytes = 1 << 30,
-                            .running = running,
-                            .n_running = n,
-                            .first_event = r->event + 1};
+    struct msg_enrol msg = {
+        RIG_AGENT,          .node = "local", .incarnation = incarnation, .cpus = cpus * AMOUNT_ONE,
+        .running = running, .n_running = n,  .first_event = r->event + 1};
     on_enrol(r->core, r->now, RIG_PEER, &msg);
     rig_turn(r);
 }
@@ -409,6 +404,35 @@ static inline const struct task *rig_task(const struct rig *r, task_id id)
     const struct task *task = core_task_find(r->core, id);
     assert_non_null(task);
     return task;
+}
+
+/* Of the current attempt of trial 1.`trial`. */
+static inline void rig_saved(struct rig *r, uint32_t trial, uint32_t ordinal, int64_t step,
+                             uint64_t lineage)
+{
+    rig_event(r, (struct node_event){
+                     .kind = EVENT_SNAPSHOT,
+                     .task = rig_id(1, trial),
+                     .attempt = rig_task(r, rig_id(1, trial))->r.attempt,
+                     .snapshot = {.ordinal = ordinal, .step = step, .lineage = lineage},
+                 });
+}
+
+static inline void rig_reached(struct rig *r, uint32_t trial, int64_t step, double value,
+                               uint32_t can)
+{
+    const struct task *task = rig_task(r, rig_id(1, trial));
+    const char *const names[] = {"loss"};
+    const struct metric_row row = {
+        .seq = task->r.last_seq + 1, .step = step, .time = r->now, .values = &value, .n_values = 1};
+    rig_event(r, (struct node_event){
+                     .kind = EVENT_MILESTONE,
+                     .task = task->r.id,
+                     .attempt = task->r.attempt,
+                     .rows = {.names = names, .n_names = 1, .rows = &row, .n_rows = 1},
+                     .reached = task->r.order.n,
+                     .can = can,
+                 });
 }
 
 static inline unsigned rig_store_count(const struct rig *r, const char *key)

@@ -115,16 +115,10 @@ static bool torture_enrol(struct torture *t)
     static const char *const gpus[] = {"GPU-1"};
     static const struct label_pair labels[] = {{"zone", "a"}};
     static const struct custom_pair custom[] = {{"licence", AMOUNT_ONE}};
-    struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
-                            .schema_version = 1,
-                            .secret = "s",
+    struct msg_enrol msg = {RIG_AGENT,
                             .node = "local",
                             .incarnation = RIG_INCARNATION,
-                            .host = "h",
-                            .pid = 9,
-                            .version = "test",
                             .cpus = 2 * AMOUNT_ONE,
-                            .memory_bytes = 1 << 30,
                             .gpus = gpus,
                             .n_gpus = 1,
                             .labels = labels,

@@ -13,13 +13,9 @@ static uint64_t other_events;
 static void enrol(struct rig *r, bool is_other, const struct running_ref *running,
                   const struct snapshot_name *snapshots, uint32_t n)
 {
-    struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
-                            .schema_version = 1,
-                            .secret = "s",
+    struct msg_enrol msg = {RIG_AGENT,
                             .node = is_other ? "other" : "local",
                             .incarnation = is_other ? OTHER_INCARNATION : RIG_INCARNATION,
-                            .host = "h",
-                            .version = "test",
                             .cpus = AMOUNT_ONE,
                             .lender = is_other ? "tcp://other:1" : "tcp://local:1",
                             .lender_key = "key",
