@@ -92,7 +92,7 @@ static void core_node_renew(struct core *core, time_ms now, struct node *node,
 {
     core_node_tasks_lost(core, now, node, "its agent started anew");
     if (node->owed != NULL) {
-        node->owed->n = 0; /* it is there again, with its disk */
+        node->owed->figures.n = 0; /* it is there again, with its disk */
     }
     if (node->r.state != NODE_JOINING) {
         if (node->r.state == NODE_ALIVE) {

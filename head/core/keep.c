@@ -9,14 +9,25 @@ enum {
     KEEPS_PER_NODE = 2,
     KEEPS_LEAVING_PER_NODE = 4, /* of those that come from nodes that leave */
     KEEPS_PER_TICK = 64,
-    KEEP_PATIENCE_MS = 300000, /* a copy that has not come by then is ordered elsewhere */
+    KEEPS_LEAVING_PER_TICK = 4096, /* that are looked at */
+    KEEP_PATIENCE_MS = 300000,     /* a copy that has not come by then is ordered elsewhere */
 };
+
+void core_keep_put(struct core *core, struct task *task, bool is_leaving)
+{
+    if (is_leaving && task->keeper == NULL) {
+        list_remove(&task->keep_link);
+        list_push_front(&core->keeps_due, &task->keep_link);
+    } else if (list_is_empty(&task->keep_link)) {
+        list_push_back(&core->keeps_due, &task->keep_link);
+    }
+}
 
 void core_keep_due(struct core *core, struct task *task)
 {
     struct keep_want wants[KEEP_WANTS_MAX];
     if (list_is_empty(&task->keep_link) && core_keep_wants(core, task, wants) > 0) {
-        list_push_back(&core->keeps_due, &task->keep_link);
+        core_keep_put(core, task, false);
     }
 }
 
@@ -193,10 +204,11 @@ static bool keep_is_over(const struct task *task, time_ms now)
            task->keep_from->r.state == NODE_GONE;
 }
 
-/* What leaves is looked at as a whole; else the first for which there is no node ends it. */
+/* What leaves is in front (owed.c), and one that finds no node is passed over; else the first for
+ * which there is none ends it. */
 static void keeps_pass(struct core *core, time_ms now, bool is_leaving)
 {
-    uint32_t n = 0;
+    uint32_t n = 0, most = is_leaving ? KEEPS_LEAVING_PER_TICK : KEEPS_PER_TICK;
     list_each (&core->keeps_due, struct task, keep_link, task) {
         if (keep_is_over(task, now)) {
             keep_end(core, task);
@@ -204,7 +216,7 @@ static void keeps_pass(struct core *core, time_ms now, bool is_leaving)
         if (task->keeper != NULL) {
             continue;
         }
-        if (!is_leaving && n++ == KEEPS_PER_TICK) {
+        if (n++ == most) {
             return;
         }
         keep_outcome outcome = keep_try(core, now, task, is_leaving);

@@ -365,6 +365,20 @@ static void snapshot_of_before(struct core *core, struct task *task, struct snap
     }
 }
 
+/* A node's events come in order: numbers that were passed over are of commits that nobody will ever
+ * tell of, made by a start of its agent that has ended, or of none. */
+static void snapshots_untold_drop(struct core *core, const struct task *task, uint32_t ordinal)
+{
+    enum { PASSED_OVER_MAX = 16 };
+    uint32_t first = task->r.last_ordinal + 1;
+    if (ordinal > PASSED_OVER_MAX && first < ordinal - PASSED_OVER_MAX) {
+        first = ordinal - PASSED_OVER_MAX;
+    }
+    for (; task->node != NULL && first < ordinal; first++) {
+        core_snapshot_refuse(core, task->node, (struct snapshot_name){task->r.id, first});
+    }
+}
+
 void on_event_snapshot(struct core *core, time_ms now, struct task *task,
                        const struct node_event *event)
 {
@@ -372,6 +386,7 @@ void on_event_snapshot(struct core *core, time_ms now, struct task *task,
     struct snapshot_ref made = event->snapshot;
     made.owner = 0; /* by the trial itself, whatever the node writes */
     if (made.ordinal > task->r.last_ordinal) {
+        snapshots_untold_drop(core, task, made.ordinal);
         task->r.last_ordinal = made.ordinal;
         core_task_dirty(core, task);
     }

@@ -153,11 +153,18 @@ struct job {
     uint32_t nodes_cap; /* of r.nodes, which an array owns */
 };
 
-/* What only a node that is being emptied has, as of the last look (drain.c). */
-struct node_owed {
+struct owed_figures {
     uint32_t n;     /* snapshots */
     char text[256]; /* of which trials */
-    bool is_told;   /* to its agent, on this connection: `told` of them are waited for */
+};
+
+/* What only a node that is being emptied has (owed.c, drain.c). */
+struct node_owed {
+    struct owed_figures figures; /* of the last walk */
+    struct owed_figures counted; /* of the one that goes on */
+    bool is_counted;             /* by that one: it was being emptied when it began */
+    bool was_bare;               /* nothing ran there then */
+    bool is_told; /* to its agent, on this connection: `told` of them are waited for */
     uint32_t told;
     bool is_late_told;  /* to people: its deadline has passed */
     bool is_empty_told; /* to people: it may go */
@@ -195,6 +202,13 @@ struct node {
     UT_hash_handle hh_handle; /* by handle */
 };
 
+/* How far the walk over all that trials keep has come (owed.c). */
+struct owed_walk {
+    bool is_open;
+    uint32_t work, task; /* the next one: a work's number, index of its tasks */
+    uint32_t n_units;
+};
+
 struct core_status {
     uint32_t tasks[TASK_ENDED + 1];
     uint32_t nodes[NODE_GONE + 1];
@@ -215,10 +229,11 @@ struct core {
     struct user *users;
     struct blob_ref *blobs;
     struct list dirty_tasks, dirty_sweeps, dirty_jobs, dirty_nodes, dirty_chunks;
-    struct list keeps_due;       /* tasks whose snapshot has no second place yet */
-    time_ms owed_at;             /* the next look at what nodes that leave are needed for */
+    struct list keeps_due; /* tasks whose snapshot has no second place yet */
+    struct owed_walk walk;
+    time_ms owed_at;             /* the next one, while nodes are emptied */
     uint64_t place_words;        /* MSG_DROP and MSG_KEEP so far */
-    bool is_place_lost;          /* a node is gone since the last one */
+    bool is_place_lost;          /* a node is gone since the last one began */
     struct list due_arrays;      /* may want a lane, or none any more */
     struct list held_arrays;     /* get no lane for a while */
     struct list touched_holders; /* to be looked at before the turn ends */
@@ -662,6 +677,8 @@ bool core_place_leaves(struct core *core, const char *where);
 /* ---- keep.c: second places ---- */
 /* Its last snapshot, or what it ended with, may want one; costs nothing if not. */
 void core_keep_due(struct core *core, struct task *task);
+/* It wants one; from a node that leaves: before all others. */
+void core_keep_put(struct core *core, struct task *task, bool is_leaving);
 /* The task is freed. */
 void core_keep_forget(struct task *task);
 /* It is on its way to this node, or from it. owner: as of a snapshot_ref of the task. */
@@ -673,8 +690,17 @@ void core_keeps_go(struct core *core, time_ms now);
 /* Another node than this one could take a copy, now or when it is back. */
 bool core_keeper_exists(const struct core *core, const struct node *but);
 
-/* ---- drain.c: what nodes that leave are still needed for ---- */
-void core_drains_look(struct core *core, time_ms now);
+/* ---- owed.c: what nodes that leave are still needed for ---- */
+/* Begins a walk over all that trials keep, if one is due. */
+void core_owed_look(struct core *core, time_ms now);
+/* Some of it in each turn. */
+void core_owed_go_on(struct core *core, time_ms now);
+
+/* ---- drain.c: their agents and people are told ---- */
+/* After a walk. */
+void core_drain_tell(struct core *core, time_ms now, struct node *node);
+/* Nothing runs there. */
+bool core_node_is_bare(const struct node *node);
 /* Its agent was told that it may go: nothing new may come to rest on what lies there. */
 bool core_node_is_released(const struct node *node);
 /* It is not DRAINING any more. */

@@ -100,7 +100,7 @@ void on_tick(struct core *core, time_ms now)
     core_drains_check(core, now);
     core_stranded_judge(core, now);
     core_logs_removed_tell(core);
-    core_drains_look(core, now);
+    core_owed_look(core, now);
     core_keeps_go(core, now);
     core_nodes_forget(core, now);
     core_leave_check(core, now);
@@ -117,6 +117,7 @@ void core_time(struct core *core, time_ms now, int64_t gap_ms, bool is_behind)
     if (gap_ms > 0) {
         core_gap(core, now, gap_ms);
     }
+    core_owed_go_on(core, now);
     if (!is_behind) {
         on_tick(core, now);
     }
@@ -126,7 +127,8 @@ time_ms core_next_deadline(const struct core *core)
 {
     bool is_timed = core->nodes != NULL || core->is_leaving || !list_is_empty(&core->backoff) ||
                     !list_is_empty(&core->held_arrays) || !list_is_empty(&core->active_sweeps);
-    if (!list_is_empty(&core->removing) && !outbox_in_flight(&core->out)) {
+    bool is_removing = !list_is_empty(&core->removing) && !outbox_in_flight(&core->out);
+    if (is_removing || core->walk.is_open) {
         return core->now;
     }
     return is_timed ? core->tick_next : INT64_MAX;

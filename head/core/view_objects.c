@@ -301,7 +301,7 @@ void api_node_fill(const struct core *core, const struct node *node, time_ms now
         ret->drain_reason = "its agent was told to leave";
     }
     if (node->owed != NULL) {
-        ret->drain_owes = node->owed->n;
-        ret->drain_text = node->owed->text;
+        ret->drain_owes = node->owed->figures.n;
+        ret->drain_text = node->owed->figures.text;
     }
 }

@@ -300,6 +300,47 @@ static void test_second_place_on_a_node_that_leaves_is_none(void **state)
     rig_free(r);
 }
 
+/* Some of them in a turn: nobody is held up, and nobody is let go on half a look. */
+static void test_look_at_many_trials_takes_several_turns(void **state)
+{
+    (void)state;
+    enum { TRIALS = 1050, SWEEPS = 2 };
+    static const char many[] = "name: many\n"
+                               "command: [train]\n"
+                               "metric: {name: loss}\n"
+                               "parameters: {lr: {min: 0.1, max: 0.9}}\n"
+                               "stop: {trials: 1050}\n";
+    struct rig *r = rig_new();
+    struct arena arena;
+    arena_init(&arena, MSG_ARENA_MAX_BYTES);
+    other_events = 0;
+    node_enrol(r, false, SWEEPS * TRIALS);
+    for (uint32_t sweep = 1; sweep <= SWEEPS; sweep++) {
+        assert_int_equal(rig_submit(r, many, NULL), sweep);
+        rig_sent_clear(r);
+    }
+    rig_started(r, rig_id(1, TRIALS), 0);
+    saved(r, TRIALS, 1, 4);
+    node_enrol(r, true, 0);
+    told_to_leave(r, DEADLINE_MS);
+    for (uint32_t i = 0; i < SWEEPS * TRIALS; i++) {
+        rig_result(r, rig_id(1 + i / TRIALS, 1 + i % TRIALS), 0, CAUSE_AGENT_LEFT, 0, 0);
+        rig_sent_clear(r);
+    }
+    r->now += 250;
+    core_time(r->core, r->now, 0, false);
+    rig_turn(r);
+    assert_null(owed_last(r, &arena));
+    assert_int_equal(core_next_deadline(r->core), r->now); /* it goes on at once */
+    core_time(r->core, r->now, 0, false);
+    rig_turn(r);
+    assert_non_null(owed_last(r, &arena));
+    assert_int_equal(owed_last(r, &arena)->n_snapshots, 1);
+    assert_true(core_next_deadline(r->core) > r->now);
+    arena_fini(&arena);
+    rig_free(r);
+}
+
 /* ---- what another trial made ---- */
 
 static const char pair[] = "name: pair\n"
@@ -373,6 +414,7 @@ int main(void)
         cmocka_unit_test(test_what_was_not_copied_by_the_deadline_is_told_once),
         cmocka_unit_test(test_node_that_people_drain_says_what_it_waits_for_and_when_it_is_empty),
         cmocka_unit_test(test_second_place_on_a_node_that_leaves_is_none),
+        cmocka_unit_test(test_look_at_many_trials_takes_several_turns),
         cmocka_unit_test(test_what_an_exploit_goes_on_from_and_would_go_back_to_is_carried_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -180,6 +180,25 @@ test_place_that_was_used_for_another_ones_sake_is_dropped_when_the_trial_leaves(
     rig_free(r);
 }
 
+/* While the next attempt runs there it may be one of its own, on its way; its next one tells. */
+static void test_commit_that_an_earlier_start_never_told_goes_with_the_next_number(void **state)
+{
+    (void)state;
+    struct rig *r = one_rig();
+    const struct running_ref running = {rig_id(1, 1), 0, 1};
+    const struct snapshot_name untold = {rig_id(1, 1), 1};
+    enrol(r, false, &running, &untold, 1);
+    assert_int_equal(drops(r, RIG_PEER, 1), 0);
+    saved(r, 0, 2);
+    assert_int_equal(drops(r, RIG_PEER, 1), 1);
+    assert_int_equal(drops(r, RIG_PEER, 2), 0);
+    rig_sent_clear(r);
+    saved(r, 0, 1000); /* not for each number in between */
+    assert_int_equal(drops(r, RIG_PEER, 999), 1);
+    assert_true(rig_sent_count(r, MSG_DROP) < 20);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +208,7 @@ int main(void)
         cmocka_unit_test(test_damaged_copy_is_dropped_where_the_trial_is_leased_to_again),
         cmocka_unit_test(
             test_place_that_was_used_for_another_ones_sake_is_dropped_when_the_trial_leaves),
+        cmocka_unit_test(test_commit_that_an_earlier_start_never_told_goes_with_the_next_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
