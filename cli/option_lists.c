@@ -37,6 +37,9 @@ const struct cli_option no_options[] = {{0}};
         {"priority", 0, "N", "0 to 100, higher first (default 50)"},                               \
         {"key", 0, "KEY", "idempotency key: the same key and work give what exists already"},      \
         {"dry-run", 0, NULL, "print what would be run, submit nothing"},                           \
+        {"grace", 0, "S",                                                                          \
+         "what a signal cancels has so long until SIGTERM, and again until SIGKILL (default 10s; " \
+         "of a sweep its timeouts.grace)"},                                                        \
     {                                                                                              \
         "on-signal", 0, "detach|cancel",                                                           \
             "what Ctrl-C and SIGTERM do while it waits (default: Ctrl-C detaches; SIGTERM "        \

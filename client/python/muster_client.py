@@ -26,9 +26,9 @@ import muster_array
 import muster_http
 import muster_work
 from muster_array import Array
-from muster_http import MusterError, TimeoutPassed, Unreachable
+from muster_http import MusterError, Paused, TimeoutPassed, Unreachable
 
-__all__ = ["connect", "Cluster", "Sweep", "Array", "MusterError", "Unreachable", "TimeoutPassed"]
+__all__ = ["connect", "Cluster", "Sweep", "Array", "MusterError", "Unreachable", "TimeoutPassed", "Paused"]
 
 ENDED = ("done", "failed", "cancelled")
 LOOK_SECONDS = 0.05, 1.0  # between two looks of wait(): at first, at most
@@ -261,7 +261,8 @@ class Sweep:
 
     def wait(self, timeout=None):
         """Waits for the end and returns the sweep as it ended; its `state` is done, failed or cancelled. TimeoutPassed after
-        `timeout` seconds; a head that is away counts as time that passes, and without a timeout is waited for `patience` seconds."""
+        `timeout` seconds; a head that is away counts as time that passes, and without a timeout is waited for `patience` seconds.
+        Paused where muster itself paused it, with the reason; a sweep that people paused is waited for."""
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = LOOK_SECONDS[0]
         while True:
@@ -273,6 +274,8 @@ class Sweep:
                 raise
             if shown["state"] in ENDED:
                 return shown
+            if shown["state"] == "paused" and shown.get("error"):
+                raise Paused(f"sweep {self.id} was paused: {shown['error']}; resume() goes on with it, cancel() ends it", "conflict")
             if deadline is not None and time.monotonic() + pause > deadline:
                 raise TimeoutPassed(f"sweep {self.id} has not ended after {timeout} s; it goes on", "timeout")
             time.sleep(pause)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The command in its breadth: forms of output, selectors, keys and signals, dry runs, reruns, what is printed from the tables."""
+import contextlib
 import csv
 import fcntl
 import io
@@ -12,8 +13,10 @@ import signal
 import struct
 import subprocess
 import termios
+import threading
 import time
 
+from array_test import add_dry_worker
 from cluster import MUSTER, PYTHON, SLOW, Skip, run, wait_for
 from first_light_test import steady
 
@@ -256,23 +259,137 @@ def slots_used(cluster):
     return json.loads(cluster.http("GET", "/api/v1/status")[1])["cpus_used"]
 
 
-def test_sigterm_without_a_terminal_cancels_and_frees_the_slots(cluster):
+STUBBORN = """import os, signal, subprocess, time
+import muster
+told = os.path.join(os.environ["KEEP"], "term." + os.environ["MUSTER_TRIAL"])
+signal.signal(signal.SIGTERM, lambda *_: open(told, "w").close())
+with muster.trial() as t:
+    t.report(loss=1.0)
+    deaf = "trap '' TERM; setsid sleep 1000 & while :; do sleep 1000; done"
+    subprocess.run(["sh", "-c", deaf])
+    while True:
+        time.sleep(1000)
+"""
+GRACE, MARGIN = 2.0, 5.0
+
+
+def seconds_until_gone(pids, within):
+    """Until the kernel has seen the last of them end."""
+    started, poll = time.monotonic(), select.poll()
+    handles = {os.pidfd_open(pid): pid for pid in pids}
+    for handle in handles:
+        poll.register(handle, select.POLLIN)
+    left = dict(handles)
+    while left and time.monotonic() - started < within:
+        for handle, _ in poll.poll(100):
+            poll.unregister(handle)
+            left.pop(handle)
+    for handle in handles:
+        os.close(handle)
+    assert not left, f"after {within:.0f} s there are still {sorted(left.values())}"
+    return time.monotonic() - started
+
+
+def test_sigterm_without_a_terminal_ends_who_ignores_it_within_grace(cluster):
     cluster.up("--cpus", "2")
-    path = cluster.file("s.yaml", sweep_text(cluster, trials=50, pause="0.5", more="timeouts: {grace: 1s}\n"))
-    child = cluster.start("sweep", "run", path)
-    wait_for("trials to run", lambda: slots_used(cluster) == 2)
-    started = time.monotonic()
+    cluster.file("stubborn.py", STUBBORN)
+    text = f"""command: [{PYTHON}, stubborn.py]
+metric: {{name: loss}}
+parameters: {{lr: {{min: 0.0, max: 1.0}}}}
+env: {{KEEP: {cluster.root}}}
+stop: {{trials: 5}}
+timeouts: {{grace: {GRACE:.0f}s}}
+"""
+    child = cluster.start("sweep", "run", cluster.file("s.yaml", text))
+    pids = wait_for("two trees of four", lambda: len(found := cluster.attempts()) >= 8 and found)
     child.send_signal(signal.SIGTERM)
+    seconds_until_gone(pids, 2 * GRACE + MARGIN * SLOW)
     out, err = child.communicate(timeout=30 * SLOW)
     assert child.returncode == 6 and "cancelling sweep 1" in err and "sweep 1 cancelled" in out, (child.returncode, out, err)
-    assert slots_used(cluster) == 0 and time.monotonic() - started < 10 * SLOW
-    assert cluster.sweep_of(1)["state"] == "cancelled"
+    assert slots_used(cluster) == 0 and not cluster.attempts()
+    assert cluster.sweep_of(1)["state"] == "cancelled" and cluster.sweep_of(1)["asked"] == 2
+    assert all(os.path.exists(os.path.join(cluster.root, f"term.1.{i}")) for i in (1, 2)), "there was no SIGTERM before the SIGKILL"
+    deaf = "trap '' TERM; setsid sleep 1000 & echo began; while :; do sleep 1000; done"
+    child = cluster.start("run", "--grace", f"{GRACE:.0f}s", "--", "sh", "-c", deaf)
+    assert child.stdout.readline() == "began\n"
+    pids = wait_for("a tree of three", lambda: len(found := cluster.attempts()) >= 3 and found)
+    child.send_signal(signal.SIGTERM)
+    seconds_until_gone(pids, 2 * GRACE + MARGIN * SLOW)
+    out, err = child.communicate(timeout=30 * SLOW)
+    assert child.returncode == 6 and "cancelling task" in err, (child.returncode, out, err)
+    assert slots_used(cluster) == 0 and not cluster.attempts()
+    assert "--grace" in cluster.run("run", "--grace", "soon", "--", "true", code=2).stderr
+
+
+def test_sigterm_lets_a_command_say_its_last_words(cluster):
+    cluster.up("--cpus", "1")
     child = cluster.start("run", "--", "sh", "-c", "echo began; trap 'echo leaving; exit 0' TERM; while :; do sleep 0.1; done")
     assert child.stdout.readline() == "began\n"
     child.send_signal(signal.SIGTERM)
     out, err = child.communicate(timeout=100 * SLOW)
     assert child.returncode == 6 and "leaving" in out and "cancelling task" in err, (child.returncode, out, err)
     assert slots_used(cluster) == 0
+
+
+def before_a_terminal(cluster, *words):
+    """A muster command whose stderr is a terminal: (process, list of what comes there)."""
+    try:
+        keyboard, screen = pty.openpty()
+    except OSError as error:
+        raise Skip(f"there is no pseudo-terminal here ({error})") from None
+    fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    child, output = cluster.start(*words, stderr=screen, env={"TERM": "xterm"}), []
+    os.close(screen)
+
+    def read():
+        with open(keyboard, errors="replace", newline="") as file, contextlib.suppress(OSError):  # EIO: the process has ended
+            for line in file:
+                output.append(line)
+    threading.Thread(target=read, daemon=True).start()
+    return child, output
+
+
+GIVEN_UP = """command: [sh, -c, "test -e $KEEP/good || {{ echo no data >&2; exit 3; }}; muster report --step 1 loss=1"]
+metric: {{name: loss}}
+parameters: {{lr: {{min: 0.0, max: 1.0}}}}
+env: {{KEEP: {root}}}
+retries: {{max: 0, node_failures: none}}
+stop: {{trials: 8}}
+"""
+
+
+def test_sweep_that_muster_paused_ends_the_waiting_where_nobody_looks(cluster):
+    cluster.up("--cpus", "2")
+    path = cluster.file("s.yaml", GIVEN_UP.format(root=cluster.root))
+    reason = r"muster: sweep 1 was paused: the first 5 trials all failed; 5 of them like trial 1\.1: no data; 'muster sweep resume 1' goes on .* 'muster sweep cancel 1' ends it"
+    for words in (["sweep", "run", path, "--key", "k"], ["sweep", "wait", "1"], ["sweep", "watch", "1"], ["submit", "--wait", path, "--key", "k"],
+                  ["submit", "-f", path, "--key", "k"]):
+        done = cluster.run(*words, code=5, seconds=40)
+        assert re.search(reason, done.stderr) and re.match(r"sweep 1 paused in \S+: 0 trials done, 0 stopped early, [56] failed\n$", done.stdout), (words, done)
+    assert json.loads(cluster.run("sweep", "wait", "1", "-o", "json", code=5).stdout)["state"] == "paused"
+    for words in (["sweep", "wait", "1"], ["sweep", "watch", "1"]):  # at a terminal it is told, and somebody may resume it elsewhere
+        child, output = before_a_terminal(cluster, *words)
+        wait_for("the reason on the terminal", lambda output=output: re.search(reason, "".join(output)))
+        assert cluster.run("sweep", "wait", "1", code=5) and child.poll() is None, "it did not wait"
+        if words[1] == "wait":
+            child.send_signal(signal.SIGINT)
+            assert child.wait(30 * SLOW) == 130
+    open(os.path.join(cluster.root, "good"), "w").close()
+    cluster.run("sweep", "resume", "1")
+    assert "sweep 1 done" in child.communicate(timeout=60 * SLOW)[0] and child.returncode == 0
+
+
+def test_sweep_that_people_paused_is_waited_for(cluster):
+    cluster.up("--cpus", "2")
+    number = cluster.sweep(sweep_text(cluster, trials=6, pause="0.1"))
+    waiting = [cluster.start("sweep", verb, str(number)) for verb in ("wait", "watch")]
+    cluster.run("sweep", "pause", str(number))
+    wait_for("what runs to finish", lambda: (s := cluster.sweep_of(number))["running"] == 0 and s["state"] == "paused")
+    assert "is not over yet" in cluster.run("sweep", "wait", str(number), "--timeout", "1", code=124).stderr
+    assert [child.poll() for child in waiting] == [None, None]
+    cluster.run("sweep", "resume", str(number))
+    for child in waiting:
+        assert "done" in child.communicate(timeout=60 * SLOW)[0] and child.returncode == 0
 
 
 def test_on_signal_says_what_signals_do(cluster):
