@@ -105,7 +105,7 @@ class Cluster(muster_http.Http):
             with muster_work.packed(wanted) as pack:
                 self._send(pack)
                 body["work"] = pack.hash
-        body["file_hash"] = hashlib.blake2b(json.dumps(body, sort_keys=True).encode(), digest_size=32).hexdigest()
+        body["file_hash"] = _file_hash(text, body.get("work") or wanted.path)
         return Sweep(self, self.call("POST", "/api/v1/sweeps", body, key or secrets.token_hex(16))["id"])
 
     def submit_array(self, command, ids=None, lines=None, values=None, key=None, work=None, cpus=1, gpus=0, memory=0, env=None,
@@ -132,7 +132,6 @@ class Cluster(muster_http.Http):
                 for name, pack in packs.items():
                     self._send(pack)
                     body[name] = pack.hash
-            body["file_hash"] = hashlib.blake2b(json.dumps(body, sort_keys=True).encode(), digest_size=32).hexdigest()
             return muster_array.Array(self, self.call("POST", "/api/v1/jobs", body, key or secrets.token_hex(16))["id"])
 
     def array(self, number):
@@ -337,7 +336,13 @@ def _sweep_file(file):
     if isinstance(file, dict):
         return json.dumps(file, indent=1, allow_nan=False), "sweep.json", os.getcwd()
     path = os.fspath(file)
-    return muster_http.text_of(path), os.path.basename(path), os.path.dirname(os.path.abspath(path))
+    with open(path, encoding="utf-8", newline="") as stream:  # the bytes that the command sends
+        return stream.read(), os.path.basename(path), os.path.dirname(os.path.realpath(path))
+
+
+def _file_hash(text, place):
+    """`file_hash` of docs/API.md: the file and the packed folder's hash, or its path where that is not sent."""
+    return hashlib.blake2b(text.encode() + place.encode(), digest_size=32).hexdigest()
 
 
 def _envvars(text):
