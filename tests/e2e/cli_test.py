@@ -481,6 +481,52 @@ def test_metrics_and_export_hold_every_row(cluster):
     assert len(json.loads(cluster.run("sweep", "export", "1", "-o", "json").stdout)["items"]) == 3
 
 
+def test_ranges_are_shown_as_a_table_and_their_logs_follow_one_another(cluster):
+    cluster.up("--cpus", "2")
+    command = "printf 'out ${index}'; test ${index} -eq 4 || echo; echo err ${index} >&2; test ${index} -ne 7 || exit 3"
+    cluster.run("submit", "--wait", "--array", "1-9", "--", "sh", "-c", command, code=5)
+    assert cluster.run("task", "logs", "1.3-5,9").stdout == "== 1.3 ==\nout 3\nerr 3\n\n== 1.4 ==\nout 4err 4\n\n== 1.5 ==\nout 5\nerr 5\n\n== 1.9 ==\nout 9\nerr 9\n"
+    assert cluster.run("task", "logs", "1.9,2-3", "--stream", "out").stdout == "out 9\nout 2\nout 3\n"
+    assert cluster.run("task", "logs", "1.8-9", "--stream", "err").stderr == "err 8\nerr 9\n"
+    assert cluster.run("task", "logs", "1", "--stream", "out", "--tail", "2").stdout == "1\n2\n3\n 45\n6\n7\n8\n9\n"
+    done = cluster.run("task", "logs", "1.8,55", code=3)
+    assert "there is no task 1.55" in done.stderr and done.stdout == "== 1.8 ==\nout 8\nerr 8\n", done
+    assert cluster.run("task", "logs", "1.8-9", "--attempt", "5", code=1).stderr.count("no such attempt") == 2
+    table = cluster.run("task", "show", "1.6-8,2").stdout.splitlines()
+    assert table[0].split()[:3] == ["ID", "STATE", "OUTCOME"] and [line.split()[0] for line in table[1:]] == ["1.6", "1.7", "1.8", "1.2"], table
+    listed = cluster.json("task", "show", "1.7,3-4")
+    assert [t["id"] for t in listed["items"]] == ["1.7", "1.3", "1.4"] and listed["total"] == 3 and listed["next"] is None, listed
+    assert listed["items"][0] == cluster.json("task", "show", "1.7") and listed["items"][0]["exit_code"] == 3
+    assert "id: '1.3'" in cluster.run("task", "show", "1.3-4", "-o", "yaml").stdout.replace('"', "'")
+    done = cluster.run("task", "show", "1.2,20-30", "-o", "name", code=3)
+    assert done.stdout == "1.2\n" and "there is no task among 1.20-30" in done.stderr, done
+    cluster.run("sweep", "run", cluster.file("s.yaml", sweep_text(cluster)))
+    assert cluster.run("trial", "logs", "2.4,1-2").stdout == "".join(f"== 2.{i} ==\nhello from 2.{i}\n" + ("\n" if i != 2 else "") for i in (4, 1, 2))
+    assert [t["id"] for t in cluster.json("trial", "show", "2")["items"]] == ["2.1", "2.2", "2.3", "2.4"]
+    table = cluster.run("trial", "show", "2.2-3", "--columns", "id,params.lr").stdout.split()
+    assert table[:3] == ["ID", "PARAMS.lr", "2.2"] and len(table) == 6, table
+    for words, part in ((["task", "logs", "-f", "1.1-2"], "--follow wants one"), (["task", "logs", "all"], "by their number"), (["trial", "show", "last"], "by their number"),
+                        (["task", "show", "1.3-"], "named"), (["task", "logs", "1-2"], "by their number")):
+        assert part in cluster.run(*words, code=2).stderr, words
+
+
+def test_ranges_are_asked_for_page_by_page(cluster):
+    worker = add_dry_worker(cluster)
+    cluster.run("submit", "--wait", "--array", "1-9000:2", "--", "no-such-program")
+    assert cluster.run("task", "wait", "1.5").stdout == "task 1.5 done, dry\n"
+    assert cluster.json("task", "wait", "1.5")["dry"]
+    items = cluster.json("task", "show", "1.102-8800,9")["items"]
+    assert [t["id"] for t in items] == [f"1.{i}" for i in [*range(103, 8800, 2), 9]]
+    done = cluster.run("task", "show", "1.102-8800")
+    assert len(done.stdout.splitlines()) == 1001 and "the first 1000" in done.stderr and "dry" in done.stdout, done.stderr
+    worker.terminate()
+    worker.wait(30 * SLOW)
+    cluster.run("submit", "--array", "1-1000000", "--", "no-such-program")
+    done = cluster.run("task", "show", "2.1-1000000", "-o", "name", code=2)
+    assert "more than 100000 tasks" in done.stderr and done.stdout == "", done
+    assert len(cluster.run("task", "show", "2.5-1000000").stdout.splitlines()) == 1001
+
+
 def test_nodes_are_cordoned_labelled_and_drained(cluster):
     cluster.up("--cpus", "2")
     cluster.run("node", "cordon", "local", "--reason", "new disk")
