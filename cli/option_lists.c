@@ -203,7 +203,6 @@ const struct cli_option act_options[] = {YES_OPTION, {0}};
 const struct cli_option cancel_options[] = {GRACE_OPTION, YES_OPTION, {0}};
 const struct cli_option resume_options[] = {
     {"trials", 0, "+N", "N more trials than it has; goes on with a sweep that has ended, too"},
-    YES_OPTION,
     {0},
 };
 const struct cli_option clone_options[] = {
@@ -265,12 +264,10 @@ const struct cli_option commit_options[] = {STEP_OPTION, ACTS_OPTION, {0}};
 const struct cli_option drain_options[] = {
     {"deadline", 0, "S", "running attempts may go on for so long (default 60s)"},
     {"reason", 0, "TEXT", "shown with the node"},
-    YES_OPTION,
     {0},
 };
 const struct cli_option cordon_options[] = {
     {"reason", 0, "TEXT", "shown with the node"},
-    YES_OPTION,
     {0},
 };
 const struct cli_option node_label_options[] = {

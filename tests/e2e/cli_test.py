@@ -192,6 +192,24 @@ def test_selectors_act_on_many_and_tell_each(cluster):
         assert "named" in cluster.run(*words, code=2).stderr, words
 
 
+def test_verbs_that_take_yes_are_those_that_ask(cluster):
+    cluster.up("--cpus", "2")
+    cluster.run("sweep", "run", cluster.file("bad.yaml", "command: [sh, -c, exit 3]\nmetric: {name: loss}\nretries: {max: 0}\nstop: {trials: 2}\n"), code=5)
+    cluster.run("submit", "--wait", "--array", "1-2", "--", "false", code=5)
+    sweep, array = cluster.sweep(steady(pause=0.5, trials=3)), int(cluster.run("submit", "--array", "1-2", "--", "sleep", "60").stdout)
+    asking = {"sweep stop": "all", "sweep cancel": "all", "sweep rm": "1-2", "trial stop": sweep, "trial cancel": sweep, "trial retry": 1, "task cancel": array, "task retry": 2}
+    manual = cluster.run("help", "--man").stdout.replace("\\", "")
+    offering = [" ".join(section.split()[1:3]) for section in re.split(r"\n\.SS |\n\.SH ", manual)[1:] if re.search(r"^\S+-y.*--yes", section, re.M)]
+    assert sorted(offering) == sorted(asking), offering
+    for verb, those in asking.items():
+        code, text = terminal(cluster, 100, *verb.split(), str(those), keys=(b"[y/N]", b"n\n"))
+        assert code == 1 and "nothing was done" in text, (verb, text)
+    code, text = terminal(cluster, 100, "trial", "retry", "1", "-y")
+    assert code == 0 and "[y/N]" not in text and "1.2 is tried again" in text, text
+    cluster.run("sweep", "cancel", "all", "--grace", "1")
+    cluster.run("task", "cancel", str(array), "--grace", "1")
+
+
 def test_pause_resume_clone_and_retry(cluster):
     cluster.up("--cpus", "2")
     number = cluster.sweep(sweep_text(cluster, trials=8, pause="0.1"))
@@ -235,6 +253,55 @@ def test_submit_prints_waits_and_follows(cluster):
                         (["submit", path, "--cpus", "2"], "a command after --"), (["submit", "--set", "a=1", "--", "true"], "for sweep files"),
                         (["submit", path, "--set", "stop.trails=2"], "stop.trails=2")):
         assert part in cluster.run(*words, code=2).stderr, words
+
+
+def test_labels_needs_and_priority_of_an_array_have_their_effect(cluster):
+    cluster.up("--label", "zone=b", "--custom", "licence=2")
+    go, began, ended = (os.path.join(cluster.work, name) for name in ("go", "began", "ended"))
+
+    def look(number):
+        return json.loads(cluster.http("GET", f"/api/v1/jobs/{number}")[1])
+
+    def lines(path):
+        with open(path) as file:
+            return file.read().split()
+    small = ["--cpus", "0.1"]
+    # Custom: two licences, so two of six at a time, though there are CPUs.
+    script = f"echo ${{index}} >> {began}; while ! test -e {go}; do sleep 0.02; done; echo ${{index}} >> {ended}"
+    held = int(cluster.run("submit", "--array", "1-6", *small, "--custom", "licence=1", "--label", "night", "--", "sh", "-c", script).stdout)
+    wait_for("two to hold the licences", lambda: look(held)["running"] == 2 and os.path.exists(began) and len(lines(began)) == 2)
+    away = int(cluster.run("submit", "--array", "1-3", *small, "--custom", "licence=1", "--require", "zone == b", "--label", "day", "--label", "far", "--", "true").stdout)
+    cluster.run("submit", "--wait", "--array", "1-20", *small, "--", "true")  # it goes by both of them
+    assert len(lines(began)) == 2 and (look(held)["running"], look(held)["queued"]) == (2, 4) and look(away)["queued"] == 3, (look(held), look(away))
+    assert "licence" in cluster.run("explain", str(held)).stdout
+    # Labels: in lists of people and programs.
+    for label, number in (("night", held), ("day", away), ("far", away)):
+        assert [t["job"] for t in cluster.json("task", "list", "--filter", f"label={label}")["items"]] == [number], label
+        assert [j["id"] for j in json.loads(cluster.http("GET", f"/api/v1/jobs?label={label}")[1])["items"]] == [number], label
+    assert cluster.json("task", "list", "--filter", "label=nobody")["items"] == []
+    assert look(away)["labels"] == ["day", "far"] and cluster.json("task", "show", f"{away}.2")["labels"] == ["day", "far"], look(away)
+    # Require: there are licences again, but the node has moved to another zone.
+    cluster.run("node", "label", "local", "zone=a")
+    open(go, "w").close()
+    cluster.run("task", "wait", str(held))
+    assert sorted(lines(ended)) == list("123456") == sorted(lines(began))
+    cluster.run("submit", "--wait", *small, "--custom", "licence=2", "--", "true")
+    assert look(away)["queued"] == 3 and "zone == b" in cluster.run("explain", str(away), code=7).stdout, look(away)
+    cluster.run("node", "label", "local", "zone=b")
+    cluster.run("task", "wait", str(away))
+    # Priority: of two that wait for the whole node the later one goes first.
+    os.unlink(go)
+    order = os.path.join(cluster.work, "order")
+    whole = ["--cpus", str(cluster.json("node", "show", "local")["cpus"])]
+    blocker = int(cluster.run("submit", "--array", "1-1", *whole, "--", "sh", "-c", f"while ! test -e {go}; do sleep 0.02; done").stdout)
+    wait_for("the node to be full", lambda: look(blocker)["running"] == 1)
+    numbers = [int(cluster.run("submit", "--array", "1-3", *whole, "--priority", priority, "--", "sh", "-c", f"echo {priority} >> {order}").stdout)
+               for priority in ("10", "90")]
+    assert [look(n)["priority"] for n in numbers] == [10, 90] and [look(n)["queued"] for n in numbers] == [3, 3], [look(n) for n in numbers]
+    open(go, "w").close()
+    for number in numbers:
+        cluster.run("task", "wait", str(number))
+    assert lines(order) == ["90"] * 3 + ["10"] * 3, lines(order)
 
 
 def test_same_key_makes_one_sweep_though_clients_race_and_die(cluster):
@@ -629,6 +696,9 @@ def test_wrong_words_are_answered_with_the_right_ones(cluster):
         (["sweep", "run"], "usage: muster sweep run FILE"),
         (["completion", "tcsh"], "bash, zsh and fish"),
         (["sweep", "resume", "1", "--trials", "x"], "--trials wants a whole number"),
+        (["sweep", "pause", "all", "--yes"], "--yes"),
+        (["trial", "resume", "1.1-2", "-y"], "-y"),
+        (["node", "drain", "local", "--yes"], "--yes"),
     ):
         done = cluster.run(*words, code=2)
         assert part in done.stderr and done.stdout == "" and len(done.stderr.splitlines()) == 1, (words, done.stderr)
