@@ -102,7 +102,7 @@ class Cluster(muster_http.Http):
             body["set"] = settings
         body.update({k: v for k, v in more.items() if v})
         if wanted.is_packed:
-            with muster_work.packed(wanted) as pack:
+            with self._packed(wanted) as pack:
                 self._send(pack)
                 body["work"] = pack.hash
         body["file_hash"] = _file_hash(text, body.get("work") or wanted.path)
@@ -128,7 +128,7 @@ class Cluster(muster_http.Http):
             packs = {"items": items} if items is not None else {}
             with contextlib.ExitStack() as stack:
                 if work is not None:
-                    packs["work"] = stack.enter_context(muster_work.packed(muster_work.Wanted(folder, True, [], muster_work.MAX_BYTES)))
+                    packs["work"] = stack.enter_context(self._packed(muster_work.Wanted(folder, True, [], muster_work.MAX_BYTES)))
                 for name, pack in packs.items():
                     self._send(pack)
                     body[name] = pack.hash
@@ -137,6 +137,9 @@ class Cluster(muster_http.Http):
     def array(self, number):
         """One task array, which must exist."""
         return muster_array.Array(self, self.call("GET", f"/api/v1/jobs/{int(number)}")["id"])
+
+    def _packed(self, wanted):
+        return muster_work.packed(muster_work.without_state(wanted, self._head.state))
 
     def _send(self, pack):
         """The work folder, if the head has it not."""

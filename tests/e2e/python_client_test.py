@@ -98,9 +98,10 @@ def test_connect_and_the_command_share_a_key(cluster):
     """The same file from both, at once and one after the other, is one sweep; so is the same array. Another file is an error in both."""
     there = up(cluster)
     cluster.file("train.py", TRAINER)
-    text = f"name: file\r\ncommand: [{PYTHON}, train.py]  # \u00fc\r\nmetric: {{name: loss}}\r\nparameters: {{x: {{min: 0, max: 1.0}}, steps: 3, pause: 0.0}}\r\nstop: {{trials: 2}}\r\n"
+    text = f"name: file\r\nmetric: {{name: loss}}  # \u00fc\r\nparameters: {{x: {{min: 0, max: 1.0}}, steps: 3, pause: 0.0}}\r\nstop: {{trials: 2}}\r\n"
     os.makedirs(os.path.join(cluster.root, "links"))
-    for number, more in enumerate(("workdir: {path: ., mode: shared}\r\n", "workdir: .\r\n")):
+    for number, more in enumerate((f"command: [{PYTHON}, train.py]\r\nworkdir: {{path: ., mode: shared}}\r\n",
+                                   f"command: [{PYTHON}, work/train.py]\r\nworkdir: {{path: .., ignore: [links/]}}\r\n")):  # with the state folder in it
         path = os.path.join(cluster.work, "sweep.yaml")
         with open(path, "w", newline="") as file:
             file.write(text + more)
@@ -110,7 +111,9 @@ def test_connect_and_the_command_share_a_key(cluster):
         words = ["--key", key, "--name", "one", "--label", "a", "--set", "stop.trials=1"]
         commands = [cluster.start("submit", path, *words) for _ in range(2)]
         found = {there.submit(name, key=key, set=settings, name="one", labels=["a"]).id for name in (path, link)}
-        found |= {int(command.communicate(timeout=60)[0]) for command in commands}
+        told = [command.communicate(timeout=60) for command in commands]
+        assert all(command.returncode == 0 for command in commands), told
+        found |= {int(out) for out, _ in told}
         found |= {int(cluster.run("submit", link, *words).stdout), there.submit(path, key=key, set=settings, name="one", labels=["a"]).id}
         assert len(found) == 1, found
         sweep = there.sweep(found.pop())
