@@ -89,10 +89,8 @@ class Cluster(muster_http.Http):
         name, labels  instead of the file's, and beside them
         test    one trial, as far as the first rung
         """
-        try:
+        with _work_errors():
             return self._submit(*_sweep_file(file), key, set, work, {"name": name, "labels": labels, "test": test})
-        except muster_work.WorkError as error:
-            raise MusterError(str(error), "invalid") from None
 
     def _submit(self, text, file_name, folder, key, set, work, more):
         wanted = muster_work.wanted(text, folder, work)
@@ -120,7 +118,7 @@ class Cluster(muster_http.Http):
         work     a folder to pack and send; without it the command starts in the current folder
         """
         folder = os.path.realpath(work) if work is not None else os.getcwd()
-        with muster_array.packed_items(lines, values) as (items, count):
+        with _work_errors(), muster_array.packed_items(lines, values) as (items, count):
             wanted = muster_array.ids_of(count if ids is None else ids)
             body = muster_array.body_of(command, wanted, cpus, gpus, memory, env, priority, retries, max_fails, name, labels, folder)
             if items is not None and len(range(wanted["first"], wanted["last"] + 1, wanted["step"])) != count:
@@ -332,6 +330,14 @@ class _Again:
             if not data:
                 return
             yield data
+
+
+@contextlib.contextmanager
+def _work_errors():
+    try:
+        yield
+    except muster_work.WorkError as error:
+        raise MusterError(str(error), "invalid") from None
 
 
 def _sweep_file(file):

@@ -179,6 +179,7 @@ def test_connect_array_is_submitted_waited_for_and_tried_again(cluster):
     expect(MusterError, lambda: there.submit_array(["true"], ids="5-1"), "5-1")
     expect(MusterError, lambda: there.submit_array(["true"], lines=["a\nb"]), "line end")
     expect(MusterError, lambda: there.submit_array(["echo", "${nothing}"], ids=2), "nothing")
+    expect(MusterError, lambda: there.submit_array(["true"], ids=2, work=cluster.state), "is the cluster's state folder, with its keys, and is not sent")
 
 
 def test_connect_wait_outlives_a_killed_head(cluster):
