@@ -4,6 +4,7 @@
 #include "cli/jobs.h"
 #include "cli/kinds.h"
 #include "cli/list.h"
+#include "cli/spans.h"
 
 /* The fields of a task that an array has, too, and its figures. */
 static json_t *row_make(const json_t *job)
@@ -78,45 +79,24 @@ int array_rows_add(struct cli *cli, struct client **client, const struct selecto
 
 /* ---- the tasks of one ---- */
 
-enum { SHOWN_MAX = 1000 /* rows of a table, unless --limit says else */, PAGE_TASKS = 2000 };
+enum { SHOWN_MAX = 1000 /* rows of a table, unless --limit says else */ };
 
-/* One page from behind `after` on. *ret_after: where the next one begins, 0 if there is none. */
-static int page_fetch(struct cli *cli, struct client **client, const struct selector_span *span,
-                      uint32_t after, json_t *items, uint32_t *ret_after)
+static int on_item_append(void *context, json_t *item)
 {
-    char path[128], cursor[48] = "";
-    json_t *page = NULL, *task;
-    task_id id = {0, 0};
-    size_t i;
-    if (after > 0) {
-        snprintf(cursor, sizeof cursor, "&cursor=%u.%u", span->job_from, after);
-    }
-    snprintf(path, sizeof path, "/api/v1/tasks?job=%u&limit=%d%s", span->job_from, PAGE_TASKS,
-             cursor);
-    int code = client_get_json(cli, client, path, &page);
-    json_array_foreach(json_object_get(page, "items"), i, task)
-    {
-        if (task_id_parse(cli_json_str(task, "id"), &id) == OK && id.index <= span->index_to) {
-            json_array_append(items, task);
-        }
-    }
-    bool has_more = json_is_string(json_object_get(page, "next")) && id.index < span->index_to;
-    *ret_after = has_more ? id.index : 0;
-    json_decref(page);
-    return code;
+    json_array_append(context, item);
+    return EXIT_OK;
 }
 
 static int spans_fetch(struct cli *cli, struct client **client, const struct selector *selector,
                        json_t **ret_list)
 {
     json_t *items = json_array();
-    int code = EXIT_OK;
-    for (int i = 0; i < selector->n && code == EXIT_OK; i++) {
-        uint32_t after = selector->spans[i].index_from - 1;
-        do {
-            code = page_fetch(cli, client, &selector->spans[i], after, items, &after);
-        } while (code == EXIT_OK && after > 0);
-    }
+    const struct span_walk walk = {.cli = cli,
+                                   .client = client,
+                                   .selector = selector,
+                                   .on_item = on_item_append,
+                                   .context = items};
+    int code = spans_walk(&walk);
     json_t *list = json_pack("{s:s, s:o, s:n}", "api", "v1", "items", items, "next");
     code = code == EXIT_OK ? list_narrow(cli, &cli_task_kind, list) : code;
     if (code != EXIT_OK) {

@@ -31,6 +31,7 @@ const struct cli_example cli_examples[] = {
     {"muster trial list 12 --sort best.metrics.loss", "the best first"},
     {"muster trial list --columns id,params.lr,step", "only these"},
     {"muster trial logs -f 12.41", "as it is written"},
+    {"muster trial logs 12.3-7,9 --tail 2000", "the ends of several"},
     {"muster trial metrics 12.41 --metric loss", "with its curve"},
     {"muster trial metrics 12.41 -o csv", "every row"},
     {"muster trial explain 12.41", "why it waits"},

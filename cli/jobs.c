@@ -102,6 +102,20 @@ int cli_job_show(struct cli *cli, struct client **client, json_t *job)
     return cli_job_failures_print(cli, client, (uint32_t)cli_json_int(job, "id"));
 }
 
+static void one_print(struct cli *cli, task_id id, json_t *task)
+{
+    cli_output output;
+    if (cli_output_parse(cli, &output) && !cli_output_is_text(cli, output)) {
+        ignore_error(cli_print_kind(cli, &cli_task_kind, task) == EXIT_OK ? OK : ERR_INVALID,
+                     "it has said so");
+        return;
+    }
+    cli_make_printable(task);
+    printf("task %u.%u %s%s%s%s\n", id.job, id.index, cli_json_str(task, "outcome"),
+           json_is_true(json_object_get(task, "dry")) ? ", dry" : "",
+           cli_json_str(task, "reason")[0] != '\0' ? ": " : "", cli_json_str(task, "reason"));
+}
+
 /* One task of several: its job's end is not what is asked for. */
 static int wait_one(struct cli *cli, struct client **client, task_id id, int64_t timeout_ms)
 {
@@ -111,9 +125,8 @@ static int wait_one(struct cli *cli, struct client **client, task_id id, int64_t
     snprintf(path, sizeof path, "/api/v1/tasks/%u.%u", id.job, id.index);
     code = code == EXIT_OK ? client_get_json(cli, client, path, &task) : code;
     if (code == EXIT_OK) {
+        one_print(cli, id, task);
         const char *outcome = cli_json_str(task, "outcome");
-        printf("task %u.%u %s%s%s\n", id.job, id.index, outcome,
-               cli_json_str(task, "reason")[0] != '\0' ? ": " : "", cli_json_str(task, "reason"));
         code = strcmp(outcome, "done") == 0     ? EXIT_OK
                : strcmp(outcome, "failed") == 0 ? EXIT_WAITED_FAILED
                                                 : EXIT_CANCELLED;

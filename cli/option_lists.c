@@ -37,6 +37,9 @@ const struct cli_option no_options[] = {{0}};
         {"priority", 0, "N", "0 to 100, higher first (default 50)"},                               \
         {"key", 0, "KEY", "idempotency key: the same key and work give what exists already"},      \
         {"dry-run", 0, NULL, "print what would be run, submit nothing"},                           \
+        {"grace", 0, "S",                                                                          \
+         "what a signal cancels has so long until SIGTERM, and again until SIGKILL (default 10s; " \
+         "of a sweep its timeouts.grace)"},                                                        \
     {                                                                                              \
         "on-signal", 0, "detach|cancel",                                                           \
             "what Ctrl-C and SIGTERM do while it waits (default: Ctrl-C detaches; SIGTERM "        \
@@ -200,7 +203,6 @@ const struct cli_option act_options[] = {YES_OPTION, {0}};
 const struct cli_option cancel_options[] = {GRACE_OPTION, YES_OPTION, {0}};
 const struct cli_option resume_options[] = {
     {"trials", 0, "+N", "N more trials than it has; goes on with a sweep that has ended, too"},
-    YES_OPTION,
     {0},
 };
 const struct cli_option clone_options[] = {
@@ -262,12 +264,10 @@ const struct cli_option commit_options[] = {STEP_OPTION, ACTS_OPTION, {0}};
 const struct cli_option drain_options[] = {
     {"deadline", 0, "S", "running attempts may go on for so long (default 60s)"},
     {"reason", 0, "TEXT", "shown with the node"},
-    YES_OPTION,
     {0},
 };
 const struct cli_option cordon_options[] = {
     {"reason", 0, "TEXT", "shown with the node"},
-    YES_OPTION,
     {0},
 };
 const struct cli_option node_label_options[] = {

@@ -69,16 +69,24 @@ bool cli_signal_timed_out(void)
     return signals.is_timed_out;
 }
 
+bool cli_has_terminal(void)
+{
+    return isatty(STDIN_FILENO) || isatty(STDOUT_FILENO) || isatty(STDERR_FILENO);
+}
+
 int cli_signals_catch(struct cli *cli)
 {
-    const char *given = cli_option(cli, "on-signal");
-    bool has_terminal = isatty(STDIN_FILENO) || isatty(STDOUT_FILENO) || isatty(STDERR_FILENO);
+    const char *given = cli_option(cli, "on-signal"), *grace = cli_option(cli, "grace");
+    int64_t grace_ms;
     if (given != NULL && strcmp(given, "detach") != 0 && strcmp(given, "cancel") != 0) {
         return cli_fail(EXIT_USAGE, "--on-signal wants detach or cancel, not '%s'", given);
     }
+    if (grace != NULL && !cli_duration("--grace", grace, &grace_ms)) {
+        return EXIT_USAGE;
+    }
     bool is_cancel = given != NULL && strcmp(given, "cancel") == 0;
     signals.interrupt_cancels = is_cancel;
-    signals.terminate_cancels = given != NULL ? is_cancel : !has_terminal;
+    signals.terminate_cancels = given != NULL ? is_cancel : !cli_has_terminal();
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -93,8 +101,14 @@ bool cli_signal_cancels(void)
 
 int cli_signal_cancel(struct cli *cli, struct client **client, const char *what, const char *path)
 {
+    char body[64] = "{}";
+    int64_t grace_ms;
+    const char *grace = cli_option(cli, "grace");
     cli_is_interrupted = 0;
     signals.is_cancelling = 0;
+    if (grace != NULL && cli_duration("--grace", grace, &grace_ms)) {
+        snprintf(body, sizeof body, "{\"grace_ms\":%lld}", (long long)grace_ms);
+    }
     fprintf(stderr, "\nmuster: cancelling %s\n", what);
-    return act_post(cli, client, path, "{}", NULL, NULL);
+    return act_post(cli, client, path, body, NULL, NULL);
 }

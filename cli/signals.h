@@ -13,10 +13,12 @@
 
 /* Before the work is submitted. EXIT_OK, or EXIT_USAGE after the message. */
 int cli_signals_catch(struct cli *cli);
+/* stdin, stdout or stderr is a terminal: somebody may look, and act elsewhere. */
+bool cli_has_terminal(void);
 /* The signal that came asks for the work's end, not only for the command's. */
 bool cli_signal_cancels(void);
-/* Cancels by POST `path`; then the flag is down again, and the work's end is waited for. EXIT_OK or
- * the exit code after the message. */
+/* Cancels by POST `path`, with --grace if it was given; then the flag is down again, and the work's
+ * end is waited for. EXIT_OK or the exit code after the message. */
 int cli_signal_cancel(struct cli *cli, struct client **client, const char *what, const char *path);
 /* What waits cannot look at the flag: a signal that cancels posts `teller` instead. NULL: no more.
  */

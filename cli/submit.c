@@ -79,10 +79,10 @@ int verb_check(struct cli *cli)
     return code;
 }
 
-/* What makes two submissions the same: the text, and the folder's bytes, or its place where those
- * are not sent. */
-static void hash_print(const struct sweep_file *file, const struct cli_work *work,
-                       char ret_text[2 * 32 + 1])
+/* `file_hash` of docs/API.md, as every client makes it: the text, and the folder's hash, or its
+ * place where it is not sent. */
+static void file_hash_print(const struct sweep_file *file, const struct cli_work *work,
+                            char ret_text[2 * 32 + 1])
 {
     unsigned char hash[32];
     crypto_generichash_state state;
@@ -178,7 +178,7 @@ static int sweep_post(struct cli *cli, struct client **client, const struct swee
     char hash[65], made_key[CLI_KEY_TEXT_MAX];
     struct client_answer answer;
     const char *key = cli_option(cli, "key");
-    hash_print(file, work, hash);
+    file_hash_print(file, work, hash);
     cli_key_make(made_key);
     json_t *body = submit_body(cli, file, hash);
     if (body == NULL) {

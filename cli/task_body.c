@@ -1,7 +1,6 @@
 /* A command as the head wants it: its words, folder, environment and what it needs. */
 #include <limits.h>
 #include <math.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -161,20 +160,6 @@ static json_t *task_words(const struct cli *cli, const struct task_array *array)
     return words;
 }
 
-/* What makes two submissions the same. */
-static void task_hash_set(json_t *body)
-{
-    unsigned char hash[32];
-    char hash_text[2 * sizeof hash + 1];
-    char *dump = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
-    if (dump != NULL) {
-        crypto_generichash(hash, sizeof hash, (const unsigned char *)dump, strlen(dump), NULL, 0);
-        sodium_bin2hex(hash_text, sizeof hash_text, hash, sizeof hash);
-        json_object_set_new(body, "file_hash", json_string(hash_text));
-    }
-    free(dump);
-}
-
 json_t *task_body(const struct cli *cli, const char *folder, const struct task_array *array)
 {
     char cwd[PATH_MAX];
@@ -212,7 +197,6 @@ json_t *task_body(const struct cli *cli, const char *folder, const struct task_a
         json_object_set_new(body, "items", json_string(array->items));
         json_object_set_new(body, "max_fails", json_integer(array->max_fails));
     }
-    task_hash_set(body);
     return body;
 }
 

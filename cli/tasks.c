@@ -55,8 +55,7 @@ static void array_row_prettify(json_t *row)
     cli_command_show(row);
 }
 
-/* For people: "3", "signal 9", and nothing where no process ended; the command as it was given. */
-static void tasks_prettify(const struct cli *cli, json_t *list)
+void cli_tasks_prettify(const struct cli *cli, json_t *list)
 {
     cli_output output;
     json_t *items = json_object_get(list, "items"), *task;
@@ -112,7 +111,7 @@ int verb_task_list(struct cli *cli)
         json_object_set_new(list, "total", json_integer((json_int_t)json_array_size(items)));
     }
     if (code == EXIT_OK) {
-        tasks_prettify(cli, list);
+        cli_tasks_prettify(cli, list);
         code = cli_print_list(cli, &cli_task_kind, list);
     }
     json_decref(list);

@@ -6,6 +6,7 @@
 #include "cli/kinds.h"
 #include "cli/list.h"
 #include "cli/logs.h"
+#include "cli/spans.h"
 #include "cli/text.h"
 #include "cli/trials.h"
 
@@ -147,12 +148,17 @@ void cli_command_show(json_t *task)
 int cli_trial_show(struct cli *cli)
 {
     task_id id;
+    bool is_many;
+    struct selector selector;
     cli_output output;
     struct client *client = NULL;
     const struct cli_kind *shown = is_trial_verb(cli) ? &cli_trial_kind : &cli_task_kind;
-    int code = cli_task_id(cli->arguments[0], &id);
+    int code = spans_argument(cli, &is_many, &selector, &id);
     if (code != EXIT_OK || !cli_output_parse(cli, &output)) {
         return EXIT_USAGE;
+    }
+    if (is_many) {
+        return spans_show(cli, shown, &selector);
     }
     code = cli_connect(cli, false, false, &client);
     if (code != EXIT_OK) {
@@ -283,8 +289,57 @@ static bool tail_check(const char *text)
     return cli_number("--tail", text, UINT32_MAX, &number);
 }
 
+/* ---- logs of several ---- */
+
+struct logs_each {
+    struct cli *cli;
+    struct client **client;
+    struct logs_wanted *wanted;
+    bool has_heads; /* a line before each that says whose it is */
+    bool is_next;
+    int failed;
+};
+
+static int on_item_logs(void *context, json_t *item)
+{
+    struct logs_each *each = context;
+    const char *id = cli_json_str(item, "id");
+    ignore_error(task_id_parse(id, &each->wanted->id), "it was parsed before");
+    if (each->has_heads) {
+        printf("%s== %s ==\n", each->is_next ? "\n" : "", id);
+    }
+    each->is_next = true;
+    int code = cli_logs(each->cli, each->client, each->wanted);
+    if (code == EXIT_INTERRUPTED || code == EXIT_UNREACHABLE) {
+        return code;
+    }
+    each->failed = code != EXIT_OK ? EXIT_REQUEST : each->failed;
+    return EXIT_OK;
+}
+
+/* One after the other; one stream alone is put together as cat does. */
+static int logs_of_many(struct cli *cli, struct client **client, const struct selector *selector,
+                        struct logs_wanted *wanted)
+{
+    struct logs_each each = {.cli = cli,
+                             .client = client,
+                             .wanted = wanted,
+                             .has_heads = cli_option(cli, "stream") == NULL};
+    const struct span_walk walk = {.cli = cli,
+                                   .client = client,
+                                   .selector = selector,
+                                   .is_trials = wanted->is_trial,
+                                   .is_strict = true,
+                                   .on_item = on_item_logs,
+                                   .context = &each};
+    int code = spans_walk(&walk);
+    return code != EXIT_OK ? code : each.failed;
+}
+
 int verb_trial_logs(struct cli *cli)
 {
+    bool is_many;
+    struct selector selector;
     struct logs_wanted wanted = {
         .is_trial = is_trial_verb(cli),
         .is_following = cli_option(cli, "follow") != NULL,
@@ -295,7 +350,7 @@ int verb_trial_logs(struct cli *cli)
     uint64_t number = 0;
     struct client *client = NULL;
     const char *stream = cli_option(cli, "stream"), *attempt = cli_option(cli, "attempt");
-    int code = cli_task_id(cli->arguments[0], &wanted.id);
+    int code = spans_argument(cli, &is_many, &selector, &wanted.id);
     if (code != EXIT_OK ||
         (attempt != NULL && !cli_number("--attempt", attempt, UINT32_MAX, &number)) ||
         (wanted.tail != NULL && !tail_check(wanted.tail))) {
@@ -303,6 +358,9 @@ int verb_trial_logs(struct cli *cli)
     }
     if (stream != NULL && strcmp(stream, "out") != 0 && strcmp(stream, "err") != 0) {
         return cli_fail(EXIT_USAGE, "--stream wants out or err, not '%s'", stream);
+    }
+    if (is_many && wanted.is_following) {
+        return cli_fail(EXIT_USAGE, "--follow wants one, as 12.41, not '%s'", cli->arguments[0]);
     }
     wanted.has_attempt = attempt != NULL;
     wanted.attempt = (uint32_t)number;
@@ -317,7 +375,8 @@ int verb_trial_logs(struct cli *cli)
         return code;
     }
     cli_interrupt_catch(cli);
-    code = cli_logs(cli, &client, &wanted);
+    code =
+        is_many ? logs_of_many(cli, &client, &selector, &wanted) : cli_logs(cli, &client, &wanted);
     client_close(client);
     return code;
 }

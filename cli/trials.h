@@ -13,6 +13,9 @@ int cli_tasks_fetch(struct cli *cli, struct client **client, const struct cli_ki
                     const struct selector *selector, json_t **ret_list);
 /* What is kept for a trial, a line each; nothing if nothing is. */
 void cli_checkpoints_print(const json_t *trial);
+/* Tasks as a table shows them: "3" or "signal 9" where a process ended, what was dry, the command
+ * as it was given. Other forms stay as they are. */
+void cli_tasks_prettify(const struct cli *cli, json_t *list);
 /* "command" becomes what was given to `run`, which writes $${ for ${. */
 void cli_command_show(json_t *task);
 

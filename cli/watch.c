@@ -4,6 +4,7 @@
 #include "cli/kinds.h"
 #include "cli/live.h"
 #include "cli/signals.h"
+#include "cli/text.h"
 #include "cli/watching.h"
 
 enum {
@@ -22,6 +23,7 @@ struct watch {
     int64_t busy_ms; /* when a trial ran last */
     char why[512];   /* what it waits for; "" if it runs */
     int64_t why_ms;  /* when that was written as a line */
+    bool is_pause_told;
 };
 
 static void plain_line(struct watch *watch, const json_t *sweep)
@@ -48,7 +50,9 @@ static const char *const end_words[][2] = {{"target", " (metric.target was reach
 /* Where no trial failed and yet it did, `error` says why in a sentence. */
 static const char *end_why(const json_t *sweep)
 {
-    if (cli_json_str(sweep, "error")[0] != '\0' && cli_json_int(sweep, "failed") == 0) {
+    bool is_paused = strcmp(cli_json_str(sweep, "state"), "paused") == 0;
+    bool has_error = cli_json_str(sweep, "error")[0] != '\0';
+    if (is_paused || (has_error && cli_json_int(sweep, "failed") == 0)) {
         return "";
     }
     for (size_t i = 0; i < sizeof end_words / sizeof end_words[0]; i++) {
@@ -127,16 +131,23 @@ static void end_counts_print(const json_t *sweep)
     putchar('\n');
 }
 
-static void watch_end_print(const struct watch *watch, json_t *sweep)
+/* "sweep 3 done in 00:12:33: 40 trials done, 2 stopped early, 0 failed" */
+static void end_line_print(const struct watch *watch, json_t *sweep)
 {
-    char clock[32], value[64], params[1024];
-    cli_make_printable(sweep);
+    char clock[32];
     live_clock(json_number_value(cli_json_get(sweep, "age")), clock, sizeof clock);
-    cli_value_print(cli_json_get(sweep, "best_value"), value, sizeof value);
-    cli_params_print(cli_json_get(sweep, "best_params"), params, sizeof params);
     printf("sweep %u %s%s in %s: ", watch->sweep, cli_json_str(sweep, "state"), end_why(sweep),
            clock);
     end_counts_print(sweep);
+}
+
+static void watch_end_print(const struct watch *watch, json_t *sweep)
+{
+    char value[64], params[1024];
+    cli_make_printable(sweep);
+    end_line_print(watch, sweep);
+    cli_value_print(cli_json_get(sweep, "best_value"), value, sizeof value);
+    cli_params_print(cli_json_get(sweep, "best_params"), params, sizeof params);
     if (cli_json_str(sweep, "best")[0] != '\0') {
         printf("best %s %s at step %lld, trial %s\n  parameters  %s\n",
                cli_json_str(sweep, "metric"), value, (long long)cli_json_int(sweep, "best_step"),
@@ -153,7 +164,9 @@ static void watch_end_print(const struct watch *watch, json_t *sweep)
     printf("again: muster sweep show %u\n", watch->sweep);
 }
 
-static int watch_end(struct watch *watch, json_t *sweep)
+/* In the form that was asked for. */
+static void watch_print(const struct watch *watch, json_t *sweep,
+                        void (*print)(const struct watch *watch, json_t *sweep))
 {
     cli_output output;
     if (cli_output_parse(watch->cli, &output) && !cli_output_is_text(watch->cli, output)) {
@@ -161,8 +174,13 @@ static int watch_end(struct watch *watch, json_t *sweep)
                                                                                    : ERR_INVALID,
                      "it has said so");
     } else {
-        watch_end_print(watch, sweep);
+        print(watch, sweep);
     }
+}
+
+static int watch_end(struct watch *watch, json_t *sweep)
+{
+    watch_print(watch, sweep, watch_end_print);
     const char *state = cli_json_str(sweep, "state");
     return strcmp(state, "done") == 0        ? EXIT_OK
            : strcmp(state, "cancelled") == 0 ? EXIT_CANCELLED
@@ -176,12 +194,49 @@ static bool sweep_is_over(const json_t *sweep)
            strcmp(state, "cancelled") == 0;
 }
 
+/* Muster itself paused it, as all would have failed. People who pause one say no reason. */
+static bool sweep_is_given_up(const json_t *sweep)
+{
+    return strcmp(cli_json_str(sweep, "state"), "paused") == 0 &&
+           cli_json_str(sweep, "error")[0] != '\0';
+}
+
+static void pause_text(const struct watch *watch, const json_t *sweep, char *ret_text, size_t size)
+{
+    snprintf(ret_text, size,
+             "sweep %u was paused: %s; 'muster sweep resume %u' goes on with it, 'muster sweep "
+             "cancel %u' ends it",
+             watch->sweep, cli_json_str(sweep, "error"), watch->sweep, watch->sweep);
+    text_make_printable(ret_text);
+}
+
+/* Where nobody can answer, waiting would have no end. On a terminal it is told once, above what is
+ * drawn, and waited for: somebody may resume it elsewhere. -1 to go on, else the exit code. */
+static int watch_paused(struct watch *watch, json_t *sweep)
+{
+    char text[2048];
+    pause_text(watch, sweep, text, sizeof text);
+    if (!cli_has_terminal()) {
+        watch_print(watch, sweep, end_line_print);
+        return cli_fail(EXIT_WAITED_FAILED, "%s", text);
+    }
+    if (!watch->is_pause_told) {
+        if (watch->live.lines > 0) {
+            fprintf(stderr, "\033[%dA\r\033[J", watch->live.lines);
+            watch->live.lines = 0;
+        }
+        fprintf(stderr, "muster: %s\n", text);
+    }
+    watch->is_pause_told = true;
+    return -1;
+}
+
 /* Nothing runs: people want to know what it waits for. */
 static void watch_why(struct watch *watch, const json_t *sweep)
 {
     char path[128], before[sizeof watch->why];
     json_t *answer = NULL;
-    if (cli_json_int(sweep, "running") > 0 || sweep_is_over(sweep)) {
+    if (cli_json_int(sweep, "running") > 0 || sweep_is_over(sweep) || watch->is_pause_told) {
         watch->busy_ms = cli_now_ms();
         watch->why[0] = '\0';
         return;
@@ -205,6 +260,16 @@ static void watch_why(struct watch *watch, const json_t *sweep)
     json_decref(answer);
 }
 
+static void watch_show(struct watch *watch, const json_t *sweep, json_t *trials)
+{
+    watch_why(watch, sweep);
+    if (watch->is_live) {
+        live_draw(&watch->live, sweep, trials, watch->why);
+    } else {
+        plain_line(watch, sweep);
+    }
+}
+
 /* One look; -1 to go on, else the exit code. */
 static int watch_once(void *context)
 {
@@ -219,15 +284,13 @@ static int watch_once(void *context)
         code = client_get_json(watch->cli, watch->client, path, &trials);
     }
     if (code == EXIT_OK) {
-        if (!watch->is_quiet) {
-            watch_why(watch, sweep);
+        bool is_given_up = sweep_is_given_up(sweep);
+        watch->is_pause_told = watch->is_pause_told && is_given_up;
+        code = is_given_up ? watch_paused(watch, sweep) : -1;
+        if (code < 0 && !watch->is_quiet) {
+            watch_show(watch, sweep, trials);
         }
-        if (watch->is_live) {
-            live_draw(&watch->live, sweep, trials, watch->why);
-        } else if (!watch->is_quiet) {
-            plain_line(watch, sweep);
-        }
-        code = sweep_is_over(sweep) ? watch_end(watch, sweep) : -1;
+        code = sweep_is_over(sweep) ? watch_end(watch, sweep) : code;
     }
     json_decref(sweep);
     json_decref(trials);

@@ -26,9 +26,9 @@ import muster_array
 import muster_http
 import muster_work
 from muster_array import Array
-from muster_http import MusterError, TimeoutPassed, Unreachable
+from muster_http import MusterError, Paused, TimeoutPassed, Unreachable
 
-__all__ = ["connect", "Cluster", "Sweep", "Array", "MusterError", "Unreachable", "TimeoutPassed"]
+__all__ = ["connect", "Cluster", "Sweep", "Array", "MusterError", "Unreachable", "TimeoutPassed", "Paused"]
 
 ENDED = ("done", "failed", "cancelled")
 LOOK_SECONDS = 0.05, 1.0  # between two looks of wait(): at first, at most
@@ -89,10 +89,8 @@ class Cluster(muster_http.Http):
         name, labels  instead of the file's, and beside them
         test    one trial, as far as the first rung
         """
-        try:
+        with _work_errors():
             return self._submit(*_sweep_file(file), key, set, work, {"name": name, "labels": labels, "test": test})
-        except muster_work.WorkError as error:
-            raise MusterError(str(error), "invalid") from None
 
     def _submit(self, text, file_name, folder, key, set, work, more):
         wanted = muster_work.wanted(text, folder, work)
@@ -102,10 +100,10 @@ class Cluster(muster_http.Http):
             body["set"] = settings
         body.update({k: v for k, v in more.items() if v})
         if wanted.is_packed:
-            with muster_work.packed(wanted) as pack:
+            with self._packed(wanted) as pack:
                 self._send(pack)
                 body["work"] = pack.hash
-        body["file_hash"] = hashlib.blake2b(json.dumps(body, sort_keys=True).encode(), digest_size=32).hexdigest()
+        body["file_hash"] = _file_hash(text, body.get("work") or wanted.path)
         return Sweep(self, self.call("POST", "/api/v1/sweeps", body, key or secrets.token_hex(16))["id"])
 
     def submit_array(self, command, ids=None, lines=None, values=None, key=None, work=None, cpus=1, gpus=0, memory=0, env=None,
@@ -120,7 +118,7 @@ class Cluster(muster_http.Http):
         work     a folder to pack and send; without it the command starts in the current folder
         """
         folder = os.path.realpath(work) if work is not None else os.getcwd()
-        with muster_array.packed_items(lines, values) as (items, count):
+        with _work_errors(), muster_array.packed_items(lines, values) as (items, count):
             wanted = muster_array.ids_of(count if ids is None else ids)
             body = muster_array.body_of(command, wanted, cpus, gpus, memory, env, priority, retries, max_fails, name, labels, folder)
             if items is not None and len(range(wanted["first"], wanted["last"] + 1, wanted["step"])) != count:
@@ -128,16 +126,18 @@ class Cluster(muster_http.Http):
             packs = {"items": items} if items is not None else {}
             with contextlib.ExitStack() as stack:
                 if work is not None:
-                    packs["work"] = stack.enter_context(muster_work.packed(muster_work.Wanted(folder, True, [], muster_work.MAX_BYTES)))
+                    packs["work"] = stack.enter_context(self._packed(muster_work.Wanted(folder, True, [], muster_work.MAX_BYTES)))
                 for name, pack in packs.items():
                     self._send(pack)
                     body[name] = pack.hash
-            body["file_hash"] = hashlib.blake2b(json.dumps(body, sort_keys=True).encode(), digest_size=32).hexdigest()
             return muster_array.Array(self, self.call("POST", "/api/v1/jobs", body, key or secrets.token_hex(16))["id"])
 
     def array(self, number):
         """One task array, which must exist."""
         return muster_array.Array(self, self.call("GET", f"/api/v1/jobs/{int(number)}")["id"])
+
+    def _packed(self, wanted):
+        return muster_work.packed(muster_work.without_state(wanted, self._head.state))
 
     def _send(self, pack):
         """The work folder, if the head has it not."""
@@ -261,7 +261,8 @@ class Sweep:
 
     def wait(self, timeout=None):
         """Waits for the end and returns the sweep as it ended; its `state` is done, failed or cancelled. TimeoutPassed after
-        `timeout` seconds; a head that is away counts as time that passes, and without a timeout is waited for `patience` seconds."""
+        `timeout` seconds; a head that is away counts as time that passes, and without a timeout is waited for `patience` seconds.
+        Paused where muster itself paused it, with the reason; a sweep that people paused is waited for."""
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = LOOK_SECONDS[0]
         while True:
@@ -273,6 +274,8 @@ class Sweep:
                 raise
             if shown["state"] in ENDED:
                 return shown
+            if shown["state"] == "paused" and shown.get("error"):
+                raise Paused(f"sweep {self.id} was paused: {shown['error']}; resume() goes on with it, cancel() ends it", "conflict")
             if deadline is not None and time.monotonic() + pause > deadline:
                 raise TimeoutPassed(f"sweep {self.id} has not ended after {timeout} s; it goes on", "timeout")
             time.sleep(pause)
@@ -329,12 +332,26 @@ class _Again:
             yield data
 
 
+@contextlib.contextmanager
+def _work_errors():
+    try:
+        yield
+    except muster_work.WorkError as error:
+        raise MusterError(str(error), "invalid") from None
+
+
 def _sweep_file(file):
     """(text, name, folder) of a path or a dict."""
     if isinstance(file, dict):
         return json.dumps(file, indent=1, allow_nan=False), "sweep.json", os.getcwd()
     path = os.fspath(file)
-    return muster_http.text_of(path), os.path.basename(path), os.path.dirname(os.path.abspath(path))
+    with open(path, encoding="utf-8", newline="") as stream:  # the bytes that the command sends
+        return stream.read(), os.path.basename(path), os.path.dirname(os.path.realpath(path))
+
+
+def _file_hash(text, place):
+    """`file_hash` of docs/API.md: the file and the packed folder's hash, or its path where that is not sent."""
+    return hashlib.blake2b(text.encode() + place.encode(), digest_size=32).hexdigest()
 
 
 def _envvars(text):

@@ -28,6 +28,10 @@ class Unreachable(MusterError):
     """No head, or none that lets you in, within the patience."""
 
 
+class Paused(MusterError):
+    """Muster itself paused what is waited for, since all of it would have failed; str() has the reason. resume() goes on with it."""
+
+
 class TimeoutPassed(MusterError, TimeoutError):
     """The time that you gave is over; the work goes on."""
 

@@ -40,6 +40,18 @@ def wanted(text, folder, work=None):
     return Wanted(path, is_packed, [str(rule) for rule in said.get("ignore") or []], size_of(said.get("max", MAX_BYTES)))
 
 
+def without_state(wanted, state):
+    """The same without the state folder, where that lies in it: it holds keys and sockets, and changes all the time."""
+    state, inside = os.path.realpath(state), wanted.path.rstrip("/") + "/"
+    if state == wanted.path:
+        raise WorkError(f"the work folder {wanted.path} is the cluster's state folder, with its keys, and is not sent; give another work folder, or "
+                        "another state folder")
+    if not state.startswith(inside):
+        return wanted
+    own = re.sub(r"([\\*?\[\]!# ])", r"\\\1", state[len(inside):])  # the last: nothing brings it back
+    return Wanted(wanted.path, wanted.is_packed, [*wanted.ignore, f"/{own}/"], wanted.max_bytes)
+
+
 def size_of(value):
     """Bytes of 200M, 1G, 4096."""
     if isinstance(value, int):

@@ -4,10 +4,12 @@
 #include "head/core/arrays.h"
 #include "head/core/submit.h"
 
+/* What was asked for: not who asked, as of sweeps, nor what became of it. */
 static void job_encode(const struct record_job *record, struct buf *ret_buf)
 {
     struct record_job bare = *record;
     bare.number = 0;
+    bare.owner = bare.file_hash = NULL;
     bare.created = bare.ended = bare.told_at = 0;
     bare.why = WHY_NONE;
     bare.error = NULL;

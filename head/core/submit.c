@@ -28,7 +28,6 @@ const struct work *core_key_work(struct core *core, const char *key)
     return used != NULL ? used->work : NULL;
 }
 
-/* Hashes decide where both have one, else the thing itself. */
 static bool core_strs_equal(const char *const *a, uint32_t n_a, const char *const *b, uint32_t n_b)
 {
     bool is_equal = n_a == n_b;
@@ -43,6 +42,8 @@ bool core_texts_equal(const char *a, const char *b)
     return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
 }
 
+/* Hashes decide where both have one, else what they are made of: the file, and where its folder is
+ * if it was not sent. */
 static bool core_sweep_is_same(const struct sweep *old, const struct submit_sweep *submit)
 {
     if (old == NULL || old->r.is_test != submit->is_test ||
@@ -55,7 +56,9 @@ static bool core_sweep_is_same(const struct sweep *old, const struct submit_swee
     if (old->r.file_hash != NULL && submit->file_hash != NULL) {
         return strcmp(old->r.file_hash, submit->file_hash) == 0;
     }
-    return strcmp(old->r.file, submit->file) == 0 && strcmp(old->r.workdir, submit->workdir) == 0;
+    bool is_packed = submit->work != NULL && submit->work[0] != '\0';
+    return strcmp(old->r.file, submit->file) == 0 &&
+           (is_packed || strcmp(old->r.workdir, submit->workdir) == 0);
 }
 
 void core_key_answer(struct core *core, uint64_t request, const char *key, const struct work *made,

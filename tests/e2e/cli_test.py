@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The command in its breadth: forms of output, selectors, keys and signals, dry runs, reruns, what is printed from the tables."""
+import contextlib
 import csv
 import fcntl
 import io
@@ -12,8 +13,10 @@ import signal
 import struct
 import subprocess
 import termios
+import threading
 import time
 
+from array_test import add_dry_worker
 from cluster import MUSTER, PYTHON, SLOW, Skip, run, wait_for
 from first_light_test import steady
 
@@ -189,6 +192,24 @@ def test_selectors_act_on_many_and_tell_each(cluster):
         assert "named" in cluster.run(*words, code=2).stderr, words
 
 
+def test_verbs_that_take_yes_are_those_that_ask(cluster):
+    cluster.up("--cpus", "2")
+    cluster.run("sweep", "run", cluster.file("bad.yaml", "command: [sh, -c, exit 3]\nmetric: {name: loss}\nretries: {max: 0}\nstop: {trials: 2}\n"), code=5)
+    cluster.run("submit", "--wait", "--array", "1-2", "--", "false", code=5)
+    sweep, array = cluster.sweep(steady(pause=0.5, trials=3)), int(cluster.run("submit", "--array", "1-2", "--", "sleep", "60").stdout)
+    asking = {"sweep stop": "all", "sweep cancel": "all", "sweep rm": "1-2", "trial stop": sweep, "trial cancel": sweep, "trial retry": 1, "task cancel": array, "task retry": 2}
+    manual = cluster.run("help", "--man").stdout.replace("\\", "")
+    offering = [" ".join(section.split()[1:3]) for section in re.split(r"\n\.SS |\n\.SH ", manual)[1:] if re.search(r"^\S+-y.*--yes", section, re.M)]
+    assert sorted(offering) == sorted(asking), offering
+    for verb, those in asking.items():
+        code, text = terminal(cluster, 100, *verb.split(), str(those), keys=(b"[y/N]", b"n\n"))
+        assert code == 1 and "nothing was done" in text, (verb, text)
+    code, text = terminal(cluster, 100, "trial", "retry", "1", "-y")
+    assert code == 0 and "[y/N]" not in text and "1.2 is tried again" in text, text
+    cluster.run("sweep", "cancel", "all", "--grace", "1")
+    cluster.run("task", "cancel", str(array), "--grace", "1")
+
+
 def test_pause_resume_clone_and_retry(cluster):
     cluster.up("--cpus", "2")
     number = cluster.sweep(sweep_text(cluster, trials=8, pause="0.1"))
@@ -234,6 +255,55 @@ def test_submit_prints_waits_and_follows(cluster):
         assert part in cluster.run(*words, code=2).stderr, words
 
 
+def test_labels_needs_and_priority_of_an_array_have_their_effect(cluster):
+    cluster.up("--label", "zone=b", "--custom", "licence=2")
+    go, began, ended = (os.path.join(cluster.work, name) for name in ("go", "began", "ended"))
+
+    def look(number):
+        return json.loads(cluster.http("GET", f"/api/v1/jobs/{number}")[1])
+
+    def lines(path):
+        with open(path) as file:
+            return file.read().split()
+    small = ["--cpus", "0.1"]
+    # Custom: two licences, so two of six at a time, though there are CPUs.
+    script = f"echo ${{index}} >> {began}; while ! test -e {go}; do sleep 0.02; done; echo ${{index}} >> {ended}"
+    held = int(cluster.run("submit", "--array", "1-6", *small, "--custom", "licence=1", "--label", "night", "--", "sh", "-c", script).stdout)
+    wait_for("two to hold the licences", lambda: look(held)["running"] == 2 and os.path.exists(began) and len(lines(began)) == 2)
+    away = int(cluster.run("submit", "--array", "1-3", *small, "--custom", "licence=1", "--require", "zone == b", "--label", "day", "--label", "far", "--", "true").stdout)
+    cluster.run("submit", "--wait", "--array", "1-20", *small, "--", "true")  # it goes by both of them
+    assert len(lines(began)) == 2 and (look(held)["running"], look(held)["queued"]) == (2, 4) and look(away)["queued"] == 3, (look(held), look(away))
+    assert "licence" in cluster.run("explain", str(held)).stdout
+    # Labels: in lists of people and programs.
+    for label, number in (("night", held), ("day", away), ("far", away)):
+        assert [t["job"] for t in cluster.json("task", "list", "--filter", f"label={label}")["items"]] == [number], label
+        assert [j["id"] for j in json.loads(cluster.http("GET", f"/api/v1/jobs?label={label}")[1])["items"]] == [number], label
+    assert cluster.json("task", "list", "--filter", "label=nobody")["items"] == []
+    assert look(away)["labels"] == ["day", "far"] and cluster.json("task", "show", f"{away}.2")["labels"] == ["day", "far"], look(away)
+    # Require: there are licences again, but the node has moved to another zone.
+    cluster.run("node", "label", "local", "zone=a")
+    open(go, "w").close()
+    cluster.run("task", "wait", str(held))
+    assert sorted(lines(ended)) == list("123456") == sorted(lines(began))
+    cluster.run("submit", "--wait", *small, "--custom", "licence=2", "--", "true")
+    assert look(away)["queued"] == 3 and "zone == b" in cluster.run("explain", str(away), code=7).stdout, look(away)
+    cluster.run("node", "label", "local", "zone=b")
+    cluster.run("task", "wait", str(away))
+    # Priority: of two that wait for the whole node the later one goes first.
+    os.unlink(go)
+    order = os.path.join(cluster.work, "order")
+    whole = ["--cpus", str(cluster.json("node", "show", "local")["cpus"])]
+    blocker = int(cluster.run("submit", "--array", "1-1", *whole, "--", "sh", "-c", f"while ! test -e {go}; do sleep 0.02; done").stdout)
+    wait_for("the node to be full", lambda: look(blocker)["running"] == 1)
+    numbers = [int(cluster.run("submit", "--array", "1-3", *whole, "--priority", priority, "--", "sh", "-c", f"echo {priority} >> {order}").stdout)
+               for priority in ("10", "90")]
+    assert [look(n)["priority"] for n in numbers] == [10, 90] and [look(n)["queued"] for n in numbers] == [3, 3], [look(n) for n in numbers]
+    open(go, "w").close()
+    for number in numbers:
+        cluster.run("task", "wait", str(number))
+    assert lines(order) == ["90"] * 3 + ["10"] * 3, lines(order)
+
+
 def test_same_key_makes_one_sweep_though_clients_race_and_die(cluster):
     cluster.up("--cpus", "2")
     path = cluster.file("s.yaml", sweep_text(cluster, trials=6, pause="0.1"))
@@ -256,23 +326,137 @@ def slots_used(cluster):
     return json.loads(cluster.http("GET", "/api/v1/status")[1])["cpus_used"]
 
 
-def test_sigterm_without_a_terminal_cancels_and_frees_the_slots(cluster):
+STUBBORN = """import os, signal, subprocess, time
+import muster
+told = os.path.join(os.environ["KEEP"], "term." + os.environ["MUSTER_TRIAL"])
+signal.signal(signal.SIGTERM, lambda *_: open(told, "w").close())
+with muster.trial() as t:
+    t.report(loss=1.0)
+    deaf = "trap '' TERM; setsid sleep 1000 & while :; do sleep 1000; done"
+    subprocess.run(["sh", "-c", deaf])
+    while True:
+        time.sleep(1000)
+"""
+GRACE, MARGIN = 2.0, 5.0
+
+
+def seconds_until_gone(pids, within):
+    """Until the kernel has seen the last of them end."""
+    started, poll = time.monotonic(), select.poll()
+    handles = {os.pidfd_open(pid): pid for pid in pids}
+    for handle in handles:
+        poll.register(handle, select.POLLIN)
+    left = dict(handles)
+    while left and time.monotonic() - started < within:
+        for handle, _ in poll.poll(100):
+            poll.unregister(handle)
+            left.pop(handle)
+    for handle in handles:
+        os.close(handle)
+    assert not left, f"after {within:.0f} s there are still {sorted(left.values())}"
+    return time.monotonic() - started
+
+
+def test_sigterm_without_a_terminal_ends_who_ignores_it_within_grace(cluster):
     cluster.up("--cpus", "2")
-    path = cluster.file("s.yaml", sweep_text(cluster, trials=50, pause="0.5", more="timeouts: {grace: 1s}\n"))
-    child = cluster.start("sweep", "run", path)
-    wait_for("trials to run", lambda: slots_used(cluster) == 2)
-    started = time.monotonic()
+    cluster.file("stubborn.py", STUBBORN)
+    text = f"""command: [{PYTHON}, stubborn.py]
+metric: {{name: loss}}
+parameters: {{lr: {{min: 0.0, max: 1.0}}}}
+env: {{KEEP: {cluster.root}}}
+stop: {{trials: 5}}
+timeouts: {{grace: {GRACE:.0f}s}}
+"""
+    child = cluster.start("sweep", "run", cluster.file("s.yaml", text))
+    pids = wait_for("two trees of four", lambda: len(found := cluster.attempts()) >= 8 and found)
     child.send_signal(signal.SIGTERM)
+    seconds_until_gone(pids, 2 * GRACE + MARGIN * SLOW)
     out, err = child.communicate(timeout=30 * SLOW)
     assert child.returncode == 6 and "cancelling sweep 1" in err and "sweep 1 cancelled" in out, (child.returncode, out, err)
-    assert slots_used(cluster) == 0 and time.monotonic() - started < 10 * SLOW
-    assert cluster.sweep_of(1)["state"] == "cancelled"
+    assert slots_used(cluster) == 0 and not cluster.attempts()
+    assert cluster.sweep_of(1)["state"] == "cancelled" and cluster.sweep_of(1)["asked"] == 2
+    assert all(os.path.exists(os.path.join(cluster.root, f"term.1.{i}")) for i in (1, 2)), "there was no SIGTERM before the SIGKILL"
+    deaf = "trap '' TERM; setsid sleep 1000 & echo began; while :; do sleep 1000; done"
+    child = cluster.start("run", "--grace", f"{GRACE:.0f}s", "--", "sh", "-c", deaf)
+    assert child.stdout.readline() == "began\n"
+    pids = wait_for("a tree of three", lambda: len(found := cluster.attempts()) >= 3 and found)
+    child.send_signal(signal.SIGTERM)
+    seconds_until_gone(pids, 2 * GRACE + MARGIN * SLOW)
+    out, err = child.communicate(timeout=30 * SLOW)
+    assert child.returncode == 6 and "cancelling task" in err, (child.returncode, out, err)
+    assert slots_used(cluster) == 0 and not cluster.attempts()
+    assert "--grace" in cluster.run("run", "--grace", "soon", "--", "true", code=2).stderr
+
+
+def test_sigterm_lets_a_command_say_its_last_words(cluster):
+    cluster.up("--cpus", "1")
     child = cluster.start("run", "--", "sh", "-c", "echo began; trap 'echo leaving; exit 0' TERM; while :; do sleep 0.1; done")
     assert child.stdout.readline() == "began\n"
     child.send_signal(signal.SIGTERM)
     out, err = child.communicate(timeout=100 * SLOW)
     assert child.returncode == 6 and "leaving" in out and "cancelling task" in err, (child.returncode, out, err)
     assert slots_used(cluster) == 0
+
+
+def before_a_terminal(cluster, *words):
+    """A muster command whose stderr is a terminal: (process, list of what comes there)."""
+    try:
+        keyboard, screen = pty.openpty()
+    except OSError as error:
+        raise Skip(f"there is no pseudo-terminal here ({error})") from None
+    fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    child, output = cluster.start(*words, stderr=screen, env={"TERM": "xterm"}), []
+    os.close(screen)
+
+    def read():
+        with open(keyboard, errors="replace", newline="") as file, contextlib.suppress(OSError):  # EIO: the process has ended
+            for line in file:
+                output.append(line)
+    threading.Thread(target=read, daemon=True).start()
+    return child, output
+
+
+GIVEN_UP = """command: [sh, -c, "test -e $KEEP/good || {{ echo no data >&2; exit 3; }}; muster report --step 1 loss=1"]
+metric: {{name: loss}}
+parameters: {{lr: {{min: 0.0, max: 1.0}}}}
+env: {{KEEP: {root}}}
+retries: {{max: 0, node_failures: none}}
+stop: {{trials: 8}}
+"""
+
+
+def test_sweep_that_muster_paused_ends_the_waiting_where_nobody_looks(cluster):
+    cluster.up("--cpus", "2")
+    path = cluster.file("s.yaml", GIVEN_UP.format(root=cluster.root))
+    reason = r"muster: sweep 1 was paused: the first 5 trials all failed; 5 of them like trial 1\.1: no data; 'muster sweep resume 1' goes on .* 'muster sweep cancel 1' ends it"
+    for words in (["sweep", "run", path, "--key", "k"], ["sweep", "wait", "1"], ["sweep", "watch", "1"], ["submit", "--wait", path, "--key", "k"],
+                  ["submit", "-f", path, "--key", "k"]):
+        done = cluster.run(*words, code=5, seconds=40)
+        assert re.search(reason, done.stderr) and re.match(r"sweep 1 paused in \S+: 0 trials done, 0 stopped early, [56] failed\n$", done.stdout), (words, done)
+    assert json.loads(cluster.run("sweep", "wait", "1", "-o", "json", code=5).stdout)["state"] == "paused"
+    for words in (["sweep", "wait", "1"], ["sweep", "watch", "1"]):  # at a terminal it is told, and somebody may resume it elsewhere
+        child, output = before_a_terminal(cluster, *words)
+        wait_for("the reason on the terminal", lambda output=output: re.search(reason, "".join(output)))
+        assert cluster.run("sweep", "wait", "1", code=5) and child.poll() is None, "it did not wait"
+        if words[1] == "wait":
+            child.send_signal(signal.SIGINT)
+            assert child.wait(30 * SLOW) == 130
+    open(os.path.join(cluster.root, "good"), "w").close()
+    cluster.run("sweep", "resume", "1")
+    assert "sweep 1 done" in child.communicate(timeout=60 * SLOW)[0] and child.returncode == 0
+
+
+def test_sweep_that_people_paused_is_waited_for(cluster):
+    cluster.up("--cpus", "2")
+    number = cluster.sweep(sweep_text(cluster, trials=6, pause="0.1"))
+    waiting = [cluster.start("sweep", verb, str(number)) for verb in ("wait", "watch")]
+    cluster.run("sweep", "pause", str(number))
+    wait_for("what runs to finish", lambda: (s := cluster.sweep_of(number))["running"] == 0 and s["state"] == "paused")
+    assert "is not over yet" in cluster.run("sweep", "wait", str(number), "--timeout", "1", code=124).stderr
+    assert [child.poll() for child in waiting] == [None, None]
+    cluster.run("sweep", "resume", str(number))
+    for child in waiting:
+        assert "done" in child.communicate(timeout=60 * SLOW)[0] and child.returncode == 0
 
 
 def test_on_signal_says_what_signals_do(cluster):
@@ -362,6 +546,52 @@ def test_metrics_and_export_hold_every_row(cluster):
     assert "folder" in cluster.run("sweep", "export", "1", "-O", cluster.work, code=2).stderr
     assert "cannot be written" in cluster.run("sweep", "export", "1", "-O", "/nowhere/out.csv", code=1).stderr
     assert len(json.loads(cluster.run("sweep", "export", "1", "-o", "json").stdout)["items"]) == 3
+
+
+def test_ranges_are_shown_as_a_table_and_their_logs_follow_one_another(cluster):
+    cluster.up("--cpus", "2")
+    command = "printf 'out ${index}'; test ${index} -eq 4 || echo; echo err ${index} >&2; test ${index} -ne 7 || exit 3"
+    cluster.run("submit", "--wait", "--array", "1-9", "--", "sh", "-c", command, code=5)
+    assert cluster.run("task", "logs", "1.3-5,9").stdout == "== 1.3 ==\nout 3\nerr 3\n\n== 1.4 ==\nout 4err 4\n\n== 1.5 ==\nout 5\nerr 5\n\n== 1.9 ==\nout 9\nerr 9\n"
+    assert cluster.run("task", "logs", "1.9,2-3", "--stream", "out").stdout == "out 9\nout 2\nout 3\n"
+    assert cluster.run("task", "logs", "1.8-9", "--stream", "err").stderr == "err 8\nerr 9\n"
+    assert cluster.run("task", "logs", "1", "--stream", "out", "--tail", "2").stdout == "1\n2\n3\n 45\n6\n7\n8\n9\n"
+    done = cluster.run("task", "logs", "1.8,55", code=3)
+    assert "there is no task 1.55" in done.stderr and done.stdout == "== 1.8 ==\nout 8\nerr 8\n", done
+    assert cluster.run("task", "logs", "1.8-9", "--attempt", "5", code=1).stderr.count("no such attempt") == 2
+    table = cluster.run("task", "show", "1.6-8,2").stdout.splitlines()
+    assert table[0].split()[:3] == ["ID", "STATE", "OUTCOME"] and [line.split()[0] for line in table[1:]] == ["1.6", "1.7", "1.8", "1.2"], table
+    listed = cluster.json("task", "show", "1.7,3-4")
+    assert [t["id"] for t in listed["items"]] == ["1.7", "1.3", "1.4"] and listed["total"] == 3 and listed["next"] is None, listed
+    assert listed["items"][0] == cluster.json("task", "show", "1.7") and listed["items"][0]["exit_code"] == 3
+    assert "id: '1.3'" in cluster.run("task", "show", "1.3-4", "-o", "yaml").stdout.replace('"', "'")
+    done = cluster.run("task", "show", "1.2,20-30", "-o", "name", code=3)
+    assert done.stdout == "1.2\n" and "there is no task among 1.20-30" in done.stderr, done
+    cluster.run("sweep", "run", cluster.file("s.yaml", sweep_text(cluster)))
+    assert cluster.run("trial", "logs", "2.4,1-2").stdout == "".join(f"== 2.{i} ==\nhello from 2.{i}\n" + ("\n" if i != 2 else "") for i in (4, 1, 2))
+    assert [t["id"] for t in cluster.json("trial", "show", "2")["items"]] == ["2.1", "2.2", "2.3", "2.4"]
+    table = cluster.run("trial", "show", "2.2-3", "--columns", "id,params.lr").stdout.split()
+    assert table[:3] == ["ID", "PARAMS.lr", "2.2"] and len(table) == 6, table
+    for words, part in ((["task", "logs", "-f", "1.1-2"], "--follow wants one"), (["task", "logs", "all"], "by their number"), (["trial", "show", "last"], "by their number"),
+                        (["task", "show", "1.3-"], "named"), (["task", "logs", "1-2"], "by their number")):
+        assert part in cluster.run(*words, code=2).stderr, words
+
+
+def test_ranges_are_asked_for_page_by_page(cluster):
+    worker = add_dry_worker(cluster)
+    cluster.run("submit", "--wait", "--array", "1-9000:2", "--", "no-such-program")
+    assert cluster.run("task", "wait", "1.5").stdout == "task 1.5 done, dry\n"
+    assert cluster.json("task", "wait", "1.5")["dry"]
+    items = cluster.json("task", "show", "1.102-8800,9")["items"]
+    assert [t["id"] for t in items] == [f"1.{i}" for i in [*range(103, 8800, 2), 9]]
+    done = cluster.run("task", "show", "1.102-8800")
+    assert len(done.stdout.splitlines()) == 1001 and "the first 1000" in done.stderr and "dry" in done.stdout, done.stderr
+    worker.terminate()
+    worker.wait(30 * SLOW)
+    cluster.run("submit", "--array", "1-1000000", "--", "no-such-program")
+    done = cluster.run("task", "show", "2.1-1000000", "-o", "name", code=2)
+    assert "more than 100000 tasks" in done.stderr and done.stdout == "", done
+    assert len(cluster.run("task", "show", "2.5-1000000").stdout.splitlines()) == 1001
 
 
 def test_nodes_are_cordoned_labelled_and_drained(cluster):
@@ -466,6 +696,9 @@ def test_wrong_words_are_answered_with_the_right_ones(cluster):
         (["sweep", "run"], "usage: muster sweep run FILE"),
         (["completion", "tcsh"], "bash, zsh and fish"),
         (["sweep", "resume", "1", "--trials", "x"], "--trials wants a whole number"),
+        (["sweep", "pause", "all", "--yes"], "--yes"),
+        (["trial", "resume", "1.1-2", "-y"], "-y"),
+        (["node", "drain", "local", "--yes"], "--yes"),
     ):
         done = cluster.run(*words, code=2)
         assert part in done.stderr and done.stdout == "" and len(done.stderr.splitlines()) == 1, (words, done.stderr)

@@ -94,6 +94,65 @@ stop: {{trials: 2}}
     assert error.status == 409 and error.code == "conflict", (error.status, error.code)
 
 
+def test_connect_and_the_command_share_a_key(cluster):
+    """The same file from both, at once and one after the other, is one sweep; so is the same array. Another file is an error in both."""
+    there = up(cluster)
+    cluster.file("train.py", TRAINER)
+    text = f"name: file\r\nmetric: {{name: loss}}  # \u00fc\r\nparameters: {{x: {{min: 0, max: 1.0}}, steps: 3, pause: 0.0}}\r\nstop: {{trials: 2}}\r\n"
+    os.makedirs(os.path.join(cluster.root, "links"))
+    for number, more in enumerate((f"command: [{PYTHON}, train.py]\r\nworkdir: {{path: ., mode: shared}}\r\n",
+                                   f"command: [{PYTHON}, work/train.py]\r\nworkdir: {{path: .., ignore: [links/]}}\r\n")):  # with the state folder in it
+        path = os.path.join(cluster.work, "sweep.yaml")
+        with open(path, "w", newline="") as file:
+            file.write(text + more)
+        link = os.path.join(cluster.root, "links", f"sweep{number}.yaml")
+        os.symlink(path, link)
+        key, settings = f"race{number}", {"stop.trials": 1}
+        words = ["--key", key, "--name", "one", "--label", "a", "--set", "stop.trials=1"]
+        commands = [cluster.start("submit", path, *words) for _ in range(2)]
+        found = {there.submit(name, key=key, set=settings, name="one", labels=["a"]).id for name in (path, link)}
+        told = [command.communicate(timeout=60) for command in commands]
+        assert all(command.returncode == 0 for command in commands), told
+        found |= {int(out) for out, _ in told}
+        found |= {int(cluster.run("submit", link, *words).stdout), there.submit(path, key=key, set=settings, name="one", labels=["a"]).id}
+        assert len(found) == 1, found
+        sweep = there.sweep(found.pop())
+        assert sweep.wait(60)["state"] == "done"
+        with open(path, "a") as file:
+            file.write("project: other\n")
+        error = expect(MusterError, lambda: there.submit(path, key=key, set=settings, name="one", labels=["a"]), "another file")
+        assert error.status == 409, error.status
+        assert "another file" in cluster.run("submit", path, *words, code=1).stderr
+    assert len(there.sweeps()) == 2, there.sweeps()
+    lines = cluster.file("lines", "alpha\nbeta\n")
+    words = ["--key", "lines", "--each-line", lines, "--env", "A=${line}", "--retries", "2", "--memory", "1M", "--", "test", "${line}"]
+    array = there.submit_array(["test", "${line}"], lines=["alpha", "beta"], key="lines", env={"A": "${line}"}, retries=2, memory="1M")
+    assert int(cluster.run("submit", *words, cwd=os.getcwd()).stdout) == array.id
+    cluster.kill("head")
+    assert int(cluster.run("submit", *words, cwd=os.getcwd()).stdout) == array.id
+    assert "new key" in cluster.run("submit", *words[:2], "--priority", "60", *words[2:], cwd=os.getcwd(), code=1).stderr
+    assert "new key" in cluster.run("submit", *words, code=1).stderr, "it would start in another folder"
+    error = expect(MusterError, lambda: there.submit_array(["test", "${line}"], lines=["alpha", "gamma"], key="lines", env={"A": "${line}"}, retries=2, memory="1M"))
+    assert error.status == 409, error.status
+
+
+def test_connect_wait_says_why_muster_paused_the_sweep(cluster):
+    there = up(cluster)
+    good = os.path.join(cluster.work, "good")
+    sweep = there.submit({**spec(cluster, trials=8), "command": ["sh", "-c", f"test -e {good} || {{ echo no data >&2; exit 3; }}; muster report --step 1 loss=1"],
+                          "retries": {"max": 0}}, set={"retries.node_failures": "none"})
+    error = expect(muster_client.Paused, lambda: sweep.wait(60), "the first 5 trials all failed", "no data", "resume()")
+    assert isinstance(error, MusterError) and sweep.show()["state"] == "paused", error
+    open(good, "w").close()
+    sweep.resume()
+    assert sweep.wait(60)["state"] == "done"
+    other = there.submit(spec(cluster, trials=4, pause=0.1))
+    other.pause()
+    expect(TimeoutPassed, lambda: other.wait(1.0), "goes on")
+    other.resume()
+    assert other.wait(60)["state"] == "done"
+
+
 def test_connect_wrong_file_says_where(cluster):
     there = up(cluster)
     error = expect(MusterError, lambda: there.submit(cluster.file("wrong.yaml", "name: x\nworkdir: {mode: shared}\nparamters: {}\n")), "paramters", "wrong.yaml:3:1")
@@ -120,6 +179,7 @@ def test_connect_array_is_submitted_waited_for_and_tried_again(cluster):
     expect(MusterError, lambda: there.submit_array(["true"], ids="5-1"), "5-1")
     expect(MusterError, lambda: there.submit_array(["true"], lines=["a\nb"]), "line end")
     expect(MusterError, lambda: there.submit_array(["echo", "${nothing}"], ids=2), "nothing")
+    expect(MusterError, lambda: there.submit_array(["true"], ids=2, work=cluster.state), "is the cluster's state folder, with its keys, and is not sent")
 
 
 def test_connect_wait_outlives_a_killed_head(cluster):

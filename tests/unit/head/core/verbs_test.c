@@ -373,6 +373,31 @@ static void test_same_key_with_another_setting_is_a_conflict(void **state)
     rig_free(r);
 }
 
+/* Without hashes the file decides, and the folder's place where the folder itself was not sent. */
+static void test_same_key_without_a_hash_compares_file_and_folder(void **state)
+{
+    (void)state;
+    static const char packed[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    struct rig *r = rig_new();
+    for (int is_packed = 0; is_packed < 2; is_packed++) {
+        struct submit_sweep submit = {.file = plain_file,
+                                      .file_name = "t.yaml",
+                                      .workdir = "/w",
+                                      .key = is_packed ? "packed" : "plain",
+                                      .work = is_packed ? packed : ""};
+        on_sweep_submit(r->core, r->now, ++requests, &submit);
+        assert_int_equal(verb_answer(r)->status, 201);
+        submit.workdir = "/elsewhere";
+        on_sweep_submit(r->core, r->now, ++requests, &submit);
+        assert_int_equal(verb_answer(r)->status, is_packed ? 200 : 409);
+        submit.workdir = "/w";
+        submit.file = "command: y\nmetric: {name: loss}\nstop: {trials: 1}\n";
+        on_sweep_submit(r->core, r->now, ++requests, &submit);
+        assert_int_equal(verb_answer(r)->status, 409);
+    }
+    rig_free(r);
+}
+
 /* Both come before anything is on disk: one makes it, the other gets the same number. */
 static void test_two_clients_with_one_key_at_once_make_one_sweep(void **state)
 {
@@ -557,6 +582,7 @@ int main(void)
         cmocka_unit_test(test_trial_that_never_reports_the_metric_fails_with_the_names_seen),
         cmocka_unit_test(test_submission_sets_are_applied_recorded_and_survive),
         cmocka_unit_test(test_same_key_with_another_setting_is_a_conflict),
+        cmocka_unit_test(test_same_key_without_a_hash_compares_file_and_folder),
         cmocka_unit_test(test_two_clients_with_one_key_at_once_make_one_sweep),
         cmocka_unit_test(test_test_is_one_trial_to_its_first_report),
         cmocka_unit_test(test_clone_has_the_same_file_and_settings_and_its_own_number),
