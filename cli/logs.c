@@ -47,11 +47,12 @@ static bool log_stream_once(struct log_stream *stream)
     long status = 0;
     struct client *client = NULL;
     const char *tail = stream->seen == 0 ? stream->tail : NULL;
-    snprintf(path, sizeof path, "/api/v1/%s/%u.%u/logs?stream=%s&attempt=%u%s%s%s",
+    const char *node = stream->wanted->node;
+    snprintf(path, sizeof path, "/api/v1/%s/%u.%u/logs?stream=%s&attempt=%u%s%s%s%s%s",
              stream->wanted->is_trial ? "trials" : "tasks", stream->wanted->id.job,
              stream->wanted->id.index, stream->name, stream->attempt,
              stream->wanted->is_following ? "&follow=1" : "", tail != NULL ? "&tail=" : "",
-             tail != NULL ? tail : "");
+             tail != NULL ? tail : "", node != NULL ? "&node=" : "", node != NULL ? node : "");
     stream->skip = stream->seen;
     error_code error = client_open(stream->cli, &client, &stream->report);
     if (error == OK) {

@@ -11,6 +11,7 @@ struct logs_wanted {
     bool is_following; /* until the task has ended, through all its attempts */
     bool has_attempt;  /* only this one; else from the first (following) or the last */
     uint32_t attempt;
+    const char *node; /* of one that is on several nodes; NULL: the first one's */
     const char *tail; /* bytes of each stream to begin with; NULL: all */
 };
 

@@ -224,6 +224,7 @@ const struct cli_option logs_options[] = {
     {"follow", 'f', NULL, "go on until it ends"},
     {"stream", 0, "out|err", "only one of them (default: both)"},
     {"attempt", 0, "N", "which attempt (default: the last)"},
+    {"node", 0, "NAME", "of a trial on several nodes: this one's ranks (default: rank 0's node)"},
     {"tail", 0, "BYTES", "only the last so many bytes"},
     {0},
 };

@@ -336,6 +336,18 @@ static int logs_of_many(struct cli *cli, struct client **client, const struct se
     return code != EXIT_OK ? code : each.failed;
 }
 
+static bool node_check(const char *name)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t n = strspn(name, allowed);
+    if (n == 0 || n > NODE_NAME_MAX || name[n] != '\0') {
+        (void)cli_fail(EXIT_USAGE, "--node wants the name of a node, not '%s'", name);
+        return false;
+    }
+    return true;
+}
+
 int verb_trial_logs(struct cli *cli)
 {
     bool is_many;
@@ -345,6 +357,7 @@ int verb_trial_logs(struct cli *cli)
         .is_following = cli_option(cli, "follow") != NULL,
         .out = stdout,
         .err = stdout,
+        .node = cli_option(cli, "node"),
         .tail = cli_option(cli, "tail"),
     };
     uint64_t number = 0;
@@ -353,6 +366,7 @@ int verb_trial_logs(struct cli *cli)
     int code = spans_argument(cli, &is_many, &selector, &wanted.id);
     if (code != EXIT_OK ||
         (attempt != NULL && !cli_number("--attempt", attempt, UINT32_MAX, &number)) ||
+        (wanted.node != NULL && !node_check(wanted.node)) ||
         (wanted.tail != NULL && !tail_check(wanted.tail))) {
         return EXIT_USAGE;
     }

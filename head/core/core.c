@@ -266,6 +266,41 @@ bool core_task_exists(const struct core *core, task_id id, bool *ret_is_trial, b
     return true;
 }
 
+/* The i-th of the nodes of its current or last attempt; NULL: there are no more. */
+static const char *core_task_node_at(const struct task *task, uint32_t i)
+{
+    if (task->r.n_parts > 0) {
+        return i < task->r.n_parts ? task->r.parts[i].node : NULL;
+    }
+    return i == 0 ? task->r.node : NULL;
+}
+
+bool core_task_is_on(const struct core *core, task_id id, const char *node)
+{
+    const struct task *task = core_task_find((struct core *)(uintptr_t)core, id);
+    const char *name;
+    for (uint32_t i = 0; task != NULL && (name = core_task_node_at(task, i)) != NULL; i++) {
+        if (strcmp(name, node) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void core_task_nodes_print(const struct core *core, task_id id, char *ret_text, size_t size_bytes)
+{
+    const struct task *task = core_task_find((struct core *)(uintptr_t)core, id);
+    size_t used = 0;
+    const char *name;
+    ret_text[0] = '\0';
+    for (uint32_t i = 0; task != NULL && (name = core_task_node_at(task, i)) != NULL; i++) {
+        if (used < size_bytes) {
+            used += (size_t)snprintf(ret_text + used, size_bytes - used, "%s%s", i > 0 ? ", " : "",
+                                     name);
+        }
+    }
+}
+
 error_code core_tuner_dump(const struct core *core, uint32_t number, struct buf *text)
 {
     const struct work *work = core_work_find((struct core *)(uintptr_t)core, number);

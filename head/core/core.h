@@ -308,6 +308,10 @@ bool core_node_is_silent(const struct core *core, const char *name, time_ms now)
 /* Of a task of an array that ended well the node stands in its row only: then it is "". */
 bool core_task_exists(const struct core *core, task_id id, bool *ret_is_trial, bool *ret_is_ended,
                       uint32_t *ret_attempts, char *ret_node /* NODE_NAME_MAX + 1 */);
+/* On this node, or on it and others, in its current or last attempt. */
+bool core_task_is_on(const struct core *core, task_id id, const char *node);
+/* "a, b"; cut where it is too long. */
+void core_task_nodes_print(const struct core *core, task_id id, char *ret_text, size_t size_bytes);
 /* Does any sweep or job name this packed work folder? */
 bool core_blob_is_named(const struct core *core, const char *hash);
 bool core_is_idle(

@@ -211,8 +211,10 @@ static void place_read(struct head *head, struct follow *follow)
 static bool follow_place(struct head *head, time_ms now, struct follow *follow,
                          const char *task_node, bool is_last)
 {
-    if (follow->place == LOG_PLACE_UNKNOWN && is_last &&
-        core_array_has_row(head->core, follow->id)) {
+    if (follow->place == LOG_PLACE_UNKNOWN && follow->is_node_fixed) {
+        follow->place = LOG_PLACE_NODE;
+    } else if (follow->place == LOG_PLACE_UNKNOWN && is_last &&
+               core_array_has_row(head->core, follow->id)) {
         place_read(head, follow);
     } else if (follow->place == LOG_PLACE_UNKNOWN && is_last) {
         snprintf(follow->node, sizeof follow->node, "%s", task_node);
@@ -239,8 +241,13 @@ static bool follow_place(struct head *head, time_ms now, struct follow *follow,
         follow->away_since = now;
     }
     if (follow->is_over && now - follow->away_since >= AWAY_MS) {
-        follow->place = LOG_PLACE_READING;
-        tails_read(head, follow);
+        if (follow->is_node_fixed) {
+            follow->place = LOG_PLACE_TAILS;
+            loop_again(head->loop);
+        } else {
+            follow->place = LOG_PLACE_READING;
+            tails_read(head, follow);
+        }
     }
     return false;
 }
@@ -276,7 +283,9 @@ static void follow_turn(struct head *head, time_ms now, struct follow *follow)
     if (follow->place == LOG_PLACE_TAILS) {
         char text[256];
         snprintf(text, sizeof text, "node '%s' cannot be asked now; %s", follow->node,
-                 "what its attempts wrote last is what the head kept of it");
+                 follow->is_node_fixed
+                     ? "what its ranks wrote lies on its disk"
+                     : "what its attempts wrote last is what the head kept of it");
         follow_note(head, follow, text);
         follow_attempt_end(head, follow, attempts);
         return;
@@ -345,6 +354,24 @@ static struct follow *follow_free_row(struct follows *follows)
     return NULL;
 }
 
+/* `node` of the query is one of those that the attempt is on, or was; an earlier one's are not
+ * known any more. False: it was answered. */
+static bool node_read(struct head *head, const struct http_request *request, task_id id,
+                      bool is_earlier, const char **ret_node)
+{
+    const char *node = *ret_node = http_query(request, "node");
+    char nodes[512], text[768];
+    core_task_nodes_print(head->core, id, nodes, sizeof nodes);
+    if (node == NULL ||
+        (strlen(node) <= NODE_NAME_MAX && (is_earlier || core_task_is_on(head->core, id, node)))) {
+        return true;
+    }
+    snprintf(text, sizeof text, "it has not been on node '%.63s'; %s%s", node,
+             nodes[0] != '\0' ? "it is or was on " : "it has not been anywhere yet", nodes);
+    http_answer_error(head->http, request->id, 404, "not_found", text);
+    return false;
+}
+
 void logs_open(struct head *head, const struct http_request *request, task_id id)
 {
     char node[NODE_NAME_MAX + 1];
@@ -373,6 +400,10 @@ void logs_open(struct head *head, const struct http_request *request, task_id id
                           "there is no such attempt yet");
         return;
     }
+    const char *wanted;
+    if (!node_read(head, request, id, is_fixed && attempt + 1 < attempts, &wanted)) {
+        return;
+    }
     if (row == NULL ||
         http_stream_open(head->http, request->id, "text/plain; charset=utf-8") != OK) {
         http_answer_error(head->http, request->id, 503, "busy",
@@ -384,12 +415,14 @@ void logs_open(struct head *head, const struct http_request *request, task_id id
         .id = id,
         .is_following = follow != NULL && strcmp(follow, "0") != 0,
         .is_fixed = is_fixed,
+        .is_node_fixed = wanted != NULL,
         .attempt = is_fixed       ? (uint32_t)attempt
                    : attempts > 0 ? attempts - 1
                                   : 0,
         .streams = {{.is_wanted = is_out, .has_tail = has_tail, .tail = tail},
                     {.is_wanted = is_err, .has_tail = has_tail, .tail = tail}},
     };
+    snprintf(row->node, sizeof row->node, "%s", wanted != NULL ? wanted : "");
     head->follows->n++;
     loop_again(head->loop);
 }

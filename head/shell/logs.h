@@ -30,8 +30,9 @@ struct follow {
     uint64_t request; /* 0: free */
     task_id id;
     bool is_following;
-    bool is_fixed; /* one attempt was asked for */
-    bool is_over;  /* nothing new will be written, or is waited for */
+    bool is_fixed;      /* one attempt was asked for */
+    bool is_node_fixed; /* one of the nodes that a trial is on was, and is in `node` */
+    bool is_over;       /* nothing new will be written, or is waited for */
     bool has_written;
     uint32_t attempt;
     log_place place;

@@ -9,7 +9,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../world"))
 
 from cluster import BUILD, SOURCE, is_alive, run, wait_for  # noqa: E402
-from fleet import STATE, Fleet  # noqa: E402
+from fleet import Fleet  # noqa: E402
 from worlds_test import give  # noqa: E402
 
 RING = """
@@ -36,10 +36,10 @@ def ring(fleet, epochs=9, schedule="{type: asha, min: 1, max: 9, eta: 3}", nodes
 
 
 def lines_of(fleet, trial, attempt, nodes, ranks):
-    """What each rank of the attempt wrote, by rank: read from its own node's log."""
+    """What each rank of the attempt wrote, by rank: asked from its own node."""
     found = []
     for node in fleet.nodes[:nodes]:
-        text = node.read(f"{STATE}/nodes/{node.name}/logs/{trial}/{attempt}.out")
+        text = fleet.muster("trial", "logs", trial, "--attempt", str(attempt), "--node", node.name, "--stream", "out").stdout
         own = {}
         for line in text.splitlines():
             rank = int(line[6:line.index("]")]) if line.startswith("[rank ") else 0
@@ -119,6 +119,9 @@ def test_part_is_shown_where_it_runs_and_a_pause_is_one_for_all(_cluster):
         assert not fleet.attempts() and fleet.node("node2")["running"] == 0
         told = lines_of(fleet, f"{number}.1", 0, 2, 2)
         assert len(told) == 4 and len({lines[-1] for lines in told}) == 1, [lines[-1] for lines in told]
+        refused = fleet.muster("trial", "logs", f"{number}.1", "--node", "node3", code=3).stderr
+        assert "has not been on node 'node3'; it is or was on node1, node2" in refused, refused
+        fleet.muster("trial", "logs", f"{number}.1", "--node", "a&b", code=2)
         fleet.muster("trial", "resume", f"{number}.1")
         step, trial = trial["step"], goes_on(fleet, number, trial["step"])
         rows = [row["step"] for row in fleet.rows(f"{number}.1") if row["attempt"] == 1]
