@@ -114,8 +114,12 @@ def root_of_release(release):
     if not shutil.which("debootstrap"):
         raise Skip("needs debootstrap: apt-get install debootstrap")
 
+    needs_namespaces()
+
     def make(root):
-        done = subprocess.run(["debootstrap", "--variant=minbase", "--include=python3", release, root, mirror()], capture_output=True, text=True)
+        # What it mounts in the root is gone with it, also when it is killed.
+        done = subprocess.run(["unshare", "--mount", "--fork", "--kill-child", "debootstrap", "--variant=minbase", "--include=python3",
+                               release, root, mirror()], capture_output=True, text=True)
         if done.returncode:
             raise Skip(f"{release} cannot be fetched from {mirror()}: {done.stdout.strip().splitlines()[-1:]}")
     return kept(release, make)
@@ -130,7 +134,7 @@ def fetch(release, packages, folder):
             file.write(text)
     options = {"Dir::Etc::SourceList": lists + "/sources", "Dir::Etc::SourceParts": "/dev/null", "Dir::State::Lists": lists + "/lists",
                "Dir::State::status": lists + "/status", "Dir::Cache::pkgcache": "", "Dir::Cache::srcpkgcache": "", "APT::Sandbox::User": "root",
-               "Acquire::Languages": "none", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false", "Acquire::Retries": "0",
+               "Acquire::Languages": "none", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false", "Acquire::Retries": "0", "Acquire::http::Timeout": "20",
                "APT::Update::Error-Mode": "any"}
     words = ["apt-get", "-qq", *[word for pair in options.items() for word in ("-o", "=".join(pair))]]
     return all(subprocess.run([*words, *verb], cwd=folder, capture_output=True).returncode == 0 for verb in (["update"], ["download", *packages]))

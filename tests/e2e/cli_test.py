@@ -115,7 +115,7 @@ def test_yaml_reads_back_as_the_json(cluster):
         read = subprocess.run([PYTHON, "-c", "import sys, json, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)"], input=text,
                               capture_output=True, text=True, check=True)
         seen, wanted = json.loads(read.stdout), cluster.json(*words)
-        for moving in ("age", "heard", "ran", "store_age", "store_memory"):
+        for moving in ("age", "heard", "ran", "store_age", "store_memory", "cache", "cache_max"):
             for value in (seen, wanted, *seen.get("items", []), *wanted.get("items", [])):
                 value.pop(moving, None)
         assert seen == wanted, (words, text)
