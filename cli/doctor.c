@@ -119,6 +119,7 @@ static const struct {
     {"head", doctor_head},
     {"version", doctor_version},
     {"store", doctor_store},
+    {"depot", doctor_depot},
     {"clock", doctor_clock},
     {"ports", doctor_ports},
     {"nodes", doctor_nodes},

@@ -36,6 +36,7 @@ void doctor_python(struct doctor *doctor);
 void doctor_head(struct doctor *doctor);
 void doctor_version(struct doctor *doctor);
 void doctor_store(struct doctor *doctor);
+void doctor_depot(struct doctor *doctor);
 void doctor_clock(struct doctor *doctor);
 void doctor_ports(struct doctor *doctor);
 void doctor_nodes(struct doctor *doctor);

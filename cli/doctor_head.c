@@ -11,7 +11,7 @@
 #include "cli/doctor.h"
 #include "cli/list.h"
 
-enum { ANSWER_MS = 5000, CLOCK_WARN_S = 5, PORT_AGENTS = 7700, PORT_HTTP = 7780 };
+enum { ANSWER_MS = 5000, CLOCK_WARN_S = 5, PORT_AGENTS = 7700, PORT_HTTP = 7780, MIB = 1 << 20 };
 
 static json_t *head_get(struct doctor *doctor, const char *path, int64_t *ret_date_s,
                         struct report *report)
@@ -101,6 +101,19 @@ void doctor_store(struct doctor *doctor)
     }
 }
 
+/* Up to its limit is as it should be: what is old goes when there must be room. */
+void doctor_depot(struct doctor *doctor)
+{
+    double used = (double)cli_json_int(doctor->status, "depot");
+    double max = (double)cli_json_int(doctor->status, "depot_max");
+    if (max > 0) {
+        bool is_over = used > max;
+        doctor_say(doctor, is_over ? DOCTOR_WARN : DOCTOR_OK,
+                   is_over ? "start the head with a larger --depot-max, or remove old sweeps" : "",
+                   "packed work folders take %.1f of %.0f MiB", used / MIB, max / MIB);
+    }
+}
+
 void doctor_clock(struct doctor *doctor)
 {
     struct report report = {0};
@@ -155,6 +168,19 @@ void doctor_ports(struct doctor *doctor)
     }
 }
 
+static void node_cache_check(struct doctor *doctor, const json_t *node, const char *name)
+{
+    double used = (double)cli_json_int(node, "cache"),
+           max = (double)cli_json_int(node, "cache_max");
+    if (max > 0) {
+        bool is_over = used > max;
+        doctor_say(doctor, is_over ? DOCTOR_WARN : DOCTOR_OK,
+                   is_over ? "those in use do not fit: start its worker with a larger --cache-max"
+                           : "",
+                   "work folders on %s take %.1f of %.0f MiB", name, used / MIB, max / MIB);
+    }
+}
+
 static void node_check(struct doctor *doctor, const json_t *node)
 {
     const char *name = cli_json_str(node, "name"), *state = cli_json_str(node, "state");
@@ -172,6 +198,9 @@ static void node_check(struct doctor *doctor, const json_t *node)
     if (is_alive && strcmp(version, MUSTER_VERSION) != 0) {
         doctor_say(doctor, DOCTOR_WARN, "install the same version everywhere",
                    "%s runs muster %s, this is " MUSTER_VERSION, name, version);
+    }
+    if (is_alive) {
+        node_cache_check(doctor, node, name);
     }
     if (json_is_true(cli_json_get(node, "cordoned"))) {
         snprintf(advice, sizeof advice, "muster node resume %s", name);

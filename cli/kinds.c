@@ -68,8 +68,8 @@ const struct cli_kind cli_node_kind = {
     .id = "name",
     .columns = WORDS("name", "state", "host", "cpus", "cpus_used", "memory", "gpus", "gpus_used",
                      "running", "cordoned", "dry", "joined"),
-    .wide = WORDS("pid", "version", "memory_used", "heard", "labels", "cordon_reason", "drain_left",
-                  "drain_reason"),
+    .wide = WORDS("pid", "version", "memory_used", "cache", "cache_max", "heard", "labels",
+                  "cordon_reason", "drain_left", "drain_reason"),
     .filters = WORDS("label", "since"),
 };
 

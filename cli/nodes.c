@@ -41,6 +41,11 @@ static void node_print(const json_t *node)
            cpus, (double)cli_json_int(node, "memory_used") / gib,
            (double)cli_json_int(node, "memory") / gib, gpus_used,
            json_array_size(cli_json_get(node, "gpus")));
+    if (cli_json_int(node, "cache_max") > 0) {
+        printf("  %-11s %.1f of %.0f MiB of work folders\n", "cache",
+               (double)cli_json_int(node, "cache") / (1 << 20),
+               (double)cli_json_int(node, "cache_max") / (1 << 20));
+    }
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         node_line(node, lines[i][0], lines[i][1]);
     }

@@ -19,6 +19,14 @@ static void status_store_print(const json_t *status)
            has_max ? " of " : "", has_max ? max : "");
 }
 
+static void status_depot_print(const json_t *status)
+{
+    const double mib = 1 << 20;
+    printf("  depot   %.1f of %.0f MiB of work folders\n",
+           (double)cli_json_int(status, "depot") / mib,
+           (double)cli_json_int(status, "depot_max") / mib);
+}
+
 int verb_status(struct cli *cli)
 {
     json_t *status = NULL;
@@ -42,6 +50,7 @@ int verb_status(struct cli *cli)
         double age = json_number_value(cli_json_get(status, "store_age"));
         printf(age > 1 ? ", waiting for %.0f s\n" : "\n", age);
         status_store_print(status);
+        status_depot_print(status);
         printf("  http    %s%s\n", cli_json_str(status, "http"),
                json_is_true(cli_json_get(status, "http_insecure"))
                    ? "  INSECURE: tokens cross the network unencrypted"

@@ -208,7 +208,9 @@ static void heartbeats(struct fleet *fleet, time_ms now, fleet_say *say, void *c
 {
     uint32_t steps = FLEET_HEARTBEAT_MS / FLEET_STEP_MS;
     for (uint32_t i = (uint32_t)(now / FLEET_STEP_MS % steps); i < fleet->n_nodes; i += steps) {
-        struct msg_heartbeat heartbeat = {fleet->nodes[i].incarnation, 500, 1 << 30};
+        struct msg_heartbeat heartbeat = {.incarnation = fleet->nodes[i].incarnation,
+                                          .cpu_permille = 500,
+                                          .memory_used_bytes = 1 << 30};
         say_message(i, MSG_HEARTBEAT, &heartbeat, say, context);
         fleet->totals.heartbeats++;
     }

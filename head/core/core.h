@@ -258,6 +258,8 @@ void view_users(struct core *core, time_ms now, uint64_t request);
 const char *core_work_owner(const struct core *core, uint32_t number);
 /* Where the shell serves HTTP, for status. */
 void core_http_set(struct core *core, const char *url, bool is_insecure);
+/* Of packed work folders on the head's disk, for status. */
+void core_depot_set(struct core *core, uint64_t bytes, uint64_t max_bytes);
 
 /* ---- views: each answers `request` with what the core holds now, once that is on disk ---- */
 /* What is NULL or 0 selects nothing. Words that do not exist are answered 400 with those that do.

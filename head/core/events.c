@@ -146,5 +146,7 @@ void on_heartbeat(struct core *core, time_ms now, uint64_t peer, const struct ms
     if (node != NULL) {
         node->cpu_permille = msg->cpu_permille;
         node->memory_used_bytes = msg->memory_used_bytes;
+        node->cache_bytes = msg->cache_bytes;
+        node->cache_max_bytes = msg->cache_max_bytes;
     }
 }

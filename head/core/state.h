@@ -179,6 +179,7 @@ struct node {
     time_ms heard;
     int64_t cpu_permille;
     uint64_t memory_used_bytes;
+    uint64_t cache_bytes, cache_max_bytes;
     struct list ack_link;   /* of core.acks_due */
     bool is_agent_leaving;  /* its agent itself said that it drains */
     time_ms leaves_at;      /* the same agent does, whatever is left; 0: it did not say */
@@ -262,6 +263,7 @@ struct core {
     time_ms status_at; /* when status_durable is filled in again, without a batch */
     char store_kind[16], store_policy[96], store_loss[96];
     uint64_t store_memory_bytes, store_memory_max_bytes;
+    uint64_t depot_bytes, depot_max_bytes;
     const char *http_url;
     bool is_http_insecure;
     time_ms store_state_since;

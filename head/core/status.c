@@ -39,6 +39,12 @@ void core_store_facts_set(struct core *core, const struct core_store_facts *fact
     core->store_memory_max_bytes = facts->memory_max_bytes;
 }
 
+void core_depot_set(struct core *core, uint64_t bytes, uint64_t max_bytes)
+{
+    core->depot_bytes = bytes;
+    core->depot_max_bytes = max_bytes;
+}
+
 error_code core_status_print(const struct core *core, time_ms now, struct buf *text)
 {
     struct api_status status = core->status_durable;
@@ -51,6 +57,8 @@ error_code core_status_print(const struct core *core, time_ms now, struct buf *t
     status.store_memory_max = core->store_memory_max_bytes;
     status.http = core->http_url;
     status.http_insecure = core->is_http_insecure;
+    status.depot = core->depot_bytes;
+    status.depot_max = core->depot_max_bytes;
     struct json_out json = json_out_to(text);
     schema_print_json(&api_status_schema, &status, &json, NULL);
     return text->failed;
@@ -63,6 +71,28 @@ static void metric(struct buf *text, const char *name, const char *type, const c
     ignore_error(buf_printf(text, "# HELP %s %s\n# TYPE %s %s\n%s %s\n", name, help, name, type,
                             name, real_print(value, number)),
                  "sticky");
+}
+
+static void disk_metrics(const struct core *core, struct buf *text)
+{
+    uint64_t cache_bytes = 0, cache_max_bytes = 0;
+    for (const struct node *node = core->nodes; node != NULL; node = node->hh.next) {
+        bool is_gone = node->r.state == NODE_GONE;
+        cache_bytes += is_gone ? 0 : node->cache_bytes;
+        cache_max_bytes += is_gone ? 0 : node->cache_max_bytes;
+    }
+    metric(text, "muster_store_memory_bytes", "gauge", "Memory that Redis uses.",
+           (double)core->store_memory_bytes);
+    metric(text, "muster_store_memory_max_bytes", "gauge", "Its maxmemory; 0: no limit.",
+           (double)core->store_memory_max_bytes);
+    metric(text, "muster_depot_bytes", "gauge", "Packed work folders on the head's disk.",
+           (double)core->depot_bytes);
+    metric(text, "muster_depot_max_bytes", "gauge", "What they may take there.",
+           (double)core->depot_max_bytes);
+    metric(text, "muster_cache_bytes", "gauge", "Work folders on the disks of all nodes.",
+           (double)cache_bytes);
+    metric(text, "muster_cache_max_bytes", "gauge", "What they may take there.",
+           (double)cache_max_bytes);
 }
 
 error_code core_metrics_print(const struct core *core, time_ms now, struct buf *text)
@@ -109,5 +139,6 @@ error_code core_metrics_print(const struct core *core, time_ms now, struct buf *
            (double)core->array_rows_dropped_total);
     metric(text, "muster_store_wait_seconds", "gauge", "Age of the batch that waits for the store.",
            (double)core_batch_age(core, now) / 1000.0);
+    disk_metrics(core, text);
     return text->failed;
 }

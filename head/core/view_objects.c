@@ -287,6 +287,8 @@ void api_node_fill(const struct core *core, const struct node *node, time_ms now
         .joined = node->r.joined,
         .heard = now - node->heard,
         .dry = node->r.is_dry,
+        .cache = node->cache_bytes,
+        .cache_max = node->cache_max_bytes,
     };
     node_asides(core, node, arena, ret);
     node_labels(node, arena, ret);

@@ -60,6 +60,13 @@ void blobs_on_room(void *context)
     depot_look_again(head->depot);
 }
 
+void blobs_turn(struct head *head, time_ms now)
+{
+    uint64_t max_bytes, bytes = depot_bytes(head->depot, &max_bytes);
+    depot_turn(head->depot, now);
+    core_depot_set(head->core, bytes, max_bytes);
+}
+
 error_code blobs_open(struct head *head, struct report *report)
 {
     char folder[4200];

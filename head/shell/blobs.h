@@ -10,6 +10,8 @@
 MUST_CHECK error_code blobs_open(struct head *head, struct report *report);
 /* Of router_options. */
 void blobs_on_room(void *context);
+/* Once a turn: the depot's, and what it holds is told for status. */
+void blobs_turn(struct head *head, time_ms now);
 void blobs_on_get(struct head *head, uint64_t peer, const struct msg_blob_get *msg);
 /* Of http_callbacks. */
 http_upload blobs_on_upload(void *context, const struct http_request *request,

@@ -132,7 +132,7 @@ static void turn_serve(struct daemon *d, const struct loop_turn *turn)
     (void)turn_enter(clock, TURN_LOOP);
     follows_turn(head, turn->now);
     front_turn(head, turn->now);
-    depot_turn(head->depot, turn->now);
+    blobs_turn(head, turn->now);
     time_ms deadline =
         earlier(core_next_deadline(head->core), follows_deadline(head->follows, turn->now));
     deadline = earlier(deadline, front_deadline(head));

@@ -83,6 +83,12 @@ bool depot_blob_add(struct depot *depot, const char *hash, uint64_t bytes, uint6
 
 /* ---- room ---- */
 
+uint64_t depot_bytes(const struct depot *depot, uint64_t *ret_max_bytes)
+{
+    *ret_max_bytes = depot->max_bytes;
+    return depot->used_bytes;
+}
+
 static void on_unlinked(uv_fs_t *request)
 {
     struct depot *depot = request->data;

@@ -47,6 +47,8 @@ MUST_CHECK error_code depot_new(struct loop *loop, const char *folder, uint64_t 
 /* Runs the loop until nothing of it is in the pool. NULL is fine. */
 void depot_free(struct depot *depot);
 
+/* What blobs take on disk, and uploads as announced; what they may take. */
+uint64_t depot_bytes(const struct depot *depot, uint64_t *ret_max_bytes);
 /* True: it is there, and was used now. */
 bool depot_find(struct depot *depot, const char *hash, uint64_t *ret_bytes);
 

@@ -200,6 +200,8 @@ static const struct field api_node_fields[] = {
     F_STR(struct api_node, cordon_reason, 40, 1, SCHEMA_TEXT_MAX),
     F_LIST(struct api_node, set_aside, n_set_aside, 41, 1, SET_ASIDE_MAX, &api_set_aside_schema),
     F_BOOL(struct api_node, dry, 70, 1),
+    F_U64(struct api_node, cache, 200, 1),
+    F_U64(struct api_node, cache_max, 201, 1),
 };
 const struct schema api_node_schema = SCHEMA("node", struct api_node, 1, api_node_fields);
 
@@ -231,6 +233,8 @@ static const struct field api_status_fields[] = {
     F_U64(struct api_status, store_memory_max, 54, 1),
     F_STR(struct api_status, http, 60, 1, SCHEMA_TEXT_MAX),
     F_BOOL(struct api_status, http_insecure, 61, 1),
+    F_U64(struct api_status, depot, 200, 1),
+    F_U64(struct api_status, depot_max, 201, 1),
 };
 const struct schema api_status_schema = SCHEMA("status", struct api_status, 1, api_status_fields);
 

@@ -189,7 +189,8 @@ struct api_node {
     int64_t drain_left;  /* span until the deadline */
     uint32_t drain_owes; /* snapshots that only it has, and somebody needs */
     const char *drain_text;
-    bool dry; /* its worker runs no process */
+    bool dry;                  /* its worker runs no process */
+    uint64_t cache, cache_max; /* bytes of work folders on its disk, as it said last */
 };
 
 struct api_status {
@@ -210,8 +211,9 @@ struct api_status {
     double cpus, cpus_used, gpus, gpus_used;
     uint32_t sweeps_active;
     uint32_t tasks_queued, tasks_leased, tasks_running, tasks_stopping, tasks_ended;
-    const char *http;   /* where people and programs are served */
-    bool http_insecure; /* off loopback without TLS */
+    const char *http;          /* where people and programs are served */
+    bool http_insecure;        /* off loopback without TLS */
+    uint64_t depot, depot_max; /* bytes of packed work folders on the head's disk */
 };
 
 /* A named user's key; the token itself is told once, when it is made. */

@@ -358,6 +358,7 @@ struct msg_heartbeat {
     uint64_t incarnation;
     int64_t cpu_permille; /* of the node, since the last one */
     uint64_t memory_used_bytes;
+    uint64_t cache_bytes, cache_max_bytes; /* of work folders on its disk; 0 max: it did not say */
 };
 
 struct msg_blob_get {

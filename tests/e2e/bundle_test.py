@@ -1,18 +1,25 @@
 #!/usr/bin/env python3
 """The bundle in root file systems that are not ours: as uid 1000, without network, from a read-only folder with a blank in its
-name. Always: a root that has nothing but a static busybox. With MUSTER_TEST_LONG=1: Debian 11 and 13, made by debootstrap."""
+name. Always: a root that has nothing but a static busybox, and one of another Debian release, its C library and busybox; a worker in
+such a root beside two of this machine's. With MUSTER_TEST_LONG=1: whole roots of Debian 11, 12 and 13, made by debootstrap."""
 import atexit
 import glob
 import os
+import re
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 
-from cluster import BUILD, SLOW, SOURCE, Skip, run
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../world"))
+
+from cluster import BUILD, SLOW, SOURCE, Skip, run  # noqa: E402
+from fleet import STATE, WORK, Fleet  # noqa: E402
 
 PLACE = "/srv/some where/muster"  # where the foreign root has the bundle
-RELEASES = ("bullseye", "trixie")
+RELEASES = {"bullseye": "11", "bookworm": "12", "trixie": "13"}
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _made = {}
 
 
@@ -43,14 +50,21 @@ def needs_namespaces():
 
 def root_bare(cluster):
     """A root of one static shell: no library, no /lib, no user list but its own."""
+    needs_namespaces()
     busybox = shutil.which("busybox")
     if not busybox or not is_static(busybox):
         raise Skip("needs a static busybox (package busybox-static)")
     root = os.path.join(cluster.root, "bare")
-    for folder in ("bin", "etc", "home/user", "proc", "dev", "tmp", "srv"):
-        os.makedirs(os.path.join(root, folder))
+    os.makedirs(os.path.join(root, "bin"))
     shutil.copy(busybox, os.path.join(root, "bin/busybox"))
-    for name in subprocess.run([busybox, "--list"], capture_output=True, text=True).stdout.split():
+    return furnished(root)
+
+
+def furnished(root):
+    """What a root with a busybox needs besides: its commands by name, folders, users."""
+    for folder in ("etc", "home/user", "proc", "dev", "tmp", "srv"):
+        os.makedirs(os.path.join(root, folder), exist_ok=True)
+    for name in subprocess.run(["/usr/sbin/chroot", root, "/bin/busybox", "--list"], check=True, capture_output=True, text=True).stdout.split():
         if not os.path.lexists(os.path.join(root, "bin", name)):
             os.symlink("busybox", os.path.join(root, "bin", name))
     for name, text in (("passwd", "user:x:1000:1000::/home/user:/bin/sh\n"), ("hosts", "127.0.0.1 here.example\n"),
@@ -65,6 +79,12 @@ def is_static(program):
     return "not a dynamic" in done.stdout + done.stderr
 
 
+def libc_version(root):
+    (path,) = glob.glob(os.path.join(root, "lib/*-linux-gnu/libc.so.6"))
+    with open(path, "rb") as file:
+        return re.search(rb"GNU C Library [^\n]* version ([0-9.]+)", file.read()).group(1)
+
+
 def mirror():
     """The archive that this machine's own apt uses."""
     for path in [*glob.glob("/etc/apt/sources.list"), *glob.glob("/etc/apt/sources.list.d/*")]:
@@ -76,22 +96,69 @@ def mirror():
     return "http://deb.debian.org/debian"
 
 
+def kept(name, make):
+    """A root that make(folder) fetches, kept in the build folder."""
+    root = os.path.join(os.path.abspath(BUILD), "roots", name)
+    if not os.path.exists(root + ".ready"):
+        shutil.rmtree(root, ignore_errors=True)
+        os.makedirs(root)
+        make(root)
+        open(root + ".ready", "w").close()
+    return root
+
+
 def root_of_release(release):
-    """A Debian release's own minimal root, kept in the build folder."""
+    """A Debian release's own minimal root."""
     if os.environ.get("MUSTER_TEST_LONG") != "1":
         raise Skip("makes a whole Debian root; only with MUSTER_TEST_LONG=1")
     if not shutil.which("debootstrap"):
-        raise Skip("needs debootstrap")
-    root = os.path.join(BUILD, "roots", release)
-    if os.path.exists(root + ".ready"):
-        return root
-    shutil.rmtree(root, ignore_errors=True)
-    os.makedirs(os.path.dirname(root), exist_ok=True)
-    done = subprocess.run(["debootstrap", "--variant=minbase", "--include=python3", release, root, mirror()], capture_output=True, text=True)
-    if done.returncode:
-        raise Skip(f"{release} cannot be fetched from {mirror()}: {done.stdout.strip().splitlines()[-1:]}")
-    open(root + ".ready", "w").close()
-    return root
+        raise Skip("needs debootstrap: apt-get install debootstrap")
+
+    needs_namespaces()
+
+    def make(root):
+        # What it mounts in the root is gone with it, also when it is killed.
+        done = subprocess.run(["unshare", "--mount", "--fork", "--kill-child", "debootstrap", "--variant=minbase", "--include=python3",
+                               release, root, mirror()], capture_output=True, text=True)
+        if done.returncode:
+            raise Skip(f"{release} cannot be fetched from {mirror()}: {done.stdout.strip().splitlines()[-1:]}")
+    return kept(release, make)
+
+
+def fetch(release, packages, folder):
+    """Packages of another Debian release, by apt with lists of its own; False: there are none here."""
+    lists = os.path.join(folder, "apt")
+    os.makedirs(lists + "/lists/partial")
+    for name, text in (("sources", f"deb [signed-by={KEYRING}] {mirror()} {release} main\n"), ("status", "")):
+        with open(os.path.join(lists, name), "w") as file:
+            file.write(text)
+    options = {"Dir::Etc::SourceList": lists + "/sources", "Dir::Etc::SourceParts": "/dev/null", "Dir::State::Lists": lists + "/lists",
+               "Dir::State::status": lists + "/status", "Dir::Cache::pkgcache": "", "Dir::Cache::srcpkgcache": "", "APT::Sandbox::User": "root",
+               "Acquire::Languages": "none", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false", "Acquire::Retries": "0", "Acquire::http::Timeout": "20",
+               "APT::Update::Error-Mode": "any"}
+    words = ["apt-get", "-qq", *[word for pair in options.items() for word in ("-o", "=".join(pair))]]
+    return all(subprocess.run([*words, *verb], cwd=folder, capture_output=True).returncode == 0 for verb in (["update"], ["download", *packages]))
+
+
+def root_of_another_release():
+    """The C library and the busybox of a Debian release that is not this machine's: the oldest that can be had."""
+    with open("/etc/os-release") as file:
+        here = file.read()
+    if not shutil.which("apt-get") or not os.path.exists(KEYRING):
+        raise Skip(f"needs apt-get and {KEYRING}")
+    for release in (name for name in RELEASES if f"={name}\n" not in here):
+        def make(root, release=release):
+            with tempfile.TemporaryDirectory() as folder:
+                if not fetch(release, ["libc6", "busybox"], folder):
+                    raise Skip(f"no Debian release but this machine's can be fetched from {mirror()}")
+                for path in glob.glob(folder + "/*.deb"):
+                    subprocess.run(["dpkg-deb", "-x", path, root], check=True)
+            furnished(root)
+        try:
+            return kept(release + "-small", make)
+        except Skip as why:
+            reason = why
+    raise reason
 
 
 def inside(cluster, root, script, seconds=120):
@@ -159,6 +226,41 @@ def sweep_in(cluster, root):
 
 def test_bundle_in_a_root_without_libraries_runs_a_sweep(cluster):
     sweep_in(cluster, root_bare(cluster))
+
+
+def test_bundle_in_a_root_of_another_release_runs_a_sweep(cluster):
+    needs_namespaces()
+    root = root_of_another_release()
+    # It has a C library of its own, of another version, that its own programs need and ours must not get.
+    assert not is_static(os.path.join(root, "bin/busybox")) and libc_version(root) != libc_version("/"), libc_version(root)
+    sweep_in(cluster, root)
+
+
+def test_bundle_on_a_foreign_node_trains_beside_two_of_this_machine(cluster):
+    try:
+        root = root_of_another_release()
+    except Skip as why:
+        print(f"with busybox alone: {why}")
+        root = root_bare(cluster)
+    top = bundle()
+    foreign = {"root": root, "put": {"/opt/bundle": top}, "program": "/opt/bundle/bin/muster"}
+    with Fleet(3, node_options=lambda number: foreign if number == 3 else {}) as fleet:
+        for name in ("digits", "digits.txt"):
+            shutil.copy(os.path.join(top, "examples/digits", name), fleet.submitter.path(f"{WORK}/{name}"))
+        with open(os.path.join(top, "examples/digits/asha.yaml")) as file:
+            number = fleet.submit(file.read().replace("trials: 60", "trials: 30"))
+        fleet.wait_ended(number, 120)
+        _, items = fleet.check_counted_once(number, 30)
+        assert {t["node"] for t in items} == {"node1", "node2", "node3"}, [t["node"] for t in items]
+        there = [t for t in items if t["node"] == "node3"]
+        assert all(t["attempts"] == 1 and t["last"]["metrics"]["val_acc"] > 0 for t in there), there
+        # Nothing of this machine is there, and what the worker runs on is the bundle's.
+        node = fleet.by_name["node3"]
+        assert not os.path.exists(node.path("/usr/bin/python3")) and not os.path.exists(node.path("/opt/muster"))
+        inner = node.inner_pid(next(pid for pid, argv in node.pids().items() if "worker" in argv))
+        maps = node.run(["/bin/sh", "-c", f"sed -n 's,.* \\(/.*\\),\\1,p' /proc/{inner}/maps"]).stdout.split()
+        assert "/opt/bundle/lib/libc.so.6" in maps, maps
+        assert not [path for path in maps if not path.startswith(("/opt/bundle/", STATE, "/dev", "/memfd"))], maps
 
 
 def test_bundle_attempt_gets_the_machine_and_not_the_bundles_libraries(cluster):
@@ -238,11 +340,15 @@ def release_in(cluster, release):
 
 
 def test_bundle_on_debian_11_runs_a_sweep(cluster):
-    release_in(cluster, RELEASES[0])
+    release_in(cluster, "bullseye")
+
+
+def test_bundle_on_debian_12_runs_a_sweep(cluster):
+    release_in(cluster, "bookworm")
 
 
 def test_bundle_on_debian_13_runs_a_sweep(cluster):
-    release_in(cluster, RELEASES[1])
+    release_in(cluster, "trixie")
 
 
 if __name__ == "__main__":

@@ -87,8 +87,12 @@ def test_deb_names_what_it_needs(cluster):
 def test_deb_installed_has_units_that_verify(cluster):
     found = parts(inside(cluster, """
 dpkg -i muster.deb >/dev/null
+verify() { systemd-analyze verify "$@" 2>&1 && echo passed || echo "exit $?"; }
 echo "== verify"
-systemd-analyze verify muster-head.service muster-worker.service 2>&1 | grep muster || true
+verify muster-head.service muster-worker.service
+echo "== planted"
+sed 's,^ExecStart=/usr/bin/,ExecStart=/usr/nowhere/,' /lib/systemd/system/muster-head.service >/lib/systemd/system/muster-planted.service
+verify muster-planted.service
 echo "== user"
 id -un muster
 echo "== module"
@@ -96,7 +100,8 @@ cd / && /usr/bin/python3 -c 'import muster; print(muster.__file__)'
 echo "== pkgconfig"
 pkg-config --libs muster
 """))
-    assert found["verify"] == "", found["verify"]
+    assert found["verify"] == "passed", found["verify"]
+    assert "/usr/nowhere/muster" in found["planted"] and "exit 1" in found["planted"], found["planted"]
     assert found["user"] == "muster"
     assert found["module"].startswith("/usr/lib/python3/dist-packages/"), found
     assert "-lmuster" in found["pkgconfig"], found

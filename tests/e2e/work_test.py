@@ -186,12 +186,13 @@ def test_blob_is_proven_bounded_and_named(cluster):
     assert status == 409 and "PUT" in text, (status, text)
     sweep["work"] = name
     assert cluster.http("POST", "/api/v1/sweeps", json.dumps(sweep).encode())[0] == 201
-    # Unnamed ones make room, the oldest first; the named one stays; too much is refused before it is sent.
+    # Unnamed ones make room, the least recently used first; the named one stays; too much is refused before it is sent.
     small = [blob(os.urandom(12000)) for _ in range(5)]
     for digest, body in small:
         assert cluster.http("PUT", f"/api/v1/blobs/{digest}", body)[0] == 201
+        assert cluster.http("HEAD", f"/api/v1/blobs/{small[0][0]}")[0] == 200
     kept = depot(cluster)
-    assert name in kept and small[-1][0] in kept and small[0][0] not in kept, kept
+    assert kept == sorted([name, small[0][0], small[-1][0]]), kept
     digest, body = blob(os.urandom(38000))
     status, text = cluster.http("PUT", f"/api/v1/blobs/{digest}", body)
     assert status == 507 and "--depot-max" in text, (status, text)
@@ -295,20 +296,72 @@ def test_setup_is_killed_with_its_sweep(cluster):
     wait_for("the setup's end", lambda: not os.path.exists(f"/proc/{pid}"))
 
 
-def test_node_cache_is_bounded_and_keeps_what_was_used_last(cluster):
+def filled(cluster, name, size):
+    """A project with so many bytes besides."""
+    folder = project(cluster, name)
+    with open(os.path.join(folder, "data.bin"), "wb") as file:
+        file.write(os.urandom(size))
+    return folder
+
+
+def test_node_cache_is_bounded_and_the_least_recently_used_go(cluster):
     cluster.up("--cpus", "2", "--cache-max", "1M")
-    works = []
-    for i in range(3):
-        folder = project(cluster, f"project{i}")
-        with open(os.path.join(folder, "data.bin"), "wb") as file:
-            file.write(os.urandom(600 << 10))
-        works.append(ended(cluster, submit(cluster, sweep_file(folder, trials=2)))["work"])
-    wait_for("older trees to go", lambda: trees(cluster) == works[-1:])
-    number = submit(cluster, os.path.join(cluster.root, "project0", "sweep.yaml"))  # gone here, still in the depot
-    assert ended(cluster, number)["done"] == 2
-    cluster.kill("worker")  # a new agent finds what is there
-    number = submit(cluster, os.path.join(cluster.root, "project0", "sweep.yaml"))
-    assert ended(cluster, number)["done"] == 2 and trees(cluster) == [works[0]]
+    folders = [filled(cluster, f"project{i}", 300 << 10) for i in range(5)]
+    works = {}
+
+    def use(i):
+        sweep = ended(cluster, submit(cluster, sweep_file(folders[i], trials=1)))
+        assert sweep["done"] == 1, sweep
+        works[i] = sweep["work"]
+
+    def is_there(*numbers):
+        return sorted(trees(cluster)) == sorted(works[i] for i in numbers)
+
+    for i in (0, 1, 2):
+        use(i)
+    assert is_there(0, 1, 2)
+    use(0)
+    use(3)
+    wait_for("the one used longest ago to go, not the one made first", lambda: is_there(2, 0, 3))
+    cluster.kill("worker")  # a new agent finds what is there, and when it was used
+    use(4)
+    wait_for("the next one to go", lambda: is_there(0, 3, 4))
+    use(1)  # gone here, still in the depot
+    wait_for("the next one to go", lambda: is_there(3, 4, 1))
+
+
+def test_work_folder_in_use_stays_and_what_is_used_is_shown(cluster):
+    cluster.up("--cpus", "4", "--cache-max", "8M", "--depot-max", "40M")
+    begun, go = os.path.join(cluster.root, "begun"), os.path.join(cluster.root, "go")
+    size = 5 << 20  # so large a file is a link to the node's copy
+    waits = f"'touch {begun} && until test -e {go}; do sleep 0.02; done; test -L data.bin && cksum data.bin && exec {PYTHON} train.py'"
+    held = submit(cluster, sweep_file(filled(cluster, "held", size), trials=1, command=waits))
+    wait_for("an attempt that uses its folder", lambda: os.path.exists(begun))
+    works = [cluster.sweep_of(held)["work"]]
+    for i in (1, 2):
+        works.append(ended(cluster, submit(cluster, sweep_file(filled(cluster, f"other{i}", size), trials=1)))["work"])
+    # The oldest is in use: the next one goes, and more is there than should be.
+    wait_for("what nobody uses to go", lambda: sorted(trees(cluster)) == sorted([works[0], works[2]]))
+
+    def node():
+        return json.loads(cluster.http("GET", "/api/v1/nodes")[1])["items"][0]
+    wait_for("the node to say so", lambda: node()["cache"] > 2 * size and node()["cache_max"] == 8 << 20)
+    assert "cache" in cluster.run("node", "show", "local").stdout
+    assert "--cache-max" in cluster.run("doctor", code=None).stdout
+    open(go, "w").close()
+    assert ended(cluster, held)["done"] == 1
+    works.append(ended(cluster, submit(cluster, sweep_file(filled(cluster, "last", size), trials=1)))["work"])
+    wait_for("both to go", lambda: trees(cluster) == works[3:])
+    wait_for("the node to say so", lambda: size < node()["cache"] < 8 << 20)
+    assert "--cache-max" not in cluster.run("doctor", code=None).stdout
+
+    used = sum(os.path.getsize(os.path.join(cluster.state, "depot", name)) for name in depot(cluster))
+    status = cluster.json("status")
+    assert (status["depot"], status["depot_max"]) == (used, 40 << 20) and used > 4 * size, (status, used)
+    assert f"{used / (1 << 20):.1f} of 40 MiB" in cluster.run("status").stdout
+    metrics = dict(line.split() for line in cluster.http("GET", "/metrics")[1].splitlines() if not line.startswith(("#", "muster_tasks{")))
+    assert float(metrics["muster_depot_bytes"]) == used and float(metrics["muster_cache_bytes"]) == node()["cache"], metrics
+    assert float(metrics["muster_cache_max_bytes"]) == 8 << 20 and float(metrics["muster_store_memory_bytes"]) > 0, metrics
 
 
 def test_head_killed_while_it_is_pulled_and_sent(cluster):

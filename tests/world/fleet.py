@@ -24,19 +24,22 @@ ENDED = ("done", "failed", "cancelled")
 class Fleet:
     """`nodes` worlds with a worker each, named node1 and so on. `external`: the store is a Redis in a world of its own.
     `more` are names of further worlds without a daemon, `node_options(number)` more arguments of a node's World (number from 1),
-    `put` is for every world; `arguments(number)` are more words for its worker. Without `start` no worker is started."""
+    and `program`, if its worker is another muster than that of this build; `put` is for every world but those with a foreign root;
+    `arguments(number)` are more words for its worker. Without `start` no worker is started."""
 
     def __init__(self, nodes=3, cpus=2, external=False, more=(), node_options=None, put=None, head_arguments=(),
                  arguments=lambda number: [], start=True):
         self.names = ["head", "submitter"] + [f"node{i + 1}" for i in range(nodes)] + (["store"] if external else []) + list(more)
         self.cpus, self.external, self.head_arguments, self.arguments, self.start = cpus, external, list(head_arguments), arguments, start
         self.address = "head"  # where workers join
+        self.programs = {}  # muster's path, by the world's name
         shared = {PROGRAM: MUSTER, "/opt/muster/share/muster/python": os.path.join(SOURCE, "client/python"),
                   TRAINERS: os.path.join(SOURCE, "tests/e2e/trainers"), **(put or {})}
 
         def options(number):
             own = dict(node_options(number - 1) if node_options and self.names[number].startswith("node") else {})
-            own["put"] = {**shared, **own.get("put", {})}
+            self.programs[self.names[number]] = own.pop("program", PROGRAM)
+            own["put"] = {**({} if "root" in own else shared), **own.get("put", {})}
             return own
 
         self.worlds = Worlds(len(self.names), self.names, options)
@@ -114,7 +117,7 @@ class Fleet:
         if not os.path.exists(node.path("/root/join")):
             node.write("/root/join", self.join_key)
             os.chmod(node.path("/root/join"), 0o600)
-        return self.daemon(node, node.name, [PROGRAM, "worker", "--join", f"tcp://{self.address}:{LISTEN_PORT}", "--key-file", "/root/join",
+        return self.daemon(node, node.name, [self.programs[node.name], "worker", "--join", f"tcp://{self.address}:{LISTEN_PORT}", "--key-file", "/root/join",
                                              "--state", STATE, "--cpus", str(self.cpus), *self.arguments(self.nodes.index(node) + 1), *more],
                            **options)
 

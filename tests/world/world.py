@@ -96,15 +96,17 @@ def _ip(pid, *lines):
 
 class World:
     """One machine. Made by Worlds. `put` is {path inside: path here}, read-only; `small` {folder inside: bytes} for folders that
-    are soon full; `root` a folder with another Linux, e.g. of debootstrap; `environment` what popen() gives to every program."""
+    are soon full; `root` a folder with another Linux, e.g. of debootstrap; `environment` what popen() gives to every program;
+    `link` what makes its link slow or lossy: netem, wire, or None for what there is."""
 
-    def __init__(self, worlds, number, name, put=None, small=None, root=None, size_bytes=SIZE_BYTES, environment=None):
+    def __init__(self, worlds, number, name, put=None, small=None, root=None, size_bytes=SIZE_BYTES, environment=None, link=None):
         self.worlds, self.number, self.name = worlds, number, name
         self.put, self.small, self.root, self.size_bytes = dict(put or {}), dict(small or {}), root, size_bytes
         self.environment = {"PATH": "/opt/muster/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/root", "LANG": "C.UTF-8",
                             **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}, **(environment or {})}
         self.ip, self.ip6 = f"{NET}{number + 2}", f"{NET6}{number + 2:x}"
         self.outer = self.init = None
+        self.link = link
         self._wire, self._delay_ms, self._loss_percent = None, 0, 0
         self._port = self._bridged = f"port{number}"
         self._cut = None
@@ -288,8 +290,10 @@ class World:
     def _wire_start(self, delay_ms, loss_percent):
         """By netem on both cards where the kernel has it, else by wire.py between the world's port and the bridge."""
         switch, what = self.worlds.switch, f"netem delay {delay_ms}ms loss {loss_percent}% limit 20000"
-        if all(_tc(pid, f"qdisc replace dev {card} root {what}") for pid, card in ((switch, self._port), (self.init, CARD))):
+        if self.link != "wire" and all(_tc(pid, f"qdisc replace dev {card} root {what}") for pid, card in ((switch, self._port), (self.init, CARD))):
             return
+        if self.link == "netem":
+            raise Skip("needs tc and a kernel with netem")
         for world in self.worlds:
             if world.is_up():
                 kernel.offload_off(world.init, CARD)

@@ -197,8 +197,8 @@ def test_cut_reject_fails_new_connections_at_once(_cluster):
         assert far.recv(1) == b"x"
 
 
-def test_delay_and_loss_hold_up_a_link(_cluster):
-    with Worlds(2) as worlds:
+def delay_and_loss(link):
+    with Worlds(2, options=lambda _: {"link": link}) as worlds:
         one, two = worlds
         one.delay(60)
         near, far = connection(one, two)
@@ -233,6 +233,14 @@ def test_delay_and_loss_hold_up_a_link(_cluster):
         one.loss(0)
         near.sendall(b"y")
         assert comes(far, 30) and far.recv(1) == b"y"
+
+
+def test_delay_and_loss_by_netem_hold_up_a_link(_cluster):
+    delay_and_loss("netem")
+
+
+def test_delay_and_loss_by_a_program_hold_up_a_link(_cluster):
+    delay_and_loss("wire")
 
 
 def test_clock_of_a_world_can_be_ahead(_cluster):

@@ -74,6 +74,12 @@ void on_load(struct agent *agent, int64_t cpu_permille, uint64_t memory_used_byt
     agent->link.memory_used_bytes = memory_used_bytes;
 }
 
+void on_cache(struct agent *agent, uint64_t bytes, uint64_t max_bytes)
+{
+    agent->link.cache_bytes = bytes;
+    agent->link.cache_max_bytes = max_bytes;
+}
+
 uint64_t agent_event(struct agent *agent, time_ms now, const struct attempt *attempt,
                      struct node_event *event, struct agent_outbox *out)
 {

@@ -205,6 +205,8 @@ time_ms agent_next_deadline(const struct agent *agent); /* INT64_MAX: none */
 void on_drain(struct agent *agent, time_ms now, time_ms deadline, struct agent_outbox *out);
 void on_load(struct agent *agent, int64_t cpu_permille,
              uint64_t memory_used_bytes); /* for the next heartbeat */
+/* Of work folders on this node's disk, for the next heartbeat. */
+void on_cache(struct agent *agent, uint64_t bytes, uint64_t max_bytes);
 
 /* Asserts that hold after every call; for tests, simulation and debug builds. */
 void agent_check(const struct agent *agent);

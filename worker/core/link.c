@@ -459,7 +459,9 @@ void agent_link_tick(struct agent *agent, time_ms now, struct agent_outbox *out)
     } else if (link->state == LINK_WELCOMED && now >= link->heartbeat_at) {
         struct msg_heartbeat heartbeat = {.incarnation = agent->enrol->incarnation,
                                           .cpu_permille = link->cpu_permille,
-                                          .memory_used_bytes = link->memory_used_bytes};
+                                          .memory_used_bytes = link->memory_used_bytes,
+                                          .cache_bytes = link->cache_bytes,
+                                          .cache_max_bytes = link->cache_max_bytes};
         agent_outbox_send(out, MSG_HEARTBEAT, &heartbeat);
         link->heartbeat_at += link->heartbeat_ms; /* in step, if this one was in time */
         link->heartbeat_at =

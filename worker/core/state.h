@@ -48,6 +48,7 @@ struct agent_link {
     int64_t backoff_ms;
     int64_t cpu_permille;
     uint64_t memory_used_bytes;
+    uint64_t cache_bytes, cache_max_bytes;
 };
 
 struct known_snapshot {

@@ -87,9 +87,11 @@ static void load_tell(struct worker *worker, time_ms now)
 {
     if (now >= worker->load_at) {
         struct machine_load load;
+        uint64_t cache_max_bytes, cache_bytes = works_bytes(worker->works, &cache_max_bytes);
         worker->load_at = now + LOAD_MS;
         machine_load_read("", &worker->machine, &worker->meter, &load);
         on_load(worker->agent, load.cpu_permille, load.memory_used_bytes);
+        on_cache(worker->agent, cache_bytes, cache_max_bytes);
     }
 }
 

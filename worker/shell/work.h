@@ -27,6 +27,8 @@ bool works_busy(const struct works *works);
 /* Ends setups; from now on nothing is told. */
 void works_stop(struct works *works);
 void works_free(struct works *works); /* NULL is fine */
+/* What the trees take on disk, and what they may take. */
+uint64_t works_bytes(const struct works *works, uint64_t *ret_max_bytes);
 
 /* Where a tree lies. */
 void works_path(const struct works *works, const char *name, char ret_path[WORK_PATH_BYTES]);

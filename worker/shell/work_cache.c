@@ -71,6 +71,12 @@ void works_unref(struct works *works, const char *name)
 
 /* ---- room ---- */
 
+uint64_t works_bytes(const struct works *works, uint64_t *ret_max_bytes)
+{
+    *ret_max_bytes = works->max_bytes;
+    return works->used_bytes;
+}
+
 struct removal {
     uv_work_t work;
     struct works *works;

@@ -147,7 +147,8 @@ static void test_holder_that_is_away_is_waited_for_and_one_that_is_gone_is_not(v
     assert_string_equal(source(r, &arena)->error, "node 'local', where it lies, is away");
     for (int i = 0; i < 40; i++) {
         r->now += 1000;
-        on_heartbeat(r->core, r->now, OTHER_PEER, &(struct msg_heartbeat){OTHER_INCARNATION, 0, 0});
+        on_heartbeat(r->core, r->now, OTHER_PEER,
+                     &(struct msg_heartbeat){.incarnation = OTHER_INCARNATION});
         core_time(r->core, r->now, 0, false);
         rig_turn(r);
     }

@@ -8,8 +8,10 @@ static void tick(struct rig *r, int64_t ms)
 {
     for (; ms > 0; ms -= 250) {
         r->now += 250;
-        on_heartbeat(r->core, r->now, RIG_PEER, &(struct msg_heartbeat){RIG_INCARNATION, 0, 0});
-        on_heartbeat(r->core, r->now, OTHER_PEER, &(struct msg_heartbeat){OTHER_INCARNATION, 0, 0});
+        on_heartbeat(r->core, r->now, RIG_PEER,
+                     &(struct msg_heartbeat){.incarnation = RIG_INCARNATION});
+        on_heartbeat(r->core, r->now, OTHER_PEER,
+                     &(struct msg_heartbeat){.incarnation = OTHER_INCARNATION});
         core_time(r->core, r->now, 0, false);
         rig_turn(r);
     }

@@ -174,7 +174,7 @@ static void silence(struct rig *r, uint32_t node, int64_t seconds)
         for (uint32_t i = 0; i < NODES; i++) {
             if (i != node && core_node_of_peer(r->core, peer_of(i)) != NULL) {
                 on_heartbeat(r->core, r->now, peer_of(i),
-                             &(struct msg_heartbeat){incarnation_of(i), 0, 0});
+                             &(struct msg_heartbeat){.incarnation = incarnation_of(i)});
             }
         }
         core_time(r->core, r->now, 0, false);

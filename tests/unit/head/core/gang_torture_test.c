@@ -131,7 +131,7 @@ static bool day_wait(struct day *day)
 {
     for (uint32_t i = 0; i < NODES; i++) {
         on_heartbeat(day->r->core, day->r->now, RIG_PEER + i,
-                     &(struct msg_heartbeat){RIG_INCARNATION + i, 0, 0});
+                     &(struct msg_heartbeat){.incarnation = RIG_INCARNATION + i});
     }
     core_time(day->r->core, day->r->now, 0, false);
     return day_turn(day);

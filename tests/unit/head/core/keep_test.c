@@ -7,9 +7,11 @@ static void wait(struct rig *r, int64_t seconds, bool is_local_there)
     for (; seconds > 0; seconds--) {
         r->now += 1000;
         if (is_local_there) {
-            on_heartbeat(r->core, r->now, RIG_PEER, &(struct msg_heartbeat){RIG_INCARNATION, 0, 0});
+            on_heartbeat(r->core, r->now, RIG_PEER,
+                         &(struct msg_heartbeat){.incarnation = RIG_INCARNATION});
         }
-        on_heartbeat(r->core, r->now, OTHER_PEER, &(struct msg_heartbeat){OTHER_INCARNATION, 0, 0});
+        on_heartbeat(r->core, r->now, OTHER_PEER,
+                     &(struct msg_heartbeat){.incarnation = OTHER_INCARNATION});
         core_time(r->core, r->now, 0, false);
         rig_turn(r);
     }
@@ -88,7 +90,8 @@ static void test_second_place_is_the_files_choice_and_needs_a_second_node(void *
     saved(r, 1, 1, 4);
     for (int i = 0; i < 5; i++) {
         r->now += 1000;
-        on_heartbeat(r->core, r->now, RIG_PEER, &(struct msg_heartbeat){RIG_INCARNATION, 0, 0});
+        on_heartbeat(r->core, r->now, RIG_PEER,
+                     &(struct msg_heartbeat){.incarnation = RIG_INCARNATION});
         core_time(r->core, r->now, 0, false);
         rig_turn(r);
     }

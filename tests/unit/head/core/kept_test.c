@@ -120,7 +120,8 @@ static void wait(struct rig *r, int64_t seconds)
 {
     for (; seconds > 0; seconds--) {
         r->now += 1000;
-        on_heartbeat(r->core, r->now, RIG_PEER, &(struct msg_heartbeat){RIG_INCARNATION, 0, 0});
+        on_heartbeat(r->core, r->now, RIG_PEER,
+                     &(struct msg_heartbeat){.incarnation = RIG_INCARNATION});
         core_time(r->core, r->now, 0, false);
         rig_turn(r);
     }

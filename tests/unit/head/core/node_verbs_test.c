@@ -49,7 +49,8 @@ static void tick(struct rig *r, int64_t ms)
 {
     for (; ms > 0; ms -= 1000) {
         r->now += 1000;
-        on_heartbeat(r->core, r->now, RIG_PEER, &(struct msg_heartbeat){RIG_INCARNATION, 0, 0});
+        on_heartbeat(r->core, r->now, RIG_PEER,
+                     &(struct msg_heartbeat){.incarnation = RIG_INCARNATION});
         on_tick(r->core, r->now);
         rig_turn(r);
     }

@@ -97,7 +97,8 @@ static void test_wall_does_not_count_the_time_that_the_head_was_away(void **stat
     uint32_t number = rig_submit(r, file, NULL);
     for (int i = 0; i < 40; i++) {
         r->now += 1000;
-        on_heartbeat(r->core, r->now, RIG_PEER, &(struct msg_heartbeat){RIG_INCARNATION, 0, 0});
+        on_heartbeat(r->core, r->now, RIG_PEER,
+                     &(struct msg_heartbeat){.incarnation = RIG_INCARNATION});
         on_tick(r->core, r->now);
         rig_turn(r);
     }

@@ -107,7 +107,7 @@ static bool file_is_there(const struct fixture *f, uint32_t number)
 }
 
 /* More than it may hold, as a depot of another bound left them: the head starts, and what comes
- * then takes the place of the oldest that nobody names. */
+ * then takes the place of those that were used longest ago and nobody names. */
 static void test_depot_full_of_small_blobs_starts_and_takes_more(void **state)
 {
     (void)state;
@@ -140,13 +140,14 @@ static void test_depot_full_of_small_blobs_starts_and_takes_more(void **state)
         fail_msg("%s", report.text);
     }
 
+    assert_true(depot_has(&f, 2)); /* used now: no longer the oldest */
     work_hasher_init(&hasher);
     work_hasher_add(&hasher, text, sizeof text);
     work_hasher_end(&hasher, hash);
     if (depot_upload_begin(f.depot, 1, hash, sizeof text, &report) != OK) {
         fail_msg("%s", report.text);
     }
-    assert_false(file_is_there(&f, 2)); /* its name is free before the file is removed */
+    assert_false(file_is_there(&f, 3)); /* its name is free before the file is removed */
     assert_int_equal(depot_upload_add(f.depot, 1, (struct bytes){text, sizeof text}), sizeof text);
     assert_true(depot_upload_end(f.depot, 1));
     while (f.uploaded == 0) {
@@ -156,9 +157,10 @@ static void test_depot_full_of_small_blobs_starts_and_takes_more(void **state)
     uint64_t bytes;
     assert_true(depot_find(f.depot, hash, &bytes));
     assert_true(depot_has(&f, 1)); /* named */
-    assert_false(depot_has(&f, 2));
+    assert_true(depot_has(&f, 2));
     assert_false(depot_has(&f, 3));
-    assert_true(depot_has(&f, 4));
+    assert_false(depot_has(&f, 4));
+    assert_true(depot_has(&f, 5));
     depot_free(f.depot);
     f.depot = NULL;
 
