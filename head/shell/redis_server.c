@@ -51,7 +51,7 @@ static const char conf_text[] =
 /* What the store needs, on the store's keys. */
 static const char conf_rights[] =
     "resetkeys ~m:* resetchannels -@all +auth +hello +ping +info +config|get +eval +evalsha "
-    "+script|load +hset +hdel +hget +hmget +hscan +hlen +hincrby +rpush +lrange +llen +del";
+    "+script|load +hset +hdel +hget +hmget +hscan +hlen +hincrby +rpush +lrange +llen +del +type";
 
 static error_code path_make(char ret_path[PATH_MAX], const char *state_dir, const char *name,
                             struct report *report)

@@ -144,7 +144,7 @@ void store_ready(struct store *store)
     store->heard_ms = uv_now(store->loop);
     store_beat_start(store);
     if (store->batch != NULL) {
-        store_batch_resend(store);
+        store_batch_send(store);
     } else {
         store_state_set(store, "ok", "connected");
     }

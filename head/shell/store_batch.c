@@ -26,14 +26,15 @@ static void batch_applied(struct store *store)
     store->on_applied(store); /* last: it may send the next one, or close the store */
 }
 
+static void batch_resend(struct store *store);
 static void on_batch_reply(void *context, const redisReply *reply);
 
 static void on_script_loaded(void *context, const redisReply *reply)
 {
     struct store *store = context;
-    if (store_reply_ok(store, reply, REDIS_REPLY_STRING, store_batch_resend)) {
+    if (store_reply_ok(store, reply, REDIS_REPLY_STRING, batch_resend)) {
         reply_copy(reply, store->batch_sha, sizeof store->batch_sha);
-        store_batch_resend(store);
+        batch_resend(store);
     }
 }
 
@@ -43,14 +44,14 @@ static void on_batch_reply(void *context, const redisReply *reply)
     if (reply != NULL && reply->type == REDIS_REPLY_ERROR &&
         strncmp(reply->str, "NOSCRIPT", strlen("NOSCRIPT")) == 0) {
         store->batch_sha[0] = '\0'; /* the server was restarted, or its scripts were flushed */
-        store_batch_resend(store);
+        batch_resend(store);
         return;
     }
-    if (!store_reply_ok(store, reply, REDIS_REPLY_ARRAY, store_batch_resend)) {
+    if (!store_reply_ok(store, reply, REDIS_REPLY_ARRAY, batch_resend)) {
         return;
     }
     if (FAILPOINT_FAILS(STORE_REPLY)) {
-        store_later(store, store_batch_resend, 0);
+        store_later(store, batch_resend, 0);
         return;
     }
     char word[16] = "", value[128] = "";
@@ -70,12 +71,17 @@ static void on_batch_reply(void *context, const redisReply *reply)
         store_fail(store, is_behind ? ERR_STALE : ERR_PROTOCOL,
                    "the store is at batch %s and refuses %" PRIu64 " (%s)", value, store->batch->n,
                    store->policy);
+    } else if (strcmp(word, "TYPE") == 0 && reply->elements == 3) {
+        char key[STORE_KEY_MAX];
+        reply_copy(reply->element[1], key, sizeof key);
+        reply_copy(reply->element[2], value, sizeof value);
+        store_fail_foreign(store, key, value);
     } else {
         store_fail(store, ERR_PROTOCOL, "the batch script answered '%s'", word);
     }
 }
 
-void store_batch_resend(struct store *store)
+static void batch_resend(struct store *store)
 {
     assert(store->batch != NULL);
     if (store->batch_sha[0] == '\0') {
@@ -86,7 +92,7 @@ void store_batch_resend(struct store *store)
     char why[256];
     if (!store_space_ok(store, store->batch->size_bytes, why, sizeof why)) {
         store_state_set(store, "full", "%s", why);
-        store_later(store, store_batch_resend, STORE_SPACE_MS);
+        store_later(store, batch_resend, STORE_SPACE_MS);
         return;
     }
     store->words.words[1] = store->batch_sha;
@@ -102,23 +108,30 @@ void store_batch_resend(struct store *store)
     }
 }
 
+void store_batch_send(struct store *store)
+{
+    const struct batch *batch = store->batch;
+    error_code error =
+        store_words_set(&store->words, store->prefix, store->meta, store->holder, batch);
+    if (error != OK) {
+        store->batch = NULL;
+        store_fail(store, error, "a batch of %" PRIu32 " operations cannot be sent: %s",
+                   batch->n_ops, error_word(error));
+        return;
+    }
+    batch_resend(store);
+}
+
 void store_batch_start(struct store *store, const struct batch *batch, store_step_fn *on_applied)
 {
     assert(store->batch == NULL && batch->n == store->n + 1);
     if (store->phase == PHASE_FAILED || store->phase == PHASE_CLOSED) {
         return;
     }
-    error_code error =
-        store_words_set(&store->words, store->prefix, store->meta, store->holder, batch);
-    if (error != OK) {
-        store_fail(store, error, "a batch of %" PRIu32 " operations cannot be sent: %s",
-                   batch->n_ops, error_word(error));
-        return;
-    }
     store->batch = batch;
     store->on_applied = on_applied;
     /* Away: store_ready() sends it. */
     if (store->phase == PHASE_READY || store->phase == PHASE_TEST) {
-        store_batch_resend(store);
+        store_batch_send(store);
     }
 }

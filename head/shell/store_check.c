@@ -99,10 +99,7 @@ static void on_types(void *context, const redisReply *reply)
         char key[STORE_KEY_MAX], type[32];
         reply_copy(reply->element[0], key, sizeof key);
         reply_copy(reply->element[1], type, sizeof type);
-        store_fail(store, ERR_INVALID,
-                   "the key %s of this Redis is a %s, which muster never makes: somebody else uses "
-                   "this prefix; give another --store-prefix or another database",
-                   key, type);
+        store_fail_foreign(store, key, type);
         return;
     }
     check_done(store);

@@ -75,6 +75,7 @@ static void link_open(struct store *store)
         store_reconnect(store, report.text);
     } else {
         store->phase = PHASE_CHECK;
+        store_words_forget(&store->words);
         store_check(store);
     }
 }

@@ -43,6 +43,7 @@ struct store_words {
     uint32_t *next;   /* of each operation: the next one on its key, + 1 */
     struct key_chain *chains;
     uint32_t *slots; /* hash table of chains, + 1; twice ops_cap */
+    uint64_t *known; /* hashes of keys whose type was looked at on this connection */
 };
 
 struct store_loading {
@@ -139,6 +140,8 @@ bool store_reply_ok(struct store *store, const redisReply *reply, int type, stor
 struct bytes reply_bytes(const redisReply *reply); /* of a string or status; else empty */
 /* Copies text, cut at the size; "" for anything that is no text. */
 void reply_copy(const redisReply *reply, char *ret_text, size_t size_bytes);
+/* A key below our prefix that is somebody else's; `type` as Redis calls it. */
+void store_fail_foreign(struct store *store, const char *key, const char *type);
 
 /* ---- the steps, in their order ---- */
 void store_check(struct store *store);  /* store_check.c */
@@ -151,10 +154,13 @@ void store_ready(struct store *store); /* store.c */
 
 /* ---- store_batch.c, store_words.c, store_space.c, store_read.c ---- */
 void store_batch_start(struct store *store, const struct batch *batch, store_step_fn *on_applied);
-void store_batch_resend(struct store *store);
+/* On a new connection: its words are made anew. */
+void store_batch_send(struct store *store);
+/* A key that is not known yet is to be looked at, and is known from then on. */
 MUST_CHECK error_code store_words_set(struct store_words *words, const char *prefix,
                                       const char *meta, const char *holder,
                                       const struct batch *batch);
+void store_words_forget(struct store_words *words); /* which keys are known */
 void store_words_fini(struct store_words *words);
 /* True: there is room for `size_bytes` above the reserve. Otherwise a sentence that says so. */
 bool store_space_ok(const struct store *store, size_t size_bytes, char *ret_why, size_t why_size);

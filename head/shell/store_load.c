@@ -22,6 +22,33 @@ static void load_key(const struct store *store, char *ret_key, const char *name)
     (void)snprintf(ret_key, STORE_KEY_MAX, "%s:%s", store->prefix, name);
 }
 
+/* The key that is being read. */
+static void asked_key(const struct store *store, char *ret_key)
+{
+    const struct store_loading *loading = &store->loading;
+    char name[32];
+    if (loading->table < N_TABLES) {
+        load_key(store, ret_key, tables[loading->table]);
+        return;
+    }
+    (void)snprintf(name, sizeof name, "log:%" PRIu32, loading->sweeps[loading->sweep]);
+    load_key(store, ret_key, name);
+}
+
+/* As store_reply_ok(); of a key that is somebody else's it says which. */
+static bool load_reply_ok(struct store *store, const redisReply *reply, int type,
+                          store_step_fn *again)
+{
+    if (store->phase == PHASE_LOAD && reply != NULL && reply->type == REDIS_REPLY_ERROR &&
+        strstr(reply->str, "WRONGTYPE ") != NULL) {
+        char key[STORE_KEY_MAX];
+        asked_key(store, key);
+        store_fail_foreign(store, key, "value of another type");
+        return false;
+    }
+    return store_reply_ok(store, reply, type, again);
+}
+
 /* ---- logs ---- */
 
 static void log_ask(struct store *store);
@@ -48,7 +75,7 @@ static bool log_give(struct store *store, const redisReply *reply)
 static void on_log_slice(void *context, const redisReply *reply)
 {
     struct store *store = context;
-    if (!store_reply_ok(store, reply, REDIS_REPLY_ARRAY, log_ask) || !log_give(store, reply)) {
+    if (!load_reply_ok(store, reply, REDIS_REPLY_ARRAY, log_ask) || !log_give(store, reply)) {
         return;
     }
     if (reply->elements < STORE_SLICE) {
@@ -66,9 +93,8 @@ static void log_ask(struct store *store)
         store_ready(store);
         return;
     }
-    char key[STORE_KEY_MAX], name[32], first[24], last[24];
-    (void)snprintf(name, sizeof name, "log:%" PRIu32, loading->sweeps[loading->sweep]);
-    load_key(store, key, name);
+    char key[STORE_KEY_MAX], first[24], last[24];
+    asked_key(store, key);
     (void)snprintf(first, sizeof first, "%" PRIu64, loading->index);
     (void)snprintf(last, sizeof last, "%" PRIu64, loading->index + STORE_SLICE - 1);
     store_ask(store, on_log_slice, (const char *const[]){"LRANGE", key, first, last, NULL});
@@ -162,7 +188,7 @@ static void on_slice(void *context, const redisReply *reply)
 static void slice_ask(struct store *store)
 {
     char key[STORE_KEY_MAX], count[16];
-    load_key(store, key, tables[store->loading.table]);
+    asked_key(store, key);
     (void)snprintf(count, sizeof count, "%d", STORE_SLICE);
     store_ask(store, on_slice,
               (const char *const[]){"HSCAN", key, store->loading.cursor, "COUNT", count, NULL});
@@ -171,7 +197,7 @@ static void slice_ask(struct store *store)
 static void on_length(void *context, const redisReply *reply)
 {
     struct store *store = context;
-    if (store_reply_ok(store, reply, REDIS_REPLY_INTEGER, table_ask)) {
+    if (load_reply_ok(store, reply, REDIS_REPLY_INTEGER, table_ask)) {
         store->loading.expected = (uint64_t)reply->integer;
         slice_ask(store);
     }
@@ -187,7 +213,7 @@ static void table_ask(struct store *store)
     (void)strcpy(loading->cursor, "0");
     loading->seen = 0;
     char key[STORE_KEY_MAX];
-    load_key(store, key, tables[loading->table]);
+    asked_key(store, key);
     store_ask(store, on_length, (const char *const[]){"HLEN", key, NULL});
 }
 

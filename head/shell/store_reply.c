@@ -28,6 +28,7 @@ static const struct reply_kind {
     {"WRONGPASS ", DO_FAIL, NULL, ERR_NOT_ALLOWED, "Redis refuses the user or password"},
     {"NOAUTH ", DO_FAIL, NULL, ERR_NOT_ALLOWED, "Redis wants a user and a password"},
     {"NOPERM ", DO_FAIL, NULL, ERR_NOT_ALLOWED, "the Redis user lacks a right"},
+    {"WRONGTYPE ", DO_FAIL, NULL, ERR_INVALID, "somebody else writes to muster's keys"},
     {"", DO_FAIL, NULL, ERR_PROTOCOL, "Redis answered with an error"},
 };
 
@@ -68,6 +69,15 @@ bool store_reply_ok(struct store *store, const redisReply *reply, int type, stor
         break;
     }
     return false;
+}
+
+void store_fail_foreign(struct store *store, const char *key, const char *type)
+{
+    store_fail(
+        store, ERR_INVALID,
+        "the key %s of this Redis is a %s, which muster never makes: somebody else uses this "
+        "prefix; give another --store-prefix or another database, or remove the key",
+        key, type);
 }
 
 struct bytes reply_bytes(const redisReply *reply)

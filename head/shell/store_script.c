@@ -3,16 +3,26 @@
  * our own types. Every one compares the holder for equality: that is the fence. */
 #include "head/shell/store_inside.h"
 
-/* KEYS[1] meta; ARGV: holder, n, then groups {command, key, count of values, values...}.
- * {"OK"}: applied or known already; {"FENCED", who}; {"GAP", the number the store is at}.
- * 2,000 values a call: Lua's unpack() ends at about 8,000, and pairs must not be torn. */
+/* KEYS[1] meta; ARGV: holder, n, count of keys to look at, for each of them {types that it may be
+ * of, key}, then groups {command, key, count of values, values...}.
+ * {"OK"}: applied or known already; {"FENCED", who}; {"GAP", the number the store is at};
+ * {"TYPE", key, type}: the key is somebody else's, and nothing of the batch was written.
+ * Who may not ask for types is served without that look. 2,000 values a call: Lua's unpack() ends
+ * at about 8,000, and pairs must not be torn. */
 const char *const store_script_batch =
     "local held = redis.call('HMGET', KEYS[1], 'holder', 'n', 'active')\n"
     "if held[1] ~= ARGV[1] then return {'FENCED', held[3] or ''} end\n"
     "local last, n = tonumber(held[2] or '0'), tonumber(ARGV[2])\n"
     "if n == last then return {'OK'} end\n"
     "if n ~= last + 1 then return {'GAP', held[2] or '0'} end\n"
-    "local i = 3\n"
+    "local i = 4\n"
+    "for _ = 1, tonumber(ARGV[3]) do\n"
+    "  local kind = redis.pcall('TYPE', ARGV[i + 1]).ok\n"
+    "  if kind and not string.find(ARGV[i], kind, 1, true) then\n"
+    "    return {'TYPE', ARGV[i + 1], kind}\n"
+    "  end\n"
+    "  i = i + 2\n"
+    "end\n"
     "while i <= #ARGV do\n"
     "  local command, key, count = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])\n"
     "  i = i + 3\n"
@@ -73,7 +83,8 @@ const char *const store_script_release =
 
 /* KEYS[1] meta; ARGV: prefix. {} or {key, type} of the first key that is not of our kind. */
 const char *const store_script_types =
-    "for _, name in ipairs({'meta', 'sweeps', 'jobs', 'tasks', 'nodes', 'attempts', 'users'}) do\n"
+    "for _, name in ipairs({'meta', 'sweeps', 'jobs', 'tasks', 'chunks', 'nodes', 'attempts', "
+    "'users'}) do\n"
     "  local key = ARGV[1] .. ':' .. name\n"
     "  local kind = redis.call('TYPE', key).ok\n"
     "  if kind ~= 'none' and kind ~= 'hash' then return {key, kind} end\n"

@@ -1,5 +1,7 @@
 /* A batch as the words of one EVALSHA. Operations on one key keep their order; those on different
- * keys commute, so they are grouped by key: a call inside Redis costs more than a value. */
+ * keys commute, so they are grouped by key: a call inside Redis costs more than a value. For the
+ * same reason the type of a key is looked at once a connection: at each batch, one of 512 keys
+ * would take Redis half as long again. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,29 +13,35 @@
 struct key_chain {
     const char *key;
     uint32_t first, last; /* operations */
+    bool is_known;        /* its type was looked at */
 };
 
 enum {
-    HEAD_WORDS = 6,   /* EVALSHA sha 1 meta holder n */
+    HEAD_WORDS = 7,   /* EVALSHA sha 1 meta holder n count */
+    LOOK_WORDS = 2,   /* types key */
     GROUP_WORDS = 3,  /* command key count */
     OP_WORDS_MAX = 2, /* field value */
     NUMBER_TEXT_MAX = 24,
+    KNOWN_SETS =
+        2048, /* a power of two; a key that others pushed out of its set is looked at again */
+    KNOWN_IN_SET = 4,
 };
 
 static const struct {
     const char *command;
     bool has_field, has_value;
+    const char *types; /* that its key may be of, as Redis calls them */
 } op_shapes[] = {
-    [OP_HSET] = {"HSET", true, true},
-    [OP_HDEL] = {"HDEL", true, false},
-    [OP_RPUSH] = {"RPUSH", false, true},
-    [OP_DEL] = {"DEL", false, false},
+    [OP_HSET] = {"HSET", true, true, "none hash"},
+    [OP_HDEL] = {"HDEL", true, false, "none hash"},
+    [OP_RPUSH] = {"RPUSH", false, true, "none list"},
+    [OP_DEL] = {"DEL", false, false, "none hash list"},
 };
 
 static error_code words_reserve(struct store_words *words, const struct batch *batch,
                                 size_t text_len)
 {
-    uint32_t n_words = HEAD_WORDS + batch->n_ops * (GROUP_WORDS + OP_WORDS_MAX);
+    uint32_t n_words = HEAD_WORDS + batch->n_ops * (LOOK_WORDS + GROUP_WORDS + OP_WORDS_MAX);
     if (n_words > words->cap) {
         const char **more = mem_realloc(words->words, n_words * sizeof *more);
         if (more == NULL) {
@@ -55,6 +63,12 @@ static error_code words_reserve(struct store_words *words, const struct batch *b
         words->text = text;
         words->text_cap = text_len;
     }
+    if (words->known == NULL) {
+        words->known = mem_calloc((size_t)KNOWN_SETS * KNOWN_IN_SET, sizeof *words->known);
+        if (words->known == NULL) {
+            return ERR_NO_MEMORY;
+        }
+    }
     if (batch->n_ops > words->ops_cap) {
         uint32_t cap = 64;
         while (cap < batch->n_ops) {
@@ -73,13 +87,29 @@ static error_code words_reserve(struct store_words *words, const struct batch *b
     return OK;
 }
 
-static uint32_t key_hash(const char *key)
+static uint64_t key_hash(const char *key)
 {
-    uint32_t hash = 2166136261U; /* FNV-1a */
+    uint64_t hash = 14695981039346656037U; /* FNV-1a */
     for (const char *c = key; *c != '\0'; c++) {
-        hash = (hash ^ (uint8_t)*c) * 16777619U;
+        hash = (hash ^ (uint8_t)*c) * 1099511628211U;
     }
     return hash;
+}
+
+/* Whether it was known; it is from now on, the first of its few. */
+static bool key_know(struct store_words *words, uint64_t hash)
+{
+    uint64_t *few = &words->known[(hash & (KNOWN_SETS - 1)) * KNOWN_IN_SET];
+    uint64_t pushed = hash;
+    for (uint32_t i = 0; i < KNOWN_IN_SET; i++) {
+        uint64_t was = few[i];
+        few[i] = pushed;
+        if (was == hash) {
+            return true;
+        }
+        pushed = was;
+    }
+    return false;
 }
 
 /* Links each operation to the next one on its key; the number of keys. */
@@ -89,14 +119,15 @@ static uint32_t words_chain(struct store_words *words, const struct batch *batch
     memset(words->slots, 0, 2 * (size_t)words->ops_cap * sizeof *words->slots);
     for (uint32_t i = 0; i < batch->n_ops; i++) {
         const char *key = batch->ops[i].key;
-        uint32_t slot = key_hash(key) & mask;
+        uint64_t hash = key_hash(key);
+        uint32_t slot = (uint32_t)hash & mask;
         while (words->slots[slot] != 0 &&
                strcmp(words->chains[words->slots[slot] - 1].key, key) != 0) {
             slot = (slot + 1) & mask;
         }
         words->next[i] = 0;
         if (words->slots[slot] == 0) {
-            words->chains[n_chains] = (struct key_chain){key, i, i};
+            words->chains[n_chains] = (struct key_chain){key, i, i, key_know(words, hash)};
             words->slots[slot] = ++n_chains;
         } else {
             struct key_chain *chain = &words->chains[words->slots[slot] - 1];
@@ -139,11 +170,22 @@ static void number_add(struct store_words *words, uint64_t number)
 
 static size_t words_text_size(const char *prefix, const struct batch *batch)
 {
-    size_t each = strlen(prefix) + 2 + NUMBER_TEXT_MAX, size = NUMBER_TEXT_MAX;
+    size_t each = strlen(prefix) + 2 + NUMBER_TEXT_MAX, size = 2 * NUMBER_TEXT_MAX;
     for (uint32_t i = 0; i < batch->n_ops; i++) {
         size += each + strlen(batch->ops[i].key);
     }
     return size;
+}
+
+/* What says most of a key's type: a DEL says least. */
+static store_op_kind chain_kind(const struct store_words *words, const struct batch *batch,
+                                const struct key_chain *chain)
+{
+    uint32_t at = chain->first + 1;
+    while (words->next[at - 1] != 0 && batch->ops[at - 1].kind == OP_DEL) {
+        at = words->next[at - 1];
+    }
+    return batch->ops[at - 1].kind;
 }
 
 /* One group: the operations of one kind that follow one another on a key. Returns the next
@@ -175,10 +217,29 @@ static uint32_t group_add(struct store_words *words, const struct batch *batch, 
     return at;
 }
 
+/* Keys get their prefix, and those that are not known are to be looked at. */
+static void looks_add(struct store_words *words, const struct batch *batch, uint32_t n_chains,
+                      const char *prefix)
+{
+    uint32_t n_looks = 0;
+    for (uint32_t i = 0; i < n_chains; i++) {
+        words->chains[i].key = text_keep(words, prefix, words->chains[i].key);
+        n_looks += words->chains[i].is_known ? 0 : 1;
+    }
+    number_add(words, n_looks);
+    for (uint32_t i = 0; i < n_chains; i++) {
+        const struct key_chain *chain = &words->chains[i];
+        if (!chain->is_known) {
+            text_add(words, op_shapes[chain_kind(words, batch, chain)].types);
+            text_add(words, chain->key);
+        }
+    }
+}
+
 error_code store_words_set(struct store_words *words, const char *prefix, const char *meta,
                            const char *holder, const struct batch *batch)
 {
-    if (batch->n_ops > (STORE_WORDS_MAX - HEAD_WORDS) / (GROUP_WORDS + OP_WORDS_MAX)) {
+    if (batch->n_ops > (STORE_WORDS_MAX - HEAD_WORDS) / (LOOK_WORDS + GROUP_WORDS + OP_WORDS_MAX)) {
         return ERR_LIMIT;
     }
     char start[STORE_PREFIX_MAX + 2];
@@ -196,13 +257,20 @@ error_code store_words_set(struct store_words *words, const char *prefix, const 
     text_add(words, meta);
     text_add(words, holder);
     number_add(words, batch->n);
+    looks_add(words, batch, n_chains, start);
     for (uint32_t i = 0; i < n_chains; i++) {
-        const char *key = text_keep(words, start, words->chains[i].key);
         for (uint32_t at = words->chains[i].first + 1; at != 0;) {
-            at = group_add(words, batch, key, at - 1);
+            at = group_add(words, batch, words->chains[i].key, at - 1);
         }
     }
     return OK;
+}
+
+void store_words_forget(struct store_words *words)
+{
+    if (words->known != NULL) {
+        memset(words->known, 0, (size_t)KNOWN_SETS * KNOWN_IN_SET * sizeof *words->known);
+    }
 }
 
 void store_words_fini(struct store_words *words)
@@ -213,5 +281,6 @@ void store_words_fini(struct store_words *words)
     mem_free(words->next);
     mem_free(words->chains);
     mem_free(words->slots);
+    mem_free(words->known);
     *words = (struct store_words){0};
 }

@@ -8,7 +8,8 @@ The attacks that cluster software is known by, and where each is tried (here unl
   a DNS-rebinding Host                        test_dns_rebinding_host_is_refused; tests/unit/head/shell/http_guard_test.c
   a cross-origin DELETE, and fetch            test_cross_origin_requests_are_refused; tests/unit/head/shell/http_attack_test.c
   routing id taken over by a member           test_hostile_peers_harm_no_sweep (takeover, name); tests/unit/net/attack_test.c
-  a worker's key used as a client's           test_worker_keys_are_no_tokens
+  a worker's key used as a client's           test_worker_keys_are_no_tokens, test_key_pair_of_an_enrolled_agent_is_no_token
+  a key of an agent that is gone used again   test_each_start_of_a_worker_has_a_key_pair_of_its_own
   a key file that others may read             test_key_file_that_others_may_read_is_refused; tests/unit/head/shell/tls_test.c
   a listener off loopback without keys        test_listener_off_loopback_without_keys_is_refused
   a 5-byte msgpack bomb, 10 MB of nil,
@@ -16,8 +17,10 @@ The attacks that cluster software is known by, and where each is tried (here unl
   slowloris, in the TLS handshake too         test_slow_clients_are_closed_and_others_served; tests/unit/head/shell/http_attack_test.c
   path escape in log and blob names           test_paths_that_escape_reach_no_file
 """
+import base64
 import concurrent.futures
 import contextlib
+import ctypes
 import http.client
 import json
 import os
@@ -31,8 +34,10 @@ import sys
 import time
 import warnings
 
+from agent import Agent, Door
 from cluster import BUILD, PYTHON, SLOW, Skip, is_alive, run, wait_for
 from first_light_test import steady
+from remote import worker_join
 
 HOSTILE = os.path.join(BUILD, "tests/tools/hostile_peer")
 OPEN = ("--http", "0.0.0.0:0", "--http-name", "muster.test")
@@ -498,6 +503,43 @@ def test_worker_keys_are_no_tokens(cluster):
     child.kill()
     child.wait(20)
     assert_nothing_ran(cluster)
+
+
+def test_key_pair_of_an_enrolled_agent_is_no_token(cluster):
+    cluster.up("--cpus", "1", *OPEN)
+    agent = Agent(cluster.state, f"ipc://{cluster.state}/run/head.ipc", "mallory")
+    agent.enrol()
+    words = [text for key in (agent.public, agent.private) for text in forms_of(agent, key)]
+    words += [f"{public}.{private}" for public, private in zip(words[:4], words[4:])]
+    assert len(words) == 12 and all(len(word) >= 40 for word in words), words
+    for word in words:
+        for method, path in (("GET", "/api/v1/sweeps"), ("POST", "/api/v1/jobs"), ("POST", "/api/v1/shutdown")):
+            assert ask(cluster, method, path, word, job_body(cluster) if method == "POST" else None)[0] == 401, word
+    # It was an agent's all the while.
+    node = next(n for n in ask(cluster, "GET", "/api/v1/nodes")[1]["items"] if n["name"] == "mallory")
+    assert node["state"] == "alive", node
+    assert_nothing_ran(cluster)
+    agent.close()
+    cluster.run("down", "--timeout", "1", code=None)  # it does not leave when it is told to
+
+
+def forms_of(agent, key):
+    """A CURVE key as ZeroMQ writes it, in hex, and in both alphabets of base64."""
+    raw = ctypes.create_string_buffer(32)
+    agent.zmq.zmq_z85_decode(raw, key)
+    return [key.value.decode(), raw.raw.hex(), *(form(raw.raw).decode().rstrip("=") for form in (base64.b64encode, base64.urlsafe_b64encode))]
+
+
+def test_each_start_of_a_worker_has_a_key_pair_of_its_own(cluster):
+    door, key = Door(), None
+    for start in range(2):
+        worker = worker_join(cluster, "one", door.endpoint, key=door.join_key)
+        # The last knock of the start before may still be waiting at the door.
+        key = wait_for(f"a key of start {start} alone", lambda before=key: (own := door.knock()) != before and own)
+        assert [door.knock() for _ in range(3)] == [key] * 3, "an agent keeps its key over all its connections"
+        worker.kill()
+        worker.wait()
+    door.close()
 
 
 def test_key_file_that_others_may_read_is_refused(cluster):

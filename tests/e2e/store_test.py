@@ -2,8 +2,12 @@
 """A head with a Redis of somebody else's: one head at a time writes, whatever is killed or stopped, and a Redis that will not do is
 refused with the reason."""
 import os
+import re
 import shutil
 import signal
+import socket
+import socketserver
+import threading
 import time
 
 from cluster import PYTHON, SLOW, TRAINERS, run, wait_for
@@ -162,8 +166,63 @@ def test_memory_limit_stops_acknowledging_before_redis_refuses(cluster):
     assert child.returncode == 0 and out.strip() == "1", (out, err)
 
 
+def writes_of(redis):
+    """How much was ever written into this Redis, as itself counts."""
+    return re.search(r"rdb_changes_since_last_save:\d+", redis.call("INFO", "persistence")).group()
+
+
+class AsVersion(socketserver.ThreadingTCPServer):
+    """Stands before a Redis, which calls itself `version` in what passes here, and is itself in all else."""
+    daemon_threads = True
+
+    def __init__(self, redis, version):
+        super().__init__(("127.0.0.1", 0), None)
+        self.redis, self.version, self.told = redis, version, 0
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"redis://127.0.0.1:{self.server_address[1]}"
+
+    def finish_request(self, client, _address):
+        with socket.create_connection(("127.0.0.1", self.redis.port)) as server:
+            requests = threading.Thread(target=self.pass_on, args=(client, server), daemon=True)
+            requests.start()
+            self.pass_on(server, client, self.renamed)
+            requests.join()
+
+    def renamed(self, data):
+        """As long as it was, or the answer's length would be wrong. INFO begins with it."""
+        data, count = re.subn(rb"redis_version:[0-9.]+", lambda found: b"redis_version:" + self.version.encode().ljust(len(found.group()) - 14, b"0"), data)
+        self.told += count
+        return data
+
+    @staticmethod
+    def pass_on(source, target, change=lambda data: data):
+        while data := source.recv(65536):
+            target.sendall(change(data))
+        target.shutdown(socket.SHUT_WR)
+
+
+def test_redis_of_an_old_version_is_refused_and_left_untouched(cluster):
+    redis = Redis(cluster)
+    before = writes_of(redis)
+    for version in ("6.1.", "5.9."):
+        with AsVersion(redis, version) as old:
+            done = cluster.run("head", "--store", old.url, code=1, seconds=30)
+            assert old.told == 1 and f"Redis {version}" in done.stderr and "needs 6.2 or newer" in done.stderr, done.stderr
+            old.shutdown()
+    assert redis.call("DBSIZE") == "0" and writes_of(redis) == before
+    with AsVersion(redis, "6.2.") as oldest:
+        head = head_alone(cluster, oldest.url)
+        cluster.run("down")
+        assert head.wait(30 * SLOW) == 0 and oldest.told >= 1
+        oldest.shutdown()
+
+
 def test_stores_that_will_not_do_are_refused_with_the_reason(cluster):
     redis = Redis(cluster)
+    before = writes_of(redis)
     cases = [
         ("rediss://h:1", 2, "TLS"),
         ("http://h:1", 2, "redis://"),
@@ -178,23 +237,30 @@ def test_stores_that_will_not_do_are_refused_with_the_reason(cluster):
         done = cluster.run("head", "--store", url, code=code)
         assert word in done.stderr and "wrong@" not in done.stderr, (url, done.stderr)
 
+    assert writes_of(redis) == before
+
     def refused(word, *arguments):
+        before = writes_of(redis)
         done = cluster.run("head", "--store", redis.url, *arguments, code=1)
         assert word in done.stderr, done.stderr
+        assert writes_of(redis) == before, f"a Redis that is refused ({word}) was written to"
 
     redis.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
-    refused("maxmemory-policy noeviction")
+    refused("(maxmemory-policy allkeys-lru); set maxmemory-policy noeviction")
     redis.call("CONFIG", "SET", "maxmemory-policy", "noeviction")
     redis.call("SET", "app:tasks", "1")
     refused("the key app:tasks of this Redis is a string", "--store-prefix", "app")
+    redis.call("RPUSH", "list:chunks", "1")
+    refused("the key list:chunks of this Redis is a list", "--store-prefix", "list")
     redis.call("REPLICAOF", "127.0.0.1", "1")
     refused("is a replica")
     redis.call("REPLICAOF", "NO", "ONE")
     redis.call("CONFIG", "SET", "requirepass", "x")
+    redis.environment = dict(os.environ, REDISCLI_AUTH="x")
     refused("wants a user and a password")
     sharded = Redis(cluster, "--cluster-enabled", "yes", "--cluster-port", str(free_port()), name="sharded")
     done = cluster.run("head", "--store", sharded.url, code=1)
-    assert "sharded" in done.stderr, done.stderr
+    assert "sharded" in done.stderr and sharded.call("DBSIZE") == "0", done.stderr
     assert cluster.run("head", "--store-prefix", "x", code=2).stderr
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import tarfile
 import threading
 import time
@@ -145,6 +146,20 @@ def test_folder_that_cannot_be_sent_is_refused_with_its_path(cluster):
     error = cluster.run("sweep", "run", "-d", sweep_file(folder, workdir="{path: ., mode: snapshot, max: 1M}"), code=2).stderr
     assert "workdir.max, 1.0 MiB" in error and "data.bin 2.0 MiB" in error, error
     assert not os.path.exists(os.path.join(cluster.state, "depot")), "nothing was sent"
+
+
+def test_device_in_a_work_folder_is_refused_with_its_path(cluster):
+    folder = project(cluster)
+    for kind, numbers in ((stat.S_IFCHR, (1, 3)), (stat.S_IFBLK, (7, 0))):
+        path = os.path.join(folder, "null")
+        try:
+            os.mknod(path, kind | 0o600, os.makedev(*numbers))
+        except PermissionError:
+            raise Skip("no device may be made here")
+        error = cluster.run("sweep", "run", "-d", sweep_file(folder), code=2).stderr
+        assert "null is a device" in error and "workdir.ignore" in error, error
+        os.remove(path)
+    assert not os.path.exists(os.path.join(cluster.state, "depot")), "something was sent"
 
 
 def test_ignore_rules_leave_out_and_keep(cluster):

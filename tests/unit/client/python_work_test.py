@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import stat
 import sys
 import tarfile
 import tempfile
@@ -23,6 +24,10 @@ def write(folder, name, data=b"", mode=0o644):
         file.write(data)
     os.chmod(path, mode)
     return path
+
+
+class Skip(Exception):
+    pass
 
 
 def refusal(call):
@@ -107,6 +112,18 @@ def test_pack_what_cannot_be_sent_is_named(folder):
     assert "no folder" in refusal(lambda: muster_work.wanted("workdir: nowhere", folder))
 
 
+def test_pack_device_is_refused_with_its_path(folder):
+    for kind, numbers in ((stat.S_IFCHR, (1, 3)), (stat.S_IFBLK, (7, 0))):
+        try:
+            os.mknod(os.path.join(folder, "null"), kind | 0o600, os.makedev(*numbers))
+        except PermissionError:
+            raise Skip("no device may be made here")
+        text = refusal(lambda: muster_work.entries(muster_work.wanted("", folder)))
+        assert text.startswith("null in the work folder") and "device" in text, text
+        assert not muster_work.entries(muster_work.wanted("workdir: {ignore: ['null']}", folder))
+        os.unlink(os.path.join(folder, "null"))
+
+
 def test_head_is_found_as_the_command_does(folder):
     for name in [name for name in os.environ if name in ("MUSTER_HEAD", "MUSTER_TOKEN", "MUSTER_CA", "MUSTER_STATE")]:
         del os.environ[name]
@@ -146,6 +163,8 @@ def main():
             try:
                 test(folder)
                 print("ok", name)
+            except Skip as why:
+                print(f"SKIP {name}: {why}")
             except BaseException:
                 traceback.print_exc(file=sys.stdout)
                 print("FAIL", name)

@@ -1,6 +1,8 @@
 /* A folder packed, sent as bytes, and unpacked again; and everything that must not be packed or
  * unpacked. */
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 
 #include "../folder.h"
@@ -191,6 +193,28 @@ static void test_pack_refuses_a_socket(void **state)
     assert_non_null(strstr(report.text, "in/s is a socket"));
 }
 
+static void test_pack_refuses_a_device(void **state)
+{
+    const struct {
+        mode_t kind;
+        dev_t device;
+    } rows[] = {{S_IFCHR, makedev(1, 3)}, {S_IFBLK, makedev(7, 0)}};
+    struct work_pack *pack;
+    shell(state, "mkdir in");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct report report = {0};
+        if (mknod(folder_path(state, "in/d"), rows[i].kind | 0600, rows[i].device) != 0) {
+            print_message("no device may be made here: %s\n", strerror(errno));
+            skip();
+        }
+        assert_int_equal(pack_open(state, NULL, 1 << 30, &pack, &report), ERR_INVALID);
+        assert_non_null(strstr(report.text, "in/d is a device"));
+        assert_int_equal(pack_open(state, "d", 1 << 30, &pack, &report), OK);
+        work_pack_free(pack);
+        assert_int_equal(unlink(folder_path(state, "in/d")), 0);
+    }
+}
+
 static void test_pack_notices_a_file_that_changes(void **state)
 {
     static const char *const changes[] = {"echo more >> in/a", "rm in/a", "echo Hello > in/a",
@@ -341,6 +365,7 @@ int main(void)
         IN_FOLDER(test_pack_over_max_names_the_largest),
         IN_FOLDER(test_pack_refuses_what_cannot_be_sent),
         IN_FOLDER(test_pack_refuses_a_socket),
+        IN_FOLDER(test_pack_refuses_a_device),
         IN_FOLDER(test_pack_notices_a_file_that_changes),
         IN_FOLDER(test_unpack_with_another_name_leaves_nothing),
         IN_FOLDER(test_unpack_by_sums_refuses_a_piece_that_is_another),

@@ -153,6 +153,7 @@ static void test_server_that_evicts_is_refused(void **state)
     assert_int_equal(rig->failed, ERR_INVALID);
     assert_non_null(strstr(rig->why, "maxmemory-policy"));
     rig_free(rig);
+    assert_int_equal(redis_rig_ask(*state, "DBSIZE"), 0);
 }
 
 static void test_server_that_syncs_lazily_is_told(void **state)
