@@ -293,6 +293,7 @@ static void sim_take_reconnect(struct sim *sim, struct sim_node *node, const str
 static void sim_take_exit(struct sim *sim, struct sim_node *node, const struct agent_effect *e)
 {
     sim_require(sim, e->code == 0 || !sim->is_ending, "%s leaves with %d", node->name, e->code);
+    node->left = node->incarnation;
     sim_push(sim, (struct sim_event){.at = sim->now,
                                      .kind = SIM_AGENT_START,
                                      .node = node->index,

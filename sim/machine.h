@@ -156,6 +156,7 @@ struct sim_node {
     uint32_t wipes;    /* of its disk */
     bool is_known_gone;
     bool is_let_go; /* since its last start: it may leave */
+    uint64_t left;  /* the incarnation whose agent ended by itself last */
     struct sim_silence
         silences[SIM_SILENCES_MAX]; /* before, longer than node_timeout; the newest first */
     struct sim_link link;

@@ -295,14 +295,15 @@ void sim_node_heard(struct sim *sim, struct sim_node *node)
     node->heard = sim->now;
 }
 
-/* An attempt is lost only with its agent, or after as long a silence as was agreed. */
+/* An attempt is lost only with its agent, which may say so, or after as long a silence as was
+ * agreed. */
 static void sim_loss_is_due(struct sim *sim, const char *field, const struct record_attempt *r)
 {
     const struct sim_node *node = sim_node_find(sim, r->part != NULL ? r->part : r->node);
     uint64_t incarnation = r->part != NULL ? r->part_incarnation : r->incarnation;
     sim_require(sim, node != NULL, "attempt %s was lost on %s", field, r->node);
     time_ms ended = r->result.ended_at, since = sim_heard_since(sim, node);
-    bool is_due = node->incarnation != incarnation;
+    bool is_due = node->incarnation != incarnation || node->left == incarnation;
     for (int i = 0; i < SIM_SILENCES_MAX; i++) {
         const struct sim_silence *silence = &node->silences[i];
         is_due = is_due || ended == silence->to;

@@ -143,7 +143,9 @@ struct core_heartbeat core_heartbeat(time_ms now, uint64_t agents)
 void on_heartbeat(struct core *core, time_ms now, uint64_t peer, const struct msg_heartbeat *msg)
 {
     struct node *node = core_node_heard(core, now, peer, msg->incarnation);
-    if (node != NULL) {
+    if (node != NULL && msg->has_left) {
+        core_node_lost(core, now, node, "its agent has left");
+    } else if (node != NULL) {
         node->cpu_permille = msg->cpu_permille;
         node->memory_used_bytes = msg->memory_used_bytes;
         node->cache_bytes = msg->cache_bytes;

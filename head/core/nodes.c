@@ -291,6 +291,15 @@ void core_node_tasks_lost(struct core *core, time_ms now, struct node *node, con
     core_arrays_node_lost(core, now, node, reason);
 }
 
+void core_node_lost(struct core *core, time_ms now, struct node *node, const char *reason)
+{
+    core_node_tasks_lost(core, now, node, reason);
+    if (node->r.state == NODE_ALIVE) {
+        core_node_move(core, now, node, NODE_SUSPECT);
+    }
+    core_node_move(core, now, node, NODE_GONE);
+}
+
 error_code core_node_resources_set(struct core *core, struct node *node)
 {
     struct label_pair held[CORE_LABELS_MAX];

@@ -542,6 +542,8 @@ void core_task_lost(struct core *core, time_ms now, struct task *task, const cha
                     time_ms ended);
 /* The same of all that it has. */
 void core_node_tasks_lost(struct core *core, time_ms now, struct node *node, const char *reason);
+/* And it is gone itself. */
+void core_node_lost(struct core *core, time_ms now, struct node *node, const char *reason);
 error_code core_node_resources_set(struct core *core, struct node *node);
 void core_node_refresh_open(struct core *core, struct node *node);
 error_code core_node_record_own(struct core *core, struct node *node,

@@ -30,8 +30,7 @@ static void core_nodes_judge(struct core *core, time_ms now)
         }
         bool is_judged = node->r.state == NODE_SUSPECT || node->r.state == NODE_DRAINING;
         if (is_judged && silence_ms > core->config.node_timeout_ms) {
-            core_node_tasks_lost(core, now, node, "its node was silent too long (node_timeout)");
-            core_node_move(core, now, node, NODE_GONE);
+            core_node_lost(core, now, node, "its node was silent too long (node_timeout)");
         }
     }
 }

@@ -328,6 +328,9 @@ void dealer_close(struct dealer *dealer)
     if (dealer->is_sourced) {
         loop_source_remove(dealer->loop, dealer_source, dealer);
     }
+    if (dealer->state == DEALER_UP) {
+        dealer_link_linger(&dealer->link);
+    }
     dealer_link_close(&dealer->link);
     if (dealer->timer != NULL) {
         uv_close((uv_handle_t *)&dealer->timer->timer, on_dealer_timer_closed);

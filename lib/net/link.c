@@ -29,6 +29,7 @@ static const struct socket_option link_options_rows[] = {
 };
 
 enum {
+    LINK_LAST_WORD_MS = 100,
     LINK_EVENTS_REFUSED = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                           ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH,
     LINK_EVENTS_LOST =
@@ -114,6 +115,14 @@ error_code dealer_link_open(struct link *link, const struct link_options *option
         dealer_link_close(link);
     }
     return code;
+}
+
+void dealer_link_linger(struct link *link)
+{
+    const int linger_ms = LINK_LAST_WORD_MS;
+    if (link->socket != NULL) {
+        (void)zmq_setsockopt(link->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
+    }
 }
 
 void dealer_link_close(struct link *link)

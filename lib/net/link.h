@@ -38,6 +38,8 @@ struct link_options {
 MUST_CHECK error_code dealer_link_open(struct link *link, const struct link_options *options,
                                        struct report *report);
 void dealer_link_close(struct link *link); /* takes half-open and closed ones */
+/* What was sent last has a moment to leave when it is closed. */
+void dealer_link_linger(struct link *link);
 link_event dealer_link_event_next(struct link *link);
 bool dealer_link_can_read(struct link *link); /* frame or event, see socket_can_read() */
 

@@ -214,6 +214,7 @@ static const struct field msg_heartbeat_fields[] = {
     F_U64(struct msg_heartbeat, memory_used_bytes, 3, 1),
     F_U64(struct msg_heartbeat, cache_bytes, 4, 1),
     F_U64(struct msg_heartbeat, cache_max_bytes, 5, 1),
+    F_BOOL(struct msg_heartbeat, has_left, 6, 1),
 };
 const struct schema msg_heartbeat_schema =
     SCHEMA("heartbeat", struct msg_heartbeat, 1, msg_heartbeat_fields);

@@ -359,6 +359,7 @@ struct msg_heartbeat {
     int64_t cpu_permille; /* of the node, since the last one */
     uint64_t memory_used_bytes;
     uint64_t cache_bytes, cache_max_bytes; /* of work folders on its disk; 0 max: it did not say */
+    bool has_left;                         /* the last one: its agent ends now */
 };
 
 struct msg_blob_get {

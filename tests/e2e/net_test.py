@@ -250,6 +250,24 @@ def test_log_of_a_lost_node_is_what_the_evidence_kept(cluster):
     assert cluster.run("task", "logs", "1.1", "--stream", "out").stdout == "last words\n"
 
 
+def test_node_whose_worker_leaves_is_gone_at_once_can_be_removed_and_come_back(cluster):
+    endpoint = head_up(cluster)
+    worker = worker_join(cluster, "one", endpoint)
+    wait_alive(cluster, "one")
+    cluster.run("run", "--", "true")
+    told = cluster.run("node", "rm", "one", code=1).stderr
+    assert "node one is alive; drain it, end its worker" in told, told
+    worker.terminate()
+    wait_for("the node to be gone", lambda: nodes(cluster).get("one") == "gone", 20)  # not by its silence: 30 s
+    assert "node one is forgotten" in cluster.run("node", "rm", "one").stderr
+    assert "one" not in nodes(cluster)
+    assert cluster.json("task", "show", "1.1")["node"] == "one"
+    worker.wait()
+    worker_join(cluster, "one", endpoint)
+    wait_alive(cluster, "one")
+    cluster.run("run", "--", "true")
+
+
 def test_sigterm_drains_and_the_second_one_ends_at_once(cluster):
     endpoint = head_up(cluster)
     worker = worker_join(cluster, "one", endpoint, "--drain", "60")

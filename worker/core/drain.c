@@ -198,6 +198,11 @@ void agent_drain_tick(struct agent *agent, time_ms now, struct agent_outbox *out
         drain_say_left(agent, out);
     }
     agent->has_left = true;
+    if (!agent->is_leaving && agent->link.state == LINK_WELCOMED) {
+        const struct msg_heartbeat last = {.incarnation = agent->enrol->incarnation,
+                                           .has_left = true};
+        agent_outbox_send(out, MSG_HEARTBEAT, &last);
+    }
     agent_outbox_exit(out, is_done || agent->is_leaving ? 0 : 1);
 }
 

@@ -151,6 +151,30 @@ static void test_silent_node_is_lost_only_after_node_timeout(void **state)
     rig_free(r);
 }
 
+/* Nobody waits for the silence of an agent that has said its last word. */
+static void test_agent_that_leaves_is_gone_at_once(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_enrol(r, 2);
+    rig_submit(r, rig_sweep, NULL);
+    rig_started(r, rig_id(1, 1), 0);
+    const struct msg_heartbeat last = {.incarnation = RIG_INCARNATION, .has_left = true};
+    on_heartbeat(r->core, r->now, RIG_PEER + 1, &last); /* of nobody who is known */
+    rig_turn(r);
+    assert_int_equal(core_node_find(r->core, "local")->r.state, NODE_ALIVE);
+    on_heartbeat(r->core, r->now, RIG_PEER, &last);
+    rig_turn(r);
+    assert_int_equal(core_node_find(r->core, "local")->r.state, NODE_GONE);
+    assert_int_equal(rig_task(r, rig_id(1, 1))->r.state, TASK_QUEUED);
+    on_heartbeat(r->core, r->now, RIG_PEER, &last); /* twice */
+    rig_turn(r);
+    rig_enrol_as(r, RIG_INCARNATION + 1, 2, NULL, 0);
+    assert_int_equal(core_node_find(r->core, "local")->r.state, NODE_ALIVE);
+    assert_int_equal(rig_task(r, rig_id(1, 1))->r.state, TASK_LEASED);
+    rig_free(r);
+}
+
 static void test_cancel_ends_queued_trials_and_tells_running_ones(void **state)
 {
     (void)state;
@@ -321,6 +345,7 @@ int main(void)
         cmocka_unit_test(test_exit_75_gives_the_trial_back_uncharged),
         cmocka_unit_test(test_new_incarnation_ends_the_old_ones_attempts),
         cmocka_unit_test(test_silent_node_is_lost_only_after_node_timeout),
+        cmocka_unit_test(test_agent_that_leaves_is_gone_at_once),
         cmocka_unit_test(test_cancel_ends_queued_trials_and_tells_running_ones),
         cmocka_unit_test(test_told_trial_that_crashes_before_it_was_told_is_told_again),
         cmocka_unit_test(test_head_restart_keeps_leases_and_disturbs_no_trainer),

@@ -16,8 +16,10 @@ static void test_drain_of_an_idle_node_leaves_when_it_is_told(void **state)
     rig_tick(&r);
     rig_none(&r); /* the head does not know yet */
     rig_ack_all(&r);
+    assert_false(r.has_said_left);
     rig_tick(&r);
     assert_int_equal(rig_next(&r, AGENT_EXIT)->effect.code, 0);
+    assert_true(r.has_said_left);
     assert_int_equal(agent_next_deadline(r.agent), AGENT_NEVER);
     rig_end(&r);
 }

@@ -37,7 +37,8 @@ struct rig {
     uint32_t n_effects;
     uint32_t first; /* not taken yet */
     uint32_t heartbeats;
-    bool is_head_away; /* heartbeats get no answer */
+    bool has_said_left; /* the last one of them */
+    bool is_head_away;  /* heartbeats get no answer */
 };
 
 /* ---- the recording outbox ---- */
@@ -59,6 +60,7 @@ static void rig_record(struct rig *rig, const struct agent_effect *effect)
         record.message = message;
         if (type == MSG_HEARTBEAT) {
             rig->heartbeats++;
+            rig->has_said_left |= ((const struct msg_heartbeat *)message)->has_left;
             return;
         }
     }
