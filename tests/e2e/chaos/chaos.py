@@ -24,7 +24,7 @@ from store_reader import Stored  # noqa: E402
 
 LOAD_MIN = 50.0  # completions and reports a second
 LOAD_S = 2.0  # held for so long before the fault, and for two syncs more: figures come with what is on disk
-RAMP_S, RAMP_SYNCS = 15.0, 10
+RAMP_S, RAMP_SYNCS = 15.0, 15
 AFTER_S = 1.0  # the load goes on for so long after the cluster serves again
 SERVES_S, DRAIN_S, LAZY_DRAIN_S = 120, 180, 20
 VOIDS_MAX = 5  # of one round
