@@ -27,7 +27,7 @@ def array_run(place, tasks, *command, options=()):
 
 
 class Meters(threading.Thread):
-    """From now to stop(): the head's memory at its highest, batches (each a sync of Redis' file), bytes that Redis wrote."""
+    """From now to stop(): the head's memory at its highest, the head's batches, bytes that Redis wrote."""
 
     def __init__(self, place, **pids):
         """`pids`: of roles that are not the state folder's own."""
@@ -62,5 +62,6 @@ class Meters(threading.Thread):
 
     def tell(self, bench, tasks):
         result(bench, "head's memory above idle, highest", round(self.peak - self.idle, 1), "MiB", f"target 64 MiB; idle {self.idle:.1f} MiB")
-        result(bench, "batches, each at least one sync; bytes written by Redis", f"{self.batches}, {self.bytes}", "", f"{self.bytes / tasks:.1f} bytes a task")
+        result(bench, "batches, as the head counts them; bytes written by Redis", f"{self.batches}, {self.bytes}", "",
+               f"{self.bytes / tasks:.1f} bytes a task; Redis syncs once or more for each batch (appendfsync always) and keeps no count of it")
         result(bench, "processor time a task", ", ".join(f"{role} {s / tasks * 1e6:.2f}" for role, s in self.cpu.items()), "us", "")

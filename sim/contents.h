@@ -18,6 +18,7 @@ struct sim_entry { /* of a sweep's log */
     uint32_t sweep;
     uint8_t *value;
     size_t len;
+    bool is_followed; /* by the tuner that does nothing but replay (tuner_check.h) */
 };
 
 struct sim_place {

@@ -12,6 +12,7 @@
 #include "sim/people.h"
 #include "sim/records.h"
 #include "sim/store_link.h"
+#include "sim/tuner_check.h"
 #include "sim/work_folders.h"
 
 enum { GAP_MS = 1000 }; /* as lib/sys/loop.c: a shorter absence is a busy machine */
@@ -192,6 +193,9 @@ void sim_head_turn(struct sim *sim, struct sim_head *head)
     effects_take(sim, head);
     bool is_idle = head->batch == NULL && head->core->out.open == NULL &&
                    list_is_empty(&head->core->out.groups) && !is_stale(sim, head);
+    if (is_idle) {
+        sim_tuners_compare(sim);
+    }
     if (is_idle && sim_chance(sim, 10)) {
         sim_compare(sim);
     }

@@ -24,7 +24,9 @@ static const char usage[] =
     "\n"
     "  --seeds N     so many seeds (default 200), after those of --kept\n"
     "  --from S      beginning with this one (default 1)\n"
-    "  --kept FILE   seeds to run first, one a line: those that failed once\n"
+    "  --kept FILE   seeds to run first, one a line: those that failed once, each with the "
+    "options\n"
+    "                (--arrays, --events N) that it failed with\n"
     "  --jobs J      processes at a time (default 2)\n"
     "  --events N    at least so many events a seed while things break (default 10000)\n"
     "  --arrays      people bring task arrays and single tasks, no sweeps\n"
@@ -228,7 +230,7 @@ static int seeds_main(const struct arguments *a)
     bool is_good = a->kept == NULL || seed_list_read(&list, a->kept);
     uint32_t n_kept = list.n;
     for (uint64_t i = 0; is_good && i < a->seeds; i++) {
-        is_good = seed_list_add(&list, a->from + i);
+        is_good = seed_list_add(&list, (struct seed){.number = a->from + i});
     }
     if (!is_good) {
         seed_list_fini(&list);

@@ -72,6 +72,7 @@ enum {
     X(walls)                                                                                       \
     X(agreements)                                                                                  \
     X(compares)                                                                                    \
+    X(tuners_compared)                                                                             \
     X(resubmits)                                                                                   \
     X(reopened)                                                                                    \
     X(removed)                                                                                     \

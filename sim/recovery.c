@@ -6,9 +6,8 @@
 
 #include "sim/records.h"
 
-void sim_core_load(struct sim *sim, uint64_t epoch, struct core **ret_core)
+struct core *sim_core_new(struct sim *sim, uint64_t epoch)
 {
-    static const char *const tables[] = {"sweeps", "jobs", "tasks", "chunks", "nodes"};
     struct core_config config = {.version = "test",
                                  .cluster = "c",
                                  .state_dir = "/state",
@@ -18,10 +17,17 @@ void sim_core_load(struct sim *sim, uint64_t epoch, struct core **ret_core)
                                  .orphan_timeout_ms = sim->orphan_timeout_ms,
                                  .forget_nodes_ms = sim->forget_nodes_ms,
                                  .seed = sim->seed};
-    struct report report = {0};
     struct core *core;
-    char n[32];
     sim_require(sim, core_new(&config, &core) == OK, "core_new");
+    return core;
+}
+
+void sim_core_load(struct sim *sim, uint64_t epoch, struct core **ret_core)
+{
+    static const char *const tables[] = {"sweeps", "jobs", "tasks", "chunks", "nodes"};
+    struct report report = {0};
+    struct core *core = sim_core_new(sim, epoch);
+    char n[32];
     snprintf(n, sizeof n, "%llu", (unsigned long long)sim->store.n);
     sim_require(sim, core_load_meta(core, "n", n) == OK, "meta n");
     for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {

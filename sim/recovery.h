@@ -4,7 +4,8 @@
 
 #include "sim/calendar.h"
 
-/* The caller frees it (core_free()). */
+/* Both cores are the caller's (core_free()); the first one is empty. */
+struct core *sim_core_new(struct sim *sim, uint64_t epoch);
 void sim_core_load(struct sim *sim, uint64_t epoch, struct core **ret_core);
 
 #endif

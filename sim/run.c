@@ -20,6 +20,7 @@
 #include "sim/store.h"
 #include "sim/store_link.h"
 #include "sim/trainer.h"
+#include "sim/tuner_check.h"
 #include "sim/workload.h"
 
 enum { SIM_CALM_MAX_MS = 900000, CALM_DELAY_MS = 40, CALM_DISK_MS = 30 };
@@ -301,6 +302,7 @@ static void sim_free(struct sim *sim)
         sim_frames_drop(sim, &node->link.up, false);
         sim_frames_drop(sim, &node->link.down, false);
     }
+    sim_tuners_free(sim);
     sim_store_free(&sim->store);
     sim_runs_free(sim);
     sim_lineage_free(sim);

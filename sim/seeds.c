@@ -19,10 +19,10 @@ enum { JOBS_MAX = 64, LINE_MAX_BYTES = 512 };
 
 /* ---- lists ---- */
 
-bool seed_list_add(struct seed_list *list, uint64_t seed)
+bool seed_list_add(struct seed_list *list, struct seed seed)
 {
     if (list->n % 1024 == 0) {
-        uint64_t *seeds = realloc(list->seeds, (list->n + 1024) * sizeof *seeds);
+        struct seed *seeds = realloc(list->seeds, (list->n + 1024) * sizeof *seeds);
         if (seeds == NULL) {
             return false;
         }
@@ -30,6 +30,39 @@ bool seed_list_add(struct seed_list *list, uint64_t seed)
     }
     list->seeds[list->n++] = seed;
     return true;
+}
+
+/* A whole number and what ends a word; `at` moves behind it. */
+static bool number_read(char **at, uint64_t *ret_number)
+{
+    char *end;
+    errno = 0;
+    *ret_number = strtoull(*at, &end, 10);
+    bool is_good = **at >= '0' && **at <= '9' && errno == 0 && strchr(" \t\n", *end) != NULL;
+    *at = end + strspn(end, " \t");
+    return is_good;
+}
+
+/* Its number, then its options. NULL: it is right; else what a line must be. */
+static const char *seed_read(char *line, struct seed *ret_seed)
+{
+    char *at = line;
+    *ret_seed = (struct seed){0};
+    if (!number_read(&at, &ret_seed->number)) {
+        return "a line begins with a seed";
+    }
+    while (strncmp(at, "--", 2) == 0) {
+        size_t len = strcspn(at, " \t\n");
+        const char *option = at;
+        at += len + strspn(at + len, " \t");
+        if (len == strlen("--arrays") && strncmp(option, "--arrays", len) == 0) {
+            ret_seed->is_arrays = true;
+        } else if (len != strlen("--events") || strncmp(option, "--events", len) != 0 ||
+                   !number_read(&at, &ret_seed->events)) {
+            return "behind a seed stand --arrays, --events N, or what it showed";
+        }
+    }
+    return NULL;
 }
 
 bool seed_list_read(struct seed_list *list, const char *path)
@@ -42,18 +75,15 @@ bool seed_list_read(struct seed_list *list, const char *path)
         return false;
     }
     for (uint32_t number = 1; is_good && fgets(line, sizeof line, file) != NULL; number++) {
-        char *end;
+        struct seed seed;
         if (line[strspn(line, " \t\n")] == '\0' || line[0] == '#') {
             continue;
         }
-        errno = 0;
-        uint64_t seed = strtoull(line, &end, 10);
-        is_good = end != line && errno == 0 && strchr(" \t\n", *end) != NULL;
-        if (!is_good) {
-            fprintf(stderr, "muster-sim: %s:%" PRIu32 ": a line begins with a seed: %s", path,
-                    number, line);
+        const char *wrong = seed_read(line, &seed);
+        if (wrong != NULL) {
+            fprintf(stderr, "muster-sim: %s:%" PRIu32 ": %s: %s", path, number, wrong, line);
         }
-        is_good = is_good && seed_list_add(list, seed);
+        is_good = wrong == NULL && seed_list_add(list, seed);
     }
     fclose(file);
     return is_good;
@@ -85,11 +115,21 @@ struct seeds {
     uint32_t n_workers;
 };
 
+static struct sim_options options_of(const struct seed *seed, const struct sim_options *options)
+{
+    struct sim_options own = *options;
+    own.is_arrays = own.is_arrays || seed->is_arrays;
+    own.events = seed->events != 0 ? seed->events : own.events;
+    return own;
+}
+
 static _Noreturn void worker_main(const struct seeds *seeds, uint32_t place, int fd)
 {
     for (; place < seeds->list->n; place += seeds->n_workers) {
         struct sim_result result = {0};
-        sim_run(seeds->list->seeds[place], seeds->options, &result);
+        const struct seed *seed = &seeds->list->seeds[place];
+        const struct sim_options options = options_of(seed, seeds->options);
+        sim_run(seed->number, &options, &result);
         /* Smaller than a pipe's atomic size or not: one reader, and it reads whole ones. */
         if (write(fd, &result, sizeof result) != sizeof result) {
             break;
@@ -144,7 +184,7 @@ static void seed_done(struct seeds *seeds, uint32_t place, const struct sim_resu
     seeds->is_done[place] = true;
     while (seeds->how->is_hashing && seeds->printed < seeds->list->n &&
            seeds->is_done[seeds->printed]) {
-        printf("%" PRIu64 " %016" PRIx64 "\n", seeds->list->seeds[seeds->printed],
+        printf("%" PRIu64 " %016" PRIx64 "\n", seeds->list->seeds[seeds->printed].number,
                seeds->hashes[seeds->printed]);
         seeds->printed++;
     }
@@ -153,13 +193,17 @@ static void seed_done(struct seeds *seeds, uint32_t place, const struct sim_resu
 static void seed_failed(struct seeds *seeds, uint32_t place, int status)
 {
     struct seeds_sum *sum = seeds->sum;
-    uint64_t seed = seeds->list->seeds[place];
+    const struct seed *kept = &seeds->list->seeds[place];
+    const struct sim_options options = options_of(kept, seeds->options);
+    uint64_t seed = kept->number;
     if (WIFSIGNALED(status)) {
         fprintf(stderr, "seed %" PRIu64 ": ended by signal %d (%s)\n", seed, WTERMSIG(status),
                 strsignal(WTERMSIG(status)));
     }
-    fprintf(stderr, "seed %" PRIu64 " FAILED; replay: muster-sim --seed %" PRIu64 "%s --trace\n",
-            seed, seed, seeds->options->is_arrays ? " --arrays" : "");
+    fprintf(stderr,
+            "seed %" PRIu64 " FAILED; replay: muster-sim --seed %" PRIu64 " --events %" PRIu64
+            "%s --trace\n",
+            seed, seed, options.events, options.is_arrays ? " --arrays" : "");
     if (sum->n_failed == 0 || place < sum->n_before) {
         sum->first_failed = seed;
         sum->n_before = place;

@@ -5,8 +5,15 @@
 
 #include "sim/world.h"
 
+/* A seed, and in which of the worlds that it gives it is played. */
+struct seed {
+    uint64_t number;
+    bool is_arrays;  /* also where the run as a whole is not */
+    uint64_t events; /* 0: the run's */
+};
+
 struct seed_list {
-    uint64_t *seeds; /* owned */
+    struct seed *seeds; /* owned */
     uint32_t n;
 };
 
@@ -20,9 +27,10 @@ struct seeds_sum {
 };
 
 /* Appends; false: no memory. */
-bool seed_list_add(struct seed_list *list, uint64_t seed);
-/* Reads a file of kept seeds: a number a line, the rest of a line and '#' lines are comment. False:
- * it said on stderr what is wrong. */
+bool seed_list_add(struct seed_list *list, struct seed seed);
+/* Reads a file of kept seeds: a line is a number, then `--arrays` and `--events N` as on the
+ * command line where they belong to it; the rest of a line and '#' lines are comment. False: it
+ * said on stderr what is wrong. */
 bool seed_list_read(struct seed_list *list, const char *path);
 void seed_list_fini(struct seed_list *list);
 

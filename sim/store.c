@@ -69,7 +69,7 @@ static void sim_log_push(struct sim *sim, const struct store_op *op)
     uint8_t *copy = malloc(op->value.len);
     memcpy(copy, op->value.data, op->value.len);
     store->entries[store->n_entries++] =
-        (struct sim_entry){(uint32_t)strtoul(op->key + 4, NULL, 10), copy, op->value.len};
+        (struct sim_entry){(uint32_t)strtoul(op->key + 4, NULL, 10), copy, op->value.len, false};
 }
 
 /* Rows are read on demand only: what counts of them is in the model of their array. */

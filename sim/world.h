@@ -127,6 +127,7 @@ struct sim {
     struct sim_store store;
     struct sim_head head;
     struct sim_head stale; /* another one took over, and it does not know yet */
+    struct core *follower; /* replays logs and does nothing else (tuner_check.h); NULL: none yet */
     uint32_t n_nodes;
     struct sim_node nodes[SIM_NODES_MAX];
     struct sim_run *runs;         /* all that nodes were told to start, by attempt */

@@ -10,7 +10,7 @@ from arrays import needs_arrays
 from place import Place, TRAINER, cpu_seconds, field_of, result, wait_for
 
 TRIALS = 100
-TASKS = 99000  # every single task is a job, and the head takes 100,000 jobs and sweeps
+TASKS = 100000  # every single task is a job
 CONNECTIONS = 200
 
 
@@ -57,9 +57,11 @@ def queue_fill(place, body, count):
 def jobs_queue(place, tasks):
     """Single tasks over HTTP, pipelined."""
     body = {"words": ["touch", f"{place.root}/dispatched"], "is_shell": False, "workdir": place.root, "cpus": 10000, "priority": 50, "retries_max": 0}
-    began = time.monotonic()
+    status = f"/proc/{place.pid('head')}/status"
+    before, began = field_of(status, "VmRSS:"), time.monotonic()
     queue_fill(place, body, tasks)
     result("restart", "single tasks over HTTP, each on disk when it is answered", round(tasks / (time.monotonic() - began)), "1/s", f"{CONNECTIONS} connections")
+    result("restart", "the head's memory for each of them", round((field_of(status, "VmRSS:") - before) * 1024 / tasks), "bytes", "while they are queued; a job and its task")
 
 
 def cluster_fill(place):

@@ -47,7 +47,7 @@ static bool row_of_exception(struct core *core, time_ms now, const struct rows *
         .result = {.has_started = true,
                    .cause = CAUSE_EXIT,
                    .started_at = row->started_at,
-                   .ended_at = row->started_at + (time_ms)(row->duration_us / 1000)},
+                   .ended_at = result_row_ended(row)},
     };
     on_event_result(core, now, task, &event);
     return true;

@@ -72,7 +72,7 @@ static void api_row_fill(const struct core *core, const struct result_row *row,
     task->attempts = row->attempt + 1;
     task->exit_code = row->exit_code;
     task->started = row->started_at;
-    task->ended = row->started_at + (time_ms)(row->duration_us / 1000);
+    task->ended = result_row_ended(row);
     task->duration = (double)row->duration_us / 1e6;
     task->dry = (row->flags & RESULT_ROW_DRY) != 0;
 }

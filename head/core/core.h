@@ -29,7 +29,7 @@ enum {
     CORE_HEARTBEAT_MS_PER_NODE = 15,
     CORE_HEARTBEATS_TOGETHER = 16,
     CORE_STATUS_MS = 100, /* the figures are no older than that, apart from a batch under way */
-    CORE_SWEEPS_MAX = 100000,
+    CORE_SWEEPS_MAX = 1000000, /* and jobs: one that waits with its task takes some 2.4 KB */
     CORE_TASKS_MAX = 10000000,
     BLOB_HASH_MAX = 64,
     CORE_USERS_MAX = 1000,

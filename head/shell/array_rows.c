@@ -231,7 +231,7 @@ static void attempt_print(const struct head *head, task_id id, const struct resu
     json_u64(json, "exit_code", row->exit_code);
     json_u64(json, "signal", 0);
     json_time(json, "started", row->started_at);
-    json_time(json, "ended", row->started_at + (time_ms)(row->duration_us / 1000));
+    json_time(json, "ended", result_row_ended(row));
     json_out_real(json, "duration", (double)row->duration_us / 1e6);
     json_bool(json, "dry", (row->flags & RESULT_ROW_DRY) != 0);
     json_object_end(json);

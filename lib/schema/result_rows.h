@@ -25,7 +25,15 @@ struct result_row {
 };
 
 void result_row_write(const struct result_row *row, uint8_t ret_bytes[RESULT_ROW_BYTES]);
+/* Times are bounded (whoever wrote the row may have had a broken clock, and what is stored may be
+ * damaged), so that start and end are times that a record holds. */
 void result_row_read(const uint8_t bytes[RESULT_ROW_BYTES], struct result_row *ret_row);
+/* When it ended. */
+static inline time_ms result_row_ended(const struct result_row *row)
+{
+    return row->started_at + (time_ms)(row->duration_us / 1000);
+}
+
 /* Rows of a blob; a length that is no whole number of rows counts the whole ones. */
 static inline uint32_t result_rows_count(struct bytes blob)
 {

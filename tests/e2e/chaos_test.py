@@ -36,7 +36,17 @@ class Told:
             {"op": "sweep", "id": 3}, {"op": "stop", "id": 3},
             {"op": "setting", "value": "v1"}, {"op": "set", "value": "v1"},
             {"op": "milestone", "trial": "3.1", "attempt": 0, "seq": 1, "step": 1, "value": 0.5, "order": {}},
+            {"op": "restored", "trial": "3.1", "attempt": 0, "step": 0, "text": "3.1 0"},
+            {"op": "commit", "trial": "3.1", "attempt": 0, "step": 1, "ordinal": 2},
+            {"op": "bye", "trial": "3.1", "attempt": 0, "word": "done", "seq": 1},
         ]
+        self.root, self.snapshots = root, [os.path.join(root, "nodes/n/snapshots/3.1", number) for number in "12"]
+        for step, folder in enumerate(self.snapshots):
+            os.makedirs(folder, exist_ok=True)
+            self.weights_put(step, f"3.1 {step}")
+        self.checkpoints = [{"trial": "3.1", "ordinal": 1 + step, "step": step, "node": "n", "path": folder.replace(root, "/head")}
+                            for step, folder in enumerate(self.snapshots)]
+        self.lost, self.byes = [], {("3.1", 0): "done"}
         self.items = [{"id": "1.1", "name": "a", "state": "ended", **result},
                       {"id": "2.1", "name": "b", "state": "ended", "outcome": "cancelled", "exit_code": 0, "attempts": 1, "ended": "t"}]
         self.rows = [{"attempt": 0, "seq": 1, "step": 1, "metrics": {"loss": 0.5}}]
@@ -62,25 +72,48 @@ class Told:
     def told(self, _task):
         return []
 
+    def was_lost(self, task, attempt):
+        return (task, attempt) in self.lost
+
+    def bye(self, task, attempt):
+        return self.byes[task, attempt]
+
     def milestones(self, sweep):
         return self.logs[sweep]
+
+    def weights_put(self, number, text):
+        with open(os.path.join(self.snapshots[number], "weights"), "w") as file:
+            file.write(text)
 
     def get(self, path):
         if path.startswith("/api/v1/tasks"):
             return {"items": self.items, "next": None}
         if path.endswith("/metrics"):
             return {"items": self.rows}
+        if "/trials/" in path:
+            return {"checkpoints": self.checkpoints}
         return {"state": self.sweep_state} if "/sweeps/" in path else {"labels": self.labels}
 
     def check(self):
         with open(os.path.join(self.folder, "clients.jsonl"), "w") as file:
             file.writelines(json.dumps(line) + "\n" for line in self.lines)
-        return check(self.folder, self.get, self)
+        return check(self.folder, self.get, self, {"n": self.root}, 0)
 
 
 def test_checker_finds_nothing_where_nothing_is_wrong(cluster):
     operations, violations = Told(cluster.root).check()
-    assert (operations.total(), violations) == (8, []), (operations, violations)
+    assert (operations.total(), violations) == (10, []), (operations, violations)
+
+
+def test_checker_asks_of_a_lost_agent_only_what_had_left_it(cluster):
+    """A commit and an end that nobody can have told the head: the trial went on from the snapshot before."""
+    world = Told(cluster.root)
+    world.lost = [("3.1", 0)]
+    world.lines = [line for line in world.lines if line["op"] != "bye"]
+    world.checkpoints.pop()
+    assert world.check()[1] == [], world.check()
+    world.lines.append({"op": "bye", "trial": "3.1", "attempt": 0, "word": "done", "seq": 1})
+    assert any(v.startswith("lost: snapshot 2") for v in world.check()[1]), world.check()
 
 
 def test_checker_finds_each_planted_violation(cluster):
@@ -104,6 +137,14 @@ def test_checker_finds_each_planted_violation(cluster):
         "a row is gone": ("lost: attempt 0 report 1", lambda w: w.rows.clear()),
         "a row twice": ("doubled: report", lambda w: w.rows.append(w.rows[0])),
         "a row with another value": ("wrong: attempt 0", lambda w: w.rows[0]["metrics"].update(loss=0.25)),
+        "a report before a good-bye is gone": ("lost: reports [2]", lambda w: w.lines[-1].update(seq=2)),
+        "an attempt that said good-bye is gone": ("lost: attempt 0 of 3.1", lambda w: w.evidence["3.1"].clear()),
+        "a good-bye is another one": ("lost: the good-bye done", lambda w: w.byes.update({("3.1", 0): ""})),
+        "a snapshot is named no more": ("lost: snapshot 2", lambda w: w.checkpoints.pop()),
+        "a snapshot is another trial's": ("lost: snapshot 2", lambda w: w.checkpoints[1].update(trial="3.2")),
+        "a snapshot's files are gone": ("lost: snapshot 2", lambda w: os.unlink(os.path.join(w.snapshots[1], "weights"))),
+        "a snapshot has other weights": ("lost: snapshot 2", lambda w: w.weights_put(1, "3.1 0")),
+        "one went on from other weights": ("wrong: attempt 0 of 3.1 went on", lambda w: w.lines[11].update(text="3.2 0")),
         "a sweep is gone": ("lost: sweep 3", lambda w: w.logs.clear()),
         "a stop was forgotten": ("lost: the stop", lambda w: setattr(w, "sweep_state", "running")),
         "a label was forgotten": ("lost: the label", lambda w: w.labels.clear()),

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "head/core/arrays.h"
 #include "head/core/state.h"
 #include "head/shell/access.h"
 #include "head/shell/array_rows.h"
@@ -11,7 +12,7 @@
 #include "head/shell/store.h"
 #include "work/hash.h"
 
-enum { STORE_MAX = 1 << 14, TURN_BATCHES_MAX = 64, STREAM_ROOM = 1 << 20 };
+enum { STORE_MAX = 1 << 14, TURN_BATCHES_MAX = 64, STREAM_ROOM = 1 << 20, DONE_MAX = 64 };
 #define ENDS_SECRET "secret-of-the-join-key"
 
 struct stored {
@@ -32,6 +33,7 @@ static struct ends {
     uint32_t n_stored;
     const struct ends_pair *pairs;
     struct bytes given;
+    struct buf last_answer;
     uint64_t last_request;
     bool is_answered[ENDS_REQUESTS_MAX], is_stream[ENDS_REQUESTS_MAX];
 } ends;
@@ -173,12 +175,19 @@ void http_answer(struct http *http, uint64_t id, uint32_t status, const char *co
     request_answered(id);
     assert(status >= 200 && status < 600);
     if (strcmp(content_type, "application/json") == 0) {
+        buf_reset(&ends.last_answer);
+        ignore_error(buf_append(&ends.last_answer, body.data, body.len), "sticky");
         json_error_t error;
         json_t *root = json_loadb((const char *)body.data, body.len, 0, &error);
         /* jansson has no integers past 2^63. */
         assert(root != NULL || strstr(error.text, "too big integer") != NULL || mem_has_failed());
         json_decref(root);
     }
+}
+
+struct bytes ends_last_answer(void)
+{
+    return buf_bytes(&ends.last_answer);
 }
 
 void http_answer_error(struct http *http, uint64_t id, uint32_t status, const char *code,
@@ -328,7 +337,7 @@ error_code store_read_rows(struct store *store, const char *key, const struct st
         static const uint8_t field[] = "0:1";
         reader->on_row(reader->context, (struct bytes){field, 3}, ends.given);
     }
-    for (uint32_t i = 0; i < ends.n_stored; i++) {
+    for (uint32_t i = 0; ends.given.len == 0 && i < ends.n_stored; i++) {
         const struct stored *s = &stored[i];
         if (strcmp(s->key, key) == 0 && !s->is_item) {
             reader->on_row(reader->context, (struct bytes){s->field, s->field_len},
@@ -347,7 +356,7 @@ error_code store_read_field(struct store *store, const char *key, const char *fi
     if (ends.given.len > 0) {
         reader->on_row(reader->context, name, ends.given);
     }
-    for (uint32_t i = 0; i < ends.n_stored; i++) {
+    for (uint32_t i = 0; ends.given.len == 0 && i < ends.n_stored; i++) {
         const struct stored *s = &stored[i];
         if (strcmp(s->key, key) == 0 && !s->is_item && s->field_len == name.len &&
             memcmp(s->field, field, name.len) == 0) {
@@ -365,7 +374,7 @@ error_code store_read_list(struct store *store, const char *key, const struct st
     if (ends.given.len > 0) {
         reader->on_row(reader->context, none, ends.given);
     }
-    for (uint32_t i = 0; i < ends.n_stored; i++) {
+    for (uint32_t i = 0; ends.given.len == 0 && i < ends.n_stored; i++) {
         const struct stored *s = &stored[i];
         if (strcmp(s->key, key) == 0 && s->is_item) {
             reader->on_row(reader->context, none, (struct bytes){s->value, s->value_len});
@@ -656,6 +665,51 @@ static void node_enrol(uint32_t peer)
     ends_turn(false);
 }
 
+/* Whoever of the first two peers has tasks of it. */
+static const struct array_holder *array_holder_at(uint32_t job, uint32_t *ret_peer)
+{
+    const struct work *work = core_work_find(ends.head.core, job);
+    for (uint32_t peer = 0; work != NULL && work->array != NULL && peer < 2; peer++) {
+        const struct node *node = core_node_find(ends.head.core, ends_peer_node(peer));
+        const struct array_holder *holder =
+            node != NULL ? core_array_holder_find(work->array, node) : NULL;
+        if (holder != NULL && holder->n_held > 0) {
+            *ret_peer = peer;
+            return holder;
+        }
+    }
+    return NULL;
+}
+
+uint32_t ends_array_done(uint32_t job, uint32_t n)
+{
+    uint32_t peer = 0;
+    const struct array_holder *holder = array_holder_at(job, &peer);
+    uint8_t rows[DONE_MAX * RESULT_ROW_BYTES];
+    uint32_t n_rows = 0, position = 0;
+    for (; holder != NULL && n_rows < n && n_rows < DONE_MAX &&
+           core_array_held_next(holder, position, &position);
+         position++, n_rows++) {
+        const struct result_row row = {.id = array_id_at(holder->array->ids, position),
+                                       .started_at = ends.now,
+                                       .duration_us = 1000};
+        result_row_write(&row, rows + (size_t)n_rows * RESULT_ROW_BYTES);
+    }
+    const struct node_event event = {.number = ends_peer_event(peer),
+                                     .kind = EVENT_TASKS,
+                                     .job = job,
+                                     .array_rows = {rows, (size_t)n_rows * RESULT_ROW_BYTES}};
+    const struct msg_events msg = {ends_peer_incarnation(peer), &event, 1};
+    struct buf frame;
+    buf_init(&frame, MSG_MAX_BYTES);
+    if (n_rows > 0 && message_encode(MSG_EVENTS, &msg, &frame) == OK) {
+        ends_frame(peer, buf_bytes(&frame));
+    }
+    buf_fini(&frame);
+    ends_turn(false);
+    return n_rows;
+}
+
 static void work_submit(void)
 {
     static const char *const argv[] = {"muster"};
@@ -680,6 +734,7 @@ void ends_open(bool is_busy)
 {
     memset(&ends, 0, sizeof ends);
     ends.now = 1000000;
+    buf_init(&ends.last_answer, CORE_ANSWER_MAX_BYTES);
     ends.options.state_dir = "/state";
     ends.head.options = &ends.options;
     ends.head.epoch = 1000;
@@ -727,6 +782,7 @@ void ends_close(bool is_loaded_again)
     core_free(ends.head.core);
     notices_free(ends.head.notices);
     follows_free(ends.head.follows);
+    buf_fini(&ends.last_answer);
     for (uint32_t i = 0; i < ends.n_stored; i++) {
         stored_free(&stored[i]);
     }

@@ -30,7 +30,13 @@ void ends_frame(uint32_t peer, struct bytes frame);
 /* A request through access_on_request(). `pairs`: ENDS_PAIRS at most, name NULL ends them. */
 void ends_request(http_method method, const char *path, const struct ends_pair *pairs,
                   struct bytes body, const struct http_identity *identity, const char *key);
-/* What the store gives to reads: a block of bytes, or nothing. Borrowed until the next call. */
+/* A peer tells of up to `n` tasks of the job's array that ended well, the lowest that it was leased
+ * and has not told of. Returns how many that were. */
+uint32_t ends_array_done(uint32_t job, uint32_t n);
+/* The body of the last answer that was JSON and none of an error; borrowed until the next one. */
+struct bytes ends_last_answer(void);
+/* What the store gives to reads: a block of bytes in place of what was stored, or (none) that.
+ * Borrowed until the next call. */
 void ends_store_gives(struct bytes value);
 /* The i-th of what was stored: a field of a hash, or an item of a list (field empty). False: there
  * are fewer. */

@@ -3,13 +3,17 @@
  * assertions hold after each turn. */
 #include <stdio.h>
 
+#include "head/core/arrays.h"
 #include "head/core/state.h"
 #include "head_ends.h"
 #include "route_list.h"
 #include "table_fill.h"
 #include "word_list.h"
 
-enum { STEPS_MAX = 60, BODY_MAX = 4096, PATH_MAX_BYTES = 256 };
+enum { STEPS_MAX = 60, BODY_MAX = 4096, PATH_MAX_BYTES = 256, HINT_ROWS_MAX = 16 };
+
+/* Of all inputs together: result rows of arrays that counted, and that did not. */
+static uint64_t rows_accepted, rows_dropped;
 
 /* ---- frames ---- */
 
@@ -49,6 +53,63 @@ static void hint_task(uint32_t peer, uint8_t pick, struct node_event *event)
     }
 }
 
+/* An array of which the node holds tasks; NULL: none. */
+static const struct array_holder *hint_holder(uint32_t peer)
+{
+    struct core *core = ends_head()->core;
+    const struct node *node = core_node_find(core, ends_peer_node(peer));
+    for (const struct work *work = core->works; work != NULL && node != NULL;
+         work = work->hh.next) {
+        const struct array_holder *holder =
+            work->array != NULL ? core_array_holder_find(work->array, node) : NULL;
+        if (holder != NULL && holder->n_held > 0) {
+            return holder;
+        }
+    }
+    return NULL;
+}
+
+/* Rows of tasks that the node holds, from some position on; now and then one that may not be. */
+static struct bytes hint_rows(struct fill *fill, const struct array_holder *holder)
+{
+    uint32_t n = 1 + fuzz_byte(fill->in) % HINT_ROWS_MAX, n_made = 0;
+    uint32_t position = fuzz_byte(fill->in) / 16U;
+    uint8_t *rows = arena_alloc(fill->arena, (size_t)n * RESULT_ROW_BYTES);
+    while (rows != NULL && n_made < n && core_array_held_next(holder, position, &position)) {
+        uint8_t pick = fuzz_byte(fill->in);
+        const struct result_row row = {.id = array_id_at(holder->array->ids, position++),
+                                       .attempt = pick == 255,
+                                       .exit_code = pick == 254,
+                                       .node = pick == 253 ? UINT32_MAX : 0,
+                                       .started_at = 1,
+                                       .duration_us = UINT64_C(1) << pick % 40};
+        result_row_write(&row, rows + (size_t)n_made++ * RESULT_ROW_BYTES);
+    }
+    return (struct bytes){rows, (size_t)n_made * RESULT_ROW_BYTES};
+}
+
+/* Of an array: ends that went well, tasks handed back, or one task's start or end. */
+static void hint_array(uint32_t peer, struct fill *fill, struct node_event *event)
+{
+    const struct array_holder *holder = hint_holder(peer);
+    struct array_range *range = arena_alloc(fill->arena, sizeof *range);
+    uint32_t position;
+    if (holder == NULL || range == NULL || !core_array_held_next(holder, 0, &position)) {
+        return;
+    }
+    event->job = holder->array->work->number;
+    if (event->kind == EVENT_TASKS && event->array_rows.len < RESULT_ROW_BYTES) {
+        event->array_rows = hint_rows(fill, holder);
+    } else if (event->kind == EVENT_RETURNED && event->n_ranges == 0) {
+        *range = (struct array_range){position, 1 + fuzz_byte(fill->in) % 8U};
+        event->ranges = range;
+        event->n_ranges = 1;
+    } else if (event->kind == EVENT_STARTED || event->kind == EVENT_RESULT) {
+        event->task = (task_id){event->job, array_id_at(holder->array->ids, position)};
+        event->attempt = 0;
+    }
+}
+
 static void hint_events(uint32_t peer, struct fill *fill, void *message)
 {
     static const double values[FILL_ITEMS_MAX] = {0.5, 0.25, 2, -1};
@@ -60,7 +121,7 @@ static void hint_events(uint32_t peer, struct fill *fill, void *message)
         if (event == NULL) {
             return;
         }
-        event->kind = fuzz_byte(fill->in) % 7;
+        event->kind = fuzz_byte(fill->in) % (EVENT_RETURNED + 1);
         msg->events = event;
         msg->n_events = 1;
     }
@@ -71,6 +132,9 @@ static void hint_events(uint32_t peer, struct fill *fill, void *message)
         uint8_t pick = fuzz_byte(fill->in);
         event->number = number + i;
         hint_task(peer, pick, event);
+        if (event->kind >= EVENT_TASKS || (pick & 2) != 0) {
+            hint_array(peer, fill, event);
+        }
         if ((pick & 8) == 0 && row != NULL) {
             /* Every row has a value for each name. */
             *row = (struct metric_row){.seq = 1 + pick / 32U,
@@ -224,6 +288,27 @@ static void body_make(struct fuzz_input *in, struct buf *body)
     json_object_end(&json);
 }
 
+/* A task array, which no luck finds: numbers within numbers. */
+static void body_array(struct fuzz_input *in, struct buf *body)
+{
+    struct json_out json = json_out_to(body);
+    uint32_t first = 1 + fuzz_byte(in) % 4U, n = 1 + fuzz_byte(in), wide = fuzz_byte(in) / 32U;
+    json_object_begin(&json, NULL);
+    json_array_begin(&json, "words");
+    json_str(&json, NULL, "true");
+    json_array_end(&json);
+    json_str(&json, "workdir", "/w");
+    json_i64(&json, "cpus", AMOUNT_ONE / 4);
+    json_i64(&json, "retries_max", fuzz_byte(in) % 3);
+    json_i64(&json, "max_fails", fuzz_byte(in) % 3);
+    json_object_begin(&json, "array");
+    json_u64(&json, "first", first);
+    json_u64(&json, "last", first + (uint64_t)n * (1 + wide * wide));
+    json_u64(&json, "step", 1 + fuzz_byte(in) % 3U);
+    json_object_end(&json);
+    json_object_end(&json);
+}
+
 static void step_request(struct fuzz_input *in)
 {
     static const struct http_identity identities[] = {
@@ -235,7 +320,10 @@ static void step_request(struct fuzz_input *in)
     struct buf body;
     buf_init(&body, BODY_MAX);
     path_make(in, route_list[route].pattern, path);
-    if (route_list[route].method == HTTP_POST) {
+    bool is_array = (who & 0x40) != 0 && strcmp(path, "/api/v1/jobs") == 0;
+    if (route_list[route].method == HTTP_POST && is_array) {
+        body_array(in, &body);
+    } else if (route_list[route].method == HTTP_POST) {
         body_make(in, &body);
     } else {
         for (uint32_t n = fuzz_byte(in) % ENDS_PAIRS, i = 0; i < n; i++) {
@@ -292,6 +380,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int i = 0; i < STEPS_MAX && in.left > 0 && !ends_has_failed(); i++) {
         step(&in);
     }
+    if (ends_head()->core != NULL) {
+        rows_accepted += ends_head()->core->array_rows_total;
+        rows_dropped += ends_head()->core->array_rows_dropped_total;
+    }
     ends_close((how & 6) == 0);
     return 0;
+}
+
+bool fuzz_corpus_reached(void)
+{
+    printf("result rows of task arrays: %llu accepted, %llu dropped\n",
+           (unsigned long long)rows_accepted, (unsigned long long)rows_dropped);
+    return rows_accepted > 0 && rows_dropped > 0;
 }

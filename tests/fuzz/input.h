@@ -17,6 +17,9 @@
 /* Called by libFuzzer and by replay.c. Everything that an input made is freed when it returns. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
+/* After a whole corpus: prints what its inputs came to where only some of them get. False: none of
+ * them did, so the corpus proves nothing about it. A fuzzer that has no such place defines none. */
+bool fuzz_corpus_reached(void);
 
 /* What must work, unless memory ran out because this run was told that it does. */
 static inline bool fuzz_must(bool is_so)

@@ -3,6 +3,7 @@
  * of the socket stand the functions of head/shell/redis_link.h. A pause that it asks for is over at
  * once. The first byte chooses what kind of store it is. */
 #include <hiredis/hiredis.h>
+#include <stdio.h>
 
 #include "head/core/core.h"
 #include "head/shell/store_inside.h"
@@ -99,6 +100,13 @@ static struct day {
     uint32_t rows, batches, reads, ends;
 } day;
 
+/* Of all inputs together: loaded stores, records, batches that were answered, reads that ended
+ * well.
+ */
+static struct {
+    uint64_t loads, rows, batches, reads;
+} reached;
+
 static void on_state(void *context, const char *state, const char *why)
 {
     (void)context;
@@ -151,6 +159,8 @@ static void on_loaded(void *context)
     struct report report = {0};
     (void)context;
     day.is_loaded = true;
+    reached.loads++;
+    reached.rows += day.rows;
     error_code error = day.core != NULL ? core_load_done(day.core, 1000000, &report) : OK;
     if (day.core != NULL && error == OK) {
         core_turn_end(day.core, 1000000);
@@ -166,6 +176,7 @@ static void on_batch(void *context, uint64_t n)
     (void)context;
     assert(n == day.batch.n);
     day.batches++;
+    reached.batches++;
 }
 
 static void on_failed(void *context, error_code code, const char *why)
@@ -184,8 +195,8 @@ static void on_row(void *context, struct bytes field, struct bytes value)
 static void on_end(void *context, error_code code)
 {
     (void)context;
-    (void)code;
     day.ends++;
+    reached.reads += code == OK;
 }
 
 static void on_closed(void *context)
@@ -312,4 +323,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(day.is_closed && day.ends == day.reads && open_link == NULL);
     core_free(day.core);
     return 0;
+}
+
+bool fuzz_corpus_reached(void)
+{
+    printf("stores loaded %llu, with records %llu; batches %llu, reads %llu\n",
+           (unsigned long long)reached.loads, (unsigned long long)reached.rows,
+           (unsigned long long)reached.batches, (unsigned long long)reached.reads);
+    return reached.rows > 0 && reached.batches > 0 && reached.reads > 0;
 }

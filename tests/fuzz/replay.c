@@ -3,7 +3,8 @@
  *
  * usage: replay_NAME FOLDER...           each file once
  *        replay_NAME --fail N FOLDER...  and with allocations failing, one at a time: of each input
- *                                        up to N of each stack that allocates; 0: every one */
+ *                                        up to N of each stack that allocates; 0: every one
+ * A corpus that does not get where it should (fuzz_corpus_reached()) is a failure too. */
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -16,6 +17,11 @@ __attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argc;
     (void)argv;
     return 0;
+}
+
+__attribute__((weak)) bool fuzz_corpus_reached(void)
+{
+    return true;
 }
 
 static bool is_torture;
@@ -131,10 +137,14 @@ int main(int argc, char **argv)
         folder_run(argv[i]);
     }
     const char *name = strrchr(argv[0], '/') != NULL ? strrchr(argv[0], '/') + 1 : argv[0];
+    bool has_reached = fuzz_corpus_reached();
+    if (!has_reached) {
+        printf("FAIL test_%s_corpus_gets_where_it_should\n", name);
+    }
     printf("ok test_%s_corpus_does_no_harm (%lu inputs, %lu failed allocations)\n", name, n_inputs,
            n_failures);
     if (per_stack > 0) {
         printf("allocations %lu stacks %lu\n", n_allocations, n_stacks);
     }
-    return n_inputs > 0 ? 0 : 1;
+    return n_inputs > 0 && has_reached ? 0 : 1;
 }

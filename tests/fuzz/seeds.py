@@ -5,6 +5,8 @@ import io
 import os
 import pathlib
 import random
+import re
+import struct
 import subprocess
 import sys
 import tarfile
@@ -117,14 +119,23 @@ def bulk(*items):
     return out
 
 
+def tables():
+    """What recovery reads, in its order."""
+    text = (SOURCE / "head/shell/store_load.c").read_text()
+    return re.findall(r'"(\w+)"', re.search(r"tables\[\] = \{([^}]*)\}", text)[1])
+
+
 def redis(folder, made):
     """From the first question to batches and reads; the records are those that fuzz_seeds made."""
     info = b"# Server\r\nredis_version:7.0.15\r\nloading:0\r\nrole:master\r\ncluster_enabled:0\r\nmaxmemory_policy:noeviction\r\n" \
            b"used_memory:1000\r\nmaxmemory:0\r\naof_enabled:1\r\n"
     sha = b"0123456789abcdef0123456789abcdef01234567"
     tests = bulk(sha, [b"OK", b"1"], [b"one", b"two"], 1, [b"0", [b"kept", b"a\0b"]], b"a\0b", [b"OK", b"2"], [b"2"])
-    empty = bulk(*[x for _ in range(6) for x in (0, [b"0", []])])
-    after = bulk([b"OK", b"3"], [b"0", [b"0:1", made("metric_rows")]], [b"OK", b"4"], b"evidence", [b"OK", b"5"], [b"7", []], [b"0", []])
+    empty = bulk(*[x for _ in tables() for x in (0, [b"0", []])])
+    memory = b"# Memory\r\nused_memory:2000\r\nmaxmemory:0\r\n"
+    # While nobody waits there are a batch, a read (a hash, a field, a list, by turns) and the question for memory.
+    after = bulk([b"OK", b"3"], [b"0", [b"0:1", made("metric_rows")]], memory, [b"OK", b"4"], b"evidence", memory,
+                 [b"OK", b"5"], [b"row" * 11, b"r" * 32], memory, [b"OK", b"6"], [b"7", []], memory, [b"0", [b"0:2", b"x"]])
     taken = bulk([b"OK", b"1001", b"0"])
     begin = bulk(info, [b"appendfsync", b"always"])
     put(folder, "redis", "embedded", b"\0" + begin + taken + tests + empty + after)
@@ -135,11 +146,12 @@ def redis(folder, made):
     put(folder, "redis", "held", b"\1" + bulk(info, "-NOPERM no", [], [b"h", b"1", b"2", b"other", b"o"]) + bulk([b"BUSY", b"other"]))
     put(folder, "redis", "fenced", b"\0" + begin + taken + tests + empty + bulk([b"FENCED", b"other"]))
     put(folder, "redis", "lost", b"\0" + begin + bulk([b"LOST", b"5"]))
-    full, log = bulk(1, [b"0", [b"n", b"7"]]), []
+    full = b""
     stored = [(file.name.rsplit("-", 1)[0].split("~"), file.read_bytes()) for file in
               sorted((folder / "records").iterdir(), key=lambda file: int(file.name.rsplit("-", 1)[1]))]
-    for table in ("sweeps", "jobs", "tasks", "nodes", "users"):
+    for table in tables():
         rows = [item for (key, field), value in stored if key == table for item in (field.encode(), value)]
+        rows = [b"n", b"7"] if table == "meta" else rows
         full += bulk(len(rows) // 2, [b"0", rows])
     log = [value for (key, _), value in stored if key == "log:1"]
     put(folder, "redis", "records", b"\0" + begin + taken + tests + full + bulk(log) + after)
@@ -147,6 +159,19 @@ def redis(folder, made):
     held = bulk([b"h", b"3", b"me"])
     put(folder, "redis", "replica", b"\1" + bulk(info, [b"appendfsync", b"always"], []) + watched + taken + tests + full + bulk(log)
         + bulk("-READONLY You can't write against a read only replica") + again + held + after)
+
+
+def rows(folder):
+    """Result rows as lib/schema/result_rows.h lays them out; the first byte says which task is asked for."""
+    def row(number, attempt=0, node=0, code=0, flags=0, started=1000000, us=1000):
+        return struct.pack("<IIIHHqQ", number, attempt, node, code, flags, started, us)
+
+    put(folder, "rows", "each-once", b"\0" + b"".join(row(n) for n in range(1, 9)))
+    put(folder, "rows", "twice-and-cut", b"\1" + row(2) + row(2, code=7, flags=1) + row(3)[:20])
+    put(folder, "rows", "no-such-node", b"\2" + row(3, node=2**32 - 1, attempt=2**32 - 1, code=2**16 - 1, flags=2**16 - 1))
+    put(folder, "rows", "past-all-time", b"\3" + row(4, started=2**63 - 1, us=2**64 - 1))
+    put(folder, "rows", "before-all-time", b"\4" + row(5, started=-2**63))
+    put(folder, "rows", "of-nobody", b"\7" + row(0) + row(2**32 - 1))
 
 
 def days(folder):
@@ -163,6 +188,7 @@ def days(folder):
         'POST /api/v1/keys\n{"name":"me","role":"user","expires_s":60}\0POST /api/v1/keys/me/revoke\n{}\0GET /api/v1/keys\n',
         "GET /api/v1/trials/1.1/logs?follow=1&tail=5&stream=out\0GET /api/v1/trials/1.1/metrics\0GET /api/v1/trials/1.1/attempts",
         'POST /api/v1/sweeps/1/pause\n{}\0POST /api/v1/sweeps/1/resume\n{"trials":2}\0POST /api/v1/sweeps/1/clone\n{"set":["a=b"]}',
+        'POST /api/v1/jobs\n{"words":["true"],"workdir":"/w","array":{"first":1,"last":9,"step":2},"max_fails":3}\0GET /api/v1/tasks?job=3\0POST /api/v1/jobs/3/cancel\n{"ids":"1,5-9"}',
         'POST /api/v1/sweeps/1/cancel\n{"grace_ms":5}\0POST /api/v1/sweeps/1/rm\n{}\0POST /api/v1/shutdown\n{"grace_ms":1}',
     ]
     texts(folder, "http", requests)
@@ -177,7 +203,7 @@ def main():
         found = folder / "tables" / f"{table}-2"
         return found.read_bytes()[2:] if found.exists() else b""
 
-    for make in (sweeps, notations, lines, archives, days):
+    for make in (sweeps, notations, lines, archives, rows, days):
         make(folder)
     redis(folder, made)
     print(sum(len(files) for _, _, files in os.walk(folder)), "inputs to begin with")

@@ -10,7 +10,8 @@
 #include "input.h"
 #include "schema/walk.h"
 
-enum { FILL_ITEMS_MAX = 4, FILL_TEXT_MAX = 24 };
+/* Bytes: as many as a few of the largest fixed things that come as bytes (result rows). */
+enum { FILL_ITEMS_MAX = 4, FILL_TEXT_MAX = 24, FILL_BYTES_MAX = 96 };
 
 struct fill {
     struct fuzz_input *in;
@@ -55,6 +56,19 @@ static inline const char *fill_text(struct fill *f, uint64_t max)
         text = arena_strndup(f->arena, (const char *)piece.at, piece.left);
     }
     return text != NULL && strlen(text) <= max ? text : "";
+}
+
+/* Any bytes of the input, or a text. */
+static inline struct bytes fill_bytes(struct fill *f, uint64_t max)
+{
+    uint8_t pick = fuzz_byte(f->in);
+    if (pick < 128) {
+        const char *text = pick % 2 == 0 ? "" : "secret";
+        return (struct bytes){(const uint8_t *)text, strlen(text) <= max ? strlen(text) : 0};
+    }
+    struct fuzz_input piece = fuzz_piece(f->in, max < FILL_BYTES_MAX ? max : FILL_BYTES_MAX);
+    const char *copy = arena_strndup(f->arena, (const char *)piece.at, piece.left);
+    return (struct bytes){(const uint8_t *)copy, copy != NULL ? piece.left : 0};
 }
 
 static inline struct value fill_value(struct fill *f)
@@ -134,11 +148,9 @@ static inline void fill_field(struct fill *f, const struct field *field, void *o
     case FIELD_JSON:
         *(const char **)slot = "{\"a\":[1]}";
         break;
-    case FIELD_BYTES: {
-        const char *text = fill_text(f, field->max);
-        *(struct bytes *)slot = (struct bytes){(const uint8_t *)text, strlen(text)};
+    case FIELD_BYTES:
+        *(struct bytes *)slot = fill_bytes(f, field->max);
         break;
-    }
     case FIELD_TASK_ID:
         *(task_id *)slot = (task_id){1 + fuzz_byte(f->in) % 4U, 1 + fuzz_byte(f->in) % 4U};
         break;

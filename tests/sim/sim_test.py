@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 BUILD = os.environ["MUSTER_TEST_BUILD"]
 SOURCE = os.environ["MUSTER_TEST_SOURCE"]
@@ -54,6 +55,34 @@ def test_seeds_run_by_any_number_of_processes_give_the_same_hashes():
     assert one[0] == three[0] == 0, (one[2], three[2])
     hashes = [re.findall(r"^\d+ [0-9a-f]{16}$", out, re.M) for _, out, _ in (one, three)]
     assert hashes[0] == hashes[1] and len(set(hashes[0])) == 6, hashes
+
+
+def kept_file(text):
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False) as file:
+        file.write(text)
+    return file.name
+
+
+def test_kept_seed_is_run_with_the_options_of_its_line():
+    path = kept_file("# comment\n\n7\n7 --arrays what it showed, of -- all things\n7 --events 9000 --arrays\n7 of no --option\n")
+    try:
+        code, out, err = sim(SIM, "--kept", path, "--seeds", "0", "--hash", "--events", "1000")
+    finally:
+        os.unlink(path)
+    assert code == 0 and "4 seeds (4 kept)" in out, (out[-500:], err[-500:])
+    hashes = re.findall(r"^7 ([0-9a-f]{16})$", out, re.M)
+    alone = [re.search(r"hash ([0-9a-f]{16})", sim(SIM, "--seed", "7", *words)[1])[1] for words in (
+        ["--events", "1000"], ["--arrays", "--events", "1000"], ["--arrays", "--events", "9000"], ["--events", "1000"])]
+    assert hashes == alone and len(set(hashes)) == 3, (hashes, alone)
+
+
+def test_kept_line_that_says_something_else_is_refused():
+    for line, says in (("x", "a line begins with a seed"), ("-3", "a line begins with a seed"), ("7 --array", "behind a seed stand"),
+                       ("7 --arraysx", "behind a seed stand"), ("7 --events", "behind a seed stand"), ("7 --events x", "behind a seed stand")):
+        path = kept_file(f"5\n{line}\n")
+        code, _, err = sim(SIM, "--kept", path, "--seeds", "0")
+        os.unlink(path)
+        assert code == 2 and f"{path}:2: {says}" in err, (line, code, err)
 
 
 def found(bug, *words):

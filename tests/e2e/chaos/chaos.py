@@ -3,8 +3,8 @@
 
 usage: chaos.py [--rounds N] [--seed S] [--faults NAME,...] [--appendfsync no] [--keep]
 
-A round: load until 50 completions and 50 reports a second are reached and held (else the round is void and repeated), the fault,
-its end, the load's end, the check. Ten rounds share a cluster. The seed is printed first; the same seed draws the same faults.
+A round: load, beside slow syncs in half of the rounds, until 50 completions and 50 reports a second are reached and held up to
+the fault (else the round is void and repeated), the fault, its end, the load's end, the check. Ten rounds share a cluster. The seed is printed first; the same seed draws the same faults.
 The last line is `N passed, N failed, N skipped`, of rounds."""
 import argparse
 import collections
@@ -23,8 +23,8 @@ from rig import Rig, mounts_allowed, wait_for  # noqa: E402
 from store_reader import Stored  # noqa: E402
 
 LOAD_MIN = 50.0  # completions and reports a second
-LOAD_S = 2.0  # held for so long before the fault
-RAMP_S = 15.0
+LOAD_S = 2.0  # held for so long before the fault, and for two syncs more: figures come with what is on disk
+RAMP_S, RAMP_SYNCS = 15.0, 15
 AFTER_S = 1.0  # the load goes on for so long after the cluster serves again
 SERVES_S, DRAIN_S, LAZY_DRAIN_S = 120, 180, 20
 VOIDS_MAX = 5  # of one round
@@ -36,14 +36,20 @@ class Void(Exception):
     pass
 
 
-def load_reach(rig):
-    """Waits until the load is what it must be; the rates. Void after a while."""
-    gauge, until, rates = Gauge(rig), time.monotonic() + RAMP_S, None
+def load_reach(rig, fault):
+    """Waits until the load is what it must be, and has been for as long as the fault waits: the rates at that moment, with the
+    syncs as slow as they are then. Void after a while."""
+    delay_s = fault["delay_ms"] / 1000
+    gauge, until, rates, since = Gauge(rig), time.monotonic() + RAMP_S + RAMP_SYNCS * delay_s, None, None
     while time.monotonic() < until:
         gauge.look()
-        rates = gauge.rates(LOAD_S)
-        if rates is not None and min(rates) >= LOAD_MIN:
-            return rates
+        rates = gauge.rates(LOAD_S + 2 * delay_s)
+        if rates is None or min(rates) < LOAD_MIN:
+            since = None
+        else:
+            since = since or time.monotonic()
+            if time.monotonic() >= since + fault["lead_s"]:
+                return rates
         time.sleep(0.25)
     raise Void(f"{rates[0]:.0f} completions/s, {rates[1]:.0f} reports/s" if rates else "no figures")
 
@@ -62,19 +68,18 @@ def round_check(rig, journal, seen):
         return answer[1]
 
     results_note(journal, seen, pages(get, "/api/v1/tasks?state=ended"))
-    return check(rig.journal, get, Stored(rig.state))
+    return check(rig.journal, get, Stored(rig.state), {"local": rig.state, "far": rig.far_state})
 
 
 def one_round(rig, journal, seen, name, fault):
     """(operations checked so far on this cluster, violations, rates)."""
     wait_for("the cluster to serve", rig.serves, SERVES_S)
-    load = Load(rig, journal, name)
+    load = Load(rig, journal, name, delay_ms=fault["delay_ms"])
     load.seen = seen
     load.start()
     try:
-        rates = load_reach(rig)
         rig.delay_set(fault["delay_ms"])
-        time.sleep(fault["lead_s"])
+        rates = load_reach(rig, fault)
         was_hit = inject(rig, fault)
         wait_for("the cluster to serve again", rig.serves, SERVES_S)
         time.sleep(AFTER_S)
@@ -124,7 +129,7 @@ class Run:
                 break
             except Void as why:
                 self.voids += 1
-                print(f"round {number}: void ({why})", flush=True)
+                print(f"round {number}: void, {what}; {why}", flush=True)
                 wait_for("all to have ended", lambda: is_quiet(rig), DRAIN_S)
         else:
             print(f"round {number}: void {VOIDS_MAX} times: this machine is too slow now", flush=True)

@@ -3,17 +3,21 @@ the load in memory: the journals are all that it believes.
 
 A violation is a sentence that begins with `lost`, `doubled` or `wrong`."""
 import collections
+import functools
 import glob
 import json
 import os
+import time
 
 PAGE = 1000
+MOVES_S = 5  # a snapshot may be on its way to another place
 
 
 class Journals:
     def __init__(self, folder):
         self.submits, self.asked, self.cancels, self.results, self.sweeps, self.stops = {}, set(), set(), {}, [], set()
-        self.settings, self.last_set, self.milestones = [], None, []
+        self.settings, self.last_set, self.milestones, self.byes, self.restored = [], None, [], [], []
+        self.told = {}  # trial -> {attempt: what its trainer was answered, in order}
         self.violations = []
         self.operations = collections.Counter()  # acknowledged, by kind
         for path in sorted(glob.glob(os.path.join(folder, "*.jsonl"))):
@@ -24,7 +28,7 @@ class Journals:
 
     def _take(self, line):
         op = line["op"]
-        if op not in ("asked", "setting"):
+        if op not in ("asked", "setting", "restored"):
             self.operations[op] += 1
         if op == "asked":
             self.asked.add(line["key"])
@@ -33,8 +37,11 @@ class Journals:
                 self.violations.append(f"doubled: key {line['key']} was told {self.submits[line['key']]} and {line['id']}")
         elif op == "result":
             self._result(line)
-        elif op == "milestone":
-            self.milestones.append(line)
+        elif op in ("milestone", "commit", "bye"):
+            self.told.setdefault(line["trial"], {}).setdefault(line["attempt"], []).append(line)
+            {"milestone": self.milestones, "bye": self.byes, "commit": []}[op].append(line)
+        elif op == "restored":
+            self.restored.append(line)
         elif op == "setting":
             self.settings.append(line["value"])
         elif op == "set":
@@ -109,7 +116,7 @@ def rows_of(get, trial):
     return found
 
 
-def check_milestones(journals, get, stored):
+def check_milestones(journals, rows, stored):
     """What a trainer was answered at a milestone: the report's row is kept once, and its decision was made once."""
     decided = {}
     for sweep in journals.sweeps:
@@ -126,22 +133,92 @@ def check_milestones(journals, get, stored):
     for trial, steps in decided.items():
         if len(steps) != len(set(steps)):
             yield f"doubled: {trial} was judged at {steps}"
-    rows = {}
     for line in journals.milestones:
         trial, what = line["trial"], f"attempt {line['attempt']} report {line['seq']} of {line['trial']}"
         if line["step"] not in decided.get(trial, []):
             yield f"lost: the decision on {what} at step {line['step']}"
             continue
-        if trial not in rows:
-            rows[trial] = rows_of(get, trial)
-            for name, found in rows[trial].items():
-                if len(found) > 1:
-                    yield f"doubled: report {name} of {trial}: {found}"
-        found = rows[trial].get((line["attempt"], line["seq"]))
+        found = rows(trial).get((line["attempt"], line["seq"]))
         if found is None:
             yield f"lost: {what}, step {line['step']}"
         elif found[0] != (line["step"], line["value"]):
             yield f"wrong: {what} was {line['step'], line['value']} and is {found[0]}"
+
+
+def check_rows(journals, rows):
+    """Each report is kept once."""
+    for trial in journals.told:
+        for name, found in rows(trial).items():
+            if len(found) > 1:
+                yield f"doubled: report {name} of {trial}: {found}"
+
+
+def check_byes(journals, rows, stored):
+    """Whose good-bye was answered: all that it reported before is there, and the word is on record with the end of its attempt,
+    unless its agent died before it could tell of that."""
+    for line in journals.byes:
+        trial, attempt = line["trial"], line["attempt"]
+        gone = [seq for seq in range(1, line["seq"] + 1) if (attempt, seq) not in rows(trial)]
+        if gone:
+            yield f"lost: reports {gone} of attempt {attempt} of {trial}, which said good-bye after {line['seq']}"
+        if attempt not in stored.evidence.get(trial, {}):
+            yield f"lost: attempt {attempt} of {trial}, which said good-bye"
+        elif not stored.was_lost(trial, attempt) and stored.bye(trial, attempt) != line["word"]:
+            yield f"lost: the good-bye {line['word']} of attempt {attempt} of {trial}, on record is {stored.bye(trial, attempt)}"
+
+
+def last_commit(attempts, was_lost):
+    """The last commit of a trial that is known to have reached the store. An answered commit is on the node's disk; the head hears of
+    it in the agent's stream, so before a later answer that waits for the store, and before the attempt's own end."""
+    for attempt in sorted(attempts, reverse=True):
+        is_known = not was_lost(attempt)
+        for line in reversed(attempts[attempt]):
+            if line["op"] != "commit":
+                is_known = True
+            elif is_known:
+                return line
+    return None
+
+
+def weights_of(path):
+    try:
+        with open(os.path.join(path, "weights")) as file:
+            return file.read()
+    except OSError as why:
+        return repr(why)
+
+
+def folder_of(snapshot, states):
+    """Where it lies: the API puts the head's state folder in front, and a worker that joined has its own."""
+    return os.path.join(states[snapshot["node"]], snapshot["path"][snapshot["path"].rindex("/nodes/") + 1:])
+
+
+def snapshot_wrong(trial, commit, named, states):
+    """What is wrong with what the API names of the trial's snapshots; None: nothing."""
+    own = [c for c in named if c["trial"] == trial and c["ordinal"] >= commit["ordinal"]]
+    if not own:
+        return f"lost: snapshot {commit['ordinal']} of {trial} at step {commit['step']}, the API names {[c['ordinal'] for c in named]}"
+    for c in own:
+        found = weights_of(folder_of(c, states))
+        if found != f"{trial} {c['step']}":
+            return f"lost: snapshot {c['ordinal']} of {trial} at step {c['step']}, which the API has on {c['node']}, is {found}"
+    return None
+
+
+def check_snapshots(journals, get, stored, states, moves_s):
+    """The API names the last committed snapshot, or a later one, and its files lie there."""
+    for line in journals.restored:
+        if line["text"] != f"{line['trial']} {line['step']}":
+            yield f"wrong: attempt {line['attempt']} of {line['trial']} went on at step {line['step']} from {line['text']}"
+    until = time.monotonic() + moves_s
+    for trial, attempts in journals.told.items():
+        commit = last_commit(attempts, functools.partial(stored.was_lost, trial))
+        while commit is not None:
+            wrong = snapshot_wrong(trial, commit, get(f"/api/v1/trials/{trial}")["checkpoints"], states)
+            if wrong is None or time.monotonic() > until:
+                yield from [wrong] if wrong else []
+                break
+            time.sleep(0.2)
 
 
 def check_sweeps(journals, get):
@@ -160,11 +237,13 @@ def check_label(journals, get):
             yield f"lost: the label chaos={journals.last_set}, the node has {label}"
 
 
-def check(folder, get, stored):
-    """({kind: acknowledged operations checked}, violations)."""
+def check(folder, get, stored, states, moves_s=MOVES_S):
+    """({kind: acknowledged operations checked}, violations). `states`: the state folder of each node."""
     journals = Journals(folder)
     violations = list(journals.violations)
-    for part in (check_tasks(journals, get, stored), check_completions(stored), check_milestones(journals, get, stored),
+    rows = functools.cache(lambda trial: rows_of(get, trial))
+    for part in (check_tasks(journals, get, stored), check_completions(stored), check_milestones(journals, rows, stored),
+                 check_rows(journals, rows), check_byes(journals, rows, stored), check_snapshots(journals, get, stored, states, moves_s),
                  check_sweeps(journals, get), check_label(journals, get)):
         try:
             violations += part

@@ -14,7 +14,7 @@ STOP_MIN_S, STOP_MAX_S = 1.0, 30.0
 NETWORK_MAX_S = 12.0
 FULL_S = 5.0
 LEAVE_S = 60  # a drain takes its time
-SYNC_DELAY_MAX_MS = 3000
+SYNC_DELAY_MIN_MS, SYNC_DELAY_MAX_MS = 100, 3000
 
 
 def kinds(has_disk):
@@ -45,7 +45,7 @@ class Plan:
         return {
             "name": name,
             "hold_s": spread(draw, STOP_MIN_S, NETWORK_MAX_S if name.startswith("network") else STOP_MAX_S),
-            "delay_ms": draw.randint(100, SYNC_DELAY_MAX_MS) if number % 2 == 0 else 0,
+            "delay_ms": round(spread(draw, SYNC_DELAY_MIN_MS, SYNC_DELAY_MAX_MS)) if number % 2 == 0 else 0,
             "lead_s": draw.random(),
             "pick": draw.random(),
         }

@@ -4,6 +4,7 @@ Whatever a client was told is written to its journal first, and counts from then
 A client repeats what was not answered, as a user's script would, until it is."""
 import http.client
 import json
+import math
 import os
 import random
 import threading
@@ -11,12 +12,13 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-SUBMITTERS = 24
+SUBMITTERS, SUBMITTERS_MAX = 24, 460  # a head takes 512 connections
 TASKS_PER_S = 100
 QUEUE_MAX = 600  # no more are submitted while so many wait
 CANCEL_EVERY = 40
 TRAINERS = 6
-STEPS, PAUSE_S = 64, 0.04
+STEPS, SLOW_STEPS, PAUSE_S = (1, 64), (96, 128), 0.04  # the first rung and the last step
+TASK_PART, SLOW_TASK_PART = 4, 40  # so many tasks share a CPU
 REQUEST_S = 8
 AMOUNT_ONE = 10000
 
@@ -27,10 +29,10 @@ workdir: {{path: {work}, mode: shared}}
 metric: {{name: loss, goal: minimize}}
 parameters: {{x: {{min: 0.0, max: 1.0}}}}
 search: {{method: random, seed: 7}}
-schedule: {{type: asha, min: 1, max: {steps}, eta: 2}}
+schedule: {{type: asha, min: {first_rung}, max: {steps}, eta: 2}}
 stop: {{trials: 100000}}
 limits: {{concurrency: {trainers}}}
-resources: {{cpus: 0.25}}
+resources: {{cpus: 0.05}}
 retries: {{max: 1000, crash_limit: 1000, backoff: 100ms..1s, node_failures: none}}
 timeouts: {{grace: 2s}}
 """
@@ -87,8 +89,16 @@ class Client:
 
 
 class Load:
-    def __init__(self, rig, journal, name, tasks_per_s=TASKS_PER_S, trainers=TRAINERS):
-        self.rig, self.journal, self.name, self.tasks_per_s, self.trainers = rig, journal, name, tasks_per_s, trainers
+    def __init__(self, rig, journal, name, tasks_per_s=TASKS_PER_S, trainers=TRAINERS, delay_ms=0):
+        """`delay_ms`: so much slower are syncs. An answer then takes two of them, and a task holds its place for as long; the rate stays
+        what it is where as many more are under way at a time (clients, trainers, tasks) and trainers wait at fewer milestones."""
+        delay_s = delay_ms / 1000
+        self.rig, self.journal, self.name, self.tasks_per_s = rig, journal, name, tasks_per_s
+        self.trainers = trainers + math.ceil(5 * delay_s)
+        self.first_rung, self.steps = SLOW_STEPS if delay_ms else STEPS
+        self.burst_s = 0.2 + 2 * delay_s
+        self.task_part = SLOW_TASK_PART if delay_ms else TASK_PART
+        self.queue_max = QUEUE_MAX + int(4 * delay_s * tasks_per_s)
         self.is_stopping = False
         self.give_up_at = None
         self.queued = 0
@@ -98,11 +108,11 @@ class Load:
         self.errors = []
         self.seen = set()
         self.threads = [threading.Thread(target=self._guard, args=(work,), daemon=True)
-                        for work in [self._submit] * SUBMITTERS + [self._label, self._look]]
+                        for work in [self._submit] * min(SUBMITTERS_MAX, SUBMITTERS + int(180 * delay_s)) + [self._label, self._look]]
 
     def start(self):
-        text = SWEEP.format(name=self.name, here=HERE, journal=self.rig.journal, steps=STEPS, pause=PAUSE_S, work=self.rig.work,
-                            trainers=self.trainers)
+        text = SWEEP.format(name=self.name, here=HERE, journal=self.rig.journal, steps=self.steps, pause=PAUSE_S, work=self.rig.work,
+                            trainers=self.trainers, first_rung=self.first_rung)
         self.sweep = self.rig.sweep(text, f"{self.name}.yaml")
         self.journal.add(op="sweep", id=self.sweep)
         for thread in self.threads:
@@ -141,14 +151,14 @@ class Load:
         """A place in the steady stream; the number of the next task."""
         with self.lock:
             now = time.monotonic()
-            self.next_at = max(self.next_at + 1.0 / self.tasks_per_s, now - 0.2)
+            self.next_at = max(self.next_at + 1.0 / self.tasks_per_s, now - self.burst_s)
             self.counter += 1
             return self.counter, self.next_at - now
 
     def _submit(self):
         client = Client(self.rig)
         while not self.is_stopping:
-            if self.queued > QUEUE_MAX:
+            if self.queued > self.queue_max:
                 time.sleep(0.1)
                 continue
             number, wait = self._ticket()
@@ -156,7 +166,7 @@ class Load:
             is_long = number % CANCEL_EVERY == 0
             key = f"{self.name}-{number}"
             body = {"words": ["/bin/sleep", "3600"] if is_long else ["/bin/true"], "workdir": "/tmp", "name": key,
-                    "cpus": AMOUNT_ONE // 4}
+                    "cpus": AMOUNT_ONE // self.task_part}
             # An unanswered key is kept as asked for: it may be there or not.
             self.journal.add(op="asked", key=key)
             answer = self._told(client, "POST", "/api/v1/jobs", body, key)
@@ -186,7 +196,7 @@ class Load:
             answer = client.once("GET", "/api/v1/status")
             if answer is not None and answer[0] == 200:
                 self.queued = answer[1]["tasks_queued"] + answer[1]["tasks_leased"]
-            answer = client.once("GET", "/api/v1/tasks?state=ended&sort=-created&limit=400")
+            answer = client.once("GET", "/api/v1/tasks?state=ended&sort=-created&limit=1000")
             if answer is not None and answer[0] == 200:
                 results_note(self.journal, self.seen, answer[1]["items"])
             time.sleep(0.7)

@@ -47,7 +47,7 @@ class Rig(Cluster):
                 self.is_small = True
             except OSError as why:
                 print(f"SKIP full disks: {why}", flush=True)
-        self.state = os.path.join(self.disk, "state")
+        self.state, self.far_state = os.path.join(self.disk, "state"), os.path.join(self.root, "far")
         self.journal = os.path.join(self.root, "journal")
         self.delay_file = os.path.join(self.root, "delay")
         os.makedirs(self.journal)
@@ -104,7 +104,7 @@ class Rig(Cluster):
             self.run("up", "-d", *self.up_arguments, code=None, seconds=60)
         if (self.far is None or self.far.poll() is not None) and os.path.exists(os.path.join(self.state, "keys/join")):
             self.far = self.start("worker", "--join", f"tcp://127.0.0.1:{self.proxy.port}", "--name", "far", "--state",
-                                  os.path.join(self.root, "far"), "--cpus", str(CPUS), stdout=subprocess.DEVNULL,
+                                  self.far_state, "--cpus", str(CPUS), stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL, env={"MUSTER_JOIN_KEY": join_key(self.state)})
 
     def try_get(self, path):

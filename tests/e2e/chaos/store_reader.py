@@ -9,6 +9,7 @@ OUTCOMES = ["", "done", "stopped", "failed", "cancelled", "invalid", "skipped"]
 LOG_MILESTONE = 1
 CAUSE_EXIT, CAUSE_TOLD, CAUSE_LOST = 0, 2, 10
 ACT_STOP = 1
+BYES = ["", "done", "paused", "invalid", "error"]
 
 
 class Redis:
@@ -121,6 +122,14 @@ class Stored:
 
     def attempts(self, task):
         return self.tasks[task].get(8, 0)
+
+    def was_lost(self, task, attempt):
+        """Its agent died before it told of the end; also where there is no end on record."""
+        entry = self.evidence.get(task, {}).get(attempt)
+        return entry is None or entry.get(5, {}).get(2, 0) == CAUSE_LOST
+
+    def bye(self, task, attempt):
+        return BYES[self.evidence[task][attempt].get(5, {}).get(6, 0)]
 
     def _ends(self, task, causes, must_be_clean):
         results = {attempt: entry.get(5, {}) for attempt, entry in self.evidence.get(task, {}).items()}

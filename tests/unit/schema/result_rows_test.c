@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "schema/result_rows.h"
+#include "schema/schema.h"
 
 static void test_result_row_written_has_the_documented_bytes(void **state)
 {
@@ -37,8 +38,8 @@ static void test_result_row_read_is_what_was_written(void **state)
         .node = UINT32_MAX - 2,
         .exit_code = UINT16_MAX,
         .flags = UINT16_MAX,
-        .started_at = INT64_MAX,
-        .duration_us = UINT64_MAX,
+        .started_at = 1800000000000,
+        .duration_us = UINT64_C(400) * 365 * 86400 * 1000000,
     };
     uint8_t bytes[RESULT_ROW_BYTES];
     struct result_row back;
@@ -52,11 +53,27 @@ static void test_result_row_read_is_what_was_written(void **state)
     assert_true(back.started_at == row.started_at && back.duration_us == row.duration_us);
 }
 
+static void test_result_row_read_bounds_times_to_what_a_record_holds(void **state)
+{
+    (void)state;
+    static const time_ms starts[] = {INT64_MIN, -1, 0, SCHEMA_TIME_MAX, INT64_MAX};
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+        const struct result_row row = {.started_at = starts[i], .duration_us = UINT64_MAX};
+        uint8_t bytes[RESULT_ROW_BYTES];
+        struct result_row back;
+        result_row_write(&row, bytes);
+        result_row_read(bytes, &back);
+        assert_true(back.started_at >= 0 && back.started_at <= result_row_ended(&back));
+        assert_true(result_row_ended(&back) <= SCHEMA_TIME_MAX);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_result_row_written_has_the_documented_bytes),
         cmocka_unit_test(test_result_row_read_is_what_was_written),
+        cmocka_unit_test(test_result_row_read_bounds_times_to_what_a_record_holds),
     };
     return cmocka_run_group_tests_name("schema/result_rows", tests, NULL, NULL);
 }

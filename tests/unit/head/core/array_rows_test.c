@@ -72,6 +72,37 @@ static void test_rows_that_are_not_the_nodes_to_tell_are_dropped(void **state)
     rig_free(r);
 }
 
+/* A broken agent's clock, or one that lies: no time is past what a record may hold, and the core
+ * goes on. One of the rows is of a task that was told to leave, whose end becomes a record. */
+static void test_rows_of_impossible_times_are_bounded(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct agent *a = agent_new("a", 7);
+    agent_enrol(r, a, 3);
+    uint32_t job = array_submit(r, 3);
+    agent_read(r, a);
+    assert_int_equal(a->n_held, 3);
+    on_task_verb(r->core, r->now, 90001, rig_id(job, 2), VERB_CANCEL, -1);
+    rig_turn(r);
+    struct result_row rows[] = {row_of(1), row_of(2), row_of(3)};
+    rows[0].started_at = INT64_MAX;
+    rows[1].started_at = INT64_MAX;
+    rows[2].started_at = INT64_MIN;
+    for (int i = 0; i < 3; i++) {
+        rows[i].duration_us = UINT64_MAX;
+    }
+    agent_rows(r, a, job, rows, 3);
+    rig_turn(r);
+    assert_int_equal(core_failed(r->core), OK);
+    assert_int_equal(rig_task(r, rig_id(job, 2))->r.state, TASK_ENDED);
+    assert_true(rig_task(r, rig_id(job, 2))->r.ended <= SCHEMA_TIME_MAX);
+    assert_int_equal(array_stored_rows(r, job, &rows[0]), 2);
+    assert_int_equal(array_counts_of(r, job).done, 3);
+    free(a);
+    rig_free(r);
+}
+
 static void test_rows_of_a_stale_incarnation_are_not_heard(void **state)
 {
     (void)state;
@@ -150,6 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_row_is_stored_once_with_the_number_of_its_node),
         cmocka_unit_test(test_rows_that_are_not_the_nodes_to_tell_are_dropped),
+        cmocka_unit_test(test_rows_of_impossible_times_are_bounded),
         cmocka_unit_test(test_rows_of_a_stale_incarnation_are_not_heard),
         cmocka_unit_test(test_event_that_comes_twice_counts_once),
         cmocka_unit_test(test_nothing_is_told_before_the_lease_is_on_disk),
