@@ -21,8 +21,13 @@ const char *api_snapshot_dir(const struct core *core, task_id maker, uint32_t or
     if (ordinal == 0 || node == NULL) {
         return "";
     }
-    const char *dir = arena_printf(arena, "%s/nodes/%s/snapshots/%s/%u", core->config.state_dir,
-                                   node, task_id_print(maker, id), ordinal);
+    const struct node *where = core_node_find((struct core *)(uintptr_t)core, node);
+    bool is_known = where != NULL && where->r.state_dir != NULL && where->r.state_dir[0] != '\0';
+    const char *its = is_known ? where->r.state_dir
+                               : arena_printf(arena, "%s/nodes/%s", core->config.state_dir, node);
+    const char *dir = its != NULL ? arena_printf(arena, "%s/snapshots/%s/%u", its,
+                                                 task_id_print(maker, id), ordinal)
+                                  : NULL;
     return dir != NULL ? dir : "";
 }
 

@@ -175,6 +175,29 @@ static void test_agent_that_leaves_is_gone_at_once(void **state)
     rig_free(r);
 }
 
+/* Its worker may have a state folder of its own. */
+static void test_checkpoint_is_named_where_its_node_has_it(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct msg_enrol msg = {RIG_AGENT,
+                            .node = "local",
+                            .incarnation = RIG_INCARNATION,
+                            .cpus = AMOUNT_ONE,
+                            .state_dir = "/of/the/node",
+                            .first_event = 1};
+    on_enrol(r->core, r->now, RIG_PEER, &msg);
+    rig_turn(r);
+    rig_submit(r, rig_sweep, NULL);
+    rig_started(r, rig_id(1, 1), 0);
+    rig_saved(r, 1, 1, 4, 0);
+    view_task(r->core, r->now, 70, rig_id(1, 1));
+    rig_turn(r);
+    assert_non_null(
+        strstr(rig_answer(r, 70)->body, "\"checkpoint\":\"/of/the/node/snapshots/1.1/1\""));
+    rig_free(r);
+}
+
 static void test_cancel_ends_queued_trials_and_tells_running_ones(void **state)
 {
     (void)state;
@@ -346,6 +369,7 @@ int main(void)
         cmocka_unit_test(test_new_incarnation_ends_the_old_ones_attempts),
         cmocka_unit_test(test_silent_node_is_lost_only_after_node_timeout),
         cmocka_unit_test(test_agent_that_leaves_is_gone_at_once),
+        cmocka_unit_test(test_checkpoint_is_named_where_its_node_has_it),
         cmocka_unit_test(test_cancel_ends_queued_trials_and_tells_running_ones),
         cmocka_unit_test(test_told_trial_that_crashes_before_it_was_told_is_told_again),
         cmocka_unit_test(test_head_restart_keeps_leases_and_disturbs_no_trainer),
