@@ -78,7 +78,7 @@ static void trial_print(const json_t *trial)
         {"duration", "duration"},
     };
     bool is_dry = json_is_true(json_object_get(trial, "dry"));
-    printf("%s%s\n", cli_json_str(trial, "id"), is_dry ? "  dry: its worker runs no process" : "");
+    printf("%s%s\n", cli_json_str(trial, "id"), is_dry ? "  dry: its worker ran no process" : "");
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         char text[2048];
         cli_value_print(cli_json_get(trial, lines[i].path), text, sizeof text);

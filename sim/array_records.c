@@ -89,6 +89,7 @@ void sim_on_array_job(struct sim *sim, const struct record_job *job)
     array->is_told = job->told_at != 0;
     array->has_ended = job->ended != 0;
     array->is_removing = job->is_removing;
+    array->has_dry = job->has_dry;
     array_touch(sim, array);
     nodes_follow(sim, array, job);
     sim_trace(sim, "store   array %u of %u tasks%s%s%s", job->number, array->n_tasks,
@@ -217,6 +218,7 @@ static void row_follows(struct sim *sim, struct sim_array *array, uint32_t chunk
         sim_run_is_accepted(sim, (struct attempt_ref){id, 0}, node, p->incarnation, CAUSE_EXIT, 0);
     }
     p->has_row = true;
+    array->had_dry |= node->is_dry;
     sim->counts.array_rows++;
     sim->counts.array_rows_dry += node->is_dry;
 }
@@ -270,10 +272,25 @@ void sim_array_record_del(struct sim *sim, task_id id)
     (void)record_count(sim, id, -1);
 }
 
+/* What ended on a dry node ran no process, and all else did. */
+static void dry_follows(struct sim *sim, const struct record_attempt *r,
+                        const struct sim_node *node)
+{
+    struct sim_array *array = sim_array_find(sim, r->task.job);
+    bool is_dry = node != NULL && node->is_dry && r->result.cause == CAUSE_EXIT;
+    sim_require(sim, r->result.is_dry == is_dry, "%u.%u:%u ended on %s, %s", r->task.job,
+                r->task.index, r->attempt, r->node, is_dry ? "which is dry" : "and is dry");
+    if (array != NULL && is_dry) {
+        array->had_dry = true;
+        array_touch(sim, array);
+    }
+}
+
 void sim_array_lane_end(struct sim *sim, const struct record_attempt *r)
 {
     const struct sim_position *p = sim_position_find(sim, r->task);
     const struct sim_node *node = sim_node_find(sim, r->node);
+    dry_follows(sim, r, node);
     if (p == NULL || r->attempt > 0 || r->leased != 0) {
         return;
     }
@@ -325,6 +342,9 @@ void sim_arrays_batch_end(struct sim *sim)
                         sim_was_retried(sim, array->job),
                     "array %u was told to end, and %u of its tasks are leased", array->job,
                     array->n_leased_in_batch);
+        sim_require(sim, array->is_removing || array->has_dry == array->had_dry,
+                    "array %u has %s dry result, and its job's record says that it has %s",
+                    array->job, array->had_dry ? "a" : "no", array->has_dry ? "one" : "none");
         array->n_leased_in_batch = 0;
         array->was_told = array->is_told;
     }

@@ -98,6 +98,7 @@ struct sim_array {
     bool is_told, has_ended; /* as its job's record says */
     bool was_told;           /* the same, before the batch */
     bool is_removing;
+    bool has_dry, had_dry; /* its job's record says so; a result was dry */
     bool is_in_batch;
     struct sim_array *next_in_batch;
     uint32_t n_leased_in_batch;

@@ -65,7 +65,6 @@ static void job_array_fill(const struct core *core, time_ms now, const struct re
     ret->done = counts.done;
     ret->failed = counts.failed;
     ret->cancelled = counts.cancelled;
-    ret->dry = counts.has_dry;
     ret->rate = job_rate(job, &counts, now);
     ret->duration = counts.mean_us > 0 ? (double)counts.mean_us / 1e6 : NAN;
     bool is_at_work = counts.leased + counts.running + counts.stopping > 0;
@@ -121,6 +120,7 @@ void api_job_fill(const struct core *core, time_ms now, const struct work *work,
         .work_bytes = job->work_bytes,
         .items = job->items,
         .items_bytes = job->items_bytes,
+        .dry = job->has_dry,
     };
     if (job->array.step != 0) {
         job_array_fill(core, now, job, arena, ret);

@@ -250,6 +250,7 @@ static void core_task_lease(struct core *core, time_ms now, struct task *task,
     task->r.started = 0;
     task->r.pid = 0;
     task->r.exit_code = task->r.signal = 0;
+    task->r.is_dry = false;
     task->r.last_seq = 0;
     if (task->r.order.act == ACT_EXPLOIT) {
         /* The lease itself says what to start from and with. */

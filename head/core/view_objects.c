@@ -105,6 +105,7 @@ void api_trial_fill(const struct core *core, const struct task *task, struct are
         .created = task->r.created,
         .started = task->r.started,
         .ended = task->r.ended,
+        .dry = task->r.is_dry,
     };
     trial_params(task, arena, &ret->params, &ret->n_params);
     trial_points(task, arena, ret);
@@ -114,6 +115,7 @@ void api_trial_fill(const struct core *core, const struct task *task, struct are
 void api_task_fill(const struct core *core, const struct task *task, struct arena *arena,
                    struct api_task *ret)
 {
+    (void)core;
     api_task_of_job(&task->work->job->r, arena, ret);
     ret->id = task->r.id;
     ret->state = task->r.state;
@@ -136,9 +138,7 @@ void api_task_fill(const struct core *core, const struct task *task, struct aren
     if (task->r.ended != 0 && task->r.started != 0) {
         ret->duration = (double)(task->r.ended - task->r.started) / 1000.0;
     }
-    const struct node *node =
-        task->r.node != NULL ? core_node_find((struct core *)(uintptr_t)core, task->r.node) : NULL;
-    ret->dry = node != NULL && node->r.is_dry;
+    ret->dry = task->r.is_dry;
 }
 
 static void sweep_best(const struct core *core, const struct sweep *sweep, struct arena *arena,

@@ -55,6 +55,7 @@ static const struct field api_trial_fields[] = {
     F_LIST(struct api_trial, checkpoints, n_checkpoints, 180, 1, KEPT_MAX + 4,
            &api_checkpoint_schema),
     F_STRS(struct api_trial, nodes, n_nodes, 190, 1, GANG_NODES_MAX),
+    F_BOOL(struct api_trial, dry, 191, 1),
 };
 const struct schema api_trial_schema = SCHEMA("trial", struct api_trial, 1, api_trial_fields);
 

@@ -59,6 +59,7 @@ struct api_trial {
     uint32_t n_checkpoints;
     const char *const *nodes; /* of the last attempt, by node rank, `node` first */
     uint32_t n_nodes;
+    bool dry; /* as of a task */
 };
 
 struct api_task {
@@ -86,7 +87,7 @@ struct api_task {
     const char *work;
     uint64_t work_bytes;
     double duration; /* seconds that its last attempt ran; NAN: not ended */
-    bool dry;        /* no process was run: its worker is one of --dry */
+    bool dry;        /* its last attempt has ended, of a worker that ran no process */
 };
 
 /* What was submitted as one: a command, or a task array. */

@@ -319,6 +319,7 @@ struct attempt_result {
     bool is_restore_lost; /* CANNOT_START: the snapshot it was to start from is damaged or gone */
     const char *const *line_names; /* with values in its printed lines, if none was the metric */
     uint32_t n_line_names;
+    bool is_dry; /* its agent was started with --dry and ran no process */
 };
 
 struct node_event {

@@ -322,6 +322,53 @@ def test_dry_worker_completes_tasks_and_says_dry_everywhere(cluster):
     worker.wait(30)
 
 
+def dry_places(cluster, array, one):
+    """{place: whether it says dry} of an array and of a command."""
+    def http(path):
+        return json.loads(cluster.http("GET", path)[1])
+
+    return {
+        "job": job(cluster, array)["dry"], "job of a command": job(cluster, one)["dry"],
+        "row": cluster.json("task", "show", f"{array}.2")["dry"], "task": cluster.json("task", "show", f"{one}.1")["dry"],
+        "attempt": http(f"/api/v1/tasks/{one}.1/attempts")["items"][0]["dry"],
+        "show": "dry: " in cluster.run("task", "show", str(array)).stdout, "show of a task": "dry: " in cluster.run("task", "show", f"{one}.1").stdout,
+        "list": "done, dry" in cluster.run("task", "list", f"{array},{one}.1").stdout,
+        "list of arrays": [row["dry"] for row in http("/api/v1/jobs")["items"] if row["id"] in (array, one)] == [True, True],
+        "explain": "dry" in http(f"/api/v1/explain/{array}")["text"], "explain of a row": "dry" in http(f"/api/v1/explain/{array}.2")["text"],
+        "explain of a task": "dry" in http(f"/api/v1/explain/{one}.1")["text"],
+    }
+
+
+def test_dry_is_said_of_results_whatever_their_node_is_started_as_later(cluster):
+    def both():
+        made = submit(cluster, "--array", "1-200", "--", "true"), int(cluster.run("submit", "--", "true").stdout.split(".")[0])
+        for number in made:
+            cluster.run("task", "wait", str(number))
+        return made
+
+    def join_anew(worker, *options):
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(30)
+        worker = cluster.start("worker", *options, "--name", "dry1", "--cpus", "2", "--join", "ipc://" + os.path.join(cluster.state, "run", "head.ipc"))
+        wait_for("the node as it is now", lambda: [(n["state"], n["dry"]) for n in json.loads(cluster.http("GET", "/api/v1/nodes")[1])["items"]] == [("alive", bool(options))])
+        return worker
+
+    worker = add_dry_worker(cluster)
+    dry = both()
+    events = cluster.run("events").stdout
+    assert f"array {dry[0]} ended done, dry: 200 of 200" in events and f"task {dry[1]}.1 ended done, dry" in events, events
+    worker = join_anew(worker)
+    assert all(dry_places(cluster, *dry).values()), dry_places(cluster, *dry)
+    real = both()
+    worker = join_anew(worker, "--dry")
+    cluster.kill("head")  # its memory, too
+    wait_for("a head", lambda: cluster.pid("head") is not None and cluster.run("task", "list", code=None).returncode == 0)
+    assert not any(dry_places(cluster, *real).values()), dry_places(cluster, *real)
+    assert all(dry_places(cluster, *dry).values()), dry_places(cluster, *dry)
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(30)
+
+
 def test_same_key_is_one_array_and_lists_come_in_pages(cluster):
     add_dry_worker(cluster)
     arguments = ["--key", "night", "--array", "1-9000", "--", "true"]
