@@ -101,6 +101,7 @@ void lease_from_job(const struct work *work, struct msg_lease *lease)
     lease->memory_bytes = job->memory_bytes;
     lease->timeout_grace_ms = core_work_grace_ms(work);
     lease->tail_bytes = TAIL_MAX_BYTES;
+    lease->log_files = job->log_files;
 }
 
 /* params and env: room for what the work has of them. */

@@ -115,7 +115,6 @@ void api_trial_fill(const struct core *core, const struct task *task, struct are
 void api_task_fill(const struct core *core, const struct task *task, struct arena *arena,
                    struct api_task *ret)
 {
-    (void)core;
     api_task_of_job(&task->work->job->r, arena, ret);
     ret->id = task->r.id;
     ret->state = task->r.state;
@@ -139,6 +138,9 @@ void api_task_fill(const struct core *core, const struct task *task, struct aren
         ret->duration = (double)(task->r.ended - task->r.started) / 1000.0;
     }
     ret->dry = task->r.is_dry;
+    if (task->r.n_attempts > 0) {
+        api_task_log_files(core, &task->work->job->r, task->r.attempt, task->r.node, arena, ret);
+    }
 }
 
 static void sweep_best(const struct core *core, const struct sweep *sweep, struct arena *arena,

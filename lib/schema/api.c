@@ -86,6 +86,7 @@ static const struct field api_task_fields[] = {
     F_STR(struct api_task, failure, 40, 1, SCHEMA_TEXT_MAX),
     F_F64_OR_NULL(struct api_task, duration, 70, 1),
     F_BOOL(struct api_task, dry, 71, 1),
+    F_STRS(struct api_task, log_files, n_log_files, 72, 1, 2),
 };
 const struct schema api_task_schema = SCHEMA("task", struct api_task, 1, api_task_fields);
 
@@ -120,6 +121,7 @@ static const struct field api_job_fields[] = {
     F_STR(struct api_job, items, 28, 1, 64),
     F_U64(struct api_job, items_bytes, 29, 1),
     F_BOOL(struct api_job, dry, 30, 1),
+    F_BOOL(struct api_job, log_files, 31, 1),
 };
 const struct schema api_job_schema = SCHEMA("job", struct api_job, 1, api_job_fields);
 

@@ -282,6 +282,7 @@ static const struct field msg_lease_fields[] = {
     F_U32(struct msg_lease, nodes, 180, 1),
     F_U32(struct msg_lease, node_rank, 181, 1),
     F_U64(struct msg_lease, place_word, 190, 1),
+    F_BOOL(struct msg_lease, log_files, 200, 1),
 };
 const struct schema msg_lease_schema = SCHEMA("lease", struct msg_lease, 1, msg_lease_fields);
 

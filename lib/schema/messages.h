@@ -440,6 +440,7 @@ struct msg_lease {
     uint32_t nodes;      /* 0: one */
     uint32_t node_rank;  /* of this one among them */
     uint64_t place_word; /* counts with those of MSG_DROP: `restore` is wanted there since */
+    bool log_files;      /* of an array: what each task writes goes into files of its own */
 };
 
 struct msg_order {

@@ -109,6 +109,7 @@ static const struct field record_job_fields[] = {
     F_TIME(struct record_job, told_at, 76, 1),
     F_STR(struct record_job, error, 77, 1, SCHEMA_TEXT_MAX),
     F_BOOL(struct record_job, has_dry, 78, 1),
+    F_BOOL(struct record_job, log_files, 79, 1),
 };
 const struct schema record_job_schema = SCHEMA("job", struct record_job, 1, record_job_fields);
 

@@ -159,6 +159,7 @@ struct record_job {
     time_ms told_at;   /* when it was; 0: it was not */
     const char *error; /* why muster itself ended it, for people */
     bool has_dry;      /* a result of it is of a worker that ran no process */
+    bool log_files;    /* of an array: what each task writes goes into files of its own */
 };
 
 /* What became of ARRAY_CHUNK tasks of an array. */

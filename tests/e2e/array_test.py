@@ -140,6 +140,7 @@ def test_array_that_cannot_be_is_refused_with_a_reason(cluster):
         (["--from-json", lines, "--", "true"], "no JSON"),
         (["--from-json", cluster.file("object", "{}"), "--", "true"], "no array"),
         (["--max-fails", "3", "--", "true"], "--array"),
+        (["--log-files", "--", "true"], "--array"),
         (["--array", "1-3", cluster.file("s.yaml", "")], "command"),
     ]
     for arguments, said in wrong:
@@ -149,6 +150,8 @@ def test_array_that_cannot_be_is_refused_with_a_reason(cluster):
     assert status == 400 and "${nothing}" in text, (status, text)
     status, text = cluster.http("POST", "/api/v1/jobs", json.dumps({"words": ["true"], "workdir": "/", "array": {"first": 0, "last": 3, "step": 1}}).encode())
     assert status == 400, (status, text)
+    status, text = cluster.http("POST", "/api/v1/jobs", json.dumps({"words": ["true"], "workdir": "/", "log_files": True}).encode())
+    assert status == 400 and "`array`" in text, (status, text)
     assert cluster.json("task", "list")["items"] == []
 
 
@@ -253,6 +256,36 @@ def test_removed_array_leaves_nothing(cluster):
     assert cluster.json("task", "list")["items"] == []
     wait_for("its rows, chunks, exceptions and evidence to be gone", lambda: all(redis(cluster, *words) == "0" for words in [
         ("HLEN", "m:chunks"), ("HLEN", "m:jobs"), ("HLEN", "m:tasks"), ("HLEN", "m:attempts"), *(("LLEN", f"m:res:{number}.{chunk}") for chunk in range(3))]))
+
+
+def test_log_files_of_an_array_are_each_tasks_own_until_it_is_removed(cluster):
+    cluster.up("--cpus", "2")
+    flag = os.path.join(cluster.work, "good")
+    script = f"echo out ${{index}}; test ${{index}} -gt 100 || echo err ${{index}} >&2; test -e {flag} || test ${{index}} -ne 7"
+    number = submit(cluster, "--log-files", "--array", "1-400", "--", "sh", "-c", script)
+    cluster.run("task", "wait", str(number), code=5)
+    open(flag, "w").close()
+    cluster.run("task", "retry", f"{number}.7")
+    cluster.run("task", "wait", str(number))
+    folder = os.path.join(cluster.state, "nodes", "local", "arrays", str(number), "tasks")
+    want = {f"{i}.out": f"out {i}\n" for i in range(1, 401)} | {f"{i}.err": f"err {i}\n" for i in range(1, 101)} | {"7.1.out": "out 7\n", "7.1.err": "err 7\n"}
+    found = {}
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name)) as file:
+            found[name] = file.read()
+    assert found == want, {name: (found.get(name), want.get(name)) for name in {*found, *want} if found.get(name) != want.get(name)}
+    for index, names in ((5, ("5.out", "5.err")), (7, ("7.1.out", "7.1.err")), (300, ("300.out", "300.err"))):
+        assert cluster.json("task", "show", f"{number}.{index}")["log_files"] == [os.path.realpath(folder) + "/" + name for name in names], index
+        assert os.path.join(folder, names[0]) in cluster.run("task", "show", f"{number}.{index}").stdout
+        assert cluster.run("task", "logs", f"{number}.{index}", "--stream", "out").stdout == f"out {index}\n"
+    first = cluster.run("task", "logs", f"{number}.7", "--attempt", "0", "--stream", "err")
+    assert first.stderr == "err 7\n", (first.stdout, first.stderr)
+    plain = submit(cluster, "--array", "1-3", "--", "echo", "${index}")
+    cluster.run("task", "wait", str(plain))
+    assert cluster.json("task", "show", f"{plain}.2")["log_files"] == [] and not job(cluster, plain)["log_files"] and job(cluster, number)["log_files"]
+    cluster.run("sweep", "rm", str(number))
+    wait_for("its files to go", lambda: not os.path.exists(os.path.dirname(folder)))
+    assert cluster.run("task", "logs", f"{plain}.2").stdout == "2\n"
 
 
 def test_head_and_redis_killed_in_an_array_lose_no_task(cluster):

@@ -98,6 +98,8 @@ static inline void agent_enrol_as(struct rig *r, struct agent *agent, int64_t cp
             ranges[n_ranges++] = (struct held_range){.job = job, .range = {i, 1}};
         }
     }
+    char state_dir[64];
+    snprintf(state_dir, sizeof state_dir, "/n/%s", agent->name);
     struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
                             .schema_version = 1,
                             .secret = "s",
@@ -108,6 +110,7 @@ static inline void agent_enrol_as(struct rig *r, struct agent *agent, int64_t cp
                             .version = "test",
                             .cpus = cpus * AMOUNT_ONE,
                             .memory_bytes = 1 << 30,
+                            .state_dir = state_dir,
                             .is_dry = agent->is_dry,
                             .lanes = lanes,
                             .n_lanes = n_lanes,

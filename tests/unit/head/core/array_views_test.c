@@ -324,6 +324,53 @@ static void test_dry_tasks_with_records_of_their_own_say_so(void **state)
     rig_free(r);
 }
 
+/* ---- files for what each task writes ---- */
+
+static void log_files_are(struct rig *r, task_id id, const char *want)
+{
+    static uint64_t request = 95000;
+    uint32_t holes;
+    view_task(r->core, r->now, ++request, id);
+    rig_turn(r);
+    const char *text = filled(r, request, &holes);
+    if (strstr(text, want) == NULL) {
+        fail_msg("%s, and not %s", text, want);
+    }
+}
+
+static void test_log_files_of_a_task_are_named_by_its_last_attempt(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct agent *a = agent_new("a", 7);
+    struct record_job job = array_job(1, 3, 1);
+    struct arena arena;
+    job.retries_max = 1;
+    job.log_files = true;
+    agent_enrol(r, a, 1);
+    uint32_t number = array_submit_job(r, &job);
+    arena_init(&arena, MSG_ARENA_MAX_BYTES);
+    assert_true(((const struct msg_array *)rig_sent_last(r, MSG_ARRAY, &arena))->lease.log_files);
+    agent_read(r, a);
+    agent_run(r, a, number, 1, 3000000);
+    log_files_are(r, rig_id(number, 1), "\"log_files\":[\"/n/a/arrays/1/tasks/1.out\",\"/n/a/");
+    log_files_are(r, rig_id(number, 2), "/n/a/arrays/1/tasks/2.err\"]"); /* leased */
+    log_files_are(r, rig_id(number, 3), "\"log_files\":[]");
+    agent_result(r, a, rig_id(number, 2), 0, CAUSE_EXIT, 1);
+    agent_run(r, a, number, 1, 3000000);
+    r->now += 1500;
+    on_tick(r->core, r->now);
+    rig_turn(r);
+    log_files_are(r, rig_id(number, 2), "[\"/n/a/arrays/1/tasks/2.1.out\"");
+    assert_true(((const struct msg_lease *)rig_sent_last(r, MSG_LEASE, &arena))->log_files);
+    struct record_job plain = array_job(1, 1, 1);
+    uint32_t other = array_submit_job(r, &plain);
+    log_files_are(r, rig_id(other, 1), "\"log_files\":[]");
+    arena_fini(&arena);
+    free(a);
+    rig_free(r);
+}
+
 static uint32_t jobs(struct rig *r, const struct view_filter *filter)
 {
     static uint64_t request = 90000;
@@ -397,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_view_one_task_and_one_job),
         cmocka_unit_test(test_dry_is_said_of_results_that_a_dry_worker_told),
         cmocka_unit_test(test_dry_tasks_with_records_of_their_own_say_so),
+        cmocka_unit_test(test_log_files_of_a_task_are_named_by_its_last_attempt),
         cmocka_unit_test(test_view_jobs_are_selected_by_kind_and_state),
         cmocka_unit_test(test_hole_is_found_between_texts),
     };
