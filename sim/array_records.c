@@ -162,6 +162,29 @@ static void leases_take(struct sim *sim, struct sim_array *array, uint32_t base,
     }
 }
 
+void sim_arrays_heard(struct sim *sim, message_type type, const void *message)
+{
+    const struct msg_events *events = message;
+    bool is_unlease = type == MSG_ENROL;
+    for (uint32_t i = 0; type == MSG_EVENTS && i < events->n_events; i++) {
+        is_unlease |= events->events[i].kind == EVENT_RETURNED;
+    }
+    sim->store.n_unleases += is_unlease;
+}
+
+/* What is written of a million tasks is what became of them, and not the rest with it. Only what
+ * came back from a node may be leased to it again in the same turn, and all is as it was. */
+static void chunk_has_changed(struct sim *sim, const char *field, struct bytes value)
+{
+    const struct sim_store *store = &sim->store;
+    const struct sim_cell *cell = sim_cell_find(store, "chunks", field);
+    bool is_same =
+        cell != NULL && cell->len == value.len && memcmp(cell->value, value.data, value.len) == 0;
+    sim_require(
+        sim, !is_same || store->n_unleases > store->n_unleases_at[(store->n + 1) % SIM_WRITES_SEEN],
+        "chunk %s is written, and nothing of it has changed", field);
+}
+
 void sim_on_chunk(struct sim *sim, const char *field, struct bytes value)
 {
     struct arena arena;
@@ -173,6 +196,7 @@ void sim_on_chunk(struct sim *sim, const char *field, struct bytes value)
                 "chunk %s does not decode", field);
     sim_require(sim, record.job == array->job && record.chunk == chunk,
                 "chunk %s says that it is another", field);
+    chunk_has_changed(sim, field, value);
     uint32_t base = chunk * ARRAY_CHUNK;
     for (uint32_t i = 0; i < ARRAY_CHUNK; i++) {
         array_slot to = i / 4 < record.slots.len

@@ -108,6 +108,8 @@ struct sim_array {
     UT_hash_handle hh;
 };
 
+enum { SIM_WRITES_SEEN = 8 }; /* batches from a head's turn until it is on disk, at most */
+
 struct sim_store {
     struct sim_cell *cells;
     struct sim_entry *entries;
@@ -117,6 +119,8 @@ struct sim_store {
     struct sim_array *arrays;
     struct sim_array *arrays_in_batch; /* what it has touched of them */
     uint64_t n;                        /* of the last batch on disk */
+    uint64_t n_unleases; /* frames that were read and may have queued again what was leased */
+    uint64_t n_unleases_at[SIM_WRITES_SEEN]; /* the same, after the last batches; by number */
     time_ms stalled_until;
     time_ms down_until;    /* the server is being started */
     time_ms loading_until; /* it is up and reads its file: -LOADING */
