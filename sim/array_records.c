@@ -296,14 +296,15 @@ void sim_array_record_del(struct sim *sim, task_id id)
     (void)record_count(sim, id, -1);
 }
 
-/* What ended on a dry node ran no process, and all else did. */
+/* What exits on a dry node ran no process there, and whatever ends on another one is not dry. */
 static void dry_follows(struct sim *sim, const struct record_attempt *r,
                         const struct sim_node *node)
 {
     struct sim_array *array = sim_array_find(sim, r->task.job);
-    bool is_dry = node != NULL && node->is_dry && r->result.cause == CAUSE_EXIT;
-    sim_require(sim, r->result.is_dry == is_dry, "%u.%u:%u ended on %s, %s", r->task.job,
-                r->task.index, r->attempt, r->node, is_dry ? "which is dry" : "and is dry");
+    bool is_on_dry = node != NULL && node->is_dry, is_dry = r->result.is_dry;
+    sim_require(sim, is_on_dry ? is_dry || r->result.cause != CAUSE_EXIT : !is_dry,
+                "%u.%u:%u ended on %s, which is%s dry, and is%s", r->task.job, r->task.index,
+                r->attempt, r->node, is_on_dry ? "" : " not", is_dry ? "" : " not");
     if (array != NULL && is_dry) {
         array->had_dry = true;
         array_touch(sim, array);
