@@ -86,6 +86,10 @@ static void job_print(const json_t *job)
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         job_line(job, lines[i][0], lines[i][1]);
     }
+    if (json_is_true(json_object_get(job, "log_files"))) {
+        printf("  %-10s arrays/%lld/tasks in the folder of each task's node\n", "log files",
+               (long long)cli_json_int(job, "id"));
+    }
 }
 
 int cli_job_show(struct cli *cli, struct client **client, json_t *job)

@@ -21,7 +21,7 @@ const struct cli_kind cli_trial_kind = {
     .columns = WORDS("id", "state", "outcome", "step", "best.metrics", "last.metrics", "params",
                      "attempts", "reason"),
     .wide = WORDS("node", "milestone", "failures", "lost", "exit_code", "signal", "created",
-                  "started", "ended", "checkpoint", "failure"),
+                  "started", "ended", "checkpoint", "failure", "dry"),
     .filters = WORDS("owner", "label", "name", "since"),
 };
 

@@ -68,6 +68,7 @@ const struct cli_option no_options[] = {{0}};
          "a task for each line (-: stdin); ${line} is the line; --array chooses lines"},           \
         {"from-json", 0, "FILE",                                                                   \
          "a task for each value of a JSON array (-: stdin); ${line} is the value"},                \
+        {"log-files", 0, NULL, "files of its own for what each task writes, on its node"},         \
     {                                                                                              \
         "max-fails", 0, "N", "end the array when more than N of its tasks have failed"             \
     }

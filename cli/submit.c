@@ -260,9 +260,10 @@ int verb_sweep_run(struct cli *cli)
 /* Options that only one of the two kinds has. */
 static int submit_check(const struct cli *cli)
 {
-    static const char *const of_tasks[] = {"cpus",    "gpus",      "memory",    "custom",
-                                           "require", "env",       "retries",   "workdir",
-                                           "array",   "each-line", "from-json", "max-fails"};
+    static const char *const of_tasks[] = {
+        "cpus",    "gpus",  "memory",    "custom",    "require",   "env",      "retries",
+        "workdir", "array", "each-line", "from-json", "max-fails", "log-files"};
+    static const char *const of_arrays[] = {"max-fails", "log-files"};
     static const char *const of_sweeps[] = {"set", "test"};
     bool is_task = cli->n_command > 0;
     const char *const *names = is_task ? of_sweeps : of_tasks;
@@ -279,10 +280,15 @@ static int submit_check(const struct cli *cli)
                                   names[i]);
         }
     }
-    return is_task && cli_option(cli, "max-fails") != NULL && !submit_is_array(cli)
-               ? cli_fail(EXIT_USAGE, "--max-fails is for task arrays: --array, --each-line or "
-                                      "--from-json")
-               : EXIT_OK;
+    for (size_t i = 0; is_task && i < sizeof of_arrays / sizeof of_arrays[0]; i++) {
+        if (cli_option(cli, of_arrays[i]) != NULL && !submit_is_array(cli)) {
+            return cli_fail(EXIT_USAGE,
+                            "--%s is for task arrays: --array, --each-line or "
+                            "--from-json",
+                            of_arrays[i]);
+        }
+    }
+    return EXIT_OK;
 }
 
 int verb_submit(struct cli *cli)

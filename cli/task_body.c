@@ -196,6 +196,9 @@ json_t *task_body(const struct cli *cli, const char *folder, const struct task_a
                                       (json_int_t)array->ids.step));
         json_object_set_new(body, "items", json_string(array->items));
         json_object_set_new(body, "max_fails", json_integer(array->max_fails));
+        if (cli_option(cli, "log-files") != NULL) {
+            json_object_set_new(body, "log_files", json_true());
+        }
     }
     return body;
 }

@@ -68,18 +68,18 @@ static void trial_print(const json_t *trial)
     static const struct {
         const char *title, *path;
     } lines[] = {
-        {"state", "state"},       {"outcome", "outcome"},   {"why", "why"},
-        {"reason", "reason"},     {"failure", "failure"},   {"params", "params"},
-        {"command", "command"},   {"step", "step"},         {"best", "best.metrics"},
-        {"at step", "best.step"}, {"last", "last.metrics"}, {"checkpoint", "checkpoint"},
-        {"node", "node"},         {"nodes", "nodes"},       {"pid", "pid"},
-        {"gpus", "gpus"},         {"attempts", "attempts"}, {"failures", "failures"},
-        {"lost", "lost"},         {"exit", "exit_code"},    {"signal", "signal"},
-        {"created", "created"},   {"started", "started"},   {"ended", "ended"},
-        {"duration", "duration"},
+        {"state", "state"},       {"outcome", "outcome"},     {"why", "why"},
+        {"reason", "reason"},     {"failure", "failure"},     {"params", "params"},
+        {"command", "command"},   {"step", "step"},           {"best", "best.metrics"},
+        {"at step", "best.step"}, {"last", "last.metrics"},   {"checkpoint", "checkpoint"},
+        {"node", "node"},         {"nodes", "nodes"},         {"pid", "pid"},
+        {"gpus", "gpus"},         {"attempts", "attempts"},   {"failures", "failures"},
+        {"lost", "lost"},         {"exit", "exit_code"},      {"signal", "signal"},
+        {"created", "created"},   {"started", "started"},     {"ended", "ended"},
+        {"duration", "duration"}, {"log files", "log_files"},
     };
     bool is_dry = json_is_true(json_object_get(trial, "dry"));
-    printf("%s%s\n", cli_json_str(trial, "id"), is_dry ? "  dry: its worker runs no process" : "");
+    printf("%s%s\n", cli_json_str(trial, "id"), is_dry ? "  dry: its worker ran no process" : "");
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         char text[2048];
         cli_value_print(cli_json_get(trial, lines[i].path), text, sizeof text);

@@ -89,6 +89,7 @@ void sim_on_array_job(struct sim *sim, const struct record_job *job)
     array->is_told = job->told_at != 0;
     array->has_ended = job->ended != 0;
     array->is_removing = job->is_removing;
+    array->has_dry = job->has_dry;
     array_touch(sim, array);
     nodes_follow(sim, array, job);
     sim_trace(sim, "store   array %u of %u tasks%s%s%s", job->number, array->n_tasks,
@@ -161,6 +162,29 @@ static void leases_take(struct sim *sim, struct sim_array *array, uint32_t base,
     }
 }
 
+void sim_arrays_heard(struct sim *sim, message_type type, const void *message)
+{
+    const struct msg_events *events = message;
+    bool is_unlease = type == MSG_ENROL;
+    for (uint32_t i = 0; type == MSG_EVENTS && i < events->n_events; i++) {
+        is_unlease |= events->events[i].kind == EVENT_RETURNED;
+    }
+    sim->store.n_unleases += is_unlease;
+}
+
+/* What is written of a million tasks is what became of them, and not the rest with it. Only what
+ * came back from a node may be leased to it again in the same turn, and all is as it was. */
+static void chunk_has_changed(struct sim *sim, const char *field, struct bytes value)
+{
+    const struct sim_store *store = &sim->store;
+    const struct sim_cell *cell = sim_cell_find(store, "chunks", field);
+    bool is_same =
+        cell != NULL && cell->len == value.len && memcmp(cell->value, value.data, value.len) == 0;
+    sim_require(
+        sim, !is_same || store->n_unleases > store->n_unleases_at[(store->n + 1) % SIM_WRITES_SEEN],
+        "chunk %s is written, and nothing of it has changed", field);
+}
+
 void sim_on_chunk(struct sim *sim, const char *field, struct bytes value)
 {
     struct arena arena;
@@ -172,6 +196,7 @@ void sim_on_chunk(struct sim *sim, const char *field, struct bytes value)
                 "chunk %s does not decode", field);
     sim_require(sim, record.job == array->job && record.chunk == chunk,
                 "chunk %s says that it is another", field);
+    chunk_has_changed(sim, field, value);
     uint32_t base = chunk * ARRAY_CHUNK;
     for (uint32_t i = 0; i < ARRAY_CHUNK; i++) {
         array_slot to = i / 4 < record.slots.len
@@ -217,6 +242,7 @@ static void row_follows(struct sim *sim, struct sim_array *array, uint32_t chunk
         sim_run_is_accepted(sim, (struct attempt_ref){id, 0}, node, p->incarnation, CAUSE_EXIT, 0);
     }
     p->has_row = true;
+    array->had_dry |= node->is_dry;
     sim->counts.array_rows++;
     sim->counts.array_rows_dry += node->is_dry;
 }
@@ -270,10 +296,26 @@ void sim_array_record_del(struct sim *sim, task_id id)
     (void)record_count(sim, id, -1);
 }
 
+/* What exits on a dry node ran no process there, and whatever ends on another one is not dry. */
+static void dry_follows(struct sim *sim, const struct record_attempt *r,
+                        const struct sim_node *node)
+{
+    struct sim_array *array = sim_array_find(sim, r->task.job);
+    bool is_on_dry = node != NULL && node->is_dry, is_dry = r->result.is_dry;
+    sim_require(sim, is_on_dry ? is_dry || r->result.cause != CAUSE_EXIT : !is_dry,
+                "%u.%u:%u ended on %s, which is%s dry, and is%s", r->task.job, r->task.index,
+                r->attempt, r->node, is_on_dry ? "" : " not", is_dry ? "" : " not");
+    if (array != NULL && is_dry) {
+        array->had_dry = true;
+        array_touch(sim, array);
+    }
+}
+
 void sim_array_lane_end(struct sim *sim, const struct record_attempt *r)
 {
     const struct sim_position *p = sim_position_find(sim, r->task);
     const struct sim_node *node = sim_node_find(sim, r->node);
+    dry_follows(sim, r, node);
     if (p == NULL || r->attempt > 0 || r->leased != 0) {
         return;
     }
@@ -325,6 +367,9 @@ void sim_arrays_batch_end(struct sim *sim)
                         sim_was_retried(sim, array->job),
                     "array %u was told to end, and %u of its tasks are leased", array->job,
                     array->n_leased_in_batch);
+        sim_require(sim, array->is_removing || array->has_dry == array->had_dry,
+                    "array %u has %s dry result, and its job's record says that it has %s",
+                    array->job, array->had_dry ? "a" : "no", array->has_dry ? "one" : "none");
         array->n_leased_in_batch = 0;
         array->was_told = array->is_told;
     }

@@ -12,6 +12,8 @@ struct sim_array *sim_array_find(const struct sim *sim, uint32_t job);
 struct sim_position *sim_position_find(const struct sim *sim, task_id id);
 /* A job's record, whatever it is a job of. */
 void sim_on_array_job(struct sim *sim, const struct record_job *job);
+/* A frame that the head reads now. */
+void sim_arrays_heard(struct sim *sim, message_type type, const void *message);
 void sim_on_chunk(struct sim *sim, const char *field, struct bytes value);
 /* Result rows, for the key "res:<job>.<chunk>". */
 void sim_on_results(struct sim *sim, const char *key, struct bytes blob);

@@ -99,6 +99,7 @@ struct sim_array {
     bool is_told, has_ended; /* as its job's record says */
     bool was_told;           /* the same, before the batch */
     bool is_removing;
+    bool has_dry, had_dry; /* its job's record says so; a result was dry */
     bool is_in_batch;
     struct sim_array *next_in_batch;
     uint32_t n_leased_in_batch;
@@ -107,6 +108,8 @@ struct sim_array {
     uint32_t n_nodes;
     UT_hash_handle hh;
 };
+
+enum { SIM_WRITES_SEEN = 8 }; /* batches from a head's turn until it is on disk, at most */
 
 struct sim_store {
     struct sim_cell *cells;
@@ -117,6 +120,8 @@ struct sim_store {
     struct sim_array *arrays;
     struct sim_array *arrays_in_batch; /* what it has touched of them */
     uint64_t n;                        /* of the last batch on disk */
+    uint64_t n_unleases; /* frames that were read and may have queued again what was leased */
+    uint64_t n_unleases_at[SIM_WRITES_SEEN]; /* the same, after the last batches; by number */
     time_ms stalled_until;
     time_ms down_until;    /* the server is being started */
     time_ms loading_until; /* it is up and reads its file: -LOADING */

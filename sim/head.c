@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "sim/array_records.h"
 #include "sim/check.h"
 #include "sim/drains.h"
 #include "sim/durable.h"
@@ -228,6 +229,7 @@ static void head_read(struct sim *sim, struct sim_head *head, struct sim_node *n
     char text[FRAME_TEXT_MAX];
     sim_trace(sim, "head    reads %s %s", node->name, sim_frame_text(sim, type, message, text));
     struct sim_key *key = key_of(head, node, frame->incarnation);
+    sim_arrays_heard(sim, type, message);
     if (type == MSG_ENROL) {
         key->is_admitted = true;
         on_enrol(core, sim->now, key->peer, message);

@@ -186,6 +186,7 @@ void sim_store_apply(struct sim *sim, const struct batch *batch)
     }
     sim_arrays_batch_end(sim);
     sim->store.n = batch->n;
+    sim->store.n_unleases_at[batch->n % SIM_WRITES_SEEN] = sim->store.n_unleases;
     sim->counts.batches++;
     sim_hash(sim, batch->n_ops);
 }

@@ -52,11 +52,13 @@ def packed_items(lines, values):
             yield pack, count
 
 
-def body_of(command, ids, cpus, gpus, memory, env, priority, retries, max_fails, name, labels, workdir):
+def body_of(command, ids, cpus, gpus, memory, env, priority, retries, max_fails, name, labels, workdir, log_files=False):
     body = {"words": [str(word) for word in command], "array": ids, "workdir": workdir, "name": name or str(command[0]),
             "cpus": round(cpus * AMOUNT_ONE), "gpus": round(gpus * AMOUNT_ONE), "memory_bytes": muster_work.size_of(memory),
             "env": [{"name": key, "value": str(value)} for key, value in (env or {}).items()],
             "priority": priority, "retries_max": retries, "max_fails": max_fails}
+    if log_files:
+        body["log_files"] = True
     if labels:
         body["labels"] = list(labels)
     return body

@@ -107,7 +107,7 @@ class Cluster(muster_http.Http):
         return Sweep(self, self.call("POST", "/api/v1/sweeps", body, key or secrets.token_hex(16))["id"])
 
     def submit_array(self, command, ids=None, lines=None, values=None, key=None, work=None, cpus=1, gpus=0, memory=0, env=None,
-                     priority=50, retries=0, max_fails=0, name=None, labels=None):
+                     priority=50, retries=0, max_fails=0, name=None, labels=None, log_files=False):
         """Submits a task array and returns it.
 
         command  words; ${index} is a task's id, ${line} its line or value
@@ -116,11 +116,12 @@ class Cluster(muster_http.Http):
         values   anything that JSON has, one a task
         key      the same key with the same work gives the array that exists
         work     a folder to pack and send; without it the command starts in the current folder
+        log_files  what each task writes goes into files of its own on its node: `log_files` of a task names them
         """
         folder = os.path.realpath(work) if work is not None else os.getcwd()
         with _work_errors(), muster_array.packed_items(lines, values) as (items, count):
             wanted = muster_array.ids_of(count if ids is None else ids)
-            body = muster_array.body_of(command, wanted, cpus, gpus, memory, env, priority, retries, max_fails, name, labels, folder)
+            body = muster_array.body_of(command, wanted, cpus, gpus, memory, env, priority, retries, max_fails, name, labels, folder, log_files)
             if items is not None and len(range(wanted["first"], wanted["last"] + 1, wanted["step"])) != count:
                 raise MusterError(f"{count} items are not one for each id", "invalid")
             packs = {"items": items} if items is not None else {}

@@ -29,6 +29,7 @@ struct rows {
     struct array_chunk *chunk; /* of the last row */
     uint32_t n_done;
     uint64_t us;
+    bool has_dry; /* among them */
 };
 
 /* One that was told to leave ends well all the same. */
@@ -46,6 +47,7 @@ static bool row_of_exception(struct core *core, time_ms now, const struct rows *
         .task = id,
         .result = {.has_started = true,
                    .cause = CAUSE_EXIT,
+                   .is_dry = (row->flags & RESULT_ROW_DRY) != 0,
                    .started_at = row->started_at,
                    .ended_at = result_row_ended(row)},
     };
@@ -83,6 +85,7 @@ static bool row_apply(struct core *core, struct rows *rows, struct result_row *r
     core_array_row_add(core, chunk, kept);
     rows->n_done++;
     rows->us += row->duration_us;
+    rows->has_dry |= (row->flags & RESULT_ROW_DRY) != 0;
     return true;
 }
 
@@ -121,6 +124,9 @@ static void rows_apply(struct core *core, time_ms now, struct array_holder *hold
     core->array_rows_dropped_total += n_dropped;
     if (rows.n_done > 0) {
         holder->array->work->job->n_faults = 0;
+    }
+    if (rows.has_dry) {
+        core_job_dry(core, holder->array->work->job);
     }
 }
 

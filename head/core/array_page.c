@@ -48,7 +48,8 @@ bool array_hole_next(struct bytes answer, size_t *at, struct bytes *ret_text, ta
 
 /* ---- one task ---- */
 
-static void api_array_task_fill(const struct record_job *job, const struct array_task *task,
+static void api_array_task_fill(const struct core *core, const struct record_job *job,
+                                const struct array_task *task, struct arena *arena,
                                 struct api_task *ret)
 {
     ret->id = task->id;
@@ -58,6 +59,7 @@ static void api_array_task_fill(const struct record_job *job, const struct array
     ret->node = task->node;
     ret->pid = task->pid;
     ret->started = task->started;
+    api_task_log_files(core, job, 0, task->node, arena, ret);
     if (task->outcome == OUTCOME_CANCELLED) {
         ret->why = job->why;
         ret->reason = job->error;
@@ -96,6 +98,7 @@ bool core_array_row_print(const struct core *core, task_id id, const struct resu
     object.attempts = 1;
     if (row != NULL) {
         api_row_fill(core, row, &object);
+        api_task_log_files(core, job, row->attempt, object.node, &arena, &object);
     }
     struct json_out out = json_out_to(json);
     schema_print_json(&api_task_schema, &object, &out, NULL);
@@ -206,7 +209,7 @@ static bool page_put(struct page *page, const struct array_task *task)
         view_task_object(view, core_task_find(view->core, task->id));
     } else {
         struct api_task object = page->base;
-        api_array_task_fill(page->job, task, &object);
+        api_array_task_fill(view->core, page->job, task, &page->arena, &object);
         schema_print_json(&api_task_schema, &object, &view->json, NULL);
     }
     return true;
@@ -298,7 +301,7 @@ bool core_array_view_task(struct core *core, uint64_t request, task_id id)
     } else {
         struct api_task object;
         api_task_of_job(job, &view.arena, &object);
-        api_array_task_fill(job, &task, &object);
+        api_array_task_fill(core, job, &task, &view.arena, &object);
         view_object(&view, &api_task_schema, &object);
     }
     view_end(&view);

@@ -17,18 +17,6 @@ const struct record_job *core_job_record(const struct core *core, uint32_t numbe
     return work != NULL && work->job != NULL ? &work->job->r : NULL;
 }
 
-static bool array_has_dry(const struct core *core, const struct array *array)
-{
-    for (uint32_t i = 0; i < array->n_holders; i++) {
-        const struct node *node =
-            core_node_find((struct core *)(uintptr_t)core, array->holders[i]->name);
-        if (node != NULL && node->r.is_dry) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool core_array_counts(const struct core *core, uint32_t number, struct array_counts *ret_counts)
 {
     const struct array *array = array_find(core, number);
@@ -53,7 +41,6 @@ bool core_array_counts(const struct core *core, uint32_t number, struct array_co
         .mean_us = (uint64_t)array->mean_us,
         .rate = array->rate,
         .rate_at = array->rate_at,
-        .has_dry = array_has_dry(core, array),
     };
     return true;
 }
@@ -177,6 +164,15 @@ bool core_array_next(const struct core *core, uint32_t number, const struct arra
 
 /* ---- why it waits ---- */
 
+void core_array_explain_dry(const struct record_job *job, struct buf *ret_text)
+{
+    if (job->has_dry) {
+        ignore_error(buf_append_text(ret_text, "; dry: results of it came from a worker that was "
+                                               "started with --dry and ran nothing"),
+                     "sticky");
+    }
+}
+
 bool core_array_explain(const struct core *core, uint32_t number, struct buf *ret_text)
 {
     const struct array *array = array_find(core, number);
@@ -208,5 +204,6 @@ bool core_array_explain(const struct core *core, uint32_t number, struct buf *re
     if (job->error != NULL && job->error[0] != '\0') {
         ignore_error(buf_printf(ret_text, "; %s", job->error), "sticky");
     }
+    core_array_explain_dry(job, ret_text);
     return true;
 }

@@ -24,7 +24,6 @@ struct array_counts {
     uint64_t mean_us;    /* of a task, lately; 0: not known yet */
     double rate;         /* tasks that ended well a second, measured up to rate_at; 0: not known */
     time_ms rate_at;
-    bool has_dry; /* a result of it is of a dry worker */
 };
 
 /* One task of an array. */
@@ -62,5 +61,7 @@ bool core_array_next(const struct core *core, uint32_t number, const struct arra
 /* "waits for a lane: ...", "runs in 2 lanes on 1 node", ... one text for people about the array as
  * a whole; appends. False: no array. */
 bool core_array_explain(const struct core *core, uint32_t number, struct buf *ret_text);
+/* Appends that results of it are dry, if they are. */
+void core_array_explain_dry(const struct record_job *job, struct buf *ret_text);
 
 #endif

@@ -41,7 +41,9 @@ static void explain_task(struct view *view, time_ms now, const struct task *task
     task_id_print(task->r.id, id);
     ignore_error(buf_printf(&text, "%s is %s", id, task_state_names[task->r.state]), "sticky");
     if (task->r.state == TASK_ENDED) {
-        ignore_error(buf_printf(&text, " (%s)", task_outcome_names[task->r.outcome]), "sticky");
+        ignore_error(buf_printf(&text, " (%s%s)", task_outcome_names[task->r.outcome],
+                                task->r.is_dry ? ", dry" : ""),
+                     "sticky");
     } else if (core_task_is_on_node(task)) {
         ignore_error(buf_printf(&text, " on %s", task->r.node), "sticky");
     } else if (task->r.not_before > now) {
@@ -138,6 +140,9 @@ static bool explain_array(struct core *core, uint64_t request, const struct work
             ignore_error(buf_printf(&text, " on %s", task.node), "sticky");
         }
         ignore_error(is_waiting ? buf_append_text(&text, "; ") : OK, "sticky");
+        if (task.outcome == OUTCOME_DONE) { /* which of them, its row in the store would say */
+            core_array_explain_dry(&work->job->r, &text);
+        }
     }
     bool has_text = !is_waiting || core_array_explain(core, id.job, &text);
     bool can_run = !is_waiting || work->job->r.ended != 0 ||

@@ -38,6 +38,25 @@ void api_task_of_job(const struct record_job *job, struct arena *arena, struct a
     };
 }
 
+void api_task_log_files(const struct core *core, const struct record_job *job, uint32_t attempt,
+                        const char *node, struct arena *arena, struct api_task *ret)
+{
+    enum { STREAMS = 2 };
+    const struct node *at = job->log_files && node != NULL
+                                ? core_node_find((struct core *)(uintptr_t)core, node)
+                                : NULL;
+    const char **paths =
+        at != NULL && at->r.state_dir != NULL ? arena_calloc(arena, STREAMS, sizeof *paths) : NULL;
+    for (uint32_t i = 0; paths != NULL && i < STREAMS; i++) {
+        char name[ARRAY_LOG_TEXT_MAX];
+        paths[i] = arena_printf(arena, "%s/%s", at->r.state_dir,
+                                spec_array_log_print(ret->id, attempt, i, name));
+    }
+    bool has_both = paths != NULL && paths[0] != NULL && paths[1] != NULL;
+    ret->log_files = has_both ? paths : NULL;
+    ret->n_log_files = has_both ? STREAMS : 0;
+}
+
 /* ---- one job ---- */
 
 /* What was measured long ago is no rate any more; of an ended one it is that of its whole life. */
@@ -65,7 +84,6 @@ static void job_array_fill(const struct core *core, time_ms now, const struct re
     ret->done = counts.done;
     ret->failed = counts.failed;
     ret->cancelled = counts.cancelled;
-    ret->dry = counts.has_dry;
     ret->rate = job_rate(job, &counts, now);
     ret->duration = counts.mean_us > 0 ? (double)counts.mean_us / 1e6 : NAN;
     bool is_at_work = counts.leased + counts.running + counts.stopping > 0;
@@ -121,6 +139,8 @@ void api_job_fill(const struct core *core, time_ms now, const struct work *work,
         .work_bytes = job->work_bytes,
         .items = job->items,
         .items_bytes = job->items_bytes,
+        .dry = job->has_dry,
+        .log_files = job->log_files,
     };
     if (job->array.step != 0) {
         job_array_fill(core, now, job, arena, ret);

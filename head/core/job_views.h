@@ -8,6 +8,9 @@
 /* What every task of the job has: command, name, owner, ...; the rest is empty. Strings are the
  * record's, the command's is in `arena`. */
 void api_task_of_job(const struct record_job *job, struct arena *arena, struct api_task *ret);
+/* Where what this attempt of `ret->id` writes lies on the node, if its array has files for that. */
+void api_task_log_files(const struct core *core, const struct record_job *job, uint32_t attempt,
+                        const char *node, struct arena *arena, struct api_task *ret);
 
 /* As it is now; strings are the record's or in `arena`. */
 void api_job_fill(const struct core *core, time_ms now, const struct work *work,

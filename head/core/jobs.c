@@ -15,6 +15,7 @@ static void job_encode(const struct record_job *record, struct buf *ret_buf)
     bare.error = NULL;
     bare.nodes = NULL;
     bare.n_nodes = 0;
+    bare.has_dry = false;
     buf_init(ret_buf, SPEC_FILE_MAX_BYTES * 4);
     ignore_error(record_encode(&record_job_schema, &bare, ret_buf), "then it is not the same");
 }
@@ -87,6 +88,14 @@ void core_job_dirty(struct core *core, struct job *job)
 {
     if (list_is_empty(&job->dirty_link)) {
         list_push_back(&core->dirty_jobs, &job->dirty_link);
+    }
+}
+
+void core_job_dry(struct core *core, struct job *job)
+{
+    if (!job->r.has_dry) {
+        job->r.has_dry = true;
+        core_job_dirty(core, job);
     }
 }
 
@@ -256,6 +265,7 @@ void on_job_submit(struct core *core, time_ms now, uint64_t request,
     made.error = NULL;
     made.nodes = NULL;
     made.n_nodes = 0;
+    made.has_dry = false;
     struct job *job = error == OK ? job_make(core, &made, number, &report, &error) : NULL;
     if (error == OK) {
         error = core_request_check(core, &job->request, &report);

@@ -99,6 +99,7 @@ void lease_from_job(const struct work *work, struct msg_lease *lease)
     lease->memory_bytes = job->memory_bytes;
     lease->timeout_grace_ms = core_work_grace_ms(work);
     lease->tail_bytes = TAIL_MAX_BYTES;
+    lease->log_files = job->log_files;
 }
 
 /* params and env: room for what the work has of them. */
@@ -248,6 +249,7 @@ static void core_task_lease(struct core *core, time_ms now, struct task *task,
     task->r.started = 0;
     task->r.pid = 0;
     task->r.exit_code = task->r.signal = 0;
+    task->r.is_dry = false;
     task->r.last_seq = 0;
     if (task->r.order.act == ACT_EXPLOIT) {
         /* The lease itself says what to start from and with. */

@@ -48,9 +48,10 @@ void core_notice_task_text(struct core *core, time_ms now, const struct task *ta
 void core_notice_task(struct core *core, time_ms now, const struct task *task)
 {
     char id[TASK_ID_TEXT_MAX], text[256];
-    snprintf(text, sizeof text, "%s %s %s%s%s", task->r.is_trial ? "trial" : "task",
+    snprintf(text, sizeof text, "%s %s %s%s%s%s", task->r.is_trial ? "trial" : "task",
              task_id_print(task->r.id, id), task_state_names[task->r.state],
-             task->r.outcome != OUTCOME_NONE ? " " : "", task_outcome_names[task->r.outcome]);
+             task->r.outcome != OUTCOME_NONE ? " " : "", task_outcome_names[task->r.outcome],
+             task->r.is_dry ? ", dry" : "");
     core_notice_task_text(core, now, task, text);
 }
 
@@ -65,10 +66,10 @@ void core_notice_array(struct core *core, time_ms now, const struct work *work)
     arena_init(&arena, NOTICE_ARENA_MAX);
     api_job_fill(core, now, work, &arena, &object);
     snprintf(subject, sizeof subject, "%u", work->number);
-    snprintf(text, sizeof text, "array %u %s%s%s: %u of %u tasks done, %u failed, %u cancelled",
+    snprintf(text, sizeof text, "array %u %s%s%s%s: %u of %u tasks done, %u failed, %u cancelled",
              work->number, task_state_names[object.state],
              object.outcome != OUTCOME_NONE ? " " : "", task_outcome_names[object.outcome],
-             object.done, object.total, object.failed, object.cancelled);
+             object.dry ? ", dry" : "", object.done, object.total, object.failed, object.cancelled);
     core_notice(core, now, "job", subject, text, &api_job_schema, &object);
     arena_fini(&arena);
 }

@@ -265,6 +265,15 @@ static void core_end_of_node(struct core *core, time_ms now, struct task *task,
     }
 }
 
+/* Its node may be enrolled anew, or be forgotten, by the time somebody looks. */
+static void core_end_dry(struct core *core, struct task *task, const struct attempt_result *result)
+{
+    task->r.is_dry = result->is_dry;
+    if (result->is_dry && task->work->job != NULL) {
+        core_job_dry(core, task->work->job);
+    }
+}
+
 void on_event_result(struct core *core, time_ms now, struct task *task,
                      const struct node_event *event)
 {
@@ -285,6 +294,7 @@ void core_attempt_ended(struct core *core, time_ms now, struct task *task,
     core_evidence_store(core, task, result, end == END_FAILED || end == END_NO_METRIC);
     task->r.exit_code = result->exit_code;
     task->r.signal = result->signal;
+    core_end_dry(core, task, result);
     bool is_nan = end == END_TOLD && task->r.order.why == WHY_NAN; /* its reason is known */
     if (result->reason != NULL && result->reason[0] != '\0' && !is_nan) {
         core_str_set(core, &task->r.reason, result->reason);

@@ -158,6 +158,7 @@ static void retry_reset(struct task *task, int64_t until)
     task->r.failures = task->r.lost = 0;
     task->r.not_before = task->r.ended = 0;
     task->r.exit_code = task->r.signal = 0;
+    task->r.is_dry = false;
     task->r.order = (struct order){.n = task->r.order.n + 1, .until = until, .act = ACT_GO};
 }
 

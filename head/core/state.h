@@ -380,6 +380,7 @@ void core_sweep_resumed(struct core *core, struct sweep *sweep);
 
 /* ---- jobs.c ---- */
 void core_job_dirty(struct core *core, struct job *job);
+void core_job_dry(struct core *core, struct job *job); /* a result of it is of a dry worker */
 /* All of it has ended. */
 void core_job_end(struct core *core, time_ms now, struct job *job);
 

@@ -110,6 +110,7 @@ void api_trial_fill(const struct core *core, const struct task *task, struct are
         .created = task->r.created,
         .started = task->r.started,
         .ended = task->r.ended,
+        .dry = task->r.is_dry,
     };
     trial_params(task, arena, &ret->params, &ret->n_params);
     trial_points(task, arena, ret);
@@ -141,9 +142,10 @@ void api_task_fill(const struct core *core, const struct task *task, struct aren
     if (task->r.ended != 0 && task->r.started != 0) {
         ret->duration = (double)(task->r.ended - task->r.started) / 1000.0;
     }
-    const struct node *node =
-        task->r.node != NULL ? core_node_find((struct core *)(uintptr_t)core, task->r.node) : NULL;
-    ret->dry = node != NULL && node->r.is_dry;
+    ret->dry = task->r.is_dry;
+    if (task->r.n_attempts > 0) {
+        api_task_log_files(core, &task->work->job->r, task->r.attempt, task->r.node, arena, ret);
+    }
 }
 
 static void sweep_best(const struct core *core, const struct sweep *sweep, struct arena *arena,

@@ -133,8 +133,14 @@ static bool job_array_rest(struct route_call *call, struct record_job *job)
     if (!blobs_named_check(call, "items", &job->items, &job->items_bytes)) {
         return false;
     }
-    if (job->array.step == 0 && (max_fails > 0 || job->items[0] != '\0')) {
-        route_wrong_answer(call, "`items` and `max_fails` go with `array` only");
+    const json_t *log_files = json_object_get(call->body, "log_files");
+    if (log_files != NULL && !json_is_boolean(log_files)) {
+        route_wrong_answer(call, "`log_files` is true or false");
+        return false;
+    }
+    job->log_files = json_is_true(log_files);
+    if (job->array.step == 0 && (max_fails > 0 || job->items[0] != '\0' || job->log_files)) {
+        route_wrong_answer(call, "`items`, `max_fails` and `log_files` go with `array` only");
         return false;
     }
     return true;

@@ -214,6 +214,7 @@ static char *attempt_print(const struct record_attempt *record)
     json_u64(&json, "exit_code", result->exit_code);
     json_u64(&json, "signal", result->signal);
     json_str(&json, "reason", result->reason);
+    json_bool(&json, "dry", result->is_dry);
     json_str(&json, "bye", bye_word_names[result->bye]);
     json_str(&json, "note", result->note);
     json_time(&json, "leased", record->leased);

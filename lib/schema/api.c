@@ -55,6 +55,7 @@ static const struct field api_trial_fields[] = {
     F_LIST(struct api_trial, checkpoints, n_checkpoints, 180, 1, KEPT_MAX + 4,
            &api_checkpoint_schema),
     F_STRS(struct api_trial, nodes, n_nodes, 190, 1, GANG_NODES_MAX),
+    F_BOOL(struct api_trial, dry, 191, 1),
 };
 const struct schema api_trial_schema = SCHEMA("trial", struct api_trial, 1, api_trial_fields);
 
@@ -85,6 +86,7 @@ static const struct field api_task_fields[] = {
     F_STR(struct api_task, failure, 40, 1, SCHEMA_TEXT_MAX),
     F_F64_OR_NULL(struct api_task, duration, 70, 1),
     F_BOOL(struct api_task, dry, 71, 1),
+    F_STRS(struct api_task, log_files, n_log_files, 72, 1, 2),
 };
 const struct schema api_task_schema = SCHEMA("task", struct api_task, 1, api_task_fields);
 
@@ -119,6 +121,7 @@ static const struct field api_job_fields[] = {
     F_STR(struct api_job, items, 28, 1, 64),
     F_U64(struct api_job, items_bytes, 29, 1),
     F_BOOL(struct api_job, dry, 30, 1),
+    F_BOOL(struct api_job, log_files, 31, 1),
 };
 const struct schema api_job_schema = SCHEMA("job", struct api_job, 1, api_job_fields);
 

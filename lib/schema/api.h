@@ -59,6 +59,7 @@ struct api_trial {
     uint32_t n_checkpoints;
     const char *const *nodes; /* of the last attempt, by node rank, `node` first */
     uint32_t n_nodes;
+    bool dry; /* as of a task */
 };
 
 struct api_task {
@@ -85,8 +86,10 @@ struct api_task {
     uint32_t priority;
     const char *work;
     uint64_t work_bytes;
-    double duration; /* seconds that its last attempt ran; NAN: not ended */
-    bool dry;        /* no process was run: its worker is one of --dry */
+    double duration;              /* seconds that its last attempt ran; NAN: not ended */
+    bool dry;                     /* its last attempt has ended, of a worker that ran no process */
+    const char *const *log_files; /* on its node: of stdout and stderr, if its array wants files */
+    uint32_t n_log_files;
 };
 
 /* What was submitted as one: a command, or a task array. */
@@ -115,6 +118,7 @@ struct api_job {
     const char *items; /* the packed lines or values */
     uint64_t items_bytes;
     bool dry; /* some of its results came from a worker that ran no process */
+    bool log_files;
 };
 
 struct api_sweep {

@@ -138,6 +138,7 @@ static const struct field attempt_result_fields[] = {
     F_BOOL(struct attempt_result, is_nodes_fault, 20, 1),
     F_BOOL(struct attempt_result, is_restore_lost, 30, 1),
     F_STRS(struct attempt_result, line_names, n_line_names, 40, 1, LINE_NAMES_LIMIT),
+    F_BOOL(struct attempt_result, is_dry, 70, 1),
 };
 const struct schema attempt_result_schema =
     SCHEMA("attempt_result", struct attempt_result, 1, attempt_result_fields);
@@ -283,6 +284,7 @@ static const struct field msg_lease_fields[] = {
     F_U32(struct msg_lease, nodes, 180, 1),
     F_U32(struct msg_lease, node_rank, 181, 1),
     F_U64(struct msg_lease, place_word, 190, 1),
+    F_BOOL(struct msg_lease, log_files, 200, 1),
 };
 const struct schema msg_lease_schema = SCHEMA("lease", struct msg_lease, 1, msg_lease_fields);
 

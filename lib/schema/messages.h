@@ -319,6 +319,7 @@ struct attempt_result {
     bool is_restore_lost; /* CANNOT_START: the snapshot it was to start from is damaged or gone */
     const char *const *line_names; /* with values in its printed lines, if none was the metric */
     uint32_t n_line_names;
+    bool is_dry; /* its agent was started with --dry and ran no process */
 };
 
 struct node_event {
@@ -440,6 +441,7 @@ struct msg_lease {
     uint32_t nodes;      /* 0: one */
     uint32_t node_rank;  /* of this one among them */
     uint64_t place_word; /* counts with those of MSG_DROP: `restore` is wanted there since */
+    bool log_files;      /* of an array: what each task writes goes into files of its own */
 };
 
 struct msg_order {

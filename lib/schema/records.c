@@ -108,6 +108,8 @@ static const struct field record_job_fields[] = {
     F_ENUM(struct record_job, why, 75, 1, order_why_names),
     F_TIME(struct record_job, told_at, 76, 1),
     F_STR(struct record_job, error, 77, 1, SCHEMA_TEXT_MAX),
+    F_BOOL(struct record_job, has_dry, 78, 1),
+    F_BOOL(struct record_job, log_files, 79, 1),
 };
 const struct schema record_job_schema = SCHEMA("job", struct record_job, 1, record_job_fields);
 
@@ -213,6 +215,7 @@ static const struct field record_task_fields[] = {
     F_LIST(struct record_task, parts, n_parts, 200, 1, GANG_NODES_MAX, &gang_part_schema),
     F_BYTES(struct record_task, verdict, 201, 1, VERDICT_MAX_BYTES),
     F_U32(struct record_task, verdict_part, 202, 1),
+    F_BOOL(struct record_task, is_dry, 210, 1),
 };
 const struct schema record_task_schema =
     SCHEMA_CHECKED("task", struct record_task, 1, record_task_fields, record_task_check);

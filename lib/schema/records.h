@@ -158,6 +158,8 @@ struct record_job {
     order_why why;     /* of an array that was told to end: what is not ended is cancelled */
     time_ms told_at;   /* when it was; 0: it was not */
     const char *error; /* why muster itself ended it, for people */
+    bool has_dry;      /* a result of it is of a worker that ran no process */
+    bool log_files;    /* of an array: what each task writes goes into files of its own */
 };
 
 /* What became of ARRAY_CHUNK tasks of an array. */
@@ -289,6 +291,7 @@ struct record_task {
     uint64_t own_lineage;
     uint64_t donor_lineage; /* of the snapshot that it took over, at its maker */
     bool is_donor_replaced; /* the first one was lost: this is another one of the same maker */
+    bool is_dry;            /* its last attempt has ended, and no process was run */
 };
 
 struct record_attempt {

@@ -124,3 +124,15 @@ bool spec_array_spans_have(const struct array_span *spans, uint32_t n, uint32_t 
     }
     return false;
 }
+
+char *spec_array_log_print(task_id id, uint32_t attempt, uint32_t stream,
+                           char ret_text[ARRAY_LOG_TEXT_MAX])
+{
+    char again[16] = "";
+    if (attempt > 0) {
+        (void)snprintf(again, sizeof again, ".%" PRIu32, attempt);
+    }
+    (void)snprintf(ret_text, ARRAY_LOG_TEXT_MAX, "arrays/%" PRIu32 "/tasks/%" PRIu32 "%s.%s",
+                   id.job, id.index, again, stream == 0 ? "out" : "err");
+    return ret_text;
+}

@@ -7,10 +7,12 @@
 
 #include "base/array_ids.h"
 #include "base/error.h"
+#include "base/id.h"
 
 enum {
     ARRAY_TEXT_MAX = 40,    /* `4294967295-4294967295:4294967295` and its end */
     ARRAY_SPANS_MAX = 4096, /* of one list */
+    ARRAY_LOG_TEXT_MAX = 64,
     ARRAY_LINE_MAX_BYTES =
         128 * 1024 - (int)sizeof "MUSTER_LINE=", /* an environment entry of exec */
 };
@@ -32,5 +34,10 @@ char *spec_array_print(struct array_ids ids, char ret_text[ARRAY_TEXT_MAX]);
 MUST_CHECK error_code spec_array_spans_parse(const char *text, struct array_span *ret_spans,
                                              uint32_t max, uint32_t *ret_n, struct report *report);
 bool spec_array_spans_have(const struct array_span *spans, uint32_t n, uint32_t id);
+
+/* Where a stream of a task lies in its node's folder, if each task of its array has log files of
+ * its own: `arrays/7/tasks/55.out`, and `55.1.err` of its second attempt. Returns ret_text. */
+char *spec_array_log_print(task_id id, uint32_t attempt, uint32_t stream,
+                           char ret_text[ARRAY_LOG_TEXT_MAX]);
 
 #endif

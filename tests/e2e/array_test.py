@@ -140,6 +140,7 @@ def test_array_that_cannot_be_is_refused_with_a_reason(cluster):
         (["--from-json", lines, "--", "true"], "no JSON"),
         (["--from-json", cluster.file("object", "{}"), "--", "true"], "no array"),
         (["--max-fails", "3", "--", "true"], "--array"),
+        (["--log-files", "--", "true"], "--array"),
         (["--array", "1-3", cluster.file("s.yaml", "")], "command"),
     ]
     for arguments, said in wrong:
@@ -149,6 +150,8 @@ def test_array_that_cannot_be_is_refused_with_a_reason(cluster):
     assert status == 400 and "${nothing}" in text, (status, text)
     status, text = cluster.http("POST", "/api/v1/jobs", json.dumps({"words": ["true"], "workdir": "/", "array": {"first": 0, "last": 3, "step": 1}}).encode())
     assert status == 400, (status, text)
+    status, text = cluster.http("POST", "/api/v1/jobs", json.dumps({"words": ["true"], "workdir": "/", "log_files": True}).encode())
+    assert status == 400 and "`array`" in text, (status, text)
     assert cluster.json("task", "list")["items"] == []
 
 
@@ -255,6 +258,36 @@ def test_removed_array_leaves_nothing(cluster):
         ("HLEN", "m:chunks"), ("HLEN", "m:jobs"), ("HLEN", "m:tasks"), ("HLEN", "m:attempts"), *(("LLEN", f"m:res:{number}.{chunk}") for chunk in range(3))]))
 
 
+def test_log_files_of_an_array_are_each_tasks_own_until_it_is_removed(cluster):
+    cluster.up("--cpus", "2")
+    flag = os.path.join(cluster.work, "good")
+    script = f"echo out ${{index}}; test ${{index}} -gt 100 || echo err ${{index}} >&2; test -e {flag} || test ${{index}} -ne 7"
+    number = submit(cluster, "--log-files", "--array", "1-400", "--", "sh", "-c", script)
+    cluster.run("task", "wait", str(number), code=5)
+    open(flag, "w").close()
+    cluster.run("task", "retry", f"{number}.7")
+    cluster.run("task", "wait", str(number))
+    folder = os.path.join(cluster.state, "nodes", "local", "arrays", str(number), "tasks")
+    want = {f"{i}.out": f"out {i}\n" for i in range(1, 401)} | {f"{i}.err": f"err {i}\n" for i in range(1, 101)} | {"7.1.out": "out 7\n", "7.1.err": "err 7\n"}
+    found = {}
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name)) as file:
+            found[name] = file.read()
+    assert found == want, {name: (found.get(name), want.get(name)) for name in {*found, *want} if found.get(name) != want.get(name)}
+    for index, names in ((5, ("5.out", "5.err")), (7, ("7.1.out", "7.1.err")), (300, ("300.out", "300.err"))):
+        assert cluster.json("task", "show", f"{number}.{index}")["log_files"] == [os.path.realpath(folder) + "/" + name for name in names], index
+        assert os.path.join(folder, names[0]) in cluster.run("task", "show", f"{number}.{index}").stdout
+        assert cluster.run("task", "logs", f"{number}.{index}", "--stream", "out").stdout == f"out {index}\n"
+    first = cluster.run("task", "logs", f"{number}.7", "--attempt", "0", "--stream", "err")
+    assert first.stderr == "err 7\n", (first.stdout, first.stderr)
+    plain = submit(cluster, "--array", "1-3", "--", "echo", "${index}")
+    cluster.run("task", "wait", str(plain))
+    assert cluster.json("task", "show", f"{plain}.2")["log_files"] == [] and not job(cluster, plain)["log_files"] and job(cluster, number)["log_files"]
+    cluster.run("sweep", "rm", str(number))
+    wait_for("its files to go", lambda: not os.path.exists(os.path.dirname(folder)))
+    assert cluster.run("task", "logs", f"{plain}.2").stdout == "2\n"
+
+
 def test_head_and_redis_killed_in_an_array_lose_no_task(cluster):
     """Head, store, both at once. With MUSTER_TEST_LONG=1 100,000 tasks and twenty times both."""
     is_long = os.environ.get("MUSTER_TEST_LONG") == "1"
@@ -318,6 +351,53 @@ def test_dry_worker_completes_tasks_and_says_dry_everywhere(cluster):
     assert "dry" in cluster.run("top", "--once").stdout
     one = int(cluster.run("submit", "--wait", "--", "no-such-program", code=None).returncode)
     assert one == 0, "a single task on a dry worker"
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(30)
+
+
+def dry_places(cluster, array, one):
+    """{place: whether it says dry} of an array and of a command."""
+    def http(path):
+        return json.loads(cluster.http("GET", path)[1])
+
+    return {
+        "job": job(cluster, array)["dry"], "job of a command": job(cluster, one)["dry"],
+        "row": cluster.json("task", "show", f"{array}.2")["dry"], "task": cluster.json("task", "show", f"{one}.1")["dry"],
+        "attempt": http(f"/api/v1/tasks/{one}.1/attempts")["items"][0]["dry"],
+        "show": "dry: " in cluster.run("task", "show", str(array)).stdout, "show of a task": "dry: " in cluster.run("task", "show", f"{one}.1").stdout,
+        "list": "done, dry" in cluster.run("task", "list", f"{array},{one}.1").stdout,
+        "list of arrays": [row["dry"] for row in http("/api/v1/jobs")["items"] if row["id"] in (array, one)] == [True, True],
+        "explain": "dry" in http(f"/api/v1/explain/{array}")["text"], "explain of a row": "dry" in http(f"/api/v1/explain/{array}.2")["text"],
+        "explain of a task": "dry" in http(f"/api/v1/explain/{one}.1")["text"],
+    }
+
+
+def test_dry_is_said_of_results_whatever_their_node_is_started_as_later(cluster):
+    def both():
+        made = submit(cluster, "--array", "1-200", "--", "true"), int(cluster.run("submit", "--", "true").stdout.split(".")[0])
+        for number in made:
+            cluster.run("task", "wait", str(number))
+        return made
+
+    def join_anew(worker, *options):
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(30)
+        worker = cluster.start("worker", *options, "--name", "dry1", "--cpus", "2", "--join", "ipc://" + os.path.join(cluster.state, "run", "head.ipc"))
+        wait_for("the node as it is now", lambda: [(n["state"], n["dry"]) for n in json.loads(cluster.http("GET", "/api/v1/nodes")[1])["items"]] == [("alive", bool(options))])
+        return worker
+
+    worker = add_dry_worker(cluster)
+    dry = both()
+    events = cluster.run("events").stdout
+    assert f"array {dry[0]} ended done, dry: 200 of 200" in events and f"task {dry[1]}.1 ended done, dry" in events, events
+    worker = join_anew(worker)
+    assert all(dry_places(cluster, *dry).values()), dry_places(cluster, *dry)
+    real = both()
+    worker = join_anew(worker, "--dry")
+    cluster.kill("head")  # its memory, too
+    wait_for("a head", lambda: cluster.pid("head") is not None and cluster.run("task", "list", code=None).returncode == 0)
+    assert not any(dry_places(cluster, *real).values()), dry_places(cluster, *real)
+    assert all(dry_places(cluster, *dry).values()), dry_places(cluster, *dry)
     worker.send_signal(signal.SIGTERM)
     worker.wait(30)
 

@@ -164,11 +164,15 @@ def test_connect_wrong_file_says_where(cluster):
 def test_connect_array_is_submitted_waited_for_and_tried_again(cluster):
     there = up(cluster)
     good = os.path.join(cluster.work, "good")
-    array = there.submit_array(["sh", "-c", f"test -e {good} || test ${{index}} -ne 3; echo \"${{index}} $MUSTER_LINE\""], values=[{"a": 1}, "b", 3], max_fails=0, name="three")
+    array = there.submit_array(["sh", "-c", f"test -e {good} || test ${{index}} -ne 3; echo \"${{index}} $MUSTER_LINE\""], values=[{"a": 1}, "b", 3], max_fails=0, name="three",
+                               log_files=True)
     plain = there.submit_array(["sh", "-c", f"test -e {good} || test ${{index}} -ne 3"], ids=range(1, 8, 2), key="k", cpus=0.5)
     assert there.submit_array(["sh", "-c", f"test -e {good} || test ${{index}} -ne 3"], ids="1-7:2", key="k", cpus=0.5) == plain
     assert array.wait(60)["outcome"] == "done" and array.show()["ids"] == "1-3", array.show()
     assert [array.logs(i) for i in (1, 2)] == ['1 {"a":1}\n', '2 "b"\n'], array.logs(1)
+    assert array.show()["log_files"] and [name.rsplit("/", 1)[1] for name in array.task(2)["log_files"]] == ["2.out", "2.err"], array.task(2)
+    with open(array.task(2)["log_files"][0]) as file:
+        assert file.read() == '2 "b"\n'
     shown = plain.wait(60)
     assert (shown["outcome"], shown["failed"], shown["total"]) == ("failed", 1, 4), shown
     assert [t["id"] for t in plain.tasks(state="failed")] == [f"{plain.id}.3"] and plain.failures()[0]["count"] == 1

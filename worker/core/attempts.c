@@ -142,7 +142,7 @@ static void attempt_dry(struct agent *agent, time_ms now, struct attempt *attemp
     static const char reason[] = "its worker was started with --dry and ran nothing";
     struct attempt_ref ref = attempt->ref;
     const struct attempt_result facts = {
-        .cause = CAUSE_EXIT, .reason = reason, .started_at = now, .ended_at = now};
+        .cause = CAUSE_EXIT, .reason = reason, .started_at = now, .ended_at = now, .is_dry = true};
     on_attempt_started(agent, now, ref, 0, out);
     on_attempt_exited(agent, now, ref, &facts, out);
 }

@@ -8,7 +8,12 @@
  * process tree is empty in between. The processes write into two pipes of their lane, and only this
  * file's owner writes the log: a task that opens /dev/stderr anew must not cut the file of those
  * before it. A task that writes more than ARRAY_SPAN_MAX_BYTES gets a file of its own, as attempts
- * outside arrays have (sys/logfile.h). What cannot be written is lost; it never stops a task. */
+ * outside arrays have (sys/logfile.h); so does each one of an array that was submitted so
+ * (msg_lease.log_files), in
+ *
+ *   <node>/arrays/<job>/tasks/<index>.out and .err, <index>.<attempt>.out from the second one on
+ *
+ * What cannot be written is lost; it never stops a task. */
 #ifndef MUSTER_WORKER_SHELL_ARRAY_LOGS_H
 #define MUSTER_WORKER_SHELL_ARRAY_LOGS_H
 

@@ -61,20 +61,13 @@ static void activity_tell(struct attempt_run *run)
  */
 static struct logfile *stream_file(struct log_stream *stream)
 {
-    static const char *const endings[STREAMS] = {"out", "err"};
     const struct attempt_run *run = stream->logs->run;
     struct logfile **file = &stream->logs->files[stream->kind];
-    char path[FILES_PATH_MAX_BYTES + 64], id[TASK_ID_TEXT_MAX];
+    char path[LOG_PATH_BYTES];
     if (*file != NULL) {
         return *file;
     }
-    int n = snprintf(path, sizeof path, "%s/logs/%s", run->worker->node_dir,
-                     task_id_print(run->ref.task, id));
-    /* On a full disk the trial goes on without a log. */
-    ignore_error(dir_make(path, NULL), "the log is tried again with each write");
-    ignore_error(snprintf(path + n, sizeof path - (size_t)n, "/%" PRIu32 ".%s", run->ref.attempt,
-                          endings[stream->kind]) < 0,
-                 "it fits");
+    log_path_make(run->worker, run->ref, run->lease->log_files, stream->kind, path);
     uint32_t tail_bytes = run->lease->tail_bytes;
     ignore_error(
         logfile_open(

@@ -14,7 +14,7 @@
 #include "sys/logfile.h"
 #include "worker/shell/arrays.h"
 
-enum { READ_BYTES = 64 << 10, PATH_BYTES = FILES_PATH_MAX_BYTES + 96, ACTIVITY_MS = 1000 };
+enum { READ_BYTES = 64 << 10, PATH_BYTES = LOG_PATH_BYTES, ACTIVITY_MS = 1000 };
 
 struct lane_stream {
     struct lane_logs *logs;
@@ -23,7 +23,7 @@ struct lane_stream {
     int file_fd;            /* -1: not opened */
     uint64_t size_bytes;    /* of the file */
     struct array_span span; /* of the task that runs */
-    struct logfile *own;    /* it outgrew its span */
+    struct logfile *own;    /* it outgrew its span, or its array has files for all */
 };
 
 struct lane_logs {
@@ -155,19 +155,22 @@ static void span_copy(struct lane_stream *stream, struct logfile *own)
     }
 }
 
-static void stream_outgrow(struct lane_stream *stream)
+static void own_open(struct lane_stream *stream)
 {
     const struct attempt_run *run = stream->logs->run;
-    char path[PATH_BYTES], id[TASK_ID_TEXT_MAX];
-    int n = snprintf(path, sizeof path, "%s/logs/%s", run->worker->node_dir,
-                     task_id_print(run->ref.task, id));
-    ignore_error(dir_make(path, NULL), "the log is tried again with each write");
-    ignore_error(snprintf(path + n, sizeof path - (size_t)n, "/%" PRIu32 ".%s", run->ref.attempt,
-                          endings[stream - stream->logs->streams]) < 0,
-                 "it fits");
+    char path[LOG_PATH_BYTES];
+    log_path_make(run->worker, run->ref, run->lease->log_files,
+                  (uint32_t)(stream - stream->logs->streams), path);
     if (logfile_open(path, LOGFILE_TAIL_MAX_BYTES, &stream->own) != OK) {
-        stream->own = NULL; /* no memory: the span grows on */
-        return;
+        stream->own = NULL; /* no memory */
+    }
+}
+
+static void stream_outgrow(struct lane_stream *stream)
+{
+    own_open(stream);
+    if (stream->own == NULL) {
+        return; /* the span grows on */
     }
     span_copy(stream, stream->own);
     if (ftruncate(stream->file_fd, (off_t)stream->span.first) == 0) {
@@ -180,15 +183,18 @@ static void stream_outgrow(struct lane_stream *stream)
 
 static void stream_write(struct lane_stream *stream, size_t len)
 {
-    if (stream->own == NULL && stream->span.bytes + len > ARRAY_SPAN_MAX_BYTES &&
-        stream->file_fd >= 0) {
+    bool wants_file = stream->logs->run->lease->log_files;
+    if (stream->own == NULL && wants_file) {
+        own_open(stream);
+    } else if (stream->own == NULL && stream->span.bytes + len > ARRAY_SPAN_MAX_BYTES &&
+               stream->file_fd >= 0) {
         stream_outgrow(stream);
     }
     if (stream->own != NULL) {
         logfile_write(stream->own, (struct bytes){read_block, len});
         return;
     }
-    if (!stream_file(stream)) {
+    if (wants_file || !stream_file(stream)) {
         return;
     }
     ssize_t n = FAILPOINT_FAILS(LANE_WRITE) ? -1 : write(stream->file_fd, read_block, len);

@@ -1,9 +1,7 @@
 /* What attempts wrote, for a reader at the head: it asks for a piece at a time, and an ask that
  * finds nothing new waits here until there is something, the attempt is over, or its time is up. */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -38,17 +36,8 @@ void log_asks_free(struct log_asks *asks)
 static int part_open(const struct worker *worker, const struct msg_log_get *get, const char *ending,
                      struct stat *ret_about)
 {
-    char path[FILES_PATH_MAX_BYTES + 96], id[TASK_ID_TEXT_MAX];
-    ignore_error(snprintf(path, sizeof path, "%s/logs/%s/%" PRIu32 ".%s%s", worker->node_dir,
-                          task_id_print(get->task, id), get->attempt,
-                          get->stream == 0 ? "out" : "err", ending) < 0,
-                 "it fits");
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd >= 0 && fstat(fd, ret_about) != 0) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
+    return log_part_open(worker, (struct attempt_ref){get->task, get->attempt},
+                         get->stream == 0 ? 0 : 1, ending, ret_about);
 }
 
 /* Nothing of the log was renamed yet. */

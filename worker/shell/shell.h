@@ -2,6 +2,8 @@
 #ifndef MUSTER_WORKER_SHELL_SHELL_H
 #define MUSTER_WORKER_SHELL_SHELL_H
 
+#include <sys/stat.h>
+
 #include "net/dealer.h"
 #include "sys/files.h"
 #include "sys/machine.h"
@@ -13,7 +15,10 @@
 #include "worker/shell/trial_socket.h"
 #include "worker/shell/worker.h"
 
-enum { WORKER_PIECES_MAX = 64 }; /* in a turn; an agent asks for a few of each folder */
+enum {
+    WORKER_PIECES_MAX = 64, /* in a turn; an agent asks for a few of each folder */
+    LOG_PATH_BYTES = FILES_PATH_MAX_BYTES + 96,
+};
 
 struct attempt_run;
 struct log_asks;
@@ -90,6 +95,15 @@ MUST_CHECK error_code reach_new(struct worker *worker, struct reach **ret_reach,
 void reach_free(struct reach *reach);
 /* Once a turn; when the next one is needed. */
 time_ms reach_turn(struct reach *reach, time_ms now);
+
+/* ---- log_paths.c ---- */
+/* Of a file that is about to be written; its folder is made. `is_of_array`: it is one of its
+ * array's (msg_lease.log_files). */
+void log_path_make(const struct worker *worker, struct attempt_ref ref, bool is_of_array,
+                   uint32_t stream, char ret_path[LOG_PATH_BYTES]);
+/* To be read, wherever it is; `ending`: "", ".1", ".first". -1: it is not there. */
+int log_part_open(const struct worker *worker, struct attempt_ref ref, uint32_t stream,
+                  const char *ending, struct stat *ret_about);
 
 /* ---- log_asks.c ---- */
 MUST_CHECK error_code log_asks_new(struct log_asks **ret_asks);

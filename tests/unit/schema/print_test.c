@@ -71,7 +71,7 @@ static void test_json_of_a_running_trial(void **state)
         "\"exit_code\":0,\"signal\":0,\"checkpoint\":\"\",\"checkpoint_step\":null,"
         "\"created\":\"1970-01-01T00:00:01.000Z\",\"started\":null,\"ended\":null,"
         "\"checkpoint_node\":null,\"failure\":null,\"safe_node\":null,\"safe_step\":null,"
-        "\"summary\":null,\"checkpoints\":[],\"nodes\":[]}");
+        "\"summary\":null,\"checkpoints\":[],\"nodes\":[],\"dry\":false}");
 }
 
 static void test_json_of_a_sweep_without_a_best_trial(void **state)

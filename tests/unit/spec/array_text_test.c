@@ -83,12 +83,28 @@ static void test_array_spans_are_read_in_any_order(void **state)
     assert_int_equal(spec_array_spans_parse("1,2,3,4", spans, 3, &n, NULL), ERR_LIMIT);
 }
 
+static void test_log_of_a_task_is_named_by_index_and_attempt(void **state)
+{
+    (void)state;
+    char text[ARRAY_LOG_TEXT_MAX];
+    assert_string_equal(spec_array_log_print((task_id){7, 55}, 0, 0, text),
+                        "arrays/7/tasks/55.out");
+    assert_string_equal(spec_array_log_print((task_id){7, 55}, 0, 1, text),
+                        "arrays/7/tasks/55.err");
+    assert_string_equal(spec_array_log_print((task_id){7, 55}, 2, 0, text),
+                        "arrays/7/tasks/55.2.out");
+    const uint32_t most = UINT32_MAX;
+    assert_string_equal(spec_array_log_print((task_id){most, most}, most, 1, text),
+                        "arrays/4294967295/tasks/4294967295.4294967295.err");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_array_ids_are_read_and_their_last_one_is_theirs),
         cmocka_unit_test(test_array_ids_that_are_none_are_refused_with_a_reason),
         cmocka_unit_test(test_array_spans_are_read_in_any_order),
+        cmocka_unit_test(test_log_of_a_task_is_named_by_index_and_attempt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@ enum { AGENT_POSITIONS_MAX = 1 << 17, AGENT_LANES_MAX = 64 };
 struct agent {
     const char *name;
     uint64_t peer, incarnation;
+    bool is_dry; /* it runs no process, and says so of each result */
     uint64_t event;
     uint32_t lanes[AGENT_LANES_MAX];
     uint32_t n_lanes;
@@ -97,6 +98,8 @@ static inline void agent_enrol_as(struct rig *r, struct agent *agent, int64_t cp
             ranges[n_ranges++] = (struct held_range){.job = job, .range = {i, 1}};
         }
     }
+    char state_dir[64];
+    snprintf(state_dir, sizeof state_dir, "/n/%s", agent->name);
     struct msg_enrol msg = {.protocol = PROTOCOL_VERSION,
                             .schema_version = 1,
                             .secret = "s",
@@ -107,6 +110,8 @@ static inline void agent_enrol_as(struct rig *r, struct agent *agent, int64_t cp
                             .version = "test",
                             .cpus = cpus * AMOUNT_ONE,
                             .memory_bytes = 1 << 30,
+                            .state_dir = state_dir,
+                            .is_dry = agent->is_dry,
                             .lanes = lanes,
                             .n_lanes = n_lanes,
                             .ranges = ranges,
@@ -120,6 +125,16 @@ static inline void agent_enrol_as(struct rig *r, struct agent *agent, int64_t cp
 static inline void agent_enrol(struct rig *r, struct agent *agent, int64_t cpus)
 {
     agent_enrol_as(r, agent, cpus, 0, false);
+}
+
+/* It was started anew, dry or not; what it had was run before. */
+static inline void agent_restart(struct rig *r, struct agent *agent, int64_t cpus, bool is_dry)
+{
+    agent->incarnation++;
+    agent->event = 0;
+    agent->n_lanes = 0;
+    agent->is_dry = is_dry;
+    agent_enrol(r, agent, cpus);
 }
 
 static inline uint32_t agent_lowest(const struct agent *agent)
@@ -163,8 +178,10 @@ static inline void agent_run(struct rig *r, struct agent *agent, uint32_t job, u
         uint32_t position = agent_lowest(agent);
         agent->held[position] = 0;
         agent->n_held--;
-        rows[i] = (struct result_row){
-            .id = array_id_at(array->ids, position), .started_at = r->now, .duration_us = us};
+        rows[i] = (struct result_row){.id = array_id_at(array->ids, position),
+                                      .started_at = r->now,
+                                      .duration_us = us,
+                                      .flags = agent->is_dry ? RESULT_ROW_DRY : 0};
     }
     agent_rows(r, agent, job, rows, n);
     free(rows);
@@ -213,6 +230,7 @@ static inline void agent_result(struct rig *r, struct agent *agent, task_id id, 
                                     .cause = cause,
                                     .exit_code = exit_code,
                                     .reason = "it failed",
+                                    .is_dry = agent->is_dry,
                                     .started_at = r->now,
                                     .ended_at = r->now + 5};
     agent_event(r, agent,

@@ -158,20 +158,47 @@ static void test_nothing_is_told_before_the_lease_is_on_disk(void **state)
     rig_free(r);
 }
 
+/* Records of chunks that were written since it was asked last; each of them said something new. */
+static unsigned chunks_written(struct rig *r)
+{
+    unsigned n = r->n_chunks;
+    r->n_chunks = 0;
+    assert_int_equal(r->n_chunks_same, 0);
+    return n;
+}
+
 static void test_only_chunks_that_changed_are_written(void **state)
 {
     (void)state;
+    enum { CHUNKS = 10 };
     struct rig *r = rig_new();
     struct agent *a = agent_new("a", 7);
     agent_enrol(r, a, 2);
-    uint32_t job = array_submit(r, 10 * ARRAY_CHUNK);
+    uint32_t job = array_submit(r, CHUNKS * ARRAY_CHUNK);
     agent_read(r, a);
+    assert_int_equal(chunks_written(r), 1);
     assert_int_equal(rig_store_count(r, "chunks"), 1);
     agent_run(r, a, job, 2, 1);
-    assert_int_equal(rig_store_count(r, "chunks"), 2); /* it has 1,026 now */
+    assert_int_equal(a->n_held, 1026);
+    assert_int_equal(chunks_written(r), 2);
+    agent_run(r, a, job, 3, 1); /* of the first one, and so few that nothing follows them */
+    assert_int_equal(a->n_held, 1023);
+    assert_int_equal(chunks_written(r), 1);
+    /* Turns that bring nothing of it: another job, which waits, and time. */
+    struct record_job other = array_job(0, 0, 0);
+    assert_int_not_equal(array_submit_job(r, &other), 0);
+    r->now += 500;
+    on_tick(r->core, r->now);
+    rig_turn(r);
+    assert_int_equal(chunks_written(r), 0);
+    /* What comes of a chunk is written once, however many rows it has. */
+    agent_run(r, a, job, 900, 1);
+    assert_true(a->n_held > 1000);
+    assert_int_equal(chunks_written(r), 2);
     agent_run_all(r, a, job);
-    assert_int_equal(rig_store_count(r, "chunks"), 10);
-    assert_int_equal(rig_store_count(r, "tasks"), 0);
+    assert_true(chunks_written(r) < 4 * CHUNKS);
+    assert_int_equal(rig_store_count(r, "chunks"), CHUNKS);
+    assert_int_equal(rig_store_count(r, "tasks"), 1); /* the other one's */
     free(a);
     rig_free(r);
 }

@@ -213,6 +213,164 @@ static void test_view_one_task_and_one_job(void **state)
     rig_free(r);
 }
 
+/* ---- dry ---- */
+
+/* What is said of an array and of a command, by everything that the core shows. */
+static void dry_is_said(struct rig *r, uint32_t array, uint32_t one, bool is_dry)
+{
+    uint32_t holes;
+    view_job(r->core, r->now, 811, array);
+    view_job(r->core, r->now, 812, one);
+    view_task(r->core, r->now, 813, rig_id(one, 1));
+    view_explain(r->core, r->now, 814, rig_id(array, 0));
+    view_explain(r->core, r->now, 815, rig_id(array, 2));
+    view_explain(r->core, r->now, 816, rig_id(one, 1));
+    view_tasks(r->core, r->now, 817, &(struct view_filter){.job = one});
+    view_jobs(r->core, r->now, 818, &(struct view_filter){.job = array});
+    rig_turn(r);
+    for (uint64_t request = 811; request <= 818; request++) {
+        const char *text = filled(r, request, &holes);
+        bool is_text = request >= 814 && request <= 816;
+        bool is_said = strstr(text, is_text ? "dry" : "\"dry\":true") != NULL;
+        if (is_said != is_dry) {
+            fail_msg("%s, and it is%s dry", text, is_dry ? "" : " not");
+        }
+    }
+}
+
+static bool is_told(const struct rig *r, const char *text)
+{
+    bool is_there = false;
+    for (unsigned i = 0; i < r->n_sent; i++) {
+        is_there |= r->sent[i].kind == HEAD_NOTICE && strstr(r->sent[i].body, text) != NULL;
+    }
+    return is_there;
+}
+
+/* A command and an array, run to their ends by whoever is enrolled. */
+static uint32_t both_run(struct rig *r, struct agent *a, uint32_t *ret_one)
+{
+    struct record_job one = array_job(0, 0, 0);
+    char text[64];
+    uint32_t number = array_submit(r, 3);
+    agent_read(r, a);
+    while (a->n_held > 0) {
+        agent_run(r, a, number, a->n_held, 100);
+    }
+    *ret_one = array_submit_job(r, &one);
+    agent_result(r, a, rig_id(*ret_one, 1), 0, CAUSE_EXIT, 0);
+    snprintf(text, sizeof text, "array %u ended done, dry: 3 of 3", number);
+    assert_true(is_told(r, text) == a->is_dry);
+    snprintf(text, sizeof text, "task %u.1 ended done, dry", *ret_one);
+    assert_true(is_told(r, text) == a->is_dry);
+    return number;
+}
+
+/* Not of whoever is enrolled under the name of its node now, if anybody is. */
+static void test_dry_is_said_of_results_that_a_dry_worker_told(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct agent *a = agent_new("a", 7);
+    uint32_t dry_one, real_one;
+    a->is_dry = true;
+    agent_enrol(r, a, 1);
+    uint32_t dry = both_run(r, a, &dry_one);
+    dry_is_said(r, dry, dry_one, true);
+    agent_restart(r, a, 1, false);
+    dry_is_said(r, dry, dry_one, true);
+    uint32_t real = both_run(r, a, &real_one);
+    dry_is_said(r, real, real_one, false);
+    agent_restart(r, a, 1, true);
+    dry_is_said(r, real, real_one, false);
+    dry_is_said(r, dry, dry_one, true);
+    rig_store_delete(r, &(struct store_op){.kind = OP_DEL, .key = "nodes"}); /* it was forgotten */
+    rig_restart(r);
+    dry_is_said(r, real, real_one, false);
+    dry_is_said(r, dry, dry_one, true);
+    free(a);
+    rig_free(r);
+}
+
+/* Told to leave alone, and done all the same; failed on a real one, and tried again on a dry one.
+ */
+static void test_dry_tasks_with_records_of_their_own_say_so(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct agent *a = agent_new("a", 7);
+    agent_enrol(r, a, 1);
+    struct record_job job = array_job(1, 2, 1);
+    job.retries_max = 1;
+    uint32_t number = array_submit_job(r, &job);
+    agent_read(r, a);
+    agent_result(r, a, rig_id(number, 1), 0, CAUSE_EXIT, 1);
+    assert_false(rig_task(r, rig_id(number, 1))->r.is_dry);
+    assert_false(core_job_record(r->core, number)->has_dry);
+    struct id_range second = {2, 2};
+    on_job_cancel(r->core, r->now, 1, number, &second, 1, 1000);
+    rig_turn(r);
+    a->is_dry = true; /* it says so of its rows, whatever it enrolled as */
+    agent_run(r, a, number, 1, 100);
+    assert_true(rig_task(r, rig_id(number, 2))->r.is_dry);
+    assert_true(core_job_record(r->core, number)->has_dry);
+    r->now += 1500; /* until it is tried again */
+    on_tick(r->core, r->now);
+    rig_turn(r);
+    agent_result(r, a, rig_id(number, 1), 1, CAUSE_EXIT, 0);
+    assert_int_equal(rig_task(r, rig_id(number, 1))->r.outcome, OUTCOME_DONE);
+    assert_true(rig_task(r, rig_id(number, 1))->r.is_dry);
+    free(a);
+    rig_free(r);
+}
+
+/* ---- files for what each task writes ---- */
+
+static void log_files_are(struct rig *r, task_id id, const char *want)
+{
+    static uint64_t request = 95000;
+    uint32_t holes;
+    view_task(r->core, r->now, ++request, id);
+    rig_turn(r);
+    const char *text = filled(r, request, &holes);
+    if (strstr(text, want) == NULL) {
+        fail_msg("%s, and not %s", text, want);
+    }
+}
+
+static void test_log_files_of_a_task_are_named_by_its_last_attempt(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct agent *a = agent_new("a", 7);
+    struct record_job job = array_job(1, 3, 1);
+    struct arena arena;
+    job.retries_max = 1;
+    job.log_files = true;
+    agent_enrol(r, a, 1);
+    uint32_t number = array_submit_job(r, &job);
+    arena_init(&arena, MSG_ARENA_MAX_BYTES);
+    assert_true(((const struct msg_array *)rig_sent_last(r, MSG_ARRAY, &arena))->lease.log_files);
+    agent_read(r, a);
+    agent_run(r, a, number, 1, 3000000);
+    log_files_are(r, rig_id(number, 1), "\"log_files\":[\"/n/a/arrays/1/tasks/1.out\",\"/n/a/");
+    log_files_are(r, rig_id(number, 2), "/n/a/arrays/1/tasks/2.err\"]"); /* leased */
+    log_files_are(r, rig_id(number, 3), "\"log_files\":[]");
+    agent_result(r, a, rig_id(number, 2), 0, CAUSE_EXIT, 1);
+    agent_run(r, a, number, 1, 3000000);
+    r->now += 1500;
+    on_tick(r->core, r->now);
+    rig_turn(r);
+    log_files_are(r, rig_id(number, 2), "[\"/n/a/arrays/1/tasks/2.1.out\"");
+    assert_true(((const struct msg_lease *)rig_sent_last(r, MSG_LEASE, &arena))->log_files);
+    struct record_job plain = array_job(1, 1, 1);
+    uint32_t other = array_submit_job(r, &plain);
+    log_files_are(r, rig_id(other, 1), "\"log_files\":[]");
+    arena_fini(&arena);
+    free(a);
+    rig_free(r);
+}
+
 static uint32_t jobs(struct rig *r, const struct view_filter *filter)
 {
     static uint64_t request = 90000;
@@ -284,6 +442,9 @@ int main(void)
         cmocka_unit_test(test_view_page_of_few_ends_in_many_chunks_is_bounded),
         cmocka_unit_test(test_view_list_of_an_array_refuses_what_it_cannot_do),
         cmocka_unit_test(test_view_one_task_and_one_job),
+        cmocka_unit_test(test_dry_is_said_of_results_that_a_dry_worker_told),
+        cmocka_unit_test(test_dry_tasks_with_records_of_their_own_say_so),
+        cmocka_unit_test(test_log_files_of_a_task_are_named_by_its_last_attempt),
         cmocka_unit_test(test_view_jobs_are_selected_by_kind_and_state),
         cmocka_unit_test(test_hole_is_found_between_texts),
     };

@@ -51,6 +51,7 @@ struct rig {
     bool is_store_stalled; /* batches are taken and not answered */
     uint64_t in_flight;
     uint64_t last_n;
+    unsigned n_chunks, n_chunks_same; /* records of chunks written, and those that change nothing */
 };
 
 static const char rig_sweep[] = "name: test\n"
@@ -111,6 +112,11 @@ static inline void rig_store_apply(struct rig *r, const struct batch *batch)
             slot = f->field != NULL && strcmp(f->key, op->key) == 0 && strcmp(f->field, field) == 0
                        ? f
                        : NULL;
+        }
+        if (strcmp(op->key, "chunks") == 0) {
+            r->n_chunks++;
+            r->n_chunks_same += slot != NULL && slot->len == op->value.len &&
+                                memcmp(slot->value, op->value.data, op->value.len) == 0;
         }
         if (slot == NULL) {
             assert_true(r->n_store < RIG_STORE_MAX);

@@ -273,6 +273,7 @@ static void test_dry_node_ends_an_attempt_with_exit_0_and_says_so(void **state)
     assert_int_equal(event->result.cause, CAUSE_EXIT);
     assert_int_equal(event->result.exit_code, 0);
     assert_non_null(strstr(event->result.reason, "--dry"));
+    assert_true(event->result.is_dry);
     rig_ack_all(&r);
     rig_next(&r, AGENT_CLEAN);
     rig_end(&r);

@@ -1,7 +1,10 @@
 /* Tasks of arrays as real processes, driven by a head that the test plays. */
 #include "head_rig.h"
 
+#include <dirent.h>
+
 #include "base/array_ids.h"
+#include "sys/logfile.h"
 
 enum { JOB = 7, COUNT_MAX = 4096, TEXT_MAX = 1 << 20 };
 
@@ -78,7 +81,8 @@ static void arrays_begin(struct rig *rig)
 }
 
 /* Ids 1 .. count of `sh -c text`. */
-static void array_tell(struct rig *rig, const char *text, uint32_t count, const char *items)
+static void array_tell_as(struct rig *rig, const char *text, uint32_t count, const char *items,
+                          bool log_files)
 {
     const char *words[] = {text};
     struct msg_array array = {
@@ -89,7 +93,13 @@ static void array_tell(struct rig *rig, const char *text, uint32_t count, const 
     };
     array.lease.task.job = JOB;
     array.lease.timeout_grace_ms = 3000;
+    array.lease.log_files = log_files;
     rig_send(rig, MSG_ARRAY, &array);
+}
+
+static void array_tell(struct rig *rig, const char *text, uint32_t count, const char *items)
+{
+    array_tell_as(rig, text, count, items, false);
 }
 
 static void ranges_send(struct rig *rig, uint32_t first_lane, uint32_t n_lanes, uint32_t first,
@@ -362,6 +372,92 @@ static void test_array_that_needs_a_folder_runs_as_attempts_and_logs_by_lane(voi
     rig_end(&rig);
 }
 
+/* What is in the array's folder, but for "." and "..". */
+static uint32_t array_entries(const struct rig *rig, const char *folder)
+{
+    char path[256];
+    uint32_t n = 0;
+    snprintf(path, sizeof path, "%s/nodes/n1/arrays/%u%s", rig->state, JOB, folder);
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        n += entry->d_name[0] != '.';
+    }
+    closedir(dir);
+    return n;
+}
+
+static const char *task_file(const struct rig *rig, const char *name)
+{
+    static char path[256];
+    snprintf(path, sizeof path, "%s/nodes/n1/arrays/%u/tasks/%s", rig->state, JOB, name);
+    return access(path, F_OK) == 0 ? file_text(path) : "(none)";
+}
+
+static void test_array_with_log_files_keeps_what_each_task_wrote_in_its_own(void **state)
+{
+    (void)state;
+    enum { COUNT = 300 };
+    struct rig rig;
+    char name[32], want[64];
+    arrays_begin(&rig);
+    array_tell_as(&rig,
+                  "test $MUSTER_INDEX != 9 || exit 0; echo out ${index}; "
+                  "test $MUSTER_INDEX -gt 3 || echo err ${index} >&2; test $MUSTER_INDEX != 2",
+                  COUNT, "", true);
+    ranges_send(&rig, 1, 3, 0, COUNT);
+    book_wait(&rig, COUNT - 1, 1, 3);
+    for (uint32_t id = 1; id <= COUNT; id++) {
+        snprintf(want, sizeof want, "out %u\n", id);
+        snprintf(name, sizeof name, "%u.out", id);
+        assert_string_equal(task_file(&rig, name), id == 9 ? "(none)" : want);
+        assert_string_equal(log_of(&rig, id, 0), id == 9 ? "(missing)" : want);
+    }
+    assert_string_equal(task_file(&rig, "3.err"), "err 3\n");
+    assert_string_equal(log_of(&rig, 3, 1), "err 3\n");
+    assert_string_equal(log_of(&rig, 4, 1), "(missing)");
+    assert_int_equal(array_entries(&rig, "/tasks"), COUNT - 1 + 3); /* no empty ones */
+    assert_int_equal(array_entries(&rig, ""), 1);                   /* nothing by lane */
+    assert_string_equal(rig_find(&rig, EVENT_RESULT, 2, 0)->err, "err 2\n");
+    /* One that is tried again, by a lease of its own. */
+    static const char *const words[] = {"echo again; echo and again >&2"};
+    struct msg_lease lease = rig_shell(2, 1, words);
+    lease.task.job = JOB;
+    lease.log_files = true;
+    rig_run(&rig, &lease);
+    assert_string_equal(task_file(&rig, "2.out"), "out 2\n");
+    assert_string_equal(task_file(&rig, "2.1.out"), "again\n");
+    assert_string_equal(task_file(&rig, "2.1.err"), "and again\n");
+    assert_string_equal(log_get(&rig, (struct msg_log_get){.task.index = 2, .attempt = 1}),
+                        "again\n");
+    assert_string_equal(log_of(&rig, 2, 0), "out 2\n");
+    rig_end(&rig);
+}
+
+static void test_log_file_of_a_task_that_writes_without_end_is_bounded(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct stat about;
+    char path[256];
+    arrays_begin(&rig);
+    array_tell_as(&rig,
+                  "echo ${trial.dir}; if [ $MUSTER_INDEX = 2 ]; then head -c 20000000 /dev/zero | "
+                  "tr '\\0' x; fi; echo end ${index}",
+                  3, "", true);
+    ranges_send(&rig, 1, 1, 0, 3);
+    book_wait(&rig, 3, 0, 1);
+    assert_string_equal(strchr(log_of(&rig, 3, 0), '\n'), "\nend 3\n");
+    assert_string_equal(
+        log_get(&rig, (struct msg_log_get){.task.index = 2, .offset = 8, .is_tail = true}),
+        "xxend 2\n");
+    assert_int_equal(array_entries(&rig, "/tasks"), 5); /* the second one's .1 and .first */
+    snprintf(path, sizeof path, "%s/nodes/n1/arrays/%u/tasks/2.out.1", rig.state, JOB);
+    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(about.st_size, LOGFILE_PART_BYTES);
+    rig_end(&rig);
+}
+
 /* As if it had been pulled and unpacked by the agent before this one. */
 static void items_place(struct rig *rig, const char *name, const char *text)
 {
@@ -467,6 +563,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_log_of_a_running_task_is_read_live_and_in_pieces),
         cmocka_unit_test(test_cancelled_array_is_signalled_and_the_rest_returned),
         cmocka_unit_test(test_array_that_needs_a_folder_runs_as_attempts_and_logs_by_lane),
+        cmocka_unit_test(test_array_with_log_files_keeps_what_each_task_wrote_in_its_own),
+        cmocka_unit_test(test_log_file_of_a_task_that_writes_without_end_is_bounded),
         cmocka_unit_test(test_lines_of_an_array_reach_command_and_environment),
         cmocka_unit_test(test_task_that_takes_more_memory_than_it_asked_for_is_ended),
         cmocka_unit_test(test_dry_worker_runs_nothing),
