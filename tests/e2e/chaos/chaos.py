@@ -68,7 +68,7 @@ def round_check(rig, journal, seen):
         return answer[1]
 
     results_note(journal, seen, pages(get, "/api/v1/tasks?state=ended"))
-    return check(rig.journal, get, Stored(rig.state), {"local": rig.state, "far": rig.far_state})
+    return check(rig.journal, get, Stored(rig.state))
 
 
 def one_round(rig, journal, seen, name, fault):

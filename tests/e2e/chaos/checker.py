@@ -188,24 +188,19 @@ def weights_of(path):
         return repr(why)
 
 
-def folder_of(snapshot, states):
-    """Where it lies: the API puts the head's state folder in front, and a worker that joined has its own."""
-    return os.path.join(states[snapshot["node"]], snapshot["path"][snapshot["path"].rindex("/nodes/") + 1:])
-
-
-def snapshot_wrong(trial, commit, named, states):
+def snapshot_wrong(trial, commit, named):
     """What is wrong with what the API names of the trial's snapshots; None: nothing."""
     own = [c for c in named if c["trial"] == trial and c["ordinal"] >= commit["ordinal"]]
     if not own:
         return f"lost: snapshot {commit['ordinal']} of {trial} at step {commit['step']}, the API names {[c['ordinal'] for c in named]}"
     for c in own:
-        found = weights_of(folder_of(c, states))
+        found = weights_of(c["path"])
         if found != f"{trial} {c['step']}":
             return f"lost: snapshot {c['ordinal']} of {trial} at step {c['step']}, which the API has on {c['node']}, is {found}"
     return None
 
 
-def check_snapshots(journals, get, stored, states, moves_s):
+def check_snapshots(journals, get, stored, moves_s):
     """The API names the last committed snapshot, or a later one, and its files lie there."""
     for line in journals.restored:
         if line["text"] != f"{line['trial']} {line['step']}":
@@ -214,7 +209,7 @@ def check_snapshots(journals, get, stored, states, moves_s):
     for trial, attempts in journals.told.items():
         commit = last_commit(attempts, functools.partial(stored.was_lost, trial))
         while commit is not None:
-            wrong = snapshot_wrong(trial, commit, get(f"/api/v1/trials/{trial}")["checkpoints"], states)
+            wrong = snapshot_wrong(trial, commit, get(f"/api/v1/trials/{trial}")["checkpoints"])
             if wrong is None or time.monotonic() > until:
                 yield from [wrong] if wrong else []
                 break
@@ -237,13 +232,13 @@ def check_label(journals, get):
             yield f"lost: the label chaos={journals.last_set}, the node has {label}"
 
 
-def check(folder, get, stored, states, moves_s=MOVES_S):
-    """({kind: acknowledged operations checked}, violations). `states`: the state folder of each node."""
+def check(folder, get, stored, moves_s=MOVES_S):
+    """({kind: acknowledged operations checked}, violations)."""
     journals = Journals(folder)
     violations = list(journals.violations)
     rows = functools.cache(lambda trial: rows_of(get, trial))
     for part in (check_tasks(journals, get, stored), check_completions(stored), check_milestones(journals, rows, stored),
-                 check_rows(journals, rows), check_byes(journals, rows, stored), check_snapshots(journals, get, stored, states, moves_s),
+                 check_rows(journals, rows), check_byes(journals, rows, stored), check_snapshots(journals, get, stored, moves_s),
                  check_sweeps(journals, get), check_label(journals, get)):
         try:
             violations += part
