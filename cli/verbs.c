@@ -92,7 +92,7 @@ const struct cli_verb cli_verbs[] = {
     {"node", "resume", "NAME...", 1, -1, false, "End of a cordon or drain", no_options,
      verb_node_resume},
     {"node", "rm", "NAME...", 1, -1, false, "Forget a node that is gone; a day later it would be",
-     act_options, verb_node_rm},
+     no_options, verb_node_rm},
     {"node", "label", "NAME [K=V...]", 1, -1, false, "Labels of a node, which `require` looks at",
      node_label_options, verb_node_label},
     {NULL, "top", "", 0, 0, false, "Nodes, sweeps and running trials, live", top_options, verb_top},

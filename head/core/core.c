@@ -22,7 +22,7 @@ error_code core_new(const struct core_config *config, struct core **ret_core)
         &core->due,         &core->suggests,     &core->active_sweeps,
         &core->removing,    &core->keeps_due,    &core->dirty_chunks,
         &core->due_arrays,  &core->held_arrays,  &core->touched_holders,
-        &core->acks_due,
+        &core->acks_due,    &core->keeps_going,
     };
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         list_init(lists[i]);

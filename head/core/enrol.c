@@ -132,6 +132,7 @@ static void core_node_renew(struct core *core, time_ms now, struct node *node,
         .n_labels = msg->n_labels,
         .joined = now,
         .is_dry = msg->is_dry,
+        .is_remote = msg->is_remote,
         .agent_started = msg->agent_started,
     };
     if (node->r.incarnation != msg->incarnation) {
@@ -274,12 +275,12 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
         core_name_refuse(core, peer, node);
         return;
     }
-    if (node == NULL) {
-        node = core_nodes_there(core) < SCHEDULER_NODES_MAX ? core_node_add(core, msg->node) : NULL;
-        if (node == NULL) {
-            core_enrol_refuse(core, peer, ERR_LIMIT, "too many nodes");
-            return;
-        }
+    bool is_one_more = node == NULL || node->r.state == NODE_GONE;
+    bool is_full = is_one_more && core_nodes_there(core) >= SCHEDULER_NODES_MAX;
+    node = node == NULL && !is_full ? core_node_add(core, msg->node) : node;
+    if (node == NULL || is_full) {
+        core_enrol_refuse(core, peer, ERR_LIMIT, "too many nodes");
+        return;
     }
     if (enrolment_is_old(node, msg)) {
         core_enrolment_heard(core, now, node);

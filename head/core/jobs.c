@@ -4,8 +4,8 @@
 #include "head/core/arrays.h"
 #include "head/core/submit.h"
 
-/* What was asked for: not who asked, as of sweeps, nor what became of it. */
-static void job_encode(const struct record_job *record, struct buf *ret_buf)
+/* What was asked for: not who asked, as of sweeps, nor what became of it. False: no memory. */
+static bool job_encode(const struct record_job *record, struct buf *ret_buf)
 {
     struct record_job bare = *record;
     bare.number = 0;
@@ -17,7 +17,7 @@ static void job_encode(const struct record_job *record, struct buf *ret_buf)
     bare.n_nodes = 0;
     bare.has_dry = false;
     buf_init(ret_buf, SPEC_FILE_MAX_BYTES * 4);
-    ignore_error(record_encode(&record_job_schema, &bare, ret_buf), "then it is not the same");
+    return record_encode(&record_job_schema, &bare, ret_buf) == OK;
 }
 
 static bool core_job_is_same(const struct job *old, const struct record_job *record)
@@ -30,9 +30,9 @@ static bool core_job_is_same(const struct job *old, const struct record_job *rec
                core_texts_equal(old->r.work, record->work);
     }
     struct buf a, b;
-    job_encode(&old->r, &a);
-    job_encode(record, &b);
-    bool is_same = a.len > 0 && a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+    bool is_known = job_encode(&old->r, &a);
+    is_known = job_encode(record, &b) && is_known;
+    bool is_same = is_known && a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
     buf_fini(&a);
     buf_fini(&b);
     return is_same;

@@ -15,7 +15,7 @@ enum {
 
 void core_keep_put(struct core *core, struct task *task, bool is_leaving)
 {
-    if (is_leaving && task->keeper == NULL) {
+    if (is_leaving && task->keeper == NULL) { /* else it is on its way */
         list_remove(&task->keep_link);
         list_push_front(&core->keeps_due, &task->keep_link);
     } else if (list_is_empty(&task->keep_link)) {
@@ -89,6 +89,8 @@ static void keep_begin(struct core *core, time_ms now, struct task *task, struct
     task->keep_until = now + KEEP_PATIENCE_MS;
     keeper->n_keeps++;
     task->keep_from->n_keeps_from++;
+    list_remove(&task->keep_link);
+    list_push_back(&core->keeps_going, &task->keep_link);
     const struct snapshot_name name = {snapshot_maker(task->r.id, &want->snapshot),
                                        want->snapshot.ordinal};
     const struct msg_keep keep = {&name, 1, ++core->place_words};
@@ -96,7 +98,7 @@ static void keep_begin(struct core *core, time_ms now, struct task *task, struct
     outbox_send(&core->out, keeper->peer, MSG_KEEP, &keep);
 }
 
-/* Neither end holds it for this copy's sake any more. */
+/* Neither end holds it for this copy's sake any more; it may be due again. */
 static void keep_end(struct core *core, struct task *task)
 {
     struct node *keeper = TAKE(task->keeper);
@@ -108,6 +110,8 @@ static void keep_end(struct core *core, struct task *task)
     from->n_keeps_from--;
     core_snapshot_drop(core, maker, ordinal, keeper->r.name);
     core_snapshot_drop(core, maker, ordinal, from->r.name);
+    list_remove(&task->keep_link);
+    core_keep_due(core, task);
 }
 
 void core_keep_forget(struct task *task)
@@ -159,7 +163,6 @@ void core_keep_arrived(struct core *core, time_ms now, struct task *task, uint32
     keep_take(core, task, node);
     keep_end(core, task);
     core_notice_task(core, now, task);
-    core_keep_due(core, task);
 }
 
 /* ---- time ---- */
@@ -194,9 +197,6 @@ static keep_outcome keep_try(struct core *core, time_ms now, struct task *task, 
 
 static bool keep_is_over(const struct task *task, time_ms now)
 {
-    if (task->keeper == NULL) {
-        return false;
-    }
     bool is_keeper_there =
         task->keeper->r.state == NODE_ALIVE || task->keeper->r.state == NODE_SUSPECT;
     bool is_of_no_use = task->keep_kind == KEEP_BORROWED && !keep_is_borrowed(task);
@@ -210,12 +210,6 @@ static void keeps_pass(struct core *core, time_ms now, bool is_leaving)
 {
     uint32_t n = 0, most = is_leaving ? KEEPS_LEAVING_PER_TICK : KEEPS_PER_TICK;
     list_each (&core->keeps_due, struct task, keep_link, task) {
-        if (keep_is_over(task, now)) {
-            keep_end(core, task);
-        }
-        if (task->keeper != NULL) {
-            continue;
-        }
         if (n++ == most) {
             return;
         }
@@ -228,6 +222,11 @@ static void keeps_pass(struct core *core, time_ms now, bool is_leaving)
 
 void core_keeps_go(struct core *core, time_ms now)
 {
+    list_each (&core->keeps_going, struct task, keep_link, task) {
+        if (keep_is_over(task, now)) {
+            keep_end(core, task);
+        }
+    }
     if (core->status.nodes[NODE_DRAINING] > 0) {
         keeps_pass(core, now, true);
     }

@@ -265,11 +265,13 @@ static void core_end_of_node(struct core *core, time_ms now, struct task *task,
     }
 }
 
-/* Its node may be enrolled anew, or be forgotten, by the time somebody looks. */
+/* Its node may be enrolled anew, or be forgotten, by the time somebody looks. An agent of the
+ * release before does not say it with the result. */
 static void core_end_dry(struct core *core, struct task *task, const struct attempt_result *result)
 {
-    task->r.is_dry = result->is_dry;
-    if (result->is_dry && task->work->job != NULL) {
+    bool is_of_dry = task->node != NULL && task->node->r.is_dry && result->cause == CAUSE_EXIT;
+    task->r.is_dry = result->is_dry || is_of_dry;
+    if (task->r.is_dry && task->work->job != NULL) {
         core_job_dry(core, task->work->job);
     }
 }

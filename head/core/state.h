@@ -100,7 +100,7 @@ struct task {
     UT_hash_handle hh;     /* by index; of an array */
     struct list lent;      /* tasks whose resume point is a snapshot of this one */
     struct list lent_link; /* of the one that r.snapshot is of, if that is another */
-    struct list keep_link; /* of core.keeps_due */
+    struct list keep_link; /* of core.keeps_due or keeps_going */
     struct node *keeper;   /* where a second copy of `keeping` goes to; NULL: none is under way */
     struct node *keep_from;
     struct snapshot_ref restoring; /* of the lease that its node has not started yet; ordinal 0:
@@ -230,7 +230,8 @@ struct core {
     struct user *users;
     struct blob_ref *blobs;
     struct list dirty_tasks, dirty_sweeps, dirty_jobs, dirty_nodes, dirty_chunks;
-    struct list keeps_due; /* tasks whose snapshot has no second place yet */
+    struct list keeps_due;   /* tasks whose snapshot has no second place yet */
+    struct list keeps_going; /* those for which a copy is under way */
     struct owed_walk walk;
     time_ms owed_at;             /* the next one, while nodes are emptied */
     uint64_t place_words;        /* MSG_DROP and MSG_KEEP so far */

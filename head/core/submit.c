@@ -42,8 +42,8 @@ bool core_texts_equal(const char *a, const char *b)
     return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
 }
 
-/* Hashes decide where both have one, else what they are made of: the file, and where its folder is
- * if it was not sent. */
+/* Of the same hash, which is of file and folder, or made of the same: the file, and where its
+ * folder is if it was not sent. */
 static bool core_sweep_is_same(const struct sweep *old, const struct submit_sweep *submit)
 {
     if (old == NULL || old->r.is_test != submit->is_test ||
@@ -53,8 +53,9 @@ static bool core_sweep_is_same(const struct sweep *old, const struct submit_swee
         (submit->name != NULL && strcmp(old->r.name, submit->name) != 0)) {
         return false;
     }
-    if (old->r.file_hash != NULL && submit->file_hash != NULL) {
-        return strcmp(old->r.file_hash, submit->file_hash) == 0;
+    if (old->r.file_hash != NULL && submit->file_hash != NULL &&
+        strcmp(old->r.file_hash, submit->file_hash) == 0) {
+        return true;
     }
     bool is_packed = submit->work != NULL && submit->work[0] != '\0';
     return strcmp(old->r.file, submit->file) == 0 &&

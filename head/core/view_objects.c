@@ -21,8 +21,10 @@ const char *api_snapshot_dir(const struct core *core, task_id maker, uint32_t or
     if (ordinal == 0 || node == NULL) {
         return "";
     }
+    /* What lies beside this head's own folder may have moved with it, until its agent is heard. */
     const struct node *where = core_node_find((struct core *)(uintptr_t)core, node);
-    bool is_known = where != NULL && where->r.state_dir != NULL && where->r.state_dir[0] != '\0';
+    bool is_told = where != NULL && (where->r.is_remote || where->peer != 0);
+    bool is_known = is_told && where->r.state_dir != NULL && where->r.state_dir[0] != '\0';
     const char *its = is_known ? where->r.state_dir
                                : arena_printf(arena, "%s/nodes/%s", core->config.state_dir, node);
     const char *dir = its != NULL ? arena_printf(arena, "%s/snapshots/%s/%u", its,

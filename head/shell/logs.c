@@ -357,10 +357,15 @@ static struct follow *follow_free_row(struct follows *follows)
 /* `node` of the query is one of those that the attempt is on, or was; an earlier one's are not
  * known any more. False: it was answered. */
 static bool node_read(struct head *head, const struct http_request *request, task_id id,
-                      bool is_earlier, const char **ret_node)
+                      bool is_trial, bool is_earlier, const char **ret_node)
 {
     const char *node = *ret_node = http_query(request, "node");
     char nodes[512], text[768];
+    if (node != NULL && !is_trial) {
+        http_answer_error(head->http, request->id, 400, "invalid",
+                          "node is one of a trial that is on several");
+        return false;
+    }
     core_task_nodes_print(head->core, id, nodes, sizeof nodes);
     if (node == NULL ||
         (strlen(node) <= NODE_NAME_MAX && (is_earlier || core_task_is_on(head->core, id, node)))) {
@@ -401,7 +406,7 @@ void logs_open(struct head *head, const struct http_request *request, task_id id
         return;
     }
     const char *wanted;
-    if (!node_read(head, request, id, is_fixed && attempt + 1 < attempts, &wanted)) {
+    if (!node_read(head, request, id, is_trial, is_fixed && attempt + 1 < attempts, &wanted)) {
         return;
     }
     if (row == NULL ||

@@ -263,6 +263,7 @@ static const struct field record_node_fields[] = {
     F_STR(struct record_node, lock, 51, 1, 256),
     F_BOOL(struct record_node, is_dry, 70, 1),
     F_TIME(struct record_node, agent_started, 71, 1),
+    F_BOOL(struct record_node, is_remote, 72, 1),
 };
 const struct schema record_node_schema = SCHEMA("node", struct record_node, 1, record_node_fields);
 

@@ -341,6 +341,7 @@ struct record_node {
     const char *drain_reason;
     bool is_dry;           /* its agent runs no process */
     time_ms agent_started; /* as the agent said; grows with the starts of one folder */
+    bool is_remote;        /* it joined over TCP: another machine's folder */
 };
 
 #define USER_ROLES(X)                                                                              \

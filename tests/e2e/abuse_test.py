@@ -171,7 +171,7 @@ def test_wrong_files_say_where_and_what(cluster):
 
 def test_wrong_lines_are_usage_errors(cluster):
     for line, part in ((["swep", "list"], "did you mean 'sweep"), (["sweep", "lst"], "sweep list"), (["up", "--cpu", "2"], "--cpus"),
-                       (["run"], "--"), (["sweep", "show", "x"], "whole number"), (["trial", "show", "7"], "12.41"),
+                       (["run"], "--"), (["sweep", "show", "x"], "whole number"), (["trial", "show", "7."], "12.41"),
                        (["status", "-o", "xml"], "json"), (["worker"], "--join")):
         done = cluster.run(*line, code=2)
         assert part in done.stderr, (line, done.stderr)

@@ -120,7 +120,7 @@ def test_part_is_shown_where_it_runs_and_a_pause_is_one_for_all(_cluster):
         told = lines_of(fleet, f"{number}.1", 0, 2, 2)
         assert len(told) == 4 and len({lines[-1] for lines in told}) == 1, [lines[-1] for lines in told]
         refused = fleet.muster("trial", "logs", f"{number}.1", "--node", "node3", code=3).stderr
-        assert "has not been on node 'node3'; it is or was on node1, node2" in refused, refused
+        assert "has not been on node 'node3'; it is or was on node" in refused and "node1" in refused and "node2" in refused, refused
         fleet.muster("trial", "logs", f"{number}.1", "--node", "a&b", code=2)
         fleet.muster("trial", "resume", f"{number}.1")
         step, trial = trial["step"], goes_on(fleet, number, trial["step"])

@@ -61,14 +61,41 @@ def test_head_and_redis_killed_twenty_times_disturb_no_trainer(_cluster):
         wait_for("trainers on every node", lambda: len({node for node, _, _ in fleet.attempts().values()}) == 3)
         for _ in range(KILLS_OF_BOTH):
             before = fleet.attempts()
-            old = [wait_for(f"a running {role}", lambda: fleet.pid(role)) for role in ("head", "redis")]
-            for pid in old:
-                os.kill(pid, signal.SIGKILL)
-            wait_for("both anew", lambda: all((p := fleet.pid(role)) and p not in old for role in ("head", "redis")))
+            both_killed(fleet)
             check_same_trainers(before, fleet.attempts())
             wait_progress(fleet, number)
         fleet.muster("sweep", "stop", str(number))
         check_undisturbed(fleet, number)
+
+
+def both_killed(fleet):
+    old = [wait_for(f"a running {role}", lambda: fleet.pid(role)) for role in ("head", "redis")]
+    for pid in old:
+        os.kill(pid, signal.SIGKILL)
+    wait_for("both anew", lambda: all((p := fleet.pid(role)) and p not in old for role in ("head", "redis")))
+
+
+def test_head_and_redis_killed_in_an_array_over_three_machines_run_each_task_once(_cluster):
+    """With MUSTER_TEST_LONG=1 100,000 tasks and twenty times both."""
+    total, kills = (100000, KILLS_OF_BOTH) if os.environ.get("MUSTER_TEST_LONG") == "1" else (9000, 4)
+    with Fleet(3) as fleet:
+        number = int(fleet.muster("submit", "--workdir", ".", "--array", f"1-{total}", "--", "sh", "-c", "echo ${index} >>/tmp/ran").stdout)
+
+        def done():
+            job = fleet.try_get(f"/api/v1/jobs/{number}")
+            return -1 if job is None else job["done"]
+
+        for kill in range(kills):
+            before = max(0, done())
+            wait_for("more tasks", lambda before=before: done() >= before + total // (2 * kills), 120)
+            assert done() < total, f"it was over after {kill} kills"
+            both_killed(fleet)
+        wait_for("its end", lambda: (job := fleet.try_get(f"/api/v1/jobs/{number}")) and job["state"] == "ended", 300)
+        job = fleet.get(f"/api/v1/jobs/{number}")
+        assert (job["done"], job["failed"], job["cancelled"]) == (total, 0, 0), job
+        ran = [[int(line) for line in node.read("/tmp/ran").split()] for node in fleet.nodes]
+        assert all(ran), [len(of_node) for of_node in ran]
+        assert sorted(index for of_node in ran for index in of_node) == list(range(1, total + 1)), [len(of_node) for of_node in ran]
 
 
 def test_head_and_external_redis_killed_ten_times_at_once_disturb_no_trainer(_cluster):
