@@ -87,7 +87,7 @@ def main():
             if line.startswith("SKIP ") or "[  SKIPPED ] test" in line:
                 print("       " + line)
         if counts["failed"]:
-            print("       | " + "\n       | ".join(text.splitlines()[-60:]))
+            print("       | " + "\n       | ".join(text.splitlines()[-150:]))
 
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for ended in concurrent.futures.as_completed([pool.submit(run, test) for test in tests]):

@@ -449,7 +449,7 @@ def test_sweep_that_muster_paused_ends_the_waiting_where_nobody_looks(cluster):
 
 def test_sweep_that_people_paused_is_waited_for(cluster):
     cluster.up("--cpus", "2")
-    number = cluster.sweep(sweep_text(cluster, trials=6, pause="0.1"))
+    number = cluster.sweep(sweep_text(cluster, trials=30, pause="0.1"))
     waiting = [cluster.start("sweep", verb, str(number)) for verb in ("wait", "watch")]
     cluster.run("sweep", "pause", str(number))
     wait_for("what runs to finish", lambda: (s := cluster.sweep_of(number))["running"] == 0 and s["state"] == "paused")

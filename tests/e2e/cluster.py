@@ -56,8 +56,13 @@ def processes():
 
 
 def is_alive(pid):
-    entry = processes().get(pid)
-    return entry is not None and entry[1] != "Z"
+    """Any thread of it: one that was killed holds its locks and ports until the last thread has gone, its first one a zombie by then."""
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/stat") as file:
+                if file.read().rpartition(")")[2].split()[0] not in "ZX":
+                    return True
+    return False
 
 
 class Cluster:
