@@ -164,7 +164,7 @@ static void judged_rightly(struct sim *sim, const struct sim_head *head)
         bool is_new = is_gone && !node->is_known_gone;
         bool is_here = !node->link.is_to_stale && sim_frame_is_here(sim, &node->link.up) &&
                        known != NULL && frame->incarnation == known->r.incarnation &&
-                       known->peer != 0;
+                       known->peer != 0 && node->left != known->r.incarnation;
         node->is_known_gone = is_gone;
         sim_require(sim, !is_new || !is_here, "%s is declared lost, and its word lies unread",
                     node->name);

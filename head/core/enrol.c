@@ -110,6 +110,11 @@ static void core_node_renew(struct core *core, time_ms now, struct node *node,
     if (msg->first_event > applied + 1) {
         applied = msg->first_event - 1;
     }
+    /* Of one that is not known, or not any more, nothing is left that its events could tell of.
+     * They may have had their effect, and it may get the same tasks again. */
+    if (node->r.incarnation == 0 && msg->last_event > applied) {
+        applied = msg->last_event;
+    }
     struct record_node record = {
         .incarnation = msg->incarnation,
         .applied = applied,

@@ -200,6 +200,7 @@ static const struct field msg_enrol_fields[] = {
     F_TEXT(struct msg_enrol, lender, 74, 1, 256),
     F_TEXT(struct msg_enrol, lender_key, 75, 1, 40),
     F_MS(struct msg_enrol, leaves_in_ms, 90, 1),
+    F_U64(struct msg_enrol, last_event, 91, 1),
 };
 const struct schema msg_enrol_schema = SCHEMA("enrol", struct msg_enrol, 1, msg_enrol_fields);
 

@@ -255,6 +255,7 @@ struct msg_enrol {
     const char *lender;     /* where other agents get snapshots from this one: tcp://HOST:PORT */
     const char *lender_key; /* CURVE, Z85; of this start */
     int64_t leaves_in_ms;   /* is_draining: it goes then, whatever is left */
+    uint64_t last_event;    /* the highest number made so far; 0: none */
 };
 
 typedef enum {

@@ -58,6 +58,7 @@ static void link_enrol(struct agent *agent, time_ms now, struct agent_outbox *ou
     enrol_running(agent, &enrol, running);
     enrol_snapshots(agent, &enrol, names);
     enrol.first_event = agent->stream.acked + 1;
+    enrol.last_event = agent->stream.next - 1;
     enrol.epoch = link->epoch;
     enrol.enrolment = ++link->enrolments;
     enrol.is_draining = agent->is_draining || agent->is_leaving;

@@ -7,7 +7,7 @@ import struct
 TASK_ENDED = 6
 OUTCOMES = ["", "done", "stopped", "failed", "cancelled", "invalid", "skipped"]
 LOG_MILESTONE = 1
-CAUSE_EXIT, CAUSE_TOLD, CAUSE_LOST = 0, 2, 10
+CAUSE_EXIT, CAUSE_TOLD, CAUSE_REFUSED, CAUSE_LOST = 0, 2, 4, 10
 ACT_STOP = 1
 BYES = ["", "done", "paused", "invalid", "error"]
 
@@ -141,12 +141,12 @@ class Stored:
         return self._ends(task, [CAUSE_EXIT], True)
 
     def told(self, task):
-        """The attempts whose end an order to leave decides: it was handed to them, or their agent died after the trial's last
-        milestone had brought it."""
+        """The attempts whose end an order to leave decides: it was handed to them, or their agent died, or did not start them any
+        more, after the trial's last milestone had brought it."""
         sweep, number = task.split(".")
         acts = [entry.get(7, 0) for entry in self.logs.get(sweep, [])
                 if entry.get(1, 0) == LOG_MILESTONE and entry[3] == int(number)]
-        return self._ends(task, [CAUSE_TOLD, CAUSE_LOST] if acts and acts[-1] == ACT_STOP else [CAUSE_TOLD], False)
+        return self._ends(task, [CAUSE_TOLD, CAUSE_REFUSED, CAUSE_LOST] if acts and acts[-1] == ACT_STOP else [CAUSE_TOLD], False)
 
     def milestones(self, sweep):
         """[(trial, step, order)] as decided, in order."""

@@ -149,6 +149,35 @@ static void test_forgotten_node_that_comes_back_works(void **state)
     rig_free(r);
 }
 
+/* The acknowledgement was lost, and then all that was known of it: an event has its effect once. */
+static void test_forgotten_node_tells_nothing_twice(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_enrol(r, 1);
+    rig_submit(r, rig_sweep, NULL);
+    rig_started(r, rig_id(1, 1), 0);
+    rig_result(r, rig_id(1, 1), 0, CAUSE_EXIT, 75, 0);
+    all_leave(r);
+    assert_int_equal(remove_status(r, "local"), 200);
+    struct msg_enrol msg = {RIG_AGENT,          .node = "local",  .incarnation = RIG_INCARNATION,
+                            .cpus = AMOUNT_ONE, .first_event = 1, .last_event = r->event};
+    on_enrol(r->core, r->now, RIG_PEER, &msg);
+    rig_turn(r);
+    assert_int_equal(core_node_find(r->core, "local")->r.applied, r->event);
+    uint32_t preempted = rig_task(r, rig_id(1, 1))->r.preempted;
+    struct node_event again = {.number = 2,
+                               .kind = EVENT_RESULT,
+                               .task = rig_id(1, 1),
+                               .attempt = rig_task(r, rig_id(1, 1))->r.attempt,
+                               .result = {.has_started = true, .cause = CAUSE_EXIT}};
+    on_events(r->core, r->now, RIG_PEER, &(struct msg_events){RIG_INCARNATION, &again, 1});
+    rig_turn(r);
+    assert_int_equal(rig_task(r, rig_id(1, 1))->r.preempted, preempted);
+    assert_int_not_equal(rig_task(r, rig_id(1, 1))->r.state, TASK_ENDED);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +186,7 @@ int main(void)
         cmocka_unit_test(test_more_than_a_thousand_gone_nodes_are_not_kept),
         cmocka_unit_test(test_only_a_node_that_is_gone_can_be_removed),
         cmocka_unit_test(test_forgotten_node_that_comes_back_works),
+        cmocka_unit_test(test_forgotten_node_tells_nothing_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
