@@ -46,6 +46,9 @@ static error_code load_task(struct core *core, const char *field, struct bytes v
     if (work->array == NULL && record.id.index > CORE_TASKS_MAX) {
         return report_fail(report, ERR_FORMAT, "task %s: no task has such a number", field);
     }
+    if (core_task_find(core, record.id) != NULL) {
+        return report_fail(report, ERR_FORMAT, "task %s: its record is another one's", field);
+    }
     struct task *task = core_task_add(core, work, record.id.index);
     return task == NULL ? ERR_NO_MEMORY : core_task_record_own(core, task, &record);
 }
@@ -66,6 +69,9 @@ static error_code load_node(struct core *core, const char *field, struct bytes v
     error_code error = record_decode(&record_node_schema, value, arena, &record, report);
     if (error != OK) {
         return error;
+    }
+    if (core_node_find(core, field) != NULL) {
+        return report_fail(report, ERR_FORMAT, "node %s has two records", field);
     }
     struct node *node = core_node_add(core, field);
     if (node == NULL) {

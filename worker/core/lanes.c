@@ -287,8 +287,8 @@ void agent_array_take_back(struct agent *agent, time_ms now, struct agent_array 
     if (error != OK) {
         agent_outbox_fail(out, error);
     } else {
-        agent_array_returned(agent, now, array->job, array, taken.items + taken.first,
-                             taken.n - taken.first, out);
+        const struct array_range *first = taken.n > 0 ? taken.items + taken.first : NULL;
+        agent_array_returned(agent, now, array->job, array, first, taken.n - taken.first, out);
     }
     range_list_fini(&taken);
     /* What the shell has ahead follows as it gives it back; of single ones it has the next few
