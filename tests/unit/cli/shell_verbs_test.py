@@ -12,6 +12,11 @@ import tempfile
 import threading
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+sys.dont_write_bytecode = True
+
+from results import main  # noqa: E402
+
 SOURCE = os.environ.get("MUSTER_TEST_SOURCE", os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../.."))
 MUSTER = os.path.join(os.environ.get("MUSTER_TEST_BUILD", os.path.join(SOURCE, "build/release")), "cli/muster")
 DEADLINE = 60
@@ -193,30 +198,5 @@ class Environment(unittest.TestCase):
             self.assertEqual(muster("exploit", agent=agent), (1, "", "muster: not_now: no exploit was ordered\n"))
 
 
-class Result(unittest.TestResult):
-    def line(self, word, test, text=""):
-        print(f"{word} {test.id().split('.')[-1]}{text}", flush=True)
-
-    def addSuccess(self, test):
-        self.line("ok", test)
-
-    def addFailure(self, test, error):
-        super().addFailure(test, error)
-        print(self.failures[-1][1])
-        self.line("FAIL", test)
-
-    def addError(self, test, error):
-        super().addError(test, error)
-        print(self.errors[-1][1])
-        self.line("FAIL", test)
-
-    def addSkip(self, test, reason):
-        self.line("SKIP", test, f": {reason}")
-
-
 if __name__ == "__main__":
-    loader = unittest.TestLoader()
-    if sys.argv[1:]:
-        loader.testNamePatterns = ["*" + name for name in sys.argv[1:]]
-    result = loader.loadTestsFromModule(sys.modules["__main__"]).run(Result())
-    sys.exit(0 if result.wasSuccessful() else 1)
+    main(sys.modules["__main__"])

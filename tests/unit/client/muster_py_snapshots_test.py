@@ -3,7 +3,10 @@
 import os
 import sys
 
-from played_agent import DEADLINE, HELLO, RECEIVED, Agent, Case, main, muster
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+from played_agent import DEADLINE, HELLO, RECEIVED, Agent, Case, muster  # noqa: E402
+from results import main  # noqa: E402
 
 
 class Snapshots(Case):

@@ -10,7 +10,10 @@ import sys
 import threading
 import time
 
-from played_agent import DEADLINE, HELLO, RECEIVED, SOURCE, Agent, Case, main, muster
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+from played_agent import DEADLINE, HELLO, RECEIVED, SOURCE, Agent, Case, muster  # noqa: E402
+from results import main  # noqa: E402
 
 
 class Alone(Case):

@@ -1,5 +1,5 @@
-"""What tests of client/python/muster.py share: an agent that a thread plays at the other end of the trial socket, and a result as
-`ok NAME`, `FAIL NAME` or `SKIP NAME: why` for each test. The module waits 0.5 s here where it waits ten."""
+"""What tests of client/python/muster.py share: an agent that a thread plays at the other end of the trial socket. The module
+waits 0.5 s here where it waits ten."""
 import contextlib
 import io
 import json
@@ -108,32 +108,3 @@ class Case(unittest.TestCase):
         self.redirect.__exit__(None, None, None)
         os.environ.clear()
         os.environ.update(self.environment)
-
-
-class Result(unittest.TestResult):
-    def line(self, word, test, text=""):
-        print(f"{word} {test.id().split('.')[-1]}{text}", flush=True)
-
-    def addSuccess(self, test):
-        self.line("ok", test)
-
-    def addFailure(self, test, error):
-        super().addFailure(test, error)
-        print(self.failures[-1][1])
-        self.line("FAIL", test)
-
-    def addError(self, test, error):
-        super().addError(test, error)
-        print(self.errors[-1][1])
-        self.line("FAIL", test)
-
-    def addSkip(self, test, reason):
-        self.line("SKIP", test, f": {reason}")
-
-
-def main(module):
-    loader = unittest.TestLoader()
-    if sys.argv[1:]:
-        loader.testNamePatterns = ["*" + name for name in sys.argv[1:]]
-    result = loader.loadTestsFromModule(module).run(Result())
-    sys.exit(0 if result.wasSuccessful() else 1)
