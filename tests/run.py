@@ -18,6 +18,7 @@ import time
 CMOCKA = re.compile(r"^\[\s*(OK|FAILED|SKIPPED)\s*\]\s+(?!\d+ test\(s\))(.+?)\s*$", re.M)
 SCRIPT = re.compile(r"^(ok|FAIL|SKIP) (\S+)(.*)$", re.M)
 WORD = {"OK": "passed", "ok": "passed", "FAILED": "failed", "FAIL": "failed", "ERROR": "failed", "SKIPPED": "skipped", "SKIP": "skipped"}
+WORST_LAST = ["passed", "skipped", "failed"]
 
 
 def tests_of(build, label, without):
@@ -30,12 +31,10 @@ def tests_of(build, label, without):
 
 
 def outcomes(text):
-    """{name: word} of every test a program spoke of; the last word of a name counts."""
+    """{name: word} of every test a program spoke of; of several words of one name the worst counts: one that skipped a part was skipped."""
     found = {}
-    for word, name in CMOCKA.findall(text):
-        found[name] = WORD[word]
-    for word, name, _ in SCRIPT.findall(text):
-        found[name] = WORD[word]
+    for word, name in [*CMOCKA.findall(text), *(line[:2] for line in SCRIPT.findall(text))]:
+        found[name] = max(found.get(name, "passed"), WORD[word], key=WORST_LAST.index)
     return found
 
 

@@ -3,13 +3,16 @@
 
 #include "head/core/arrays.h"
 
+bool core_array_is_open(const struct array *array)
+{
+    return array->n[SLOT_LEASED] > 0 || array->work->n_active > 0 ||
+           (array->n[SLOT_QUEUED] > 0 && !core_array_is_told(array));
+}
+
 void core_array_advance(struct core *core, time_ms now, struct array *array)
 {
-    const struct work *work = array->work;
-    bool is_open = array->n[SLOT_LEASED] > 0 || work->n_active > 0 ||
-                   (array->n[SLOT_QUEUED] > 0 && !core_array_is_told(array));
-    if (!is_open && !core_array_is_over(array)) {
-        core_job_end(core, now, work->job);
+    if (!core_array_is_open(array) && !core_array_is_over(array)) {
+        core_job_end(core, now, array->work->job);
         for (uint32_t i = 0; i < array->n_holders; i++) {
             if (array->holders[i]->node != NULL) {
                 core_array_touch(core, array->holders[i]);

@@ -13,6 +13,11 @@ static error_code chunk_place(struct core *core, const struct record_chunk *reco
         return report_fail(report, ERR_FORMAT, "chunk %u.%u belongs to no array", record->job,
                            record->chunk);
     }
+    const struct array_chunk *chunk = &work->array->chunks[record->chunk];
+    if (chunk->n[SLOT_LEASED] + chunk->n[SLOT_DONE] + chunk->n[SLOT_EXCEPTION] > 0) {
+        return report_fail(report, ERR_FORMAT, "chunk %u.%u has two records", record->job,
+                           record->chunk);
+    }
     *ret_array = work->array;
     return OK;
 }
@@ -76,15 +81,16 @@ error_code core_array_chunk_load(struct core *core, const struct record_chunk *r
     if (record->slots.len > 0) {
         memcpy(words, record->slots.data, record->slots.len);
     }
+    for (uint32_t i = n_all; i < ARRAY_CHUNK; i++) {
+        if (array_slot_at(array, record->chunk * ARRAY_CHUNK + i) != SLOT_QUEUED) {
+            return report_fail(report, ERR_FORMAT, "chunk %u.%u has more tasks than its array",
+                               record->job, record->chunk);
+        }
+    }
     for (uint32_t i = 0; i < ARRAY_CHUNK_WORDS; i++) {
         core_array_word_count(words[i], n);
     }
-    uint32_t n_others = (uint32_t)n[SLOT_LEASED] + n[SLOT_DONE] + n[SLOT_EXCEPTION];
-    if (n_others > n_all) {
-        return report_fail(report, ERR_FORMAT, "chunk %u.%u has more tasks than its array",
-                           record->job, record->chunk);
-    }
-    n[SLOT_QUEUED] = (uint16_t)(n_all - n_others);
+    n[SLOT_QUEUED] = (uint16_t)(n_all - n[SLOT_LEASED] - n[SLOT_DONE] - n[SLOT_EXCEPTION]);
     for (int slot = 0; slot <= SLOT_EXCEPTION; slot++) {
         core_array_count(core, array, (array_slot)slot, (int64_t)n[slot] - chunk->n[slot]);
         chunk->n[slot] = n[slot];
@@ -95,15 +101,38 @@ error_code core_array_chunk_load(struct core *core, const struct record_chunk *r
     return error == OK ? held_check(array, chunk, report) : error;
 }
 
+/* As many as there are slots of them, each in its own. */
+static error_code exceptions_check(const struct array *array, struct report *report)
+{
+    const struct work *work = array->work;
+    if (array->n[SLOT_EXCEPTION] != work->n_tasks) {
+        return report_fail(report, ERR_FORMAT,
+                           "array %u has %u tasks with records of their own, and %u records",
+                           work->number, array->n[SLOT_EXCEPTION], work->n_tasks);
+    }
+    for (uint32_t i = 0; i < work->n_tasks; i++) {
+        uint32_t index = work->tasks[i]->r.id.index, position;
+        if (!array_position_of(array->ids, index, &position) ||
+            array_slot_at(array, position) != SLOT_EXCEPTION) {
+            return report_fail(report, ERR_FORMAT, "array %u knows of no record of task %u",
+                               work->number, index);
+        }
+    }
+    return OK;
+}
+
 /* After all records: whoever holds something is the node that is known by its name, or it is lost.
  */
 error_code core_array_load_done(struct core *core, time_ms now, struct array *array,
                                 struct report *report)
 {
-    if (array->n[SLOT_EXCEPTION] != array->work->n_tasks) {
-        return report_fail(report, ERR_FORMAT,
-                           "array %u has %u tasks with records of their own, and %u records",
-                           array->work->number, array->n[SLOT_EXCEPTION], array->work->n_tasks);
+    error_code error = exceptions_check(array, report);
+    if (error != OK) {
+        return error;
+    }
+    if (core_array_is_over(array) && core_array_is_open(array)) {
+        return report_fail(report, ERR_FORMAT, "array %u has ended, and some of its tasks have not",
+                           array->work->number);
     }
     for (uint32_t i = 0; i < array->n_holders; i++) {
         struct array_holder *holder = array->holders[i];

@@ -487,7 +487,5 @@ void core_array_check(const struct array *array, uint32_t tasks[TASK_ENDED + 1])
     exceptions_check(array);
     assert(n_lanes == array->n_lanes && n_running == array->n_running);
     assert(array->n[SLOT_EXCEPTION] == array->work->n_tasks);
-    bool is_open = array->n[SLOT_LEASED] > 0 || array->work->n_active > 0 ||
-                   (array->n[SLOT_QUEUED] > 0 && !core_array_is_told(array));
-    assert(is_open != core_array_is_over(array));
+    assert(core_array_is_open(array) != core_array_is_over(array));
 }

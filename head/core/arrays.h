@@ -224,6 +224,7 @@ void core_arrays_enrol(struct core *core, time_ms now, struct node *node,
 
 /* ---- array_end.c ---- */
 void core_array_task_ended(struct core *core, time_ms now, const struct task *task);
+bool core_array_is_open(const struct array *array); /* some of its tasks are to end yet */
 /* After any change: is that all? */
 void core_array_advance(struct core *core, time_ms now, struct array *array);
 /* Nothing of it starts any more, what runs is told to leave. `error`: why muster itself did it. */

@@ -112,7 +112,9 @@ void core_kept_own(struct core *core, struct task *task, const struct record_tas
     task->r.n_kept = 0;
     for (uint32_t i = 0; i < record->n_kept; i++) {
         const struct snapshot_ref *snapshot = &record->kept[i].snapshot;
-        if (snapshot->ordinal != 0 && snapshot->owner == 0 &&
+        bool is_beside = snapshot->ordinal != record->best_snapshot.ordinal &&
+                         (!resumes_own(record) || snapshot->ordinal != record->snapshot.ordinal);
+        if (snapshot->ordinal != 0 && snapshot->owner == 0 && is_beside &&
             core_kept_find(task, snapshot->ordinal) == NULL) {
             kept_add(core, task, &record->kept[i]);
         }

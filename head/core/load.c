@@ -31,6 +31,25 @@ static error_code load_job(struct core *core, const char *field, struct bytes va
     return core_job_load(core, value, report);
 }
 
+/* A record that contradicts itself was not written by muster. */
+static error_code task_record_check(const struct work *work, const struct record_task *record,
+                                    const char *field, struct report *report)
+{
+    if (work->array == NULL && record->id.index > CORE_TASKS_MAX) {
+        return report_fail(report, ERR_FORMAT, "task %s: no task has such a number", field);
+    }
+    if (record->is_trial != (work->sweep != NULL)) {
+        return report_fail(report, ERR_FORMAT, "task %s is %s, but %u is a %s", field,
+                           record->is_trial ? "a trial" : "no trial", work->number,
+                           work->sweep != NULL ? "sweep" : "job");
+    }
+    if ((record->state == TASK_ENDED) != (record->outcome != OUTCOME_NONE)) {
+        return report_fail(report, ERR_FORMAT, "task %s is %s, and its outcome is '%s'", field,
+                           task_state_names[record->state], task_outcome_names[record->outcome]);
+    }
+    return OK;
+}
+
 static error_code load_task(struct core *core, const char *field, struct bytes value,
                             struct arena *arena, struct report *report)
 {
@@ -43,8 +62,9 @@ static error_code load_task(struct core *core, const char *field, struct bytes v
     if (work == NULL) {
         return report_fail(report, ERR_FORMAT, "task %s belongs to no sweep or job", field);
     }
-    if (work->array == NULL && record.id.index > CORE_TASKS_MAX) {
-        return report_fail(report, ERR_FORMAT, "task %s: no task has such a number", field);
+    error = task_record_check(work, &record, field, report);
+    if (error != OK) {
+        return error;
     }
     if (core_task_find(core, record.id) != NULL) {
         return report_fail(report, ERR_FORMAT, "task %s: its record is another one's", field);
@@ -160,17 +180,29 @@ error_code core_load_meta(struct core *core, const char *field, const char *valu
     return OK;
 }
 
+/* The node that a running task is on; NULL, and the report says so: none. */
+static struct node *load_node_of(struct core *core, const struct task *task, struct report *report)
+{
+    struct node *node = task->r.node != NULL ? core_node_find(core, task->r.node) : NULL;
+    if (node == NULL || node->handle == 0) {
+        char id[TASK_ID_TEXT_MAX];
+        ignore_error(report_fail(report, ERR_FORMAT, "task %s runs on no known node",
+                                 task_id_print(task->r.id, id)),
+                     "the caller returns it");
+        return NULL;
+    }
+    return node;
+}
+
 /* A running task holds again what it held, on its node as the record tells it. */
 static error_code load_place(struct core *core, struct task *task, struct report *report)
 {
     if (core_gang_has_lost_first(task)) {
         return core_gang_load(core, task, report);
     }
-    struct node *node = task->r.node != NULL ? core_node_find(core, task->r.node) : NULL;
-    if (node == NULL || node->handle == 0) {
-        char id[TASK_ID_TEXT_MAX];
-        return report_fail(report, ERR_FORMAT, "task %s runs on no known node",
-                           task_id_print(task->r.id, id));
+    struct node *node = load_node_of(core, task, report);
+    if (node == NULL) {
+        return ERR_FORMAT;
     }
     struct allocation allocation;
     error_code error = scheduler_take(core->scheduler, node->handle, task->work->cls, task->r.gpus,
@@ -187,11 +219,9 @@ static error_code load_place(struct core *core, struct task *task, struct report
 /* What it runs on is its lane's, which the agent names. */
 static error_code load_in_lane(struct core *core, struct task *task, struct report *report)
 {
-    struct node *node = task->r.node != NULL ? core_node_find(core, task->r.node) : NULL;
+    struct node *node = load_node_of(core, task, report);
     if (node == NULL) {
-        char id[TASK_ID_TEXT_MAX];
-        return report_fail(report, ERR_FORMAT, "task %s runs on no known node",
-                           task_id_print(task->r.id, id));
+        return ERR_FORMAT;
     }
     task->node = node;
     list_push_back(&node->tasks, &task->node_link);
@@ -204,9 +234,34 @@ static bool load_is_removed(const struct work *work)
     return work->sweep != NULL ? work->sweep->r.is_removing : work->job->r.is_removing;
 }
 
+/* Every task has its record, and of what has ended none goes on. */
+static error_code work_record_check(const struct work *work, struct report *report)
+{
+    bool has_ended =
+        work->sweep != NULL ? work->sweep->r.state >= SWEEP_DONE : work->job->r.ended != 0;
+    for (uint32_t i = 0; i < work->n_tasks; i++) {
+        if (work->tasks[i] == NULL) {
+            return report_fail(report, ERR_FORMAT, "task %u.%u is missing", work->number, i + 1);
+        }
+    }
+    if (has_ended && work->n_active > 0) {
+        return report_fail(report, ERR_FORMAT, "%u has ended, and %u of its tasks have not",
+                           work->number, work->n_active);
+    }
+    if (!has_ended && load_is_removed(work)) {
+        return report_fail(report, ERR_FORMAT, "%u is being removed, and has not ended",
+                           work->number);
+    }
+    return OK;
+}
+
 static error_code load_work(struct core *core, time_ms now, struct work *work,
                             struct report *report)
 {
+    error_code error = work_record_check(work, report);
+    if (error != OK) {
+        return error;
+    }
     if (work->number >= core->next_number) {
         core->next_number = work->number + 1;
     }
@@ -221,11 +276,6 @@ static error_code load_work(struct core *core, time_ms now, struct work *work,
         work->sweep->r.resumed_at = now; /* It did not run while the cluster was down. */
         core_sweep_dirty(core, work->sweep);
     }
-    for (uint32_t i = 0; i < work->n_tasks; i++) {
-        if (work->tasks[i] == NULL) {
-            return report_fail(report, ERR_FORMAT, "task %u.%u is missing", work->number, i + 1);
-        }
-    }
     if (work->sweep != NULL) {
         core_sweep_best_load(core, work->sweep);
     }
@@ -234,20 +284,16 @@ static error_code load_work(struct core *core, time_ms now, struct work *work,
         core_keep_due(core, task);
         if (task->r.state == TASK_QUEUED) {
             core_task_enqueue(core, now, task);
-        } else if (core_task_is_in_lane(task)) {
-            error_code error = load_in_lane(core, task, report);
-            if (error != OK) {
-                return error;
-            }
         } else if (core_task_is_on_node(task)) {
-            error_code error = load_place(core, task, report);
-            if (error != OK) {
-                return error;
-            }
+            error = core_task_is_in_lane(task) ? load_in_lane(core, task, report)
+                                               : load_place(core, task, report);
+        }
+        if (error != OK) {
+            return error;
         }
     }
     if (work->array != NULL) {
-        error_code error = core_array_load_done(core, now, work->array, report);
+        error = core_array_load_done(core, now, work->array, report);
         if (error != OK) {
             return error;
         }

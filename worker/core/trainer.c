@@ -189,6 +189,11 @@ void on_trainer_request(struct agent *agent, time_ms now, uint64_t id,
         agent_answer_error(agent, now, connection, "gone", "this attempt is no longer wanted", out);
         return;
     }
+    if (attempt->state == ATTEMPT_SETTLING) {
+        /* A child of the process that has ended: its result is made, but for a commit under way. */
+        agent_answer_error(agent, now, connection, "gone", "this attempt has ended", out);
+        return;
+    }
     if (agent_lease_is_other_part(attempt->lease)) {
         agent_answer_error(agent, now, connection, "bad_rank", AGENT_OTHER_NODE_TEXT, out);
         return;

@@ -230,44 +230,45 @@ static inline void rig_free(struct rig *r)
     assert_int_equal(mem_live_count(), 0);
 }
 
-/* A head that died and was started anew on the same store. */
-static inline void rig_restart(struct rig *r)
+/* A new core from what is stored. */
+static inline error_code rig_load(struct rig *r, struct report *report)
 {
     static const char *const tables[] = {"sweeps", "jobs", "tasks", "chunks", "nodes"};
-    struct report report = {0};
-    core_free(r->core);
-    rig_core_new(r);
     char n[32];
     snprintf(n, sizeof n, "%llu", (unsigned long long)r->last_n);
-    assert_int_equal(core_load_meta(r->core, "n", n), OK);
+    error_code error = core_load_meta(r->core, "n", n);
     for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
-        for (unsigned i = 0; i < r->n_store; i++) {
+        for (unsigned i = 0; i < r->n_store && error == OK; i++) {
             struct rig_field *f = &r->store[i];
             if (f->field != NULL && strcmp(f->key, tables[t]) == 0) {
                 struct bytes field = {(uint8_t *)f->field, strlen(f->field)},
                              value = {f->value, f->len};
-                error_code error = core_load_record(r->core, tables[t], field, value, &report);
-                if (error != OK) {
-                    fail_msg("%s", report.text);
-                }
+                error = core_load_record(r->core, tables[t], field, value, report);
             }
         }
     }
-    for (unsigned i = 0; i < r->n_store; i++) {
+    for (unsigned i = 0; i < r->n_store && error == OK; i++) {
         struct rig_field *f = &r->store[i];
         if (f->field == NULL && strncmp(f->key, "log:", 4) == 0) {
             struct bytes value = {f->value, f->len};
-            assert_int_equal(core_load_log(r->core, (uint32_t)atoi(f->key + 4), value, &report),
-                             OK);
+            error = core_load_log(r->core, (uint32_t)atoi(f->key + 4), value, report);
         }
         if (f->field != NULL && strcmp(f->key, "meta") == 0) {
             char text[64] = "";
             memcpy(text, f->value, f->len < 63 ? f->len : 63);
-            assert_int_equal(core_load_meta(r->core, f->field, text), OK);
+            error = core_load_meta(r->core, f->field, text);
         }
     }
-    error_code error = core_load_done(r->core, r->now, &report);
-    if (error != OK) {
+    return error == OK ? core_load_done(r->core, r->now, report) : error;
+}
+
+/* A head that died and was started anew on the same store. */
+static inline void rig_restart(struct rig *r)
+{
+    struct report report = {0};
+    core_free(r->core);
+    rig_core_new(r);
+    if (rig_load(r, &report) != OK) {
         fail_msg("%s", report.text);
     }
     r->in_flight = 0;

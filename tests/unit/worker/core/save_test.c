@@ -92,6 +92,29 @@ static void test_commit_in_flight_at_the_exit_is_told_before_the_result(void **s
     rig_end(&r);
 }
 
+/* A child of the trainer may go on after it: what it says then belongs to no result. */
+static void test_nothing_is_taken_between_the_exit_and_its_commit(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_begin(&r);
+    struct msg_lease lease = rig_lease(RIG_REF);
+    rig_running(&r, &lease, CAN_CHECKPOINT);
+    commit_ask(&r, 2);
+    rig_exited(&r, RIG_REF, 0);
+    rig_report(&r, 1, 3, 0.5);
+    rig_none(&r); /* its answer is behind that of the commit */
+    struct snapshot_ref snapshot = {.ordinal = 1, .step = 2, .dir = "/s/1"};
+    on_save_committed(r.agent, r.now, RIG_REF, 1, &snapshot, NULL, NULL, &r.out);
+    rig_turn(&r);
+    rig_event(&r, EVENT_SNAPSHOT);
+    rig_answer(&r, 1, "{\"ok\":1,\"id\":\"12.41@2.1\"}");
+    rig_answer(&r, 1, "{\"ok\":0,\"error\":\"gone\",\"text\":\"this attempt has ended\"}");
+    assert_int_equal(rig_event(&r, EVENT_RESULT)->result.last_seq, 0);
+    rig_next(&r, AGENT_CLOSE);
+    rig_end(&r);
+}
+
 static void test_commit_of_a_disowned_attempt_is_deleted(void **state)
 {
     (void)state;
@@ -150,6 +173,7 @@ int main(void)
         cmocka_unit_test(test_commit_is_answered_with_its_name_and_told_to_the_head),
         cmocka_unit_test(test_commit_that_failed_says_why_and_uses_no_snapshot),
         cmocka_unit_test(test_commit_in_flight_at_the_exit_is_told_before_the_result),
+        cmocka_unit_test(test_nothing_is_taken_between_the_exit_and_its_commit),
         cmocka_unit_test(test_commit_of_a_disowned_attempt_is_deleted),
         cmocka_unit_test(test_drop_deletes_what_no_record_names),
     };
