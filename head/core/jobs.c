@@ -166,6 +166,7 @@ error_code core_job_load(struct core *core, struct bytes value, struct report *r
         return ERR_NO_MEMORY;
     }
     error_code error = record_decode(&record_job_schema, value, &job->arena, &job->r, report);
+    error = error == OK ? core_work_number_check(core, job->r.number, report) : error;
     if (error != OK) {
         core_job_free(core, job);
         return error;

@@ -16,6 +16,7 @@ static error_code load_sweep(struct core *core, const char *field, struct bytes 
     struct record_sweep record;
     (void)field;
     error_code error = record_decode(&record_sweep_schema, value, arena, &record, report);
+    error = error == OK ? core_work_number_check(core, record.number, report) : error;
     if (error != OK) {
         return error;
     }
@@ -35,7 +36,7 @@ static error_code load_job(struct core *core, const char *field, struct bytes va
 static error_code task_record_check(const struct work *work, const struct record_task *record,
                                     const char *field, struct report *report)
 {
-    if (work->array == NULL && record->id.index > CORE_TASKS_MAX) {
+    if (record->id.index == 0 || (work->array == NULL && record->id.index > CORE_TASKS_MAX)) {
         return report_fail(report, ERR_FORMAT, "task %s: no task has such a number", field);
     }
     if (record->is_trial != (work->sweep != NULL)) {
@@ -234,6 +235,21 @@ static bool load_is_removed(const struct work *work)
     return work->sweep != NULL ? work->sweep->r.is_removing : work->job->r.is_removing;
 }
 
+/* The trials that the log asked for are those that have records. */
+static error_code sweep_log_check(const struct sweep *sweep, struct report *report)
+{
+    struct tune_counts counts;
+    uint32_t n_ended = sweep->work->states[TASK_ENDED];
+    tune_counts_get(sweep->tuner, &counts);
+    if (counts.asked == sweep->work->n_tasks && counts.ended == n_ended) {
+        return OK;
+    }
+    return report_fail(report, ERR_FORMAT,
+                       "sweep %u has records of %u trials, %u of them ended; its log tells of %u, "
+                       "%u of them ended",
+                       sweep->r.number, sweep->work->n_tasks, n_ended, counts.asked, counts.ended);
+}
+
 /* Every task has its record, and of what has ended none goes on. */
 static error_code work_record_check(const struct work *work, struct report *report)
 {
@@ -270,6 +286,10 @@ static error_code load_work(struct core *core, time_ms now, struct work *work,
         return OK;
     }
     if (work->sweep != NULL) {
+        error = sweep_log_check(work->sweep, report);
+        if (error != OK) {
+            return error;
+        }
         core_snapshots_relink(core, work);
     }
     if (work->sweep != NULL && work->sweep->r.state == SWEEP_RUNNING) {

@@ -287,6 +287,9 @@ void core_fail(struct core *core, error_code error);
 
 /* ---- works.c ---- */
 struct work *core_work_find(struct core *core, uint32_t number);
+/* Of a record: ERR_FORMAT, another one has it. */
+MUST_CHECK error_code core_work_number_check(struct core *core, uint32_t number,
+                                             struct report *report);
 struct work *core_work_add(struct core *core, uint32_t number); /* NULL: failed */
 void core_work_free(struct core *core, struct work *work);
 struct used_key *core_key_find(struct core *core, const char *key);

@@ -81,6 +81,14 @@ struct work *core_work_find(struct core *core, uint32_t number)
     return work;
 }
 
+error_code core_work_number_check(struct core *core, uint32_t number, struct report *report)
+{
+    bool is_free = number > 0 && core_work_find(core, number) == NULL;
+    return is_free
+               ? OK
+               : report_fail(report, ERR_FORMAT, "two sweeps or jobs have the number %u", number);
+}
+
 struct work *core_work_add(struct core *core, uint32_t number)
 {
     struct work *work = mem_zalloc(sizeof *work);

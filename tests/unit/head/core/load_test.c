@@ -102,6 +102,17 @@ static void trial_node(struct rig *r)
     trial_edit(r, on_no_node);
 }
 
+static void invalid_end(struct record_task *record)
+{
+    record->state = TASK_ENDED;
+    record->outcome = OUTCOME_INVALID;
+}
+
+static void trial_end_unlogged(struct rig *r)
+{
+    trial_edit(r, invalid_end);
+}
+
 static void sweep_end(struct rig *r)
 {
     struct record_sweep record;
@@ -132,6 +143,19 @@ static void array_end(struct rig *r)
     record_open(r, &record_job_schema, "jobs", "2", &record);
     record.ended = 5;
     record_close(r, &record_job_schema, &record);
+}
+
+static void number_twice(struct rig *r)
+{
+    record_twice(r, "jobs", "2", "3");
+}
+
+static void trial_of_no_number(struct rig *r)
+{
+    struct record_task record;
+    record_open(r, &record_task_schema, "tasks", "1.1", &record);
+    record.id.index = 0;
+    record_close(r, &record_task_schema, &record);
 }
 
 static uint8_t slots[ARRAY_CHUNK / 4];
@@ -194,11 +218,15 @@ static const struct {
 } rows[] = {
     {trial_outcome, "task 1.1 is leased, and its outcome is 'done'"},
     {trial_end, "task 1.1 is ended, and its outcome is ''"},
+    {trial_end_unlogged,
+     "sweep 1 has records of 3 trials, 1 of them ended; its log tells of 3, 0 of"},
     {trial_kind, "task 1.1 is no trial, but 1 is a sweep"},
     {trial_node, "task 1.1 runs on no known node"},
     {node_gone, "task 1.1 runs on no known node"},
     {sweep_end, "1 has ended, and 3 of its tasks have not"},
     {sweep_removal, "1 is being removed, and has not ended"},
+    {number_twice, "two sweeps or jobs have the number 2"},
+    {trial_of_no_number, "task 1.1: no task has such a number"},
     {array_end, "array 2 has ended, and some of its tasks have not"},
     {chunk_behind_the_end, "chunk 2.0 has more tasks than its array"},
     {chunk_of_one_more, "array 2 has 2 tasks with records of their own, and 1 records"},
