@@ -5,12 +5,14 @@
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/supervisor.h"
 #include "sys/clock.h"
 #include "sys/locks.h"
+#include "sys/log.h"
 #include "sys/program.h"
 
 enum {
@@ -23,22 +25,36 @@ static int64_t now_ms(void)
     return clock_monotonic_us() / 1000;
 }
 
-static void tail_print(const char *state_dir, const char *name)
+static int64_t log_size(const char *path)
 {
-    char path[PATH_MAX], text[2048];
-    snprintf(path, sizeof path, "%s/logs/%s.log", state_dir, name);
+    struct stat about;
+    return stat(path, &about) == 0 ? (int64_t)about.st_size : 0;
+}
+
+/* What a line of a log says if it tells of an error: of the daemon's own log, or for people. */
+static const char *line_error(const char *line)
+{
+    static const char mark[] = " error ", name[] = "muster: ";
+    const char *error = strstr(line, mark);
+    bool is_for_people = strncmp(line, name, strlen(name)) == 0;
+    return is_for_people ? line + strlen(name) : error != NULL ? error + strlen(mark) : NULL;
+}
+
+/* What the last error in a log says, of those behind `from`; "": there is none. */
+static void log_reason(const char *path, int64_t from, char ret_text[REPORT_TEXT_MAX])
+{
+    char line[LOG_LINE_MAX_BYTES];
     FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return;
+    ret_text[0] = '\0';
+    bool is_there = file != NULL && fseek(file, (long)from, SEEK_SET) == 0;
+    while (is_there && fgets(line, sizeof line, file) != NULL) {
+        const char *error = line_error(line);
+        if (error != NULL) {
+            snprintf(ret_text, REPORT_TEXT_MAX, "%.*s", (int)strcspn(error, "\n"), error);
+        }
     }
-    if (fseek(file, -(long)sizeof text + 1, SEEK_END) != 0) {
-        rewind(file);
-    }
-    size_t n = fread(text, 1, sizeof text - 1, file);
-    text[n] = '\0';
-    fclose(file);
-    if (n > 0) {
-        fprintf(stderr, "--- the end of %s\n%s", path, text);
+    if (file != NULL) {
+        fclose(file);
     }
 }
 
@@ -137,7 +153,9 @@ int supervisor_start_detached(struct cli *cli, const struct supervisor_options *
     if (code != EXIT_OK) {
         return code;
     }
-    int64_t deadline_ms = now_ms() + TURN_MS;
+    char log_path[PATH_MAX], reason[REPORT_TEXT_MAX];
+    snprintf(log_path, sizeof log_path, "%s/logs/supervisor.log", options->state_dir);
+    int64_t log_bytes = log_size(log_path), deadline_ms = now_ms() + TURN_MS;
     do {
         code = detached_start(options);
         if (code == EXIT_OK || (code == SUPERVISOR_EXIT_TAKEN &&
@@ -145,8 +163,8 @@ int supervisor_start_detached(struct cli *cli, const struct supervisor_options *
             return EXIT_OK;
         }
     } while (code == SUPERVISOR_EXIT_TAKEN && now_ms() < deadline_ms);
-    tail_print(options->state_dir, "supervisor");
-    tail_print(options->state_dir, "head");
-    return cli_fail(EXIT_UNREACHABLE, "the cluster in %s did not start; its logs are in %s/logs",
-                    options->state_dir, options->state_dir);
+    log_reason(log_path, log_bytes, reason);
+    return cli_fail(EXIT_UNREACHABLE,
+                    "the cluster in %s did not start%s%s; its logs are in %s/logs",
+                    options->state_dir, reason[0] != '\0' ? ": " : "", reason, options->state_dir);
 }

@@ -58,15 +58,37 @@ static void leave_begin(struct supervisor *s)
     }
 }
 
+/* The last line that a role wrote, without the name before it. */
+static void last_words(const struct supervisor *s, int role, char ret_text[REPORT_TEXT_MAX])
+{
+    char path[PATH_MAX], before[32], line[REPORT_TEXT_MAX] = "";
+    supervisor_path(s, path, "logs/%s.log", role_names[role]);
+    snprintf(before, sizeof before, "muster %s: ", role_names[role]);
+    FILE *file = fopen(path, "re");
+    if (file != NULL && fseek(file, -(long)sizeof line, SEEK_END) != 0) {
+        rewind(file);
+    }
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    line[strcspn(line, "\n")] = '\0';
+    size_t skipped = strncmp(line, before, strlen(before)) == 0 ? strlen(before) : 0;
+    snprintf(ret_text, REPORT_TEXT_MAX, "%s", line + skipped);
+}
+
 /* Somebody waits for the first start. What runs already is not ended for it. */
-void supervisor_early_end(struct supervisor *s)
+void supervisor_early_end(struct supervisor *s, int role)
 {
     if (!s->has_told_ready && !s->has_adopted && ++s->n_early_ends >= EARLY_ENDS_MAX) {
-        log_write(LOG_LEVEL_ERROR, "given up: roles ended %u times before all were ready",
-                  s->n_early_ends);
+        char words[REPORT_TEXT_MAX];
+        last_words(s, role, words);
+        log_write(LOG_LEVEL_ERROR, "given up after %u tries; the %s said: %s", s->n_early_ends,
+                  role_names[role], words);
         if (s->options->ready_fd <= 0) {
-            fprintf(stderr, "muster: given up, it does not start; its logs are in %s/logs\n",
-                    s->options->state_dir);
+            fprintf(stderr, "muster: it does not start; the %s said: %s; its logs are in %s/logs\n",
+                    role_names[role], words, s->options->state_dir);
         }
         s->exit_code = EXIT_REQUEST;
         leave_begin(s);
@@ -109,7 +131,7 @@ static void role_ended(struct supervisor *s, int role)
     }
     if (!s->is_leaving) {
         role_retry_later(r);
-        supervisor_early_end(s);
+        supervisor_early_end(s, role);
     }
 }
 

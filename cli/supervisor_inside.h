@@ -52,7 +52,7 @@ int64_t supervisor_now_ms(void);
 void supervisor_path(const struct supervisor *s, char ret_path[PATH_MAX], const char *format,
                      const char *name);
 /* One start of a role came to nothing: counted while somebody waits for the first. */
-void supervisor_early_end(struct supervisor *s);
+void supervisor_early_end(struct supervisor *s, int role);
 
 /* ---- supervisor_roles.c ---- */
 /* Starts or adopts a role; on failure it is tried again later. */

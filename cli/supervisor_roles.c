@@ -249,6 +249,6 @@ void role_start(struct supervisor *s, int role)
             close(pipe_fds[0]);
         }
         role_retry_later(r);
-        supervisor_early_end(s);
+        supervisor_early_end(s, role);
     }
 }

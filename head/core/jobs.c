@@ -159,14 +159,15 @@ static error_code job_install(struct core *core, struct job *job, struct report 
     return OK;
 }
 
-error_code core_job_load(struct core *core, struct bytes value, struct report *report)
+error_code core_job_load(struct core *core, const char *field, struct bytes value,
+                         struct report *report)
 {
     struct job *job = job_new();
     if (job == NULL) {
         return ERR_NO_MEMORY;
     }
     error_code error = record_decode(&record_job_schema, value, &job->arena, &job->r, report);
-    error = error == OK ? core_work_number_check(core, job->r.number, report) : error;
+    error = error == OK ? core_work_number_check(core, job->r.number, field, report) : error;
     if (error != OK) {
         core_job_free(core, job);
         return error;

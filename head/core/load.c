@@ -14,9 +14,8 @@ static error_code load_sweep(struct core *core, const char *field, struct bytes 
                              struct arena *arena, struct report *report)
 {
     struct record_sweep record;
-    (void)field;
     error_code error = record_decode(&record_sweep_schema, value, arena, &record, report);
-    error = error == OK ? core_work_number_check(core, record.number, report) : error;
+    error = error == OK ? core_work_number_check(core, record.number, field, report) : error;
     if (error != OK) {
         return error;
     }
@@ -27,15 +26,18 @@ static error_code load_sweep(struct core *core, const char *field, struct bytes 
 static error_code load_job(struct core *core, const char *field, struct bytes value,
                            struct arena *arena, struct report *report)
 {
-    (void)field;
     (void)arena;
-    return core_job_load(core, value, report);
+    return core_job_load(core, field, value, report);
 }
 
 /* A record that contradicts itself was not written by muster. */
 static error_code task_record_check(const struct work *work, const struct record_task *record,
                                     const char *field, struct report *report)
 {
+    char id[TASK_ID_TEXT_MAX];
+    if (strcmp(task_id_print(record->id, id), field) != 0) {
+        return report_fail(report, ERR_FORMAT, "it is the record of task %s", id);
+    }
     if (record->id.index == 0 || (work->array == NULL && record->id.index > CORE_TASKS_MAX)) {
         return report_fail(report, ERR_FORMAT, "task %s: no task has such a number", field);
     }
@@ -68,7 +70,7 @@ static error_code load_task(struct core *core, const char *field, struct bytes v
         return error;
     }
     if (core_task_find(core, record.id) != NULL) {
-        return report_fail(report, ERR_FORMAT, "task %s: its record is another one's", field);
+        return report_fail(report, ERR_FORMAT, "task %s has two records", field);
     }
     struct task *task = core_task_add(core, work, record.id.index);
     return task == NULL ? ERR_NO_MEMORY : core_task_record_own(core, task, &record);
@@ -78,9 +80,15 @@ static error_code load_chunk(struct core *core, const char *field, struct bytes 
                              struct arena *arena, struct report *report)
 {
     struct record_chunk record;
-    (void)field;
+    char name[32];
     error_code error = record_decode(&record_chunk_schema, value, arena, &record, report);
-    return error == OK ? core_array_chunk_load(core, &record, report) : error;
+    if (error != OK) {
+        return error;
+    }
+    snprintf(name, sizeof name, "%u.%u", record.job, record.chunk);
+    return strcmp(name, field) == 0
+               ? core_array_chunk_load(core, &record, report)
+               : report_fail(report, ERR_FORMAT, "it is the record of chunk %s", name);
 }
 
 static error_code load_node(struct core *core, const char *field, struct bytes value,
@@ -134,7 +142,7 @@ error_code core_load_record(struct core *core, const char *table, struct bytes f
             error_code error = load_tables[i].load(core, name, value, &arena, report);
             arena_fini(&arena);
             if (error != OK && report != NULL) {
-                report_add(report, " (record %s of table %s; nothing was changed)", name, table);
+                report_add(report, " (nothing was changed)");
             }
             return error;
         }

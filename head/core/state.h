@@ -287,8 +287,8 @@ void core_fail(struct core *core, error_code error);
 
 /* ---- works.c ---- */
 struct work *core_work_find(struct core *core, uint32_t number);
-/* Of a record: ERR_FORMAT, another one has it. */
-MUST_CHECK error_code core_work_number_check(struct core *core, uint32_t number,
+/* Of a record under the name `field`: ERR_FORMAT, it is another one's, or number is taken. */
+MUST_CHECK error_code core_work_number_check(struct core *core, uint32_t number, const char *field,
                                              struct report *report);
 struct work *core_work_add(struct core *core, uint32_t number); /* NULL: failed */
 void core_work_free(struct core *core, struct work *work);
@@ -363,7 +363,8 @@ struct sweep *core_sweep_own(struct core *core,
 error_code core_sweep_install(struct core *core, struct sweep *sweep, uint32_t number,
                               struct report *report);
 /* jobs.c, for recovery: its record as the store gives it. On failure nothing stays. */
-error_code core_job_load(struct core *core, struct bytes value, struct report *report);
+error_code core_job_load(struct core *core, const char *field, struct bytes value,
+                         struct report *report);
 void core_log_to_record(const struct tune_event *event, time_ms now, uint64_t order_n,
                         struct record_log *ret_record);
 void core_log_from_record(const struct record_log *record, struct tune_event *ret_event);

@@ -81,12 +81,17 @@ struct work *core_work_find(struct core *core, uint32_t number)
     return work;
 }
 
-error_code core_work_number_check(struct core *core, uint32_t number, struct report *report)
+error_code core_work_number_check(struct core *core, uint32_t number, const char *field,
+                                  struct report *report)
 {
-    bool is_free = number > 0 && core_work_find(core, number) == NULL;
-    return is_free
+    char name[16];
+    snprintf(name, sizeof name, "%u", number);
+    if (strcmp(name, field) != 0) {
+        return report_fail(report, ERR_FORMAT, "it is the record of %u", number);
+    }
+    return core_work_find(core, number) == NULL
                ? OK
-               : report_fail(report, ERR_FORMAT, "two sweeps or jobs have the number %u", number);
+               : report_fail(report, ERR_FORMAT, "a sweep and a job have this number");
 }
 
 struct work *core_work_add(struct core *core, uint32_t number)

@@ -27,14 +27,6 @@ def wait_ended(cluster, number, seconds=120):
     return wait_for(f"the end of array {number}", lambda: (lambda j: j if j["state"] == "ended" else None)(job(cluster, number)), seconds)
 
 
-def redis(cluster, *words):
-    """The embedded Redis's answer, with the rights of the head."""
-    with open(os.path.join(cluster.state, "keys", "redis")) as file:
-        password = file.read().strip()
-    argv = ["redis-cli", "-s", os.path.join(cluster.state, "run", "redis.sock"), "--user", "muster", "-a", password, "--no-auth-warning", *words]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=20).stdout.strip()
-
-
 def add_dry_worker(cluster, cpus=2):
     """A head and a worker that runs no process."""
     cluster.run("up", "-d", "--no-worker")
@@ -249,12 +241,12 @@ def test_removed_array_leaves_nothing(cluster):
     cluster.up("--cpus", "2")
     number = submit(cluster, "--array", "1-3000", "--each-line", cluster.file("l", "".join(f"{i}\n" for i in range(3000))), "--", "sh", "-c", "test ${line} -ne 7")
     cluster.run("task", "wait", str(number), code=5, seconds=300)
-    assert redis(cluster, "HLEN", "m:chunks") == "3" and int(redis(cluster, "LLEN", f"m:res:{number}.0")) > 0, redis(cluster, "HLEN", "m:chunks")
+    assert cluster.redis("HLEN", "m:chunks") == "3" and int(cluster.redis("LLEN", f"m:res:{number}.0")) > 0, cluster.redis("HLEN", "m:chunks")
     cluster.run("sweep", "rm", str(number))
     cluster.run("task", "show", str(number), code=3)
     cluster.run("task", "show", f"{number}.5", code=3)
     assert cluster.json("task", "list")["items"] == []
-    wait_for("its rows, chunks, exceptions and evidence to be gone", lambda: all(redis(cluster, *words) == "0" for words in [
+    wait_for("its rows, chunks, exceptions and evidence to be gone", lambda: all(cluster.redis(*words) == "0" for words in [
         ("HLEN", "m:chunks"), ("HLEN", "m:jobs"), ("HLEN", "m:tasks"), ("HLEN", "m:attempts"), *(("LLEN", f"m:res:{number}.{chunk}") for chunk in range(3))]))
 
 

@@ -180,6 +180,13 @@ class Cluster:
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
+    def redis(self, *words):
+        """The embedded Redis's answer, with the rights of the head."""
+        with open(os.path.join(self.state, "keys", "redis")) as file:
+            password = file.read().strip()
+        argv = ["redis-cli", "-s", os.path.join(self.state, "run", "redis.sock"), "--user", "muster", "-a", password, "--no-auth-warning", *words]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=20).stdout.strip()
+
     def sweep_of(self, number):
         return json.loads(self.http("GET", f"/api/v1/sweeps/{number}")[1])
 

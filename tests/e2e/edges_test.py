@@ -45,6 +45,28 @@ def test_down_ends_all_when_supervisor_and_head_were_killed(cluster):
     cluster.run("sweep", "wait", str(number), seconds=60)
 
 
+def test_store_that_contradicts_itself_starts_nothing_and_says_why(cluster):
+    cluster.up("--cpus", "1")
+    cluster.run("run", "--", "true")
+    copied = cluster.redis("EVAL", "return redis.call('HSET', KEYS[1], '9', redis.call('HGET', KEYS[1], '1'))", "1", "m:jobs")
+    assert copied == "1", copied
+    cluster.down()
+    for words in (["up", "-d"], ["status"], ["up"]):
+        told = cluster.run(*words, code=None)
+        reason = [line for line in told.stderr.splitlines() if line.startswith("muster: ")][-1]
+        assert told.returncode != 0 and "record 9 of jobs: it is the record of 1 (nothing was changed)" in reason, told
+        assert words == ["up"] or len(told.stderr.splitlines()) <= 2, told.stderr
+    # Whole again, it goes on.
+    server = subprocess.Popen([os.path.join(cluster.state, "run", "redis-server"), "redis.conf"], cwd=os.path.join(cluster.state, "redis"), stdout=subprocess.DEVNULL)
+    try:
+        wait_for("the record's removal", lambda: cluster.redis("HDEL", "m:jobs", "9") == "1")
+    finally:
+        server.terminate()
+        server.wait(20)
+    cluster.up("--cpus", "1")
+    assert [task["outcome"] for task in json.loads(cluster.http("GET", "/api/v1/tasks")[1])["items"]] == ["done"]
+
+
 def test_submit_adopts_what_a_killed_supervisor_left(cluster):
     cluster.up("--cpus", "1")
     cluster.kill("supervisor")

@@ -310,11 +310,11 @@ static void test_million_tasks_are_loaded_from_their_chunks(void **state)
         bool is_last = i == CHUNKS - 1;
         struct record_chunk chunk = {
             .job = 3, .chunk = i, .slots = {slots, is_last ? 576 / 4 : sizeof slots}};
+        char name[16];
+        struct bytes field = {(uint8_t *)name, (size_t)snprintf(name, sizeof name, "3.%u", i)};
         buf_reset(&buf);
         assert_int_equal(record_encode(&record_chunk_schema, &chunk, &buf), OK);
-        assert_int_equal(
-            core_load_record(r->core, "chunks", (struct bytes){slots, 4}, buf_bytes(&buf), &report),
-            OK);
+        assert_int_equal(core_load_record(r->core, "chunks", field, buf_bytes(&buf), &report), OK);
     }
     assert_int_equal(core_load_done(r->core, r->now, &report), OK);
     core_check(r->core);
@@ -343,9 +343,9 @@ static void test_chunk_that_cannot_be_is_refused_with_its_name(void **state)
     struct buf buf;
     buf_init(&buf, 1 << 20);
     assert_int_equal(record_encode(&record_job_schema, &record, &buf), OK);
-    assert_int_equal(
-        core_load_record(other->core, "jobs", (struct bytes){slots, 1}, buf_bytes(&buf), &report),
-        OK);
+    assert_int_equal(core_load_record(other->core, "jobs", (struct bytes){(const uint8_t *)"1", 1},
+                                      buf_bytes(&buf), &report),
+                     OK);
     buf_reset(&buf);
     assert_int_equal(record_encode(&record_chunk_schema, &chunk, &buf), OK);
     assert_int_equal(core_load_record(other->core, "chunks",
@@ -353,7 +353,7 @@ static void test_chunk_that_cannot_be_is_refused_with_its_name(void **state)
                                       &report),
                      ERR_FORMAT);
     assert_non_null(strstr(report.text, "has leased tasks that no node holds"));
-    assert_non_null(strstr(report.text, "record 1.0 of table chunks"));
+    assert_non_null(strstr(report.text, "chunk 1.0"));
     buf_fini(&buf);
     free(a);
     core_free(other->core);

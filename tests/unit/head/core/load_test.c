@@ -150,6 +150,16 @@ static void number_twice(struct rig *r)
     record_twice(r, "jobs", "2", "3");
 }
 
+/* Of a sweep as a job, too. */
+static void number_of_both(struct rig *r)
+{
+    struct record_job record;
+    record_open(r, &record_job_schema, "jobs", "2", &record);
+    record.number = 1;
+    record_close(r, &record_job_schema, &record);
+    stored(r, "jobs", "2")->field[0] = '1';
+}
+
 static void trial_of_no_number(struct rig *r)
 {
     struct record_task record;
@@ -183,6 +193,11 @@ static void chunk_of_one_more(struct rig *r)
 
 static void chunk_twice(struct rig *r)
 {
+    record_twice(r, "chunks", "2.0", "2.0");
+}
+
+static void chunk_of_another_name(struct rig *r)
+{
     record_twice(r, "chunks", "2.0", "2.1");
 }
 
@@ -192,6 +207,9 @@ static void exception_elsewhere(struct rig *r)
     record_open(r, &record_task_schema, "tasks", "2.100", &record);
     record.id.index = 7;
     record_close(r, &record_task_schema, &record);
+    struct rig_field *f = stored(r, "tasks", "2.100");
+    free(f->field);
+    f->field = strdup("2.7");
 }
 
 /* A sweep with trials on node local; an array of 100 on node a, of which one has been told to
@@ -225,12 +243,14 @@ static const struct {
     {node_gone, "task 1.1 runs on no known node"},
     {sweep_end, "1 has ended, and 3 of its tasks have not"},
     {sweep_removal, "1 is being removed, and has not ended"},
-    {number_twice, "two sweeps or jobs have the number 2"},
-    {trial_of_no_number, "task 1.1: no task has such a number"},
+    {number_twice, "it is the record of 2"},
+    {number_of_both, "a sweep and a job have this number"},
+    {trial_of_no_number, "it is the record of task 1.0"},
     {array_end, "array 2 has ended, and some of its tasks have not"},
     {chunk_behind_the_end, "chunk 2.0 has more tasks than its array"},
     {chunk_of_one_more, "array 2 has 2 tasks with records of their own, and 1 records"},
     {chunk_twice, "chunk 2.0 has two records"},
+    {chunk_of_another_name, "it is the record of chunk 2.0"},
     {exception_elsewhere, "array 2 knows of no record of task 7"},
 };
 
