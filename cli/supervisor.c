@@ -84,10 +84,10 @@ void supervisor_early_end(struct supervisor *s, int role)
     if (!s->has_told_ready && !s->has_adopted && ++s->n_early_ends >= EARLY_ENDS_MAX) {
         char words[REPORT_TEXT_MAX];
         last_words(s, role, words);
-        log_write(LOG_LEVEL_ERROR, "given up after %u tries; the %s said: %s", s->n_early_ends,
+        log_write(LOG_LEVEL_ERROR, "given up after %u tries: %s: %s", s->n_early_ends,
                   role_names[role], words);
         if (s->options->ready_fd <= 0) {
-            fprintf(stderr, "muster: it does not start; the %s said: %s; its logs are in %s/logs\n",
+            fprintf(stderr, "muster: it does not start: %s: %s; its logs are in %s/logs\n",
                     role_names[role], words, s->options->state_dir);
         }
         s->exit_code = EXIT_REQUEST;
