@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -283,6 +284,7 @@ static inline void rig_worker_start(struct rig *rig)
     assert_true(rig->worker >= 0);
     if (rig->worker == 0) {
         dup2(pipe_fds[1], STDERR_FILENO);
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that failed ends nothing */
         setenv("THE_SUBMITTERS_OWN", "secret", 1);
         execl("/proc/self/exe", "rig-worker", rig->endpoint, rig->key_file, rig->state, rig->option,
               (char *)NULL);
