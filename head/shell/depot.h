@@ -15,7 +15,7 @@ struct depot;
 
 enum {
     DEPOT_UPLOADS_MAX = 16,
-    DEPOT_UPLOAD_BYTES = 256 << 10, /* in memory, of each; a piece that is summed */
+    DEPOT_UPLOAD_BYTES = 512 << 10, /* in memory, of each; a piece that is summed */
     DEPOT_BLOBS_MAX = 100000,
     DEPOT_READS_MAX = 65536,  /* pieces that wait, of all peers */
     DEPOT_READS_OF_PEER = 16, /* an agent asks for a few; more than that is not remembered */

@@ -25,7 +25,7 @@ enum {
     ROWS_BLOCK_MS = 50,
     TAIL_MAX_BYTES = 64 << 10, /* of one stream of an attempt */
     NOTE_MAX_BYTES = 1024,
-    BLOB_PIECE_MAX_BYTES = 256 << 10, /* of a packed work folder in one answer */
+    BLOB_PIECE_MAX_BYTES = 512 << 10, /* of a packed work folder in one answer */
     LOG_PIECE_MAX_BYTES = 64 << 10,   /* of an attempt's log in one answer */
     LOGS_RANGES_MAX = 4096,           /* of jobs, in one message about their logs */
     LOGS_JOBS_MAX = 1 << 16,          /* in these ranges, of what an agent asks for */

@@ -5,24 +5,20 @@
 
 #include "worker/core/work_trees.h"
 
-enum {
-    PIECE_BYTES = BLOB_PIECE_MAX_BYTES,
-    PULL_WINDOW_BYTES = 2 * PIECE_BYTES, /* asked for and not on disk: what else the head sends is
-                                            behind no more than that */
-};
+enum { PIECE_BYTES = BLOB_PIECE_MAX_BYTES };
 
+/* The next piece, once the last one is on disk: what else the head sends is behind no more than
+ * one, and of several agents that pull none takes the processors from the rest. */
 static void pull_ask(struct agent *agent, struct work_tree *tree, struct agent_outbox *out)
 {
     if (agent->link.state != LINK_WELCOMED) {
         return;
     }
-    /* The first piece tells how many there are. */
-    uint64_t total = tree->total > 0 ? tree->total : tree->asked + (tree->asked == 0);
-    while (tree->asked < total && tree->asked - tree->written < PULL_WINDOW_BYTES) {
+    bool is_known = tree->total > 0; /* the first piece tells how many bytes there are */
+    if (tree->asked == tree->written && (!is_known || tree->asked < tree->total)) {
         struct msg_blob_get get = {.hash = tree->hash, .offset = tree->asked, .size = PIECE_BYTES};
         agent_outbox_send(out, MSG_BLOB_GET, &get);
         tree->asked += PIECE_BYTES;
-        total = tree->total > 0 ? tree->total : 0;
     }
     agent_wake_at(agent, tree->heard + PULL_SILENCE_MS);
 }
@@ -89,10 +85,8 @@ void agent_work_piece(struct agent *agent, time_ms now, const struct msg_blob *p
     tree->total = piece->total;
     agent_outbox_piece(out, tree->hash, piece);
     tree->received += piece->data.len;
+    tree->asked = tree->received; /* a head of an earlier release gives less than was asked for */
     tree->heard = now;
-    if (tree->asked < tree->received) {
-        tree->asked = tree->received;
-    }
     pull_ask(agent, tree, out);
 }
 
