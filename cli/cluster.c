@@ -142,7 +142,7 @@ int cli_connect(struct cli *cli, bool may_start, bool with_worker, struct client
         .no_worker = !with_worker,
         .is_reading = !with_worker,
     };
-    if (!with_worker) {
+    if (!with_worker && !is_supervised(cli)) { /* one that was killed is started anew already */
         fprintf(stderr,
                 "muster: no head runs in %s; starting one to read (it leaves at once after)\n",
                 cli->state_dir);
