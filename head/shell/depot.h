@@ -20,7 +20,7 @@ enum {
     DEPOT_READS_MAX = 65536,  /* pieces that wait, of all peers */
     DEPOT_READS_OF_PEER = 16, /* an agent asks for a few; more than that is not remembered */
     DEPOT_READS_NOW = 2,      /* in the pool */
-    DEPOT_PIECES = 16,        /* kept for who asks for the same one */
+    DEPOT_PIECES = 64,        /* kept for who asks for the same one */
     DEPOT_PIECE_MS = 2000,    /* for so long */
 };
 #define DEPOT_BYTES_DEFAULT (10ULL << 30)

@@ -16,7 +16,7 @@
 static_assert((int)DEPOT_UPLOAD_BYTES == (int)BLOB_PIECE_MAX_BYTES,
               "agents ask for what was summed");
 
-enum { LOOKS_PER_TURN = 64, PIECE_WAITING_MS = 3 };
+enum { LOOKS_PER_TURN = 64, PIECE_WAITING_MS = 3, AHEAD_READERS_MAX = DEPOT_PIECES / 4 };
 
 struct ask {
     struct list link;
@@ -94,11 +94,24 @@ static void ask_add(struct depot *depot, uint64_t peer, const struct ask *wanted
     depot_look_again(depot);
 }
 
+/* The offset lies within the blob. Only what was summed as one has a sum. */
+static struct piece_name piece_name_at(const struct blob *blob, uint64_t offset, uint32_t size)
+{
+    uint64_t left = blob->bytes - offset;
+    struct piece_name name = {.offset = offset, .size = left < size ? (uint32_t)left : size};
+    bool is_whole = offset % DEPOT_UPLOAD_BYTES == 0 &&
+                    (name.size == DEPOT_UPLOAD_BYTES || offset + name.size == blob->bytes);
+    memcpy(name.hash, blob->hash, sizeof name.hash);
+    if (blob->sums != NULL && is_whole) {
+        name.sum = blob->sums[offset / DEPOT_UPLOAD_BYTES];
+    }
+    return name;
+}
+
 void depot_read(struct depot *depot, uint64_t peer, const char *hash, uint64_t offset,
                 uint32_t size)
 {
     struct blob *blob = work_hash_is_good(hash) ? depot_blob(depot, hash) : NULL;
-    struct ask ask = {.name = {.offset = offset, .size = size}};
     if (blob == NULL || offset >= blob->bytes) {
         struct shared_frame *frame =
             piece_refuse(hash, offset,
@@ -113,16 +126,7 @@ void depot_read(struct depot *depot, uint64_t peer, const char *hash, uint64_t o
     if (offset == 0) {
         depot_blob_use(depot, blob);
     }
-    memcpy(ask.name.hash, blob->hash, sizeof ask.name.hash);
-    ask.total = blob->bytes;
-    if (blob->bytes - offset < size) {
-        ask.name.size = (uint32_t)(blob->bytes - offset);
-    }
-    bool is_whole = offset % DEPOT_UPLOAD_BYTES == 0 &&
-                    (ask.name.size == DEPOT_UPLOAD_BYTES || offset + ask.name.size == blob->bytes);
-    if (blob->sums != NULL && is_whole) {
-        ask.name.sum = blob->sums[offset / DEPOT_UPLOAD_BYTES];
-    }
+    const struct ask ask = {.name = piece_name_at(blob, offset, size), .total = blob->bytes};
     ask_add(depot, peer, &ask);
 }
 
@@ -147,6 +151,18 @@ static struct waiting *waiting_place(struct depot *depot, time_ms now)
     return NULL;
 }
 
+/* What its agent asks for next is read meanwhile; not for so many that the pieces kept would be too
+ * few. */
+static void ahead_read(struct depot *depot, const struct piece_name *given, time_ms now)
+{
+    const struct blob *blob = depot_blob(depot, given->hash);
+    uint64_t offset = given->offset + given->size;
+    if (blob != NULL && offset < blob->bytes && HASH_COUNT(depot->readers) <= AHEAD_READERS_MAX) {
+        const struct piece_name name = piece_name_at(blob, offset, given->size);
+        depot_piece(depot, &name, blob->bytes, now);
+    }
+}
+
 /* True: it got a piece. */
 static bool reader_serve(struct depot *depot, struct reader *reader, struct waiting *place,
                          time_ms now)
@@ -161,6 +177,7 @@ static bool reader_serve(struct depot *depot, struct reader *reader, struct wait
     }
     depot->callbacks.on_piece(depot->callbacks.context, reader->peer, frame);
     *place = (struct waiting){reader->peer, now + PIECE_WAITING_MS};
+    ahead_read(depot, &ask->name, now);
     ask_free(depot, reader, ask);
     return true;
 }

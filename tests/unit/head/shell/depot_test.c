@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "head/shell/depot.h"
+#include "head/shell/depot_inside.h"
 #include "schema/messages.h"
 #include "sys/clock.h"
 #include "sys/files.h"
@@ -339,6 +340,35 @@ static void test_pieces_come_in_the_order_of_the_asks_and_are_shared(void **stat
     pieces_end(&f);
 }
 
+static void reading_wait(struct fixture *f)
+{
+    f->deadline = clock_now() + DEADLINE_MS;
+    while (f->depot->n_reading > 0 && clock_now() < f->deadline) {
+        f->want = 0; /* a turn */
+        loop_again(f->loop);
+        assert_int_equal(loop_run(f->loop), OK);
+    }
+}
+
+/* By the time that an agent asks for its second piece there is no file any more. */
+static void test_next_piece_is_read_while_the_last_one_is_sent(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char hash[WORK_HASH_TEXT_BYTES], path[sizeof f.folder + WORK_HASH_TEXT_BYTES];
+    pieces_begin(&f, hash);
+    snprintf(path, sizeof path, "%s/%s", f.folder, hash);
+    piece_ask(&f, 1, hash, BLOB_PIECES - 2);
+    given_wait(&f, 1);
+    reading_wait(&f);
+    assert_int_equal(unlink(path), 0);
+    piece_ask(&f, 1, hash, BLOB_PIECES - 1); /* behind it there is none */
+    given_wait(&f, 2);
+    piece_assert(&f, 1, 1, BLOB_PIECES - 1);
+    assert_int_equal(f.depot->n_reading, 0);
+    pieces_end(&f);
+}
+
 static void test_pieces_for_who_does_not_read_wait_and_are_bounded(void **state)
 {
     (void)state;
@@ -441,6 +471,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pieces_have_the_sums_of_what_was_uploaded),
         cmocka_unit_test(test_pieces_come_in_the_order_of_the_asks_and_are_shared),
+        cmocka_unit_test(test_next_piece_is_read_while_the_last_one_is_sent),
         cmocka_unit_test(test_pieces_for_who_does_not_read_wait_and_are_bounded),
         cmocka_unit_test(test_pieces_that_are_not_there_are_refused_at_once),
         cmocka_unit_test(test_pieces_for_slow_connections_go_on),
