@@ -115,7 +115,7 @@ class Syncing(threading.Thread):
         os.close(fd)
 
 
-def bench_work(megabytes=100, rounds=3):
+def bench_work(megabytes=100, rounds=9):
     """A folder that no worker has: from the command to three trials that run in it. Meanwhile another sweep reports at milestones."""
     place = Apart()
     place.head_start()
@@ -181,4 +181,4 @@ def bench_work(megabytes=100, rounds=3):
 
 
 def run(options):
-    bench_work(int(options.get("megabytes", 100)), int(options.get("rounds", 3)))
+    bench_work(int(options.get("megabytes", 100)), int(options.get("rounds", 9)))
