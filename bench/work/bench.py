@@ -67,6 +67,12 @@ def tar_copy(source, targets):
     return taken
 
 
+def settle(megabytes):
+    """What was written before goes to the disk, and there are pages for what comes."""
+    os.sync()
+    pages_warm(megabytes)
+
+
 def cp_copy(source, targets):
     started = time.monotonic()
     copies = [subprocess.Popen(["cp", "-r", source, target]) for target in targets]
@@ -133,20 +139,19 @@ def bench_work(megabytes=100, rounds=9):
     for n in range(rounds):
         folder = os.path.join(place.root, f"folder{n}")
         folder_make(folder, megabytes, n)
-        os.sync()
         # The peers are measured beside the same askers as the folder.
         asking, syncing = Asking(place), Syncing(place.root)
         asking.start()
         syncing.start()
         for name, copy, raw in (("cp", cp_copy, raw_cp), ("tcp", tcp_copy, raw_tcp), ("tar", tar_copy, raw_tar)):
-            pages_warm(copied)
+            settle(copied)
             raw.append(copy(folder, [os.path.join(place.root, f"{name}{n}-{i}") for i in range(3)]))
         stamp = os.path.join(place.root, f"stamp{n}")
         with open(os.path.join(folder, "sweep.yaml"), "w") as file:
             file.write(f"name: work\ncommand: [sh, -c, 'test -s part{megabytes // 10 - 1:03} && date +%s.%N >>{stamp}']\n"
                        "metric: {name: loss}\nparameters: {x: {min: 0, max: 1}}\nstop: {trials: 3}\nlimits: {per_node: 1}\n"
                        "queue: {priority: 90}\nretries: {max: 0}\n")
-        pages_warm(copied)
+        settle(copied)
         asking.times.clear()
         syncing.times.clear()
         begun, begun_us = time.time(), time.monotonic() * 1e6
