@@ -190,6 +190,12 @@ static void core_welcome(struct core *core, time_ms now, struct node *node,
     };
     outbox_send(&core->out, node->peer, MSG_WELCOME, &welcome);
     mem_free(holds);
+}
+
+/* What the node has not got of what is its own; after what it is to give up, which takes the room
+ * until then. */
+static void core_holds_send(struct core *core, struct node *node, const struct msg_enrol *msg)
+{
     list_each (&node->tasks, struct task, node_link, held) {
         const struct running_ref *ref = core_enrol_names(msg, held);
         if (core_task_is_in_lane(held) || !core_gang_is_first_here(held)) {
@@ -323,7 +329,8 @@ void on_enrol(struct core *core, time_ms now, uint64_t peer, const struct msg_en
     core_node_dirty(core, node);
     core_arrays_untold(node);
     core_welcome(core, now, node, msg);
-    core_gangs_welcome(core, node, msg);
     core_arrays_enrol(core, now, node, msg);
+    core_holds_send(core, node, msg);
+    core_gangs_welcome(core, node, msg);
     core_snapshots_sweep(core, node, msg);
 }

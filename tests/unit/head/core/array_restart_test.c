@@ -181,6 +181,42 @@ static void test_what_an_agent_names_and_has_no_right_to_is_taken_back(void **st
     rig_free(r);
 }
 
+static unsigned first_sent(const struct rig *r, message_type type)
+{
+    unsigned i = 0;
+    while (i < r->n_sent && (r->sent[i].kind != HEAD_SEND || r->sent[i].type != type)) {
+        i++;
+    }
+    assert_true(i < r->n_sent);
+    return i;
+}
+
+/* It has a place less until it has read what it is to give up. */
+static void test_what_a_node_is_to_give_up_is_told_before_what_is_its_own(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct agent *a = agent_new("a", 7), *b = agent_new("b", 8);
+    agent_enrol(r, a, 2);
+    uint32_t job = array_submit(r, 2);
+    r->now += CORE_SUSPECT_MS + 1;
+    on_tick(r->core, r->now);
+    r->now += CORE_NODE_TIMEOUT_MS;
+    on_tick(r->core, r->now);
+    rig_turn(r);
+    agent_enrol(r, b, 2);
+    assert_int_equal(rig_sent_count(r, MSG_LEASE), 2); /* alone, each */
+    array_clear(r, b);
+    b->held[5] = 1;
+    agent_enrol_as(r, b, 2, job + 7, true);
+    assert_int_equal(rig_sent_count(r, MSG_LEASE), 2);
+    assert_true(first_sent(r, MSG_WELCOME) < first_sent(r, MSG_TAKE_BACK));
+    assert_true(first_sent(r, MSG_TAKE_BACK) < first_sent(r, MSG_LEASE));
+    free(a);
+    free(b);
+    rig_free(r);
+}
+
 static void test_silent_node_makes_exceptions_that_run_elsewhere_uncharged(void **state)
 {
     (void)state;
@@ -370,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_what_an_agent_does_not_name_is_queued_and_comes_again),
         cmocka_unit_test(test_what_was_handed_back_and_leased_again_meanwhile_comes_again),
         cmocka_unit_test(test_what_an_agent_names_and_has_no_right_to_is_taken_back),
+        cmocka_unit_test(test_what_a_node_is_to_give_up_is_told_before_what_is_its_own),
         cmocka_unit_test(test_silent_node_makes_exceptions_that_run_elsewhere_uncharged),
         cmocka_unit_test(test_new_start_of_an_agent_ends_what_the_last_one_had),
         cmocka_unit_test(test_lane_that_ended_under_the_head_before_does_not_close_a_new_one),
