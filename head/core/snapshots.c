@@ -402,7 +402,8 @@ void on_event_snapshot(struct core *core, time_ms now, struct task *task,
     core_exploit_end(core, task);
     core_keep_due(core, task);
     const struct sweep *sweep = task->work->sweep;
-    for (uint32_t i = 0; sweep != NULL && i < task->r.n_metric_names; i++) {
+    bool has_reported = task->r.last_seq > 0; /* else its last values are of an attempt before */
+    for (uint32_t i = 0; sweep != NULL && has_reported && i < task->r.n_metric_names; i++) {
         if (strcmp(task->r.metric_names[i], sweep->spec.metric.name) == 0) {
             core_snapshot_judge(core, task, task->r.last_step, task->r.last_values[i]);
         }

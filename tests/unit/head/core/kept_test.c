@@ -226,6 +226,25 @@ static void test_value_of_a_later_attempt_is_not_an_older_snapshots(void **state
     rig_free(r);
 }
 
+/* It had gone further than its last save when it ended, does that step once more, and saves there:
+ * these weights have no value before the attempt reports one. */
+static void test_value_of_an_earlier_attempt_is_not_a_later_snapshots(void **state)
+{
+    (void)state;
+    struct rig *r = kept_rig("trial_last: 1, trial_best: 1", 1);
+    saved_with(r, 1, 1, 0.3);
+    reported(r, 1, 2, 0.1);
+    rig_result(r, rig_id(1, 1), 0, CAUSE_EXIT, 75, 0);
+    wait(r, 3);
+    rig_started(r, rig_id(1, 1), 1);
+    saved(r, 1, 2, 2);
+    assert_string_equal(kept_text(r, 1), "1 2");
+    reported(r, 1, 2, NAN);
+    assert_string_equal(kept_text(r, 1), "1 2");
+    assert_int_equal(rig_task(r, rig_id(1, 1))->r.best_snapshot.ordinal, 1);
+    rig_free(r);
+}
+
 /* Random saves and values under random policies, with a new head now and then: what is named is
  * what counting gives, and each other one was dropped once. */
 static void test_random_lives_keep_what_counting_gives_and_drop_the_rest_once(void **state)
@@ -568,6 +587,7 @@ int main(void)
         cmocka_unit_test(test_trial_that_keeps_is_the_same_after_a_restart),
         cmocka_unit_test(test_value_of_an_older_snapshots_step_counts_when_it_comes_late),
         cmocka_unit_test(test_value_of_a_later_attempt_is_not_an_older_snapshots),
+        cmocka_unit_test(test_value_of_an_earlier_attempt_is_not_a_later_snapshots),
         cmocka_unit_test(test_random_lives_keep_what_counting_gives_and_drop_the_rest_once),
         cmocka_unit_test(test_damaged_one_after_the_other_the_trial_goes_on_from_the_next_older),
         cmocka_unit_test(test_damaged_best_is_followed_by_the_next_best),
