@@ -31,6 +31,7 @@ struct fetch {
     const char *snapshots_dir;
     struct curve_clients *clients;
     const atomic_bool *must_stop;
+    time_ms silence_max; /* without an answer: the donor is given up */
     struct fetch_staging *staging;
     struct fetch_staging *old; /* one that is to go; NULL: none */
     pthread_t thread;

@@ -9,7 +9,6 @@
 #include "worker/shell/fetch.h"
 
 enum {
-    SILENT_MS = 10000,   /* without an answer: the donor is given up */
     PASS_WAIT_MS = 5000, /* the head's word to the donor may be slower than the one to us */
     PASS_PAUSE_MS = 100,
     ASKS_FIRST = 2,     /* on a connection; one more with each answer */
@@ -111,10 +110,10 @@ static bool answer_take(struct fetch *fetch, struct answer *answer)
 static copy_end answer_wait(struct fetch *fetch, struct answer *answer)
 {
     while (!atomic_load(fetch->must_stop)) {
-        int64_t left = fetch->heard_at + SILENT_MS - clock_now();
+        int64_t left = fetch->heard_at + fetch->silence_max - clock_now();
         if (left <= 0) {
             return fetch_fail(fetch, COPY_AGAIN, "node '%s' at %s sent nothing for %d s",
-                              fetch->node, fetch->lender, SILENT_MS / 1000);
+                              fetch->node, fetch->lender, (int)(fetch->silence_max / 1000));
         }
         if (answer_take(fetch, answer)) {
             return COPY_DONE;
@@ -272,10 +271,10 @@ static void piece_take(struct fetch *fetch, const struct ask *ask, const struct 
                    ask->piece.file->name, fetch->node);
         return;
     }
-    fetch->heard_at = clock_now();
     if (fetch_staging_write(fetch->staging, &ask->piece, file->data, &fetch->report) != OK) {
         fetch->end = COPY_FAILED;
     }
+    fetch->heard_at = clock_now(); /* now: that the disk here is slow is no silence of the donor */
 }
 
 static void window_take(struct fetch *fetch, struct window *window, const struct msg_file *file)

@@ -22,6 +22,7 @@ struct fetcher {
     void *context;
     char snapshots_dir[FILES_PATH_MAX_BYTES];
     char staging_dir[FILES_PATH_MAX_BYTES];
+    time_ms silence_max;
     struct curve_clients *clients; /* NULL: nothing was copied yet */
     atomic_bool must_stop;
     uint32_t n_running;
@@ -124,6 +125,7 @@ static error_code fetch_make(struct fetcher *fetcher, const struct msg_source *s
     fetch->snapshots_dir = fetcher->snapshots_dir;
     fetch->clients = fetcher->clients;
     fetch->must_stop = &fetcher->must_stop;
+    fetch->silence_max = fetcher->silence_max;
     memcpy(fetch->pass, pass, PASS_BYTES);
     if (!text_copy(fetch->node, sizeof fetch->node, source->node) ||
         !text_copy(fetch->lender, sizeof fetch->lender, source->lender) ||
@@ -250,6 +252,7 @@ error_code fetcher_new(struct loop *loop, const char *snapshots_dir, const char 
     fetcher->loop = loop;
     fetcher->done = done;
     fetcher->context = context;
+    fetcher->silence_max = FETCHER_SILENCE_MS;
     list_init(&fetcher->ended);
     list_init(&fetcher->waiting);
     error_code error = fetcher_folders(fetcher, snapshots_dir, staging_dir, report);
@@ -264,6 +267,11 @@ error_code fetcher_new(struct loop *loop, const char *snapshots_dir, const char 
     pthread_mutex_init(&fetcher->lock, NULL);
     *ret_fetcher = fetcher;
     return OK;
+}
+
+void fetcher_silence_set(struct fetcher *fetcher, time_ms silence_max)
+{
+    fetcher->silence_max = silence_max;
 }
 
 void fetcher_stop(struct fetcher *fetcher)

@@ -10,6 +10,8 @@
 
 struct fetcher;
 
+enum { FETCHER_SILENCE_MS = 10000 };
+
 /* text: for people, unless COPY_DONE; valid for the call. */
 typedef void fetcher_done_fn(void *context, struct snapshot_name name, copy_end end,
                              const char *text);
@@ -21,6 +23,9 @@ MUST_CHECK error_code fetcher_new(struct loop *loop, const char *snapshots_dir,
 /* `done` comes in any case once OK was returned, unless fetcher_stop() came before. */
 MUST_CHECK error_code fetcher_start(struct fetcher *fetcher, const struct msg_source *source,
                                     const uint8_t pass[PASS_BYTES]);
+/* Of copies that start from now on: for how long a donor may send nothing that was asked for, while
+ * this node listens, until it is given up (COPY_AGAIN). FETCHER_SILENCE_MS if never set. */
+void fetcher_silence_set(struct fetcher *fetcher, time_ms silence_max);
 /* Ends all of them soon, and tells nothing more. */
 void fetcher_stop(struct fetcher *fetcher);
 bool fetcher_busy(const struct fetcher *fetcher);

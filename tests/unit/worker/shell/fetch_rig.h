@@ -84,6 +84,8 @@ static inline void rig_open(void **state)
     loop_turn_set(rig.loop, on_turn, &rig);
     assert_int_equal(
         fetcher_new(rig.loop, rig.store, rig.staging, on_done, &rig, &rig.fetcher, &report), OK);
+    /* Donors and takers share a disk, which may stand still while others write much to it. */
+    fetcher_silence_set(rig.fetcher, DEADLINE_MS / 2);
 }
 
 /* `make` writes the files of the snapshot. */
@@ -116,6 +118,20 @@ static inline void rig_close(void)
     loop_free(rig.loop);
     donor_close(&rig.a);
     donor_close(&rig.b);
+    rig = (struct rig){0};
+}
+
+/* A test that failed has left its copies and its donors. */
+static inline int rig_teardown(void **state)
+{
+    if (rig.loop != NULL) {
+        fetcher_stop(rig.fetcher);
+        while (fetcher_busy(rig.fetcher)) {
+            uv_run(loop_uv(rig.loop), UV_RUN_ONCE);
+        }
+        rig_close();
+    }
+    return folder_teardown(state);
 }
 
 static inline struct msg_source source_of(const struct donor *donor)

@@ -128,6 +128,7 @@ static void test_pieces_that_are_not_as_said_end_the_copy(void **state)
     assert_int_equal(fetch_from_liar(&liar), COPY_GONE);
     liar = (struct liar){.manifest = "x", .word = FILE_FAILED};
     assert_int_equal(fetch_from_liar(&liar), COPY_AGAIN);
+    fetcher_silence_set(rig.fetcher, 2000);
     liar = (struct liar){.manifest = "x", .is_mad = true};
     assert_int_equal(fetch_from_liar(&liar), COPY_AGAIN);
     assert_true(folder_is_empty(rig.store));
@@ -136,7 +137,7 @@ static void test_pieces_that_are_not_as_said_end_the_copy(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, folder_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         T(test_manifest_that_leads_elsewhere_writes_nothing),
         T(test_pieces_that_are_not_as_said_end_the_copy),

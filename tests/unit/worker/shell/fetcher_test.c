@@ -230,7 +230,7 @@ static void test_copies_that_were_cut_keep_a_few_folders_only(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, folder_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         T(test_copy_of_a_small_snapshot_is_committed_here),
         T(test_copy_of_nested_folders_has_all_of_them),
