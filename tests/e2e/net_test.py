@@ -215,7 +215,7 @@ def test_worker_killed_and_started_again_takes_its_name_at_once(cluster):
     before = worker_log(cluster, "one").count("welcomed")
     worker_join(cluster, "one", endpoint)
     try:
-        wait_for("the second welcome", lambda: worker_log(cluster, "one").count("welcomed") > before, 8)
+        wait_for("the second welcome", lambda: worker_log(cluster, "one").count("welcomed") > before, 20)
     except AssertionError as late:
         raise AssertionError(f"{late}\n{worker_log(cluster, 'one')}") from late
     assert "another worker" not in worker_log(cluster, "one")
