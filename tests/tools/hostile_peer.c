@@ -15,7 +15,7 @@
 #include "schema/messages.h"
 
 enum {
-    EXPECTED_MS = 5000, /* what an honest frame is answered within */
+    EXPECTED_MS = 20000, /* what an honest frame is answered within */
     HOSTILE_MS = 300,
     MORE_MS = 100,
     NIL_BYTES = 10 << 20,
