@@ -38,6 +38,7 @@ struct sim_task {
     gang_part_state parts[GANG_NODES_MAX];
     bool has_verdict;
     bool is_cancel_acked;
+    uint32_t n_paused; /* records that say that it is held, ended, or to leave its node */
     uint32_t n_attempts_at_cancel;
     UT_hash_handle hh;
 };

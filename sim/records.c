@@ -61,6 +61,11 @@ bool sim_is_on_node(task_state state)
     return state == TASK_LEASED || state == TASK_RUNNING || state == TASK_STOPPING;
 }
 
+bool sim_is_paused(const struct record_task *r)
+{
+    return r->state == TASK_HELD || r->state == TASK_ENDED || core_order_is_leave(&r->order);
+}
+
 bool sim_was_retried(const struct sim *sim, uint32_t number)
 {
     return sim_was_asked(sim, CLIENT_RETRY_TASK, number) ||
@@ -216,6 +221,7 @@ void sim_on_task(struct sim *sim, const char *field, struct bytes value)
     }
     sim_parts_follow(sim, task, &r);
     task->r = r;
+    task->n_paused += sim_is_paused(&r);
     snprintf(task->node, sizeof task->node, "%s", r.node != NULL ? r.node : "");
     snprintf(task->snapshot_node, sizeof task->snapshot_node, "%s",
              r.snapshot_node != NULL ? r.snapshot_node : "");

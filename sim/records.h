@@ -13,6 +13,8 @@ struct sim_task *sim_task_find(const struct sim *sim, task_id id);
 bool sim_store_get(struct sim *sim, const char *key, const char *field, const struct schema *schema,
                    struct arena *arena, void *ret_record);
 bool sim_is_on_node(task_state state);
+/* Held, ended, or told to leave its node: a pause of it may be answered. */
+bool sim_is_paused(const struct record_task *r);
 bool sim_was_retried(const struct sim *sim, uint32_t number);
 void sim_on_task(struct sim *sim, const char *field, struct bytes value);
 struct sim_rows *sim_rows_of(struct sim *sim, task_id id, uint32_t attempt);

@@ -59,10 +59,10 @@ struct sim_client {
     uint64_t request; /* 0: not asked at this head */
     bool is_answered;
     uint32_t status;
-    bool was_asked;                         /* of a head that may be dead */
-    uint32_t seen;                          /* RETRY_TASK: attempts */
-    struct array_ids array;                 /* ARRAY; else of the target, if it is one */
-    struct sim_array_work array_work;       /* ARRAY */
+    bool was_asked;                   /* of a head that may be dead */
+    uint32_t seen;                    /* RETRY_TASK: attempts; PAUSE_TRIAL: sim_task.n_paused */
+    struct array_ids array;           /* ARRAY; else of the target, if it is one */
+    struct sim_array_work array_work; /* ARRAY */
     struct id_range ranges[SIM_RANGES_MAX]; /* CANCEL_JOB, RETRY_JOB: of these; none: of all */
     uint32_t n_ranges;
     bool is_failed;  /* RETRY_JOB: only those */
