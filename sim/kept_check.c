@@ -50,12 +50,15 @@ static double value_of(const struct sim *sim, task_id id, const struct sim_made 
     return point != NULL ? point->value : NAN;
 }
 
-/* A commit is told by its own attempt, before the next one is leased. */
+/* A commit is told by its own attempt, before the next one is leased. If the attempt is lost,
+ * numbers are skipped then. */
 static void told_mark(const struct sim *sim, const struct sim_task *task,
                       const struct record_task *r)
 {
     uint32_t attempt = task->r.attempt;
-    for (uint32_t ordinal = task->r.last_ordinal + 1; ordinal <= r->last_ordinal; ordinal++) {
+    uint32_t told = task->r.last_ordinal;
+    told += (r->last_ordinal - told) % SNAPSHOTS_UNTOLD_MAX;
+    for (uint32_t ordinal = task->r.last_ordinal + 1; ordinal <= told; ordinal++) {
         struct sim_made *made = sim_made_find(sim, r->id, attempt, ordinal);
         if (made != NULL) {
             made->is_told = true;

@@ -205,6 +205,7 @@ static void core_task_take_off(struct core *core, time_ms now, struct task *task
                                const char *reason)
 {
     core_str_set(core, &task->r.reason, reason);
+    core_snapshot_numbers_skip(core, task);
     if (task->r.state == TASK_STOPPING && core_order_is_to_wait(&task->r.order)) {
         core_task_hold(core, now, task);
         return;

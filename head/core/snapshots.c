@@ -92,6 +92,14 @@ void core_snapshot_left(struct core *core, struct task *task, const struct node 
     }
 }
 
+void core_snapshot_numbers_skip(struct core *core, struct task *task)
+{
+    if (task->work->sweep != NULL && task->r.last_ordinal <= UINT32_MAX - SNAPSHOTS_UNTOLD_MAX) {
+        task->r.last_ordinal += SNAPSHOTS_UNTOLD_MAX;
+        core_task_dirty(core, task);
+    }
+}
+
 void core_snapshot_drop_tell(struct core *core, const struct node *node, struct snapshot_name name)
 {
     const struct msg_drop drop = {&name, 1, ++core->place_words};

@@ -590,6 +590,10 @@ bool core_snapshot_is_wanted(struct core *core, const struct node *node, struct 
 void core_snapshot_refuse(struct core *core, const struct node *node, struct snapshot_name name);
 /* The task is on this node no more: what it goes on from is not needed there for its sake. */
 void core_snapshot_left(struct core *core, struct task *task, const struct node *node);
+/* Its attempt is lost. What that has committed may come to light later, or never: the next one
+ * numbers its own snapshots past it, so that no name means two of them, on whichever nodes. */
+enum { SNAPSHOTS_UNTOLD_MAX = 1000 }; /* by one attempt: of one that is cut off, an hour at 4 s */
+void core_snapshot_numbers_skip(struct core *core, struct task *task);
 /* Before a lease: what lies on a node that is gone is given up for what can be had. */
 void core_snapshots_move(struct core *core, time_ms now, struct task *task);
 /* What lies on this node can be had: the node is not gone. */

@@ -262,7 +262,7 @@ struct record_task {
     const char *failure; /* what its last failure said: the last line of stderr, or the reason */
     uint64_t lineage; /* of `params`: n of its last order to exploit; 0: those it was asked with */
     uint32_t can;     /* CAN_* of its trainer, as its last milestone told */
-    uint32_t last_ordinal; /* the highest of its commits; none is used twice on any node */
+    uint32_t last_ordinal; /* no commit has a higher number; none is used twice on any node */
     struct snapshot_ref safe_snapshot; /* the last one that lies on a second node, too */
     const char *safe_node;             /* on this one */
     /* Of the metric, over all its reports; NaN is no value. */

@@ -68,7 +68,7 @@ test_snapshot_gets_a_second_place_and_the_trial_goes_on_there_when_its_node_is_g
     assert_non_null(lease);
     assert_int_equal(lease->restore.ordinal, 1);
     assert_int_equal(lease->restore.step, 4);
-    assert_int_equal(lease->last_ordinal, 2);
+    assert_int_equal(lease->last_ordinal, 2 + SNAPSHOTS_UNTOLD_MAX);
     assert_string_equal(task->r.snapshot_node, "other");
     arena_fini(&arena);
     rig_free(r);
@@ -176,6 +176,48 @@ static void test_second_place_takes_over_when_the_first_is_found_damaged(void **
     rig_free(r);
 }
 
+/* `local` is cut off, and has saved. The trial is begun again elsewhere, saves, and `local` comes
+ * back: what it is to keep a copy of is not what it has. */
+static void test_commit_that_was_not_told_has_no_number_of_a_later_attempts(void **state)
+{
+    (void)state;
+    struct rig *r = keep_rig("keep: {trial_best: 0}");
+    const struct task *task = rig_task(r, rig_id(1, 1));
+    struct arena arena;
+    arena_init(&arena, MSG_ARENA_MAX_BYTES);
+    wait(r, 60, false);
+    const struct msg_lease *lease = rig_sent_last(r, MSG_LEASE, &arena);
+    assert_non_null(lease);
+    assert_int_equal(lease->attempt, 1);
+    uint32_t ordinal = lease->last_ordinal + 1;
+    other_event(
+        r, (struct node_event){.kind = EVENT_STARTED, .task = task->r.id, .attempt = 1, .pid = 9});
+    other_event(r, (struct node_event){
+                       .kind = EVENT_SNAPSHOT,
+                       .task = task->r.id,
+                       .attempt = 1,
+                       .snapshot = {.ordinal = ordinal, .step = 4, .attempt = 1, .bytes = 100}});
+    assert_string_equal(task->r.snapshot_node, "other");
+    node_enrol(r, false, 1);
+    rig_sent_clear(r);
+    wait(r, 2, true);
+    arena_reset(&arena);
+    const struct msg_keep *keep = rig_sent_last(r, MSG_KEEP, &arena);
+    assert_non_null(keep);
+    assert_int_equal(keep->snapshots[0].ordinal, ordinal);
+    rig_event(r, (struct node_event){.kind = EVENT_SNAPSHOT,
+                                     .task = task->r.id,
+                                     .snapshot = {.ordinal = 1, .step = 3}});
+    arena_reset(&arena);
+    const struct msg_drop *drop = rig_sent_last(r, MSG_DROP, &arena);
+    assert_non_null(drop);
+    assert_int_equal(drop->snapshots[0].ordinal, 1);
+    assert_int_equal(task->r.snapshot.ordinal, ordinal);
+    assert_non_null(task->keeper);
+    arena_fini(&arena);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_second_place_is_the_files_choice_and_needs_a_second_node),
         cmocka_unit_test(test_copy_that_does_not_come_is_given_up_and_what_it_was_of_is_dropped),
         cmocka_unit_test(test_word_of_a_copy_that_was_given_up_is_not_taken_for_the_next_one),
+        cmocka_unit_test(test_commit_that_was_not_told_has_no_number_of_a_later_attempts),
         cmocka_unit_test(test_second_place_takes_over_when_the_first_is_found_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
